@@ -1,0 +1,1 @@
+//! A blocking netlink socket bound to one network namespace: links, addresses, routes, nftables.

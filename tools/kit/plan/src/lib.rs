@@ -1,0 +1,1 @@
+//! Parse, plan, act: steps, plans, journals, recovery.

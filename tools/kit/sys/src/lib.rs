@@ -1,0 +1,1 @@
+//! Kernel calls that nix and rustix lack; the only crate with unsafe.

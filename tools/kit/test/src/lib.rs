@@ -1,0 +1,1 @@
+//! Scratch namespaces, roots and images for tests.

@@ -1,0 +1,1 @@
+//! Undoes journalled kernel objects.

@@ -1,0 +1,1 @@
+//! Bridges: a switch, with a router on it.

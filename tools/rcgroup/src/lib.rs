@@ -1,0 +1,1 @@
+//! Control groups: this much and no more.

@@ -1,0 +1,1 @@
+//! Network namespaces: a host, without a host.

@@ -1,0 +1,1 @@
+//! Containers: all of the primitives, composed.

@@ -1,0 +1,1 @@
+//! Images: layers, store, archives.

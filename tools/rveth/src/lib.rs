@@ -1,0 +1,1 @@
+//! Virtual Ethernet: a cable between two network namespaces.
