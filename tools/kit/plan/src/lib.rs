@@ -1,1 +1,58 @@
-//! Parse, plan, act: steps, plans, journals, recovery.
+//! Parse, plan, act: the heart of the toolkit.
+//!
+//! A verb that changes something builds a [`Plan`], a list of [`Step`]s, from its flags by a pure function.
+//! One list then serves for everything: [`Plan::script`] prints it as a shell script, [`Plan::apply`] does it
+//! while an [`Observer`] watches, [`Journal::rollback`] undoes it in reverse, and [`recover`] does the same for
+//! a process that was killed. Nothing here touches the kernel but files of the journal: what acts is the steps,
+//! what undoes is an [`Undoer`].
+//!
+//! ```
+//! use kit_plan::{Context, Done, Meta, Plan, Shell, Silent, Slots, Step, StepError, Undo, run, words};
+//!
+//! struct MakeDir(std::path::PathBuf);
+//!
+//! impl Step for MakeDir {
+//!     fn meta(&self) -> Meta {
+//!         Meta::new("dir.make", "a place for the pages", Shell::Exact(vec![run!["mkdir", &self.0]]))
+//!     }
+//!     fn intent(&self, _: &Slots) -> Vec<Undo> {
+//!         vec![Undo::rmdir(&self.0)]
+//!     }
+//!     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+//!         std::fs::create_dir(&self.0).map_err(|e| StepError::new(format!("making {:?}", self.0), e))?;
+//!         Ok(Done::made(vec![Undo::rmdir(&self.0).identified()]))
+//!     }
+//! }
+//!
+//! let mut plan = Plan::new("pages make");
+//! plan.push(MakeDir("/srv/pages".into()));
+//! assert!(plan.script()?.contains("mkdir /srv/pages"));
+//! # Ok::<(), kit_plan::PlanError>(())
+//! ```
+
+mod child;
+mod context;
+mod identity;
+mod journal;
+mod observe;
+mod os_text;
+mod plan;
+mod recover;
+mod roots;
+mod script;
+mod shell;
+mod step;
+mod undo;
+
+pub use child::{Child, ChildEnd, Relay, relay};
+pub use context::{Context, Mark};
+pub use identity::{FileId, MountId, ProcessId};
+pub use journal::{Entry, Header, Journal, JournalError, Record, State};
+pub use observe::{Go, Observer, Silent, StepView};
+pub use plan::{Plan, PlanError};
+pub use recover::{Fate, Recovery, recover};
+pub use roots::{Instance, Roots, RootsError};
+pub use script::quote;
+pub use shell::{Line, Shell, SlotId, Slots, Value};
+pub use step::{Done, Meta, Side, Step, StepError};
+pub use undo::{Undo, UndoError, Undoer, Undone};

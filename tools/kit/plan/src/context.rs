@@ -1,0 +1,144 @@
+//! What a step may use while it acts: slots, descriptors, the plan's mark, and things kept from step to step.
+//! It outlives [`crate::Plan::apply`], which is how a monitor keeps a socket.
+
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+
+use crate::{Child, Instance, Slots, Step, StepError};
+
+/// Whose a thing is: the instance and the plan that made it.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    pub instance: Instance,
+    /// 12 hex digits, or a container's ID; part of each temporary name.
+    pub plan: String,
+}
+
+impl Mark {
+    /// A mark for a new plan of this instance.
+    pub fn new(instance: Instance) -> Self {
+        Self {
+            instance,
+            plan: random_hex(),
+        }
+    }
+}
+
+/// 12 random hex digits.
+fn random_hex() -> String {
+    let mut bytes = [0u8; 6];
+    // Reading 6 bytes never blocks once the pool is up, and never comes short (random(4)).
+    let filled = std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));
+    if filled.is_err() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seed = now.map_or(0, |t| t.as_nanos() as u64) ^ (u64::from(std::process::id()) << 32);
+        bytes.copy_from_slice(&seed.to_le_bytes()[..6]);
+    }
+    let number = bytes
+        .iter()
+        .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:012x}")
+}
+
+pub struct Context {
+    pub slots: Slots,
+    pub mark: Mark,
+    /// The other end of the plan's child, once a step has cloned it.
+    pub child: Option<Box<dyn Child>>,
+    fds: BTreeMap<&'static str, OwnedFd>,
+    kept: HashMap<TypeId, Box<dyn Any>>,
+    steps: Rc<Vec<Box<dyn Step>>>,
+}
+
+impl Context {
+    pub fn new(mark: Mark) -> Self {
+        Self {
+            slots: Slots::default(),
+            mark,
+            child: None,
+            fds: BTreeMap::new(),
+            kept: HashMap::new(),
+            steps: Rc::default(),
+        }
+    }
+
+    /// Keeps a descriptor under a name. A child keeps these, and its own end of the relay, and no others.
+    pub fn put_fd(&mut self, name: &'static str, fd: OwnedFd) {
+        self.fds.insert(name, fd);
+    }
+
+    /// A descriptor that an earlier step put there.
+    pub fn fd(&self, name: &'static str) -> Result<BorrowedFd<'_>, StepError> {
+        self.fds.get(name).map(AsFd::as_fd).ok_or_else(|| {
+            StepError::new(
+                format!("using descriptor \"{name}\""),
+                "no earlier step opened it",
+            )
+        })
+    }
+
+    pub fn has_fd(&self, name: &'static str) -> bool {
+        self.fds.contains_key(name)
+    }
+
+    pub fn take_fd(&mut self, name: &'static str) -> Option<OwnedFd> {
+        self.fds.remove(name)
+    }
+
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.fds.values().map(AsFd::as_fd)
+    }
+
+    /// Keeps one value of a type for later steps and for whoever applied the plan: a netlink socket.
+    pub fn keep<T: Any>(&mut self, value: T) {
+        self.kept.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    pub fn kept<T: Any>(&mut self) -> Option<&mut T> {
+        self.kept.get_mut(&TypeId::of::<T>())?.downcast_mut()
+    }
+
+    pub fn take<T: Any>(&mut self) -> Option<T> {
+        self.kept
+            .remove(&TypeId::of::<T>())?
+            .downcast()
+            .ok()
+            .map(|value| *value)
+    }
+
+    /// The kept value of a type, made by `make` the first time.
+    pub fn kept_or<T: Any, E>(&mut self, make: impl FnOnce() -> Result<T, E>) -> Result<&mut T, E> {
+        if !self.kept.contains_key(&TypeId::of::<T>()) {
+            let value = make()?;
+            self.keep(value);
+        }
+        // Present: just checked or just put there, under the type's own ID.
+        Ok(self.kept::<T>().expect("kept under its own type"))
+    }
+
+    /// The slot's value as text that parses, such as a PID.
+    pub fn slot<T: std::str::FromStr>(&self, id: crate::SlotId) -> Result<T, StepError> {
+        self.slots
+            .get(id)
+            .and_then(|text| text.to_str())
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| {
+                StepError::new(
+                    format!("reading slot ${}", id.0),
+                    "no earlier step filled it",
+                )
+            })
+    }
+
+    /// The steps of the plan that is being applied: a child runs its own from them.
+    pub fn steps(&self) -> Rc<Vec<Box<dyn Step>>> {
+        Rc::clone(&self.steps)
+    }
+
+    pub(crate) fn set_steps(&mut self, steps: Rc<Vec<Box<dyn Step>>>) {
+        self.steps = steps;
+    }
+}

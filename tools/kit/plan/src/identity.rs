@@ -1,0 +1,94 @@
+//! What makes a thing that thing, and not another of the same name made later.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, StatxFlags};
+use serde::{Deserialize, Serialize};
+
+/// A file: device and inode number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileId {
+    pub dev: u64,
+    pub ino: u64,
+}
+
+impl FileId {
+    /// Of `path` itself, a final symlink not followed.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let meta = std::fs::symlink_metadata(path)?;
+        Ok(Self {
+            dev: meta.dev(),
+            ino: meta.ino(),
+        })
+    }
+
+    pub fn of_fd(fd: impl AsFd) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(fd)?;
+        Ok(Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+        })
+    }
+}
+
+/// A mount: its mount ID and the file at its root. Mount IDs are reused (`STATX_MNT_ID_UNIQUE` is Linux 6.8,
+/// newer than what we support), the three together are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountId {
+    pub mount: u64,
+    pub root: FileId,
+}
+
+impl MountId {
+    /// Of the topmost mount at `path`.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let stat = rustix::fs::statx(
+            rustix::fs::CWD,
+            path,
+            AtFlags::NO_AUTOMOUNT,
+            StatxFlags::BASIC_STATS | StatxFlags::MNT_ID,
+        )?;
+        let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+        Ok(Self {
+            mount: stat.stx_mnt_id,
+            root: FileId {
+                dev,
+                ino: stat.stx_ino,
+            },
+        })
+    }
+}
+
+/// A process: PID and start time in clock ticks since the boot that `boot` names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    pub pid: i32,
+    pub start: u64,
+    pub boot: String,
+}
+
+impl ProcessId {
+    /// Of a living process that is not a zombie.
+    pub fn of(pid: i32) -> io::Result<Self> {
+        let start = kit_sys::process::start_time(pid)
+            .ok_or_else(|| io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()))?;
+        Ok(Self {
+            pid,
+            start,
+            boot: kit_sys::process::boot_id()?,
+        })
+    }
+
+    pub fn of_self() -> io::Result<Self> {
+        Self::of(std::process::id() as i32)
+    }
+
+    /// Whether that very process still runs; a zombie does not.
+    pub fn is_alive(&self) -> bool {
+        kit_sys::process::start_time(self.pid) == Some(self.start)
+            && kit_sys::process::boot_id().is_ok_and(|boot| boot == self.boot)
+    }
+}

@@ -1,0 +1,383 @@
+//! What a plan did, record by record, in a file that outlives the process that did it.
+//!
+//! JSON Lines, appended with one write(2) each and not synced: it is for SIGKILL, not for a power cut, after
+//! which the kernel's objects are gone anyway. The owner holds an flock(2) for life. A line that was cut short
+//! is the last one and stands for something that had not begun or is not known to be done.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::{Observer, ProcessId, Undo, UndoError, Undoer};
+
+const VERSION: u32 = 1;
+
+/// The first line: whose journal it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Header {
+    pub version: u32,
+    pub plan: String,
+    pub instance: String,
+    /// The command, for people.
+    pub command: String,
+    /// Set for a container's journal, which goes on past its last step: that container's ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    pub owner: ProcessId,
+}
+
+/// A line after the first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    Intended {
+        step: usize,
+        undo: Vec<Undo>,
+    },
+    Done {
+        step: usize,
+        undo: Vec<Undo>,
+    },
+    Undone {
+        step: usize,
+        nth: usize,
+    },
+    /// The last step is done: the plan stands.
+    Committed,
+}
+
+/// One thing that may have to be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The step's place in its plan, from 0.
+    pub step: usize,
+    /// Its place among the records of that step.
+    pub nth: usize,
+    pub undo: Undo,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Intended,
+    Done,
+    Undone,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("{doing} journal {path:?}: {source}")]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error(
+        "reading journal {path:?}: it has version {version}, newer than this command's {VERSION}"
+    )]
+    Newer { path: PathBuf, version: u32 },
+    #[error("reading journal {path:?}: its first line is not a header")]
+    NoHeader { path: PathBuf },
+}
+
+/// A plan's records, on disk or, for a plan of one kernel-atomic step, in memory alone.
+#[derive(Debug)]
+pub struct Journal {
+    pub header: Header,
+    records: Vec<Record>,
+    committed: bool,
+    file: Option<(File, PathBuf)>,
+}
+
+impl Header {
+    pub fn new(mark: &crate::Mark, command: impl Into<String>) -> io::Result<Self> {
+        Ok(Self {
+            version: VERSION,
+            plan: mark.plan.clone(),
+            instance: mark.instance.name(),
+            command: command.into(),
+            container: None,
+            owner: ProcessId::of_self()?,
+        })
+    }
+}
+
+impl Journal {
+    /// Records that die with the process.
+    pub fn in_memory(header: Header) -> Self {
+        Self {
+            header,
+            records: Vec::new(),
+            committed: false,
+            file: None,
+        }
+    }
+
+    /// `DIR/PLAN.jsonl`, locked. It appears by a rename, so nobody sees one without its header.
+    pub fn create(dir: &Path, header: Header) -> Result<Self, JournalError> {
+        let path = dir.join(format!("{}.jsonl", header.plan));
+        let temporary = dir.join(format!(".{}.new", header.plan));
+        let fail = |doing| {
+            let path = path.clone();
+            move |source| JournalError::Io {
+                doing,
+                path,
+                source,
+            }
+        };
+        std::fs::create_dir_all(dir).map_err(fail("creating"))?;
+        let file = loop {
+            let file = OpenOptions::new()
+                .append(true)
+                .read(true)
+                .create(true)
+                .mode(0o600)
+                .open(&temporary)
+                .map_err(fail("creating"))?;
+            flock(&file, FlockOperation::LockExclusive).map_err(|e| fail("locking")(e.into()))?;
+            // A gc that got the lock first has removed the file: take another.
+            if is_still(&file, &temporary) {
+                break file;
+            }
+        };
+        let mut journal = Self {
+            header,
+            records: Vec::new(),
+            committed: false,
+            file: Some((file, path.clone())),
+        };
+        let header = serde_json::to_vec(&journal.header).map_err(|e| fail("writing")(e.into()))?;
+        journal.append(header)?;
+        std::fs::rename(&temporary, &path).map_err(fail("creating"))?;
+        Ok(journal)
+    }
+
+    /// Takes over what another process left: `None` if its owner lives, or somebody else was quicker.
+    pub fn open(path: &Path) -> Result<Option<Self>, JournalError> {
+        let fail = |doing| {
+            let path = path.to_owned();
+            move |source| JournalError::Io {
+                doing,
+                path,
+                source,
+            }
+        };
+        let file = match OpenOptions::new().append(true).read(true).open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(fail("opening")(e)),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if is_still(&file, path) => {}
+            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(e) => return Err(fail("locking")(e.into())),
+        }
+        let (header, entries) = read(&file, path)?;
+        let mut journal = Self {
+            header,
+            records: Vec::new(),
+            committed: false,
+            file: Some((file, path.to_owned())),
+        };
+        journal.take_all(entries);
+        Ok(Some(journal))
+    }
+
+    /// What a journal says, without its lock: for `ps`, `inspect` and `doctor`.
+    pub fn peek(path: &Path) -> Result<Self, JournalError> {
+        let file = File::open(path).map_err(|source| JournalError::Io {
+            doing: "opening",
+            path: path.to_owned(),
+            source,
+        })?;
+        let (header, entries) = read(&file, path)?;
+        let mut journal = Self::in_memory(header);
+        journal.take_all(entries);
+        Ok(journal)
+    }
+
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub fn is_committed(&self) -> bool {
+        self.committed
+    }
+
+    /// Writes down what a step is about to do. Nothing may act before this has returned.
+    pub fn intend(&mut self, step: usize, undo: Vec<Undo>) -> Result<(), JournalError> {
+        self.enter(Entry::Intended { step, undo })
+    }
+
+    /// Writes down what it did, with identities, in place of what it intended.
+    pub fn done(&mut self, step: usize, undo: Vec<Undo>) -> Result<(), JournalError> {
+        self.enter(Entry::Done { step, undo })
+    }
+
+    pub fn commit(&mut self) -> Result<(), JournalError> {
+        self.enter(Entry::Committed)
+    }
+
+    /// Undoes all that is not undone yet, last first, going on past a failure; what failed is returned and
+    /// stays in the journal, for another try.
+    pub fn rollback(&mut self, undoer: &dyn Undoer, watch: &mut dyn Observer) -> Vec<UndoError> {
+        self.undo_from(0, undoer, watch)
+    }
+
+    /// Undoes the records of step `first` and of those after it.
+    pub fn undo_from(
+        &mut self,
+        first: usize,
+        undoer: &dyn Undoer,
+        watch: &mut dyn Observer,
+    ) -> Vec<UndoError> {
+        let mut errors = Vec::new();
+        let due: Vec<Record> = self
+            .records
+            .iter()
+            .rev()
+            .filter(|record| record.step >= first && record.state != State::Undone)
+            .cloned()
+            .collect();
+        for record in due {
+            let outcome = undoer.undo(&record);
+            watch.undone(&record, outcome.as_ref());
+            match outcome {
+                // If this line is lost, undoing once more finds the thing absent.
+                Ok(_) => {
+                    let _ = self.enter(Entry::Undone {
+                        step: record.step,
+                        nth: record.nth,
+                    });
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+
+    /// Removes the file: all is undone, or what was made now belongs to the user.
+    pub fn discard(self) -> Result<(), JournalError> {
+        let Some((_lock, path)) = self.file else {
+            return Ok(());
+        };
+        std::fs::remove_file(&path).map_err(|source| JournalError::Io {
+            doing: "removing",
+            path,
+            source,
+        })
+    }
+
+    fn enter(&mut self, entry: Entry) -> Result<(), JournalError> {
+        let line = self
+            .file
+            .as_ref()
+            .map(|_| serde_json::to_vec(&entry))
+            .transpose();
+        // Memory first: if the disk is full, the rollback that follows still knows the identities.
+        self.take(entry);
+        match line.map_err(|e| self.failed(e.into()))? {
+            Some(line) => self.append(line),
+            None => Ok(()),
+        }
+    }
+
+    fn append(&mut self, mut line: Vec<u8>) -> Result<(), JournalError> {
+        line.push(b'\n');
+        let Some((file, _)) = &mut self.file else {
+            return Ok(());
+        };
+        file.write_all(&line).map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, source: io::Error) -> JournalError {
+        let path = self
+            .file
+            .as_ref()
+            .map(|(_, path)| path.clone())
+            .unwrap_or_default();
+        JournalError::Io {
+            doing: "writing",
+            path,
+            source,
+        }
+    }
+
+    fn take_all(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.take(entry);
+        }
+    }
+
+    fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Intended { step, undo } => self.replace(step, undo, State::Intended),
+            Entry::Done { step, undo } => self.replace(step, undo, State::Done),
+            Entry::Undone { step, nth } => {
+                for record in &mut self.records {
+                    if record.step == step && record.nth == nth {
+                        record.state = State::Undone;
+                    }
+                }
+            }
+            Entry::Committed => self.committed = true,
+        }
+    }
+
+    fn replace(&mut self, step: usize, undo: Vec<Undo>, state: State) {
+        self.records.retain(|record| record.step != step);
+        let records = undo.into_iter().enumerate();
+        self.records.extend(records.map(|(nth, undo)| Record {
+            step,
+            nth,
+            undo,
+            state,
+        }));
+    }
+}
+
+/// Whether `path` still is this file, and not unlinked or replaced since it was opened.
+fn is_still(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+fn read(file: &File, path: &Path) -> Result<(Header, Vec<Entry>), JournalError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let fail = |source| JournalError::Io {
+        doing: "reading",
+        path: path.to_owned(),
+        source,
+    };
+    let mut lines = BufReader::new(file).lines();
+    let no_header = || JournalError::NoHeader {
+        path: path.to_owned(),
+    };
+    let first = lines.next().ok_or_else(no_header)?.map_err(fail)?;
+    let Version { version } = serde_json::from_str(&first).map_err(|_| no_header())?;
+    if version > VERSION {
+        return Err(JournalError::Newer {
+            path: path.to_owned(),
+            version,
+        });
+    }
+    let header = serde_json::from_str(&first).map_err(|_| no_header())?;
+    let mut entries = Vec::new();
+    for line in lines {
+        match serde_json::from_str(&line.map_err(fail)?) {
+            Ok(entry) => entries.push(entry),
+            // Cut short by a kill or a full disk: the last one, and as good as not written.
+            Err(_) => break,
+        }
+    }
+    Ok((header, entries))
+}

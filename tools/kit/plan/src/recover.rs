@@ -1,0 +1,86 @@
+//! Replaying the journals of processes that are gone. Two of these may run at once: each journal has a lock,
+//! and every undo is idempotent.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Header, Journal, JournalError, Silent, UndoError, Undoer};
+
+/// What is to become of an unlocked journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its container lives, or it is none of the caller's business.
+    Leave,
+    /// Undo all of it and remove it.
+    Replay,
+}
+
+/// What a recovery did.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Journals that were replayed to the end and removed.
+    pub replayed: Vec<Header>,
+    /// Unlocked ones that were left, by the judge's word.
+    pub left: Vec<(PathBuf, Header)>,
+    /// What could not be undone; its journal stays.
+    pub errors: Vec<UndoError>,
+    /// Journals that could not be read, a newer version's among them; they are left alone.
+    pub unreadable: Vec<JournalError>,
+}
+
+/// Replays each journal in `dir` whose owner is gone: those that were still building always, committed ones
+/// if `judge` says so. A missing `dir` is an empty one.
+pub fn recover(
+    dir: &Path,
+    undoer: &dyn Undoer,
+    judge: &mut dyn FnMut(&Header) -> Fate,
+) -> Recovery {
+    let mut recovery = Recovery::default();
+    let Ok(files) = std::fs::read_dir(dir) else {
+        return recovery;
+    };
+    let mut paths: Vec<PathBuf> = files.flatten().map(|file| file.path()).collect();
+    paths.sort();
+    for path in paths {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("jsonl") => replay(&path, undoer, judge, &mut recovery),
+            Some("new") => remove_unborn(&path),
+            _ => {}
+        }
+    }
+    recovery
+}
+
+fn replay(
+    path: &Path,
+    undoer: &dyn Undoer,
+    judge: &mut dyn FnMut(&Header) -> Fate,
+    recovery: &mut Recovery,
+) {
+    let mut journal = match Journal::open(path) {
+        Ok(Some(journal)) => journal,
+        Ok(None) => return,
+        Err(error) => return recovery.unreadable.push(error),
+    };
+    if journal.is_committed() && judge(&journal.header) == Fate::Leave {
+        return recovery.left.push((path.to_owned(), journal.header));
+    }
+    let errors = journal.rollback(undoer, &mut Silent);
+    if !errors.is_empty() {
+        return recovery.errors.extend(errors);
+    }
+    let header = journal.header.clone();
+    match journal.discard() {
+        Ok(()) => recovery.replayed.push(header),
+        Err(error) => recovery.unreadable.push(error),
+    }
+}
+
+/// A journal whose maker died before its header was whole: nothing had begun.
+fn remove_unborn(path: &Path) {
+    let Ok(file) = std::fs::File::open(path) else {
+        return;
+    };
+    if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok() {
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -1,0 +1,144 @@
+//! A step: one thing that a plan does, with what undoes it and what it would be in sh.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use crate::{Context, Shell, Slots, Undo};
+
+/// Who does a step: the process that applies the plan, or the child that it cloned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Side {
+    #[default]
+    Parent,
+    /// Inside the child's own namespaces; needs no undo, because it dies with them.
+    Child,
+}
+
+/// What a step is, for a reader and for the script.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// `noun.verb`, the same for each step of this kind: `netns.bind`.
+    pub id: &'static str,
+    /// Why it is done, one line, for a learner.
+    pub why: Cow<'static, str>,
+    pub shell: Shell,
+    pub side: Side,
+}
+
+impl Meta {
+    pub fn new(id: &'static str, why: impl Into<Cow<'static, str>>, shell: Shell) -> Self {
+        Self {
+            id,
+            why: why.into(),
+            shell,
+            side: Side::Parent,
+        }
+    }
+
+    #[must_use]
+    pub fn in_child(mut self) -> Self {
+        self.side = Side::Child;
+        self
+    }
+}
+
+/// What applying a step came to.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What now undoes it, with the identity of what was made; empty if it was there already ("not ours").
+    pub made: Vec<Undo>,
+    /// Something a reader of `--explain` wants to know: an address chosen, a fallback taken.
+    pub note: Option<String>,
+}
+
+impl Done {
+    pub fn made(made: Vec<Undo>) -> Self {
+        Self { made, note: None }
+    }
+
+    /// Nothing to undo.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+}
+
+/// One thing that a plan does. Open: each tool brings its own.
+pub trait Step {
+    /// Pure: what it is.
+    fn meta(&self) -> Meta;
+
+    /// Pure: what would undo it, journalled before it acts. It must be safe to undo even if the step never
+    /// got as far: see the identities of [`Undo`].
+    fn intent(&self, slots: &Slots) -> Vec<Undo>;
+
+    /// Does it. On an error, whatever it did is found by undoing its intent.
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError>;
+}
+
+/// Why a step failed: `doing what to "object": reason`, and where the errno misleads, a hint.
+#[derive(Debug)]
+pub struct StepError {
+    doing: String,
+    reason: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+    exit: u8,
+}
+
+impl StepError {
+    /// `doing` says what to which object: `creating link "eth0"`.
+    pub fn new(doing: impl Into<String>, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            doing: doing.into(),
+            reason: reason.into(),
+            hint: None,
+            exit: 1,
+        }
+    }
+
+    /// Takes an error of a library whose text says both already; prints as `doing: …` without a repeat when
+    /// the text itself is the whole story.
+    pub fn whole(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(String::new(), reason)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The exit code it asks for, where that is not 1: 126 and 127 of a program that does not start.
+    #[must_use]
+    pub fn exit(mut self, code: u8) -> Self {
+        self.exit = code;
+        self
+    }
+
+    pub fn get_hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        self.exit
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.doing.is_empty() {
+            write!(f, "{}", self.reason)
+        } else {
+            write!(f, "{}: {}", self.doing, self.reason)
+        }
+    }
+}
+
+impl Error for StepError {}

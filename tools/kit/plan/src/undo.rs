@@ -1,0 +1,211 @@
+//! What would undo a step: kernel objects as data, with the identity of what was made.
+//!
+//! Closed on purpose: any command can replay any journal. A variant names a kernel object, never a notion of
+//! one tool: a lease or a pin is an [`Undo::Unlink`]. A new kind is a variant here, a file in `kit/undo` and a
+//! kill test.
+//!
+//! The identity is `None` in an *intended* record; undoing one of those needs our mark on the object, which
+//! each variant names. Undoing a *done* one needs the identity to match. Absence is success in both.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FileId, MountId, ProcessId, Record};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Undo {
+    /// Delete a network link. Mark: `group` (`IFLA_GROUP`), set in the message that creates it.
+    Link {
+        netns: Option<PathBuf>,
+        name: String,
+        group: u32,
+        index: Option<u32>,
+    },
+    /// Remove an address (`192.0.2.1/24`) from a link. Only when done.
+    Addr {
+        netns: Option<PathBuf>,
+        name: String,
+        index: Option<u32>,
+        addr: String,
+    },
+    /// Give a link back what a `set` changed. Only when done.
+    LinkState {
+        netns: Option<PathBuf>,
+        name: String,
+        index: Option<u32>,
+        was: LinkWas,
+    },
+    /// Delete a table of ours with all in it. Mark: the table's name holds the instance.
+    NftTable {
+        netns: Option<PathBuf>,
+        family: NftFamily,
+        table: String,
+        handle: Option<u64>,
+    },
+    /// Delete one rule, by handle. Only when done.
+    NftRule {
+        netns: Option<PathBuf>,
+        family: NftFamily,
+        table: String,
+        chain: String,
+        handle: Option<u64>,
+    },
+    /// Delete one element of a map or set in a table of ours, bytes in hex. Mark: the table, and the data it maps to.
+    NftElement {
+        netns: Option<PathBuf>,
+        family: NftFamily,
+        table: String,
+        map: String,
+        key: String,
+        data: Option<String>,
+        done: bool,
+    },
+    /// Remove a cgroup directory, its processes killed first. Mark: it lies under our parent.
+    Cgroup {
+        #[serde(with = "crate::os_text")]
+        path: PathBuf,
+        id: Option<FileId>,
+    },
+    /// Unmount what is on top at `path`. Only when done.
+    Unmount {
+        #[serde(with = "crate::os_text")]
+        path: PathBuf,
+        id: Option<MountId>,
+    },
+    /// Remove a file. Mark: it lies in one of our roots and has the plan's ID in its name, or `path` is a
+    /// name that only this plan makes (a lease, a pin).
+    Unlink {
+        #[serde(with = "crate::os_text")]
+        path: PathBuf,
+        id: Option<FileId>,
+    },
+    /// Remove an empty directory. Mark: as [`Undo::Unlink`].
+    Rmdir {
+        #[serde(with = "crate::os_text")]
+        path: PathBuf,
+        id: Option<FileId>,
+    },
+    /// Remove a directory with all in it, never leaving its filesystem. Mark: as [`Undo::Unlink`].
+    Tree {
+        #[serde(with = "crate::os_text")]
+        path: PathBuf,
+        id: Option<FileId>,
+    },
+    /// Kill a process. Only when done: before, it dies by the end of file on its go-pipe.
+    Kill { process: Option<ProcessId> },
+    /// Write a sysctl's old value back, while it still has the one we wrote.
+    Restore {
+        path: PathBuf,
+        was: String,
+        wrote: String,
+        done: bool,
+    },
+}
+
+/// What a link was before a `set`; `None` where it was not touched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkWas {
+    pub up: Option<bool>,
+    pub mtu: Option<u32>,
+    /// Index of the bridge it belonged to; 0 for none.
+    pub master: Option<u32>,
+    pub name: Option<String>,
+    pub address: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NftFamily {
+    Inet,
+    Ip,
+    Ip6,
+    Bridge,
+    Netdev,
+}
+
+impl Undo {
+    pub fn unlink(path: impl Into<PathBuf>) -> Self {
+        Self::Unlink {
+            path: path.into(),
+            id: None,
+        }
+    }
+
+    pub fn rmdir(path: impl Into<PathBuf>) -> Self {
+        Self::Rmdir {
+            path: path.into(),
+            id: None,
+        }
+    }
+
+    pub fn tree(path: impl Into<PathBuf>) -> Self {
+        Self::Tree {
+            path: path.into(),
+            id: None,
+        }
+    }
+
+    pub fn unmount(path: impl Into<PathBuf>) -> Self {
+        Self::Unmount {
+            path: path.into(),
+            id: None,
+        }
+    }
+
+    pub fn cgroup(path: impl Into<PathBuf>) -> Self {
+        Self::Cgroup {
+            path: path.into(),
+            id: None,
+        }
+    }
+
+    /// With the identity of what is there now, for the kinds that live at a path: call it just after making
+    /// the thing. Where it cannot be read the record stays as intended, which undoes less, never more.
+    #[must_use]
+    pub fn identified(mut self) -> Self {
+        match &mut self {
+            Self::Unlink { path, id }
+            | Self::Rmdir { path, id }
+            | Self::Tree { path, id }
+            | Self::Cgroup { path, id } => *id = FileId::of(path).ok(),
+            Self::Unmount { path, id } => *id = MountId::of(path).ok(),
+            _ => {}
+        }
+        self
+    }
+}
+
+/// What undoing came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    Removed,
+    /// It was gone already.
+    Absent,
+    /// Something of that name is there, but it is not what the record is about; why it was left alone.
+    NotOurs(String),
+}
+
+/// One thing that could not be undone.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {reason}")]
+pub struct UndoError {
+    pub doing: String,
+    pub reason: String,
+}
+
+impl UndoError {
+    pub fn new(doing: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self {
+            doing: doing.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Undoes records; `kit/undo` is the one for the real kernel. Idempotent.
+pub trait Undoer {
+    fn undo(&self, record: &Record) -> Result<Undone, UndoError>;
+}

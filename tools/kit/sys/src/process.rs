@@ -1,0 +1,48 @@
+//! Who a process is, beyond its reusable number: PID, start time and boot ID. See proc(5).
+
+use std::io;
+
+/// When process `pid` started, in clock ticks since boot: field 22 of `/proc/PID/stat`.
+/// `None` when there is no such process, or it is a zombie (field 3 is `Z` or `X`).
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    parse_start_time(&stat)
+}
+
+/// The fields after the command, which is in parentheses and may itself hold spaces and parentheses.
+fn parse_start_time(stat: &str) -> Option<u64> {
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    // The state was field 3; the start time is field 22.
+    fields.nth(18)?.parse().ok()
+}
+
+/// Names this boot of the kernel: `/proc/sys/kernel/random/boot_id`, without its newline.
+pub fn boot_id() -> io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim_end()
+        .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_with_spaces_and_parentheses_is_skipped() {
+        let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
+        assert_eq!(parse_start_time(&format!("7 (a) b) {tail}")), Some(4242));
+        assert_eq!(
+            parse_start_time(&format!("7 (x) {}", tail.replacen('S', "Z", 1))),
+            None
+        );
+    }
+
+    #[test]
+    fn this_process_has_a_start_time() {
+        assert!(start_time(std::process::id() as i32).is_some_and(|t| t > 0));
+        assert_eq!(start_time(i32::MAX), None);
+    }
+}
