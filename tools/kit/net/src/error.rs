@@ -1,0 +1,104 @@
+//! What netlink calls fail with: the call, the object, the errno, and the kernel's own words where it has any.
+
+use std::fmt;
+use std::io;
+
+use nix::errno::Errno;
+
+/// A failed call. Prints as `doing what "object": reason`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetError {
+    #[error("opening a {kind} netlink socket: {}", text(.source))]
+    Open {
+        kind: &'static str,
+        source: io::Error,
+    },
+    #[error("{doing} network namespace: {}", text(.source))]
+    Netns {
+        doing: &'static str,
+        source: io::Error,
+    },
+    /// The kernel said no.
+    #[error("{doing}: {refusal}")]
+    Refused { doing: String, refusal: Refusal },
+    /// Sending or receiving failed.
+    #[error("{doing}: talking netlink: {}", text(.source))]
+    Talk { doing: String, source: io::Error },
+    /// The kernel's answer could not be read, or did not come.
+    #[error("{doing}: reading the kernel's answer: {reason}")]
+    Answer { doing: String, reason: String },
+    #[error("finding link {name:?}: no such link")]
+    NoLink { name: String },
+    #[error("naming link {name:?}: {reason}")]
+    BadName { name: String, reason: &'static str },
+}
+
+/// The kernel's answer to a request that it refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub errno: Errno,
+    /// The extended acknowledgement's text, which is where ip(8) has its "Error: …" from.
+    pub message: Option<String>,
+    /// Where in the request the attribute is that the text is about, in bytes from its header.
+    pub offset: Option<u32>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => write!(
+                f,
+                "{} ({})",
+                message.trim_end_matches('.'),
+                self.errno.desc()
+            ),
+            None => f.write_str(self.errno.desc()),
+        }
+    }
+}
+
+/// Without "(os error 1)".
+fn text(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(
+        || error.to_string(),
+        |raw| Errno::from_raw(raw).desc().to_owned(),
+    )
+}
+
+impl NetError {
+    /// The errno, whoever it came from.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal.errno),
+            Self::Open { source, .. } | Self::Netns { source, .. } | Self::Talk { source, .. } => {
+                source.raw_os_error().map(Errno::from_raw)
+            }
+            Self::NoLink { .. } => Some(Errno::ENODEV),
+            Self::BadName { .. } => Some(Errno::EINVAL),
+            Self::Answer { .. } => None,
+        }
+    }
+
+    pub fn is(&self, errno: Errno) -> bool {
+        self.errno() == Some(errno)
+    }
+
+    /// What to do about it, where the errno misleads.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Open { .. }
+                if self.is(Errno::EPROTONOSUPPORT) || self.is(Errno::EAFNOSUPPORT) =>
+            {
+                Some("this kernel, or the sandbox that we run in, has no such netlink")
+            }
+            Self::Refused { .. } | Self::Netns { .. } if self.is(Errno::EPERM) => {
+                Some("this needs root, with CAP_NET_ADMIN in that network namespace")
+            }
+            Self::Refused { .. } if self.is(Errno::EOPNOTSUPP) => {
+                Some("the kernel lacks this kind of object, or its module: see rrun doctor")
+            }
+            _ => None,
+        }
+    }
+}
