@@ -1,6 +1,8 @@
 //! Against the running kernel, each test in a network namespace of its own that dies with its thread, and
 //! asserted through ip(8) and nft(8).
 
+#![allow(clippy::unwrap_used)] // a test may
+
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
