@@ -1,1 +1,14 @@
-//! What every command's main shares.
+//! What every command's `main` shares: exit codes, the error line, output for people and for programs, names
+//! on standard input, and carrying out a plan. For `main.rs` and `cli.rs` only: libraries print nothing.
+
+mod act;
+mod failure;
+mod names;
+mod output;
+mod run;
+
+pub use act::{Act, need_root};
+pub use failure::{ClosedPipe, Failure, Result};
+pub use names::{each, names};
+pub use output::{Output, Row, emit, visible};
+pub use run::{is_terminal, run};

@@ -231,9 +231,10 @@ impl Plan {
 /// The slot that a line fills; those that it reads go to `read`.
 fn line_slots(line: &Line, read: &mut Vec<SlotId>) -> Option<SlotId> {
     let (argv, fills) = match line {
-        Line::Run(argv) | Line::Try(argv) | Line::Exec { argv, .. } | Line::Check { argv, .. } => {
+        Line::Run(argv) | Line::Try(argv) | Line::Outside(argv) | Line::Check { argv, .. } => {
             (argv, None)
         }
+        Line::Exec(program) => (&program.argv, None),
         Line::Capture { slot, argv }
         | Line::Background { slot, argv }
         | Line::Spawn { slot, argv } => (argv, Some(*slot)),

@@ -132,13 +132,24 @@ pub enum Line {
     /// Starts the plan's child-side steps under `argv` (`unshare …`), waiting for "go"; the PID that the
     /// host sees goes to `slot`. At most one in a plan.
     Spawn { slot: SlotId, argv: Vec<Value> },
-    /// The last child-side line: the child becomes `argv`, with nothing of the script's environment but `env`.
-    Exec {
-        argv: Vec<Value>,
-        env: Vec<(OsString, OsString)>,
-    },
+    /// The last child-side line: the child becomes `program`.
+    Exec(Program),
+    /// A line of a child-side step that must be run from outside, by the host's tools: after the child has
+    /// given up its privileges and says "ready", before it becomes its program. `pivot_root` is one.
+    Outside(Vec<Value>),
     /// A condition in words of sh that must hold, e.g. `words!["test", "-d", path]`, and what to say if not.
     Check { argv: Vec<Value>, or: String },
+}
+
+/// What a child becomes, in sh.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Program {
+    /// A command of the host's that gives up privileges and runs the rest of its words: `setpriv …`.
+    pub through: Vec<Value>,
+    pub argv: Vec<Value>,
+    /// All of its environment, `KEY=value`.
+    pub env: Vec<OsString>,
+    pub cwd: PathBuf,
 }
 
 /// A step in sh.

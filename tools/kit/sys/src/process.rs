@@ -2,6 +2,19 @@
 
 use std::io;
 
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+
+/// unshare(2) for a thread that shares no descriptor table with another thread that relies on it: rustix marks
+/// the call unsafe because of CLONE_FILES alone, which is refused here.
+pub fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
+    if flags.contains(UnshareFlags::FILES) {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: without CLONE_FILES no descriptor changes its meaning under another thread.
+    unsafe { rustix::thread::unshare_unsafe(flags) }
+}
+
 /// When process `pid` started, in clock ticks since boot: field 22 of `/proc/PID/stat`.
 /// `None` when there is no such process, or it is a zombie (field 3 is `Z` or `X`).
 pub fn start_time(pid: i32) -> Option<u64> {

@@ -1,0 +1,181 @@
+//! Carrying out a plan: as a script, with an explanation, with a trace, or in silence.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::time::Duration;
+
+use kit_plan::{
+    Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, Shell,
+    StepError, StepView, UndoError, Undone,
+};
+use kit_undo::Kernel;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::{Failure, Result, emit};
+
+/// The flags of every verb that changes something.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Act {
+    /// Print the shell script that would do the same, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print each step on standard error as it happens
+    #[arg(long)]
+    pub explain: bool,
+    /// Print each step on standard error as a JSON line
+    #[arg(long, conflicts_with = "explain")]
+    pub trace: bool,
+}
+
+/// What keeps an unprivileged caller out, before anything is touched.
+pub fn need_root(doing: &str) -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{doing}: root is needed, and we are user {}",
+        rustix::process::geteuid().as_raw()
+    ))
+    .hint("run it with sudo")
+    .into())
+}
+
+impl Act {
+    /// Applies `plan`, or prints it. A plan of several steps has a journal while it is applied, which is
+    /// dropped at the end: what a verb made is the user's.
+    pub fn run(self, plan: &Plan) -> Result<()> {
+        if self.dry_run {
+            return emit(&plan.script().map_err(Failure::from)?);
+        }
+        let roots = Roots::from_env().map_err(Failure::from)?;
+        let mark = Mark::new(roots.instance.clone());
+        let header = Header::new(&mark, plan.command.clone())?;
+        let journal = if plan.len() > 1 {
+            roots.prepare().map_err(Failure::from)?;
+            Journal::create(&roots.journals(), header)?
+        } else {
+            Journal::in_memory(header)
+        };
+        self.apply(plan, &mut Context::new(mark), journal)
+    }
+
+    fn apply(self, plan: &Plan, cx: &mut Context, mut journal: Journal) -> Result<()> {
+        let kernel = Kernel::new();
+        let mut watch = Watch::new(self)?;
+        match plan.apply(cx, &mut journal, &kernel, &mut watch) {
+            Ok(()) => Ok(journal.discard()?),
+            Err(error) => {
+                let left = match &error {
+                    PlanError::Step { left, .. } | PlanError::Stopped { left, .. } => {
+                        !left.is_empty()
+                    }
+                    _ => true,
+                };
+                // What could not be undone stays written down, for a later gc.
+                if !left {
+                    journal.discard()?;
+                }
+                let interrupted = watch.interrupted;
+                let failure = Failure::from(error);
+                Err(interrupted
+                    .map_or(failure, |code| {
+                        Failure::new("interrupted, and undone").exit(code)
+                    })
+                    .into())
+            }
+        }
+    }
+
+    /// An observer that prints what these flags ask for, for those who apply a plan themselves.
+    pub fn observer(self) -> Result<Box<dyn Observer>> {
+        Ok(Box::new(Watch::new(self)?))
+    }
+}
+
+/// Prints, and stops between two steps on Ctrl-C, SIGTERM or SIGHUP, so that what was done is undone.
+struct Watch {
+    act: Act,
+    signals: SignalFd,
+    before: SigSet,
+    interrupted: Option<u8>,
+}
+
+impl Watch {
+    fn new(act: Act) -> Result<Self> {
+        let mut mask = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            mask.add(signal);
+        }
+        let before = SigSet::thread_get_mask()?;
+        mask.thread_block()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self {
+            act,
+            signals,
+            before,
+            interrupted: None,
+        })
+    }
+
+    fn say(text: &str) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.before.thread_set_mask();
+    }
+}
+
+impl Observer for Watch {
+    fn before(&mut self, _: &StepView<'_>) -> Go {
+        match self.signals.read_signal() {
+            Ok(Some(info)) => {
+                self.interrupted = Some(128 + info.ssi_signo as u8);
+                Go::Stop("interrupted".to_owned())
+            }
+            _ => Go::On,
+        }
+    }
+
+    fn after(
+        &mut self,
+        step: &StepView<'_>,
+        came_to: std::result::Result<&Done, &StepError>,
+        took: Duration,
+    ) {
+        let micros = took.as_micros();
+        let (result, note) = match came_to {
+            Ok(done) => ("ok".to_owned(), done.note.clone()),
+            Err(error) => (error.to_string(), None),
+        };
+        if self.act.trace {
+            let line = serde_json::json!({
+                "step": step.number, "steps": step.total, "id": step.meta.id, "why": step.meta.why,
+                "ok": came_to.is_ok(), "error": came_to.err().map(ToString::to_string),
+                "note": note, "duration_usec": micros,
+            });
+            Self::say(&format!("{line}\n"));
+        } else if self.act.explain {
+            let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+            let mut text = format!("{}/{} {}\n", step.number, step.total, step.meta.why);
+            for line in kit_plan::shell_text(&step.meta.shell).lines() {
+                let _ = writeln!(text, "      {line}");
+            }
+            if let Shell::None(reason) = &step.meta.shell {
+                let _ = writeln!(text, "      (no command does this: {reason})");
+            }
+            let _ = writeln!(text, "    = {result}{note}, {micros} us");
+            Self::say(&text);
+        }
+    }
+
+    fn undone(&mut self, record: &Record, came_to: std::result::Result<&Undone, &UndoError>) {
+        if self.act.explain {
+            let result = came_to.map_or_else(ToString::to_string, |undone| format!("{undone:?}"));
+            Self::say(&format!("    undoing step {}: {result}\n", record.step + 1));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What went wrong, as a command says it: one line, then a hint where the errno misleads.
+
+use std::fmt;
+
+use kit_plan::{PlanError, RootsError};
+
+pub type Result<T = u8> = anyhow::Result<T>;
+
+/// An error that knows its hint and its exit code. Any other error is exit 1 without a hint.
+#[derive(Debug)]
+pub struct Failure {
+    pub text: String,
+    pub hint: Option<String>,
+    pub exit: u8,
+}
+
+impl Failure {
+    pub fn new(text: impl fmt::Display) -> Self {
+        Self {
+            text: text.to_string(),
+            hint: None,
+            exit: 1,
+        }
+    }
+
+    /// Bad usage: nothing was done.
+    pub fn usage(text: impl fmt::Display) -> Self {
+        Self::new(text).exit(2)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// For a library's `fn hint(&self) -> Option<&str>`.
+    #[must_use]
+    pub fn hint_from(mut self, hint: Option<&str>) -> Self {
+        self.hint = hint.map(str::to_owned).or(self.hint);
+        self
+    }
+
+    #[must_use]
+    pub fn exit(mut self, code: u8) -> Self {
+        self.exit = code;
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::new(&error)
+            .hint_from(error.hint())
+            .exit(error.exit_code())
+    }
+}
+
+impl From<RootsError> for Failure {
+    fn from(error: RootsError) -> Self {
+        Self::new(&error).hint_from(error.hint())
+    }
+}
+
+/// Whoever read our output has gone: end quietly.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+pub struct ClosedPipe;

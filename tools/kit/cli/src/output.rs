@@ -1,0 +1,94 @@
+//! stdout is data: aligned columns for a person, `--json`, `--jsonl`, `-q`.
+
+use std::io::{ErrorKind, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::{ClosedPipe, Result};
+
+/// How a verb that lists prints.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Output {
+    /// One JSON array
+    #[arg(long, conflicts_with_all = ["jsonl", "quiet"])]
+    pub json: bool,
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "quiet")]
+    pub jsonl: bool,
+    /// Names only
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Something that is listed. Serialized it has `kind`, `name` and `schema`.
+pub trait Row: Serialize {
+    const HEAD: &'static [&'static str];
+    fn cells(&self) -> Vec<String>;
+    /// What `-q` prints, and what `-` takes.
+    fn name(&self) -> String;
+}
+
+impl Output {
+    pub fn list<R: Row>(self, rows: &[R]) -> Result<()> {
+        if self.json {
+            return emit(&format!("{}\n", serde_json::to_string_pretty(rows)?));
+        }
+        if self.jsonl {
+            let lines: std::result::Result<Vec<String>, _> =
+                rows.iter().map(serde_json::to_string).collect();
+            let all: String = lines?.into_iter().map(|line| line + "\n").collect();
+            return emit(&all);
+        }
+        if self.quiet {
+            return emit(
+                &rows
+                    .iter()
+                    .map(|row| visible(&row.name()) + "\n")
+                    .collect::<String>(),
+            );
+        }
+        emit(&table(R::HEAD, rows.iter().map(Row::cells)))
+    }
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(head);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| visible(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+/// Text with its control characters escaped: a name in a listing may come from a hostile image.
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+/// Writes to standard output; a reader that has gone is [`ClosedPipe`].
+pub fn emit(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(ClosedPipe.into()),
+        Err(e) => Err(anyhow::Error::new(e).context("writing to standard output")),
+    }
+}

@@ -1,0 +1,176 @@
+//! From argv to an exit code, with the one place where an error is printed.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use crate::{ClosedPipe, Failure, Result, emit, visible};
+
+/// The code of a verb that runs a program, when it is we who failed.
+const OURS: u8 = 125;
+
+/// Parses the command line, hands it to `dispatch`, prints what went wrong. `programs` are the verbs that run
+/// a program: there, whatever of ours fails is exit 125, usage included, as with docker(1) and env(1).
+pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Result) -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    let command = C::command();
+    let tool = command.get_name().to_owned();
+    let verb = argv
+        .get(1)
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    let runs_program = programs.contains(&verb);
+    let outcome = match verb {
+        "completions" | "man" if argv.len() <= 3 => generate(command, &argv),
+        _ => match C::try_parse_from(&argv) {
+            Ok(cli) => dispatch(cli),
+            Err(error) => parse_error(&error, &tool, verb),
+        },
+    };
+    let error = match outcome {
+        Ok(code) => return ExitCode::from(code),
+        Err(error) => error,
+    };
+    if error.is::<ClosedPipe>() {
+        return ExitCode::SUCCESS;
+    }
+    report(&error);
+    let failure = error.downcast_ref::<Failure>();
+    let code = failure.map_or(1, |failure| failure.exit);
+    ExitCode::from(if runs_program && code <= 2 {
+        OURS
+    } else {
+        code
+    })
+}
+
+/// The error line: `tool: doing what to "object": reason`, and the hint.
+pub(crate) fn report(error: &anyhow::Error) {
+    let argv0 = std::env::args_os().next().unwrap_or_default();
+    let tool = std::path::Path::new(&argv0)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let mut text = format!("{tool}: {}\n", one_line(&format!("{error:#}")));
+    if let Some(hint) = error
+        .downcast_ref::<Failure>()
+        .and_then(|failure| failure.hint.as_deref())
+    {
+        text.push_str("hint: ");
+        text.push_str(&one_line(hint));
+        text.push('\n');
+    }
+    // Nobody to tell if this fails.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether standard output is a terminal.
+pub fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Messages are one line, and names in them cannot move the cursor. The number of an errno says nothing that
+/// its text does not.
+fn one_line(text: &str) -> String {
+    let mut line = visible(text.trim_end());
+    while let Some(at) = line.find(" (os error ") {
+        let Some(length) = line[at..].find(')') else {
+            break;
+        };
+        line.replace_range(at..=at + length, "");
+    }
+    line
+}
+
+/// `completions SHELL` and `man`, from the same definitions as the parser itself.
+fn generate(mut command: clap::Command, argv: &[OsString]) -> Result {
+    let name = command.get_name().to_owned();
+    let mut text = Vec::new();
+    if argv[1] == "man" {
+        clap_mangen::Man::new(command).render(&mut text)?;
+    } else {
+        let shell = argv
+            .get(2)
+            .and_then(|word| word.to_str())
+            .unwrap_or_default();
+        let shell: clap_complete::Shell = shell.parse().map_err(|_| {
+            Failure::usage(format!("completing for shell \"{shell}\": unknown shell"))
+                .hint("one of bash, elvish, fish, powershell, zsh")
+        })?;
+        clap_complete::generate(shell, &mut command, name, &mut text);
+    }
+    emit(&String::from_utf8_lossy(&text))?;
+    Ok(0)
+}
+
+/// clap's errors are paragraphs; ours are a line and a hint.
+fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        emit(&error.render().to_string())?;
+        return Ok(0);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err(Failure::usage(format!("no verb given: see {tool} --help")).into());
+    }
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    let of = |kind| context(kind).unwrap_or_default();
+    let text = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            format!(
+                "\"{}\" is not a verb of {tool}",
+                of(ContextKind::InvalidSubcommand)
+            )
+        }
+        ErrorKind::UnknownArgument => {
+            format!("unexpected argument \"{}\"", of(ContextKind::InvalidArg))
+        }
+        ErrorKind::MissingRequiredArgument => format!("missing {}", of(ContextKind::InvalidArg)),
+        ErrorKind::ArgumentConflict => format!(
+            "{} cannot be used with {}",
+            of(ContextKind::InvalidArg),
+            of(ContextKind::PriorArg)
+        ),
+        _ => {
+            let all = error.render().to_string();
+            let first = all
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            let rest: Vec<&str> = all.lines().skip(1).map(str::trim).collect();
+            let values = rest
+                .iter()
+                .find(|line| line.starts_with("[possible"))
+                .unwrap_or(&"");
+            format!("{first} {values}").trim_end().to_owned()
+        }
+    };
+    let suggestion = [
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedValue,
+    ]
+    .into_iter()
+    .find_map(context);
+    let verb = if error.kind() == ErrorKind::InvalidSubcommand || verb.starts_with('-') {
+        ""
+    } else {
+        verb
+    };
+    let help = format!("{tool} {verb}").trim_end().to_owned() + " --help";
+    let hint = match suggestion {
+        Some(suggestion) => format!("did you mean \"{suggestion}\"? See {help}"),
+        None => format!("see {help}"),
+    };
+    Err(Failure::usage(text).hint(hint).into())
+}

@@ -1,0 +1,144 @@
+//! The half of a script that is about a child.
+//!
+//! The child runs in three stages: `$child` under `unshare`, which tells its PID, waits for "go" and mounts;
+//! then a command that gives up privileges (it lives in the host's root, so it must come before the pivot);
+//! then `$program`, made of builtins alone, which says "ready", waits while the parent does the steps that need
+//! the host's tools from outside, and becomes the program. If the parent dies, a `read` meets the end of file
+//! and the child ends.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+
+use crate::script::{quote, simple_line, word, words};
+use crate::shell::{Line, Program};
+use crate::{Undo, Value};
+
+/// What belongs to the parent, to the child, and between the two.
+#[derive(Default)]
+pub(crate) struct Family {
+    pub parent: String,
+    pub child: String,
+    outside: String,
+    program: String,
+    spawned: bool,
+    /// Last first: what the script's trap undoes.
+    undo: Vec<String>,
+}
+
+/// Exits as a shell does that was ended by the signal.
+const TRAPS: &str = "trap cleanup EXIT\ntrap 'code=129; exit' HUP\ntrap 'code=130; exit' INT\ntrap 'code=143; exit' TERM\n";
+
+/// `/proc` is still the host's, so what the child reads there is its PID as the host sees it.
+const CHILD_HEAD: &str =
+    "set -eu\nread -r pid _ </proc/self/stat\necho \"$pid\" >&5\nread -r _ <&6 || exit 125\n";
+
+const PROGRAM_HEAD: &str = "set -eu\necho ready >&5\nread -r _ <&6 || exit 125\n";
+
+const WAIT: &str = "\n# go; then wait for the program\necho go >&9\n";
+
+impl Family {
+    pub fn line(&mut self, text: &mut String, line: &Line) {
+        match line {
+            Line::Spawn { slot, argv } => {
+                self.spawned = true;
+                spawn(text, slot.0, argv);
+            }
+            Line::Exec(program) => self.exec(text, program),
+            Line::Outside(_) => simple_line(&mut self.outside, line),
+            other => simple_line(text, other),
+        }
+    }
+
+    /// Lines that a step gives to the others' texts, for showing that step alone.
+    pub fn explained(self) -> String {
+        self.outside
+    }
+
+    fn exec(&mut self, text: &mut String, program: &Program) {
+        let path = "env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+        let _ = writeln!(
+            text,
+            "exec {path} {} sh -c \"$program\" program",
+            words(&program.through)
+        );
+        let mut own = String::from(PROGRAM_HEAD);
+        let _ = writeln!(
+            own,
+            "cd {}\nunset PWD OLDPWD",
+            quote(program.cwd.as_os_str())
+        );
+        for pair in &program.env {
+            let _ = writeln!(own, "export {}", quote(pair));
+        }
+        let _ = writeln!(own, "exec {} 5>&- 6<&-", words(&program.argv));
+        self.program = own;
+    }
+
+    pub fn undo(&mut self, undo: &[Undo]) {
+        let line = |undo: &Undo| {
+            let at = |path: &std::path::Path| word(&Value::from(path));
+            Some(match undo {
+                Undo::Unmount { path, .. } => format!("umount -l {}", at(path)),
+                Undo::Cgroup { path, .. } | Undo::Rmdir { path, .. } => {
+                    format!("rmdir {}", at(path))
+                }
+                Undo::Unlink { path, .. } => format!("rm -f {}", at(path)),
+                Undo::Tree { path, .. } => format!("rm -rf {}", at(path)),
+                Undo::Link {
+                    netns: None, name, ..
+                } => format!("ip link del {}", quote(OsStr::new(name))),
+                _ => return None,
+            })
+        };
+        for line in undo.iter().rev().filter_map(line) {
+            self.undo.insert(0, format!("    {line} 2>/dev/null\n"));
+        }
+    }
+
+    pub fn finish(self, command: &str) -> String {
+        if !self.spawned {
+            return format!("#!/bin/sh\n# {command}\nset -eu\n{}", self.parent);
+        }
+        let between = if self.outside.is_empty() {
+            String::new()
+        } else {
+            let or = "{ wait \"$job\" || code=$?; exit; }";
+            format!("read -r _ <&8 || {or}\n{}echo go >&9\n", self.outside)
+        };
+        let cleanup = format!(
+            "job= code=125 fifo=$(mktemp -d)\ncleanup() {{\n    trap '' INT TERM HUP\n    set +e\n\
+             \x20   if [ -n \"$job\" ]; then kill -KILL \"$job\" 2>/dev/null; wait \"$job\" 2>/dev/null; fi\n\
+             {}    rm -rf \"$fifo\"\n    exit \"$code\"\n}}\n{TRAPS}",
+            self.undo.concat(),
+        );
+        format!(
+            "#!/bin/sh\n# {command}\nset -eu\n{}{}export program\n{cleanup}{}{WAIT}{between}exec 8<&- 9>&-\n\
+             code=0; wait \"$job\" || code=$?\njob=\n",
+            variable("child", &format!("{CHILD_HEAD}{}", self.child)),
+            variable("program", &self.program),
+            self.parent,
+        )
+    }
+}
+
+/// A background job of sh has no standard input and ignores INT and QUIT: both are given back. Opening a FIFO
+/// waits for its other side, so both sides open them in the same order.
+fn spawn(text: &mut String, slot: &str, argv: &[Value]) {
+    let _ = write!(
+        text,
+        "mkfifo -m 600 \"$fifo/said\" \"$fifo/go\"\nexec 3<&0\n\
+         env --default-signal=INT,QUIT {} sh -c \"$child\" child <&3 3<&- 5>\"$fifo/said\" 6<\"$fifo/go\" &\n\
+         job=$!\nexec 3<&- 8<\"$fifo/said\" 9>\"$fifo/go\"\n\
+         read -r {slot} <&8 || {{ wait \"$job\" || code=$?; exit; }}\nexport {slot}\n",
+        words(argv),
+    );
+}
+
+/// `name` with exactly this text. The delimiter is one that is no line of it.
+fn variable(name: &str, text: &str) -> String {
+    let mut end = format!("END_{}", name.to_uppercase());
+    while text.lines().any(|line| line == end) {
+        end.push('_');
+    }
+    format!("{name}=$(cat <<'{end}'\n{text}{end}\n)\n")
+}

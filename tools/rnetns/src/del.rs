@@ -1,0 +1,58 @@
+//! `rnetns del`: a name goes; the namespace itself goes with its last user.
+
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount};
+
+use crate::name::check_name;
+use crate::{NetnsError, RUN_NETNS};
+
+/// What `del` does. The name must be there.
+pub fn plan(name: &str) -> Result<Plan, NetnsError> {
+    check_name(name)?;
+    let path = Path::new(RUN_NETNS).join(name);
+    if std::fs::symlink_metadata(&path).is_err() {
+        return Err(NetnsError::Unknown {
+            name: name.to_owned(),
+        });
+    }
+    let mut plan = Plan::new(format!("rnetns del {name}"));
+    plan.push(Delete {
+        name: name.to_owned(),
+        path,
+    });
+    Ok(plan)
+}
+
+struct Delete {
+    name: String,
+    path: PathBuf,
+}
+
+impl Step for Delete {
+    fn meta(&self) -> Meta {
+        let lines = vec![run!["ip", "netns", "del", &self.name]];
+        Meta::new(
+            "netns.delete",
+            "the name goes; processes inside keep the namespace",
+            Shell::Exact(lines),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let doing = || format!("deleting network namespace \"{}\"", self.name);
+        match unmount(&self.path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            // EINVAL: a file left behind, with nothing mounted on it.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(errno) => return Err(StepError::new(doing(), errno)),
+        }
+        std::fs::remove_file(&self.path).map_err(|e| StepError::new(doing(), e))?;
+        Ok(Done::nothing())
+    }
+}

@@ -1,0 +1,37 @@
+//! What can go wrong with a namespace, by name.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NetnsError {
+    #[error("naming network namespace {name:?}: {reason}")]
+    BadName { name: String, reason: &'static str },
+    #[error("opening network namespace {name:?}: no such namespace")]
+    Unknown { name: String },
+    #[error("opening network namespace {path:?}: it is not one")]
+    NotNetns { path: PathBuf },
+    #[error("opening network namespace \"pid:{pid}\": no such process")]
+    NoProcess { pid: i32 },
+    #[error("{doing} {path:?}: {source}")]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+}
+
+impl NetnsError {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { name } => Some(format!(
+                "rnetns list shows them; rnetns add {name} makes it"
+            )),
+            Self::NotNetns { .. } => Some(
+                "a file left behind when its namespace was unmounted? rnetns del removes it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

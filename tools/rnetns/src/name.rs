@@ -1,0 +1,136 @@
+//! How a namespace is named: a name of `/run/netns`, `pid:N`, or a path; and `LINK@NETNS`.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::fstatfs;
+
+use crate::NetnsError;
+
+/// Where ip-netns(8) keeps its names.
+pub const RUN_NETNS: &str = "/run/netns";
+
+/// The filesystem of namespace files, `NSFS_MAGIC` of linux/magic.h.
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+
+/// A namespace as a user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Netns {
+    Name(String),
+    Pid(i32),
+    Path(PathBuf),
+}
+
+impl Netns {
+    /// A path has a slash, `pid:N` a number, everything else is a name.
+    pub fn parse(text: &str) -> Result<Self, NetnsError> {
+        if text.contains('/') && Path::new(text).is_absolute() {
+            return Ok(Self::Path(text.into()));
+        }
+        if let Some(number) = text.strip_prefix("pid:") {
+            let bad = || NetnsError::BadName {
+                name: text.to_owned(),
+                reason: "after \"pid:\" comes a number",
+            };
+            let pid = number.parse().ok().filter(|pid| *pid > 0).ok_or_else(bad)?;
+            return Ok(Self::Pid(pid));
+        }
+        check_name(text)?;
+        Ok(Self::Name(text.to_owned()))
+    }
+
+    /// The file that stands for it.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Name(name) => Path::new(RUN_NETNS).join(name),
+            Self::Pid(pid) => format!("/proc/{pid}/ns/net").into(),
+            Self::Path(path) => path.clone(),
+        }
+    }
+
+    /// Opens it, and makes sure that it is a namespace and not the file that one was mounted on.
+    pub fn open(&self) -> Result<File, NetnsError> {
+        let path = self.path();
+        let file = File::open(&path).map_err(|source| match (self, source.kind()) {
+            (Self::Name(name), ErrorKind::NotFound) => NetnsError::Unknown { name: name.clone() },
+            (Self::Pid(pid), ErrorKind::NotFound) => NetnsError::NoProcess { pid: *pid },
+            _ => NetnsError::Io {
+                doing: "opening network namespace",
+                path: path.clone(),
+                source,
+            },
+        })?;
+        match fstatfs(&file) {
+            Ok(stat) if stat.f_type == NSFS_MAGIC => Ok(file),
+            _ => Err(NetnsError::NotNetns { path }),
+        }
+    }
+}
+
+/// A name becomes a file of `/run/netns`, so it may not leave that directory.
+pub fn check_name(name: &str) -> Result<(), NetnsError> {
+    let wrong = |reason| {
+        Err(NetnsError::BadName {
+            name: name.to_owned(),
+            reason,
+        })
+    };
+    match name {
+        "" => wrong("it is empty"),
+        "." | ".." => wrong("it is a directory"),
+        _ if name.contains('/') => wrong("it has a slash"),
+        _ if name.contains('\0') || name.chars().any(char::is_control) => {
+            wrong("it has a control character")
+        }
+        _ if name.len() > 255 => wrong("it is longer than 255 bytes"),
+        _ if name.starts_with('-') => wrong("it begins with a dash"),
+        _ => Ok(()),
+    }
+}
+
+/// `LINK@NETNS` in two; without `@` the link is in our own namespace.
+pub fn split_link(text: &str) -> Result<(&str, Option<Netns>), NetnsError> {
+    match text.split_once('@') {
+        None => Ok((text, None)),
+        Some((link, netns)) => Ok((link, Some(Netns::parse(netns)?))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_forms() {
+        assert_eq!(Netns::parse("blue").unwrap(), Netns::Name("blue".into()));
+        assert_eq!(Netns::parse("pid:7").unwrap(), Netns::Pid(7));
+        assert_eq!(
+            Netns::parse("/proc/7/ns/net").unwrap(),
+            Netns::Path("/proc/7/ns/net".into())
+        );
+        for bad in [
+            "", "..", "../x", "a/b", "pid:", "pid:x", "pid:-1", "a\nb", "-x",
+        ] {
+            assert!(Netns::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_may_name_its_namespace() {
+        assert_eq!(split_link("eth0").unwrap(), ("eth0", None));
+        assert_eq!(
+            split_link("eth0@blue").unwrap(),
+            ("eth0", Some(Netns::Name("blue".into())))
+        );
+    }
+
+    #[test]
+    fn a_plain_file_is_no_namespace() {
+        let refused = Netns::Path("/etc/passwd".into()).open().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "opening network namespace \"/etc/passwd\": it is not one"
+        );
+    }
+}
