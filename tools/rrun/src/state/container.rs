@@ -1,0 +1,154 @@
+//! A container as its files have it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kit_plan::ProcessId;
+use serde::{Deserialize, Serialize};
+
+/// `container.json`: what was asked for, beyond the OCI configuration. It changes only by rename or update.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Container {
+    /// 64 hex digits.
+    pub id: String,
+    /// Without a slash.
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// `None` for `--rootfs`.
+    pub image: Option<Image>,
+    /// `--rootfs`: a directory that is the root itself, and never removed.
+    pub rootfs: Option<PathBuf>,
+    /// The command, as docker's Path and Args.
+    pub path: String,
+    pub args: Vec<String>,
+    pub tty: bool,
+    pub open_stdin: bool,
+    pub auto_remove: bool,
+    pub net: Net,
+    /// `-p`, one entry a port; `host_port` 0 asks for a free one.
+    pub ports: Vec<Port>,
+    pub exposed: Vec<String>,
+    pub mounts: Vec<MountPoint>,
+    pub limits: rcgroup::Limits,
+    /// `--cgroup`: somebody else's cgroup, joined and never removed.
+    pub cgroup: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub stop_signal: String,
+    /// Seconds between the stop signal and SIGKILL.
+    pub stop_timeout: u32,
+    /// As given to `-u`; resolved against the container's own files at start.
+    pub user: String,
+}
+
+/// The image that a container was made of, by what does not change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Image {
+    /// As the user wrote it.
+    pub name: String,
+    /// `sha256:…` of its configuration.
+    pub id: String,
+    /// Unpacked layers, lowest first.
+    pub layers: Vec<PathBuf>,
+}
+
+/// `--network`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Net {
+    Bridge,
+    None,
+    Host,
+    /// Another container's, by ID.
+    Container(String),
+    /// A network namespace: a name of /run/netns, `pid:N`, or a path.
+    Ns(String),
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    pub host_ip: Option<std::net::IpAddr>,
+    pub host_port: u16,
+    pub container_port: u16,
+    /// `tcp` or `udp`.
+    pub proto: String,
+}
+
+/// Something mounted, in docker's words.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MountPoint {
+    /// `bind`, `volume` or `tmpfs`.
+    pub kind: String,
+    /// A volume's name; empty for others.
+    pub name: String,
+    pub source: PathBuf,
+    pub destination: PathBuf,
+    pub rw: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Created,
+    Running,
+    Paused,
+    Exited,
+}
+
+/// `state.json`: how it is. The monitor writes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunState {
+    pub status: Status,
+    /// PID 1 of the container as the host sees it, while it runs.
+    pub process: Option<ProcessId>,
+    pub monitor: Option<ProcessId>,
+    /// RFC 3339, UTC; empty while it has not happened.
+    pub started_at: String,
+    pub finished_at: String,
+    pub exit_code: i32,
+    /// Why it did not start, or why its exit code is unknown.
+    pub error: String,
+    pub oom_killed: bool,
+    /// On the bridge: address, prefix length, gateway, MAC.
+    pub address: Option<String>,
+    pub gateway: Option<String>,
+    pub mac: Option<String>,
+    /// Ports as they were published, none left at 0.
+    pub ports: Vec<Port>,
+    /// How often it was restarted.
+    pub restarts: u32,
+}
+
+impl Default for RunState {
+    fn default() -> Self {
+        Self {
+            status: Status::Created,
+            process: None,
+            monitor: None,
+            started_at: String::new(),
+            finished_at: String::new(),
+            exit_code: 0,
+            error: String::new(),
+            oom_killed: false,
+            address: None,
+            gateway: None,
+            mac: None,
+            ports: Vec::new(),
+            restarts: 0,
+        }
+    }
+}
+
+impl RunState {
+    /// Whether its PID 1 lives; what the file says is not believed, since the monitor may have been killed.
+    pub fn is_running(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Paused)
+            && self.process.as_ref().is_some_and(ProcessId::is_alive)
+    }
+
+    /// Running without a monitor: the next command that takes its lock starts one.
+    pub fn is_unattended(&self) -> bool {
+        self.is_running() && !self.monitor.as_ref().is_some_and(ProcessId::is_alive)
+    }
+}

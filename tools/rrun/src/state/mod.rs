@@ -1,0 +1,58 @@
+//! What is on disk about containers: plain files that root reads with cat and jq.
+//!
+//! `containers/ID/` in the root has `config.json` (the OCI runtime configuration), `container.json` (what we
+//! know beyond it), `state.json` (how it is) and `log.jsonl`; `upper/` and `work/` are its writable layer.
+//! Each file is written to a temporary name and renamed, so readers never block. `names/NAME` holds an ID.
+//! The run directory has the same `containers/ID/` for the lock, the FIFOs and the monitor's socket.
+
+mod container;
+mod files;
+mod lock;
+mod resolve;
+
+pub use container::{Container, Image, MountPoint, Net, Port, RunState, Status};
+pub use files::{StateError, now, write_atomic};
+pub use lock::Lock;
+
+use std::path::PathBuf;
+
+use kit_plan::Roots;
+
+/// The containers of one instance.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    pub roots: Roots,
+}
+
+impl Containers {
+    pub fn new(roots: Roots) -> Self {
+        Self { roots }
+    }
+
+    /// What survives a reboot.
+    pub fn dir(&self, id: &str) -> PathBuf {
+        self.roots.root.join("containers").join(id)
+    }
+
+    /// What need not.
+    pub fn run_dir(&self, id: &str) -> PathBuf {
+        self.roots.run.join("containers").join(id)
+    }
+
+    pub fn trash(&self) -> PathBuf {
+        self.roots.root.join("trash")
+    }
+
+    pub(crate) fn names(&self) -> PathBuf {
+        self.roots.root.join("names")
+    }
+
+    /// Where the monitor of a container listens.
+    pub fn socket(&self, id: &str) -> PathBuf {
+        self.run_dir(id).join("monitor.sock")
+    }
+
+    pub fn log(&self, id: &str) -> PathBuf {
+        self.dir(id).join("log.jsonl")
+    }
+}
