@@ -1,0 +1,173 @@
+//! Bind mounts: the same directory or file in a second place.
+//!
+//! Built detached by `open_tree(2)`, given its flags, then attached by `move_mount(2)`: nobody ever sees a bind
+//! meant to be read-only while it is writable, and a target that is a descriptor cannot be swapped underneath.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use kit_sys::mount::MountAttr;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+use crate::attr::{Flags, Travel, fd_path};
+use crate::error::MountError;
+use crate::inroot::{Make, make_in_root, resolve_in_root};
+use crate::mountinfo;
+use crate::near::near_miss;
+
+/// How to bind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BindOptions {
+    /// With the mounts beneath the source; `flags` and `travel` then hold for all of them.
+    pub recursive: bool,
+    pub flags: Flags,
+    /// `None` leaves it to the kernel: shared where the target's parent is.
+    pub travel: Option<Travel>,
+}
+
+/// A detached copy of the mount that `source` refers to, from `source` down, with its flags set. It lives as
+/// long as its descriptor, and may be made before and attached after entering another mount namespace.
+pub fn clone_tree(source: BorrowedFd<'_>, options: BindOptions) -> Result<OwnedFd, MountError> {
+    let failed = |doing| move |errno| MountError::call(doing, &fd_path(source), errno);
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    flags.set(OpenTreeFlags::AT_RECURSIVE, options.recursive);
+    let tree = open_tree(source, "", flags).map_err(failed("copying the mount of"))?;
+    let attr = MountAttr {
+        set: options.flags.attr_bits(),
+        ..MountAttr::default()
+    };
+    if attr.set != 0 {
+        kit_sys::mount::set_attr(tree.as_fd(), &attr, options.recursive)
+            .map_err(failed("setting attributes of the copy of"))?;
+    }
+    Ok(tree)
+}
+
+/// Attaches a detached mount on top of what `target` refers to.
+pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), MountError> {
+    let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", target, "", how)
+        .map_err(|errno| MountError::call("attaching a mount at", &fd_path(target), errno))
+}
+
+/// Binds what `source` refers to at `target`, a path beneath `root` that may hold symlinks of a stranger's; with
+/// `make` a missing target is made. Returns the attached mount.
+pub fn bind_into(
+    source: BorrowedFd<'_>,
+    root: BorrowedFd<'_>,
+    target: &Path,
+    make: Option<Make>,
+    options: BindOptions,
+) -> Result<OwnedFd, MountError> {
+    let tree = clone_tree(source, options)?;
+    attach_into(
+        tree,
+        root,
+        target,
+        make,
+        options.travel.map(|travel| (travel, options.recursive)),
+    )
+}
+
+/// As [`bind_into`] with a mount that is detached already; `travel` is set once it is attached.
+pub fn attach_into(
+    tree: OwnedFd,
+    root: BorrowedFd<'_>,
+    target: &Path,
+    make: Option<Make>,
+    travel: Option<(Travel, bool)>,
+) -> Result<OwnedFd, MountError> {
+    let at = match make {
+        Some(make) => make_in_root(root, target, make)?.0,
+        None => resolve_in_root(root, target)?,
+    };
+    attach(tree.as_fd(), at.as_fd())?;
+    if let Some((travel, recursive)) = travel {
+        crate::attr::set_travel(tree.as_fd(), travel, recursive)?;
+    }
+    Ok(tree)
+}
+
+/// Binds `source` at `target`, both paths of our own namespace, and reads back that the flags hold.
+pub fn bind(source: &Path, target: &Path, options: BindOptions) -> Result<(), MountError> {
+    let source_fd = open(source, "binding")?;
+    let target_fd = open(target, "binding at")?;
+    let is_dir = |fd: &OwnedFd| {
+        let stat =
+            rustix::fs::fstat(fd).map_err(|errno| MountError::call("binding", source, errno))?;
+        Ok::<_, MountError>(rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir())
+    };
+    match (is_dir(&source_fd)?, is_dir(&target_fd)?) {
+        (true, false) => {
+            return Err(MountError::wrong(
+                "binding at",
+                target,
+                "the source is a directory, this is a file",
+            ));
+        }
+        (false, true) => {
+            return Err(MountError::wrong(
+                "binding at",
+                target,
+                "the source is a file, this is a directory",
+            ));
+        }
+        _ => {}
+    }
+    let tree = clone_tree(source_fd.as_fd(), options)?;
+    attach(tree.as_fd(), target_fd.as_fd())?;
+    if let Some(travel) = options.travel {
+        crate::attr::set_travel(tree.as_fd(), travel, options.recursive)?;
+    }
+    read_back(target, options)
+}
+
+/// An `O_PATH` descriptor; where the path is missing, with the nearest one that exists as a hint.
+fn open(path: &Path, doing: &'static str) -> Result<OwnedFd, MountError> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
+        match errno {
+            Errno::NOENT => missing(path, doing),
+            errno => MountError::call(doing, path, errno),
+        }
+    })
+}
+
+/// The error for a path that does not exist.
+pub(crate) fn missing(path: &Path, doing: &'static str) -> MountError {
+    let near = near_miss(path).map(|near| format!("did you mean {near:?}?"));
+    MountError::wrong(doing, path, "no such file or directory").hinted(near)
+}
+
+/// The kernel takes attributes that a locked mount does not get; so look.
+fn read_back(target: &Path, options: BindOptions) -> Result<(), MountError> {
+    let wanted = options.flags.words();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let target =
+        &std::fs::canonicalize(target).map_err(|e| MountError::io("reading back", target, &e))?;
+    let mounts = mountinfo::mounts()?;
+    let Some(top) = mountinfo::at(&mounts, target) else {
+        return Err(MountError::wrong(
+            "reading back",
+            target,
+            "the mount is not there",
+        ));
+    };
+    let tree = if options.recursive {
+        mountinfo::tree(&mounts, top)
+    } else {
+        vec![top]
+    };
+    for mount in tree {
+        if let Some(word) = wanted.iter().find(|word| !mount.has_option(word)) {
+            let reason = format!("the kernel took the option \"{word}\" and did not set it");
+            return Err(MountError::wrong("reading back", &mount.target, reason));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! `rmount diff`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use kit_cli::{Failure, Output, Result, Row, visible};
+use serde::Serialize;
+
+use super::{fault, real};
+use crate::diff::{self, Change};
+use crate::{MountError, mountinfo};
+
+#[derive(Args)]
+pub(super) struct Diff {
+    #[command(flatten)]
+    output: Output,
+    /// Where an overlay is mounted; or an upper directory, which without its lowers cannot always tell added
+    /// from changed
+    path: PathBuf,
+    /// The upper's lowers, topmost first
+    lowers: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    schema: u32,
+    kind: &'static str,
+    name: String,
+    change: diff::Kind,
+    #[serde(rename = "type")]
+    file_type: &'static str,
+    metadata_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<PathBuf>,
+    #[serde(skip)]
+    letter: char,
+}
+
+impl From<Change> for Entry {
+    fn from(change: Change) -> Self {
+        Self {
+            schema: 1,
+            kind: "change",
+            name: change.path.to_string_lossy().into_owned(),
+            change: change.kind,
+            file_type: change.file_type,
+            metadata_only: change.metadata_only,
+            redirect: change.redirect,
+            letter: change.kind.letter(),
+        }
+    }
+}
+
+impl Row for Entry {
+    const HEAD: &'static [&'static str] = &["CHANGE", "PATH"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.letter.to_string(), self.name.clone()]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Diff {
+    pub(super) fn run(self) -> Result {
+        let changes = self.changes()?;
+        let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
+        if self.output.json || self.output.jsonl || self.output.quiet {
+            self.output.list(&entries)?;
+            return Ok(0);
+        }
+        // As docker diff prints it: no heading.
+        let lines = entries
+            .iter()
+            .map(|entry| format!("{} {}\n", entry.letter, visible(&entry.name)));
+        kit_cli::emit(&lines.collect::<String>())?;
+        Ok(0)
+    }
+
+    fn changes(&self) -> Result<Vec<Change>> {
+        let path = real(&self.path)?;
+        if self.lowers.is_empty() {
+            let mounts = mountinfo::mounts().map_err(fault)?;
+            if let Some(mount) =
+                mountinfo::at(&mounts, &path).filter(|mount| mount.fstype == "overlay")
+            {
+                return diff::diff_mounted(mount).map_err(fault)?.ok_or_else(|| {
+                    let error =
+                        MountError::wrong("reading changes of", &path, "that overlay has no upper");
+                    Failure::new(error).into()
+                });
+            }
+        }
+        let lowers = self
+            .lowers
+            .iter()
+            .map(|lower| real(lower))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(diff::diff(&path, &lowers).map_err(fault)?)
+    }
+}

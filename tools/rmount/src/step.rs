@@ -1,0 +1,315 @@
+//! The steps of rmount's verbs, each a thin face of a library call, with its lines of sh and its undo.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use kit_plan::{
+    Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, run, words,
+};
+
+use crate::bind::{BindOptions, bind};
+use crate::inroot::Make;
+use crate::overlay::{Overlay, Upper, fits_mount2, mount_overlay, preflight};
+use crate::tmpfs::Tmpfs;
+use crate::{MountError, umount};
+
+/// A library error as a step's.
+pub fn failed(error: MountError) -> StepError {
+    let hint = error.hint();
+    let step = StepError::whole(error);
+    match hint {
+        Some(hint) => step.hint(hint),
+        None => step,
+    }
+}
+
+/// Makes a directory or an empty file that a mount needs.
+pub struct MakePlace {
+    pub path: PathBuf,
+    pub make: Make,
+}
+
+impl Step for MakePlace {
+    fn meta(&self) -> Meta {
+        let (why, line) = match self.make {
+            Make::Dir => (
+                "a directory, since there is none",
+                run!["mkdir", "-p", &self.path],
+            ),
+            // Not touch(1), which would follow a dangling symlink.
+            Make::File => (
+                "an empty file, since there is none",
+                run!["sh", "-Cc", ": >\"$1\"", "sh", &self.path],
+            ),
+        };
+        Meta::new("place.make", why, Shell::Exact(vec![line]))
+    }
+
+    /// Nothing marks it as ours until it is there: a killed run leaves at most an empty directory.
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let made = match self.make {
+            Make::Dir => return make_dirs(&self.path),
+            Make::File => OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(&self.path)
+                .map(drop),
+        };
+        made.map_err(|e| failed(MountError::io("making", &self.path, &e)))?;
+        Ok(Done::made(vec![Undo::unlink(&self.path).identified()]))
+    }
+}
+
+/// Each missing directory on the way, from the outside in, so that the undo goes from the inside out.
+fn make_dirs(path: &std::path::Path) -> Result<Done, StepError> {
+    let missing: Vec<_> = path.ancestors().take_while(|dir| !dir.exists()).collect();
+    let mut made = Vec::new();
+    for dir in missing.into_iter().rev() {
+        let result = DirBuilder::new().mode(0o755).create(dir);
+        if let Err(e) = result {
+            for undo in made.iter().rev() {
+                if let Undo::Rmdir { path, .. } = undo {
+                    let _ = std::fs::remove_dir(path);
+                }
+            }
+            return Err(failed(MountError::io("making directory", dir, &e)));
+        }
+        made.push(Undo::rmdir(dir).identified());
+    }
+    Ok(Done::made(made))
+}
+
+/// Mounts an overlay.
+pub struct MountOverlay {
+    pub overlay: Overlay,
+    pub target: PathBuf,
+}
+
+impl MountOverlay {
+    /// mount(8) reads a quotation mark as its own, and hands on one page at most.
+    fn shell(&self) -> Shell {
+        let data = self.overlay.data();
+        if !fits_mount2(&data) || data.as_bytes().contains(&b'"') {
+            return Shell::Ours(vec![Line::Run(self.own_words())]);
+        }
+        let mut options = std::ffi::OsStr::from_bytes(data.as_bytes()).to_owned();
+        for word in self.overlay.options.flags.words() {
+            options.push(",");
+            options.push(word);
+        }
+        Shell::Exact(vec![run![
+            "mount",
+            "-t",
+            "overlay",
+            "-o",
+            options,
+            "overlay",
+            &self.target
+        ]])
+    }
+
+    /// The same by our own command.
+    fn own_words(&self) -> Vec<Value> {
+        let mut words = words!["rmount", "overlay"];
+        for lower in &self.overlay.lowers {
+            words.extend(words!["--lower", lower]);
+        }
+        if let Some(Upper { upper, work }) = &self.overlay.upper {
+            words.extend(words!["--upper", upper, "--work", work]);
+        }
+        let options = &self.overlay.options;
+        for (flag, value) in [
+            ("--redirect-dir", options.redirect_dir),
+            ("--metacopy", options.metacopy),
+        ] {
+            if let Some(on) = value {
+                words.extend(words![flag, if on { "on" } else { "off" }]);
+            }
+        }
+        let switches = [
+            ("--index", options.index),
+            ("--userxattr", options.userxattr),
+            ("--volatile", options.volatile),
+        ];
+        words.extend(
+            switches
+                .into_iter()
+                .filter(|(_, on)| *on)
+                .map(|(flag, _)| Value::from(flag)),
+        );
+        words.extend(
+            options
+                .flags
+                .words()
+                .iter()
+                .map(|word| Value::from(format!("--{word}"))),
+        );
+        words.extend(words![&self.target]);
+        words
+    }
+}
+
+impl Step for MountOverlay {
+    fn meta(&self) -> Meta {
+        let count = self.overlay.lowers.len();
+        let why = match &self.overlay.upper {
+            Some(_) => format!("{count} read-only layers and a writable one on top, as one tree"),
+            None => format!("{count} read-only layers as one tree"),
+        };
+        Meta::new("overlay.mount", why, self.shell())
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unmount(&self.target)]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        preflight(&self.overlay, &self.target).map_err(|fault| {
+            failed(MountError::Overlay {
+                target: self.target.clone(),
+                fault,
+            })
+        })?;
+        mount_overlay(&self.overlay, &self.target).map_err(failed)?;
+        Ok(Done::made(vec![Undo::unmount(&self.target).identified()]))
+    }
+}
+
+/// Binds a directory or file at a second place.
+pub struct MountBind {
+    pub source: PathBuf,
+    pub target: PathBuf,
+    pub options: BindOptions,
+}
+
+/// mount(8) of Debian 12 takes `ro=recursive` and does nothing, so each mount of the tree is remounted.
+const REMOUNT_ALL: &str = "findmnt -R -l -n -o TARGET -- \"$1\" | while read -r at; do \
+                           mount -o \"remount,bind,$2\" \"$at\"; done";
+
+impl MountBind {
+    fn lines(&self) -> Vec<Line> {
+        let BindOptions {
+            recursive,
+            flags,
+            travel,
+        } = self.options;
+        let target = &self.target;
+        let how = if recursive { "--rbind" } else { "--bind" };
+        let mut lines = vec![run!["mount", how, &self.source, target]];
+        let options = flags.words().join(",");
+        if !options.is_empty() {
+            lines.push(if recursive {
+                run!["sh", "-c", REMOUNT_ALL, "sh", target, options]
+            } else {
+                run!["mount", "-o", format!("remount,bind,{options}"), target]
+            });
+        }
+        if let Some(travel) = travel {
+            let r = if recursive { "r" } else { "" };
+            lines.push(run![
+                "mount",
+                format!("--make-{r}{}", travel.word()),
+                target
+            ]);
+        }
+        lines
+    }
+}
+
+impl Step for MountBind {
+    fn meta(&self) -> Meta {
+        let why = if self.options.flags.ro {
+            "the same files in a second place, read-only there"
+        } else {
+            "the same files in a second place"
+        };
+        Meta::new("bind.mount", why, Shell::Exact(self.lines()))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unmount(&self.target)]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        bind(&self.source, &self.target, self.options).map_err(failed)?;
+        Ok(Done::made(vec![Undo::unmount(&self.target).identified()]))
+    }
+}
+
+/// Mounts a tmpfs.
+pub struct MountTmpfs {
+    pub tmpfs: Tmpfs,
+    pub target: PathBuf,
+}
+
+impl Step for MountTmpfs {
+    fn meta(&self) -> Meta {
+        let mut options = vec![self.tmpfs.data()];
+        options.extend(self.tmpfs.flags.words().iter().map(ToString::to_string));
+        options.retain(|part| !part.is_empty());
+        let line = match options.join(",") {
+            none if none.is_empty() => run!["mount", "-t", "tmpfs", "tmpfs", &self.target],
+            options => run!["mount", "-t", "tmpfs", "-o", options, "tmpfs", &self.target],
+        };
+        Meta::new(
+            "tmpfs.mount",
+            "files in memory, gone with the mount",
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unmount(&self.target)]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        self.tmpfs.mount(&self.target).map_err(failed)?;
+        Ok(Done::made(vec![Undo::unmount(&self.target).identified()]))
+    }
+}
+
+/// Unmounts. Not to be undone: what was mounted is not known well enough to mount it again.
+pub struct Unmount {
+    pub target: PathBuf,
+    pub lazy: bool,
+}
+
+impl Step for Unmount {
+    fn meta(&self) -> Meta {
+        let (why, line) = if self.lazy {
+            (
+                "out of sight at once, gone with its last user",
+                run!["umount", "-l", &self.target],
+            )
+        } else {
+            ("the mount on top there goes", run!["umount", &self.target])
+        };
+        Meta::new("mount.unmount", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        umount::umount(&self.target, self.lazy).map_err(failed)?;
+        Ok(Done::nothing())
+    }
+}
+
+/// A plan that makes `places` where they are missing, then does `step`.
+pub fn plan(command: String, places: Vec<MakePlace>, step: impl Step + 'static) -> Plan {
+    let mut plan = Plan::new(command);
+    for place in places.into_iter().filter(|place| !place.path.exists()) {
+        plan.push(place);
+    }
+    plan.push(step);
+    plan
+}
