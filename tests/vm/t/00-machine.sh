@@ -1,6 +1,6 @@
 # The machine itself: what every later test takes for granted, shown with foreign tools alone.
 # shellcheck shell=sh source=tests/vm/guest/lib
-. /vm/lib
+. "${SMOKE_LIB:-/vm/lib}"
 
 is "the root is a tmpfs, so pivot_root can leave it" tmpfs "$(stat -f -c %T /)"
 is "/sys/fs/cgroup is cgroup v2" cgroup2fs "$(stat -f -c %T /sys/fs/cgroup)"

@@ -1,0 +1,75 @@
+# shellcheck shell=sh disable=SC2154 # scripts/test sets the variables
+# The house rules that no compiler checks. Each function prints what breaks its rule and fails if there is any.
+
+# files PATTERN…: what git tracks or would track; without git, what is there.
+files() {
+    git ls-files --cached --others --exclude-standard -- "$@" 2>/dev/null | while IFS= read -r file; do
+        [ -e "$file" ] && printf '%s\n' "$file"
+    done
+}
+
+# Every tests/x.rs and benches/x.rs is a target of some crate: at a virtual root Cargo ignores a stray one without a word.
+house_orphans() {
+    cargo metadata --no-deps --locked --format-version 1 >"$logs/metadata" || return 1
+    bad=0
+    for file in tests/*.rs benches/*.rs; do
+        [ -e "$file" ] || continue
+        grep -qF "\"src_path\":\"$top/$file\"" "$logs/metadata" && continue
+        grep -qF "/../$file\"" "$logs/metadata" && continue
+        echo "no Cargo.toml names $file: Cargo never runs it"
+        bad=1
+    done
+    return $bad
+}
+
+# No file over 400 lines, generated tables and tests aside; a unit test module at the end of a file is a test.
+house_lines() {
+    bad=0
+    for file in $(files '*.rs' '*.sh' 'scripts/*' '.ci/*'); do
+        case $file in tests/* | */tests/* | */tests.rs | */tests_*.rs) continue ;; esac
+        head -n 5 "$file" | grep -q '@generated' && continue
+        lines=$(awk '/^#\[cfg\(test\)\]/ { exit } { n++ } END { print n + 0 }' "$file")
+        [ "$lines" -le 400 ] || { echo "$file has $lines lines: a file over 400 is two files"; bad=1; }
+    done
+    return $bad
+}
+
+# `unsafe` is in tools/kit/sys alone, and every crate takes the workspace's lints.
+house_unsafe() {
+    bad=0
+    for file in $(files '*.rs' | grep -v '^tools/kit/sys/'); do
+        # Code only: not a comment, not the lint's own name, not a word inside a string.
+        sed -e 's,//.*,,' -e 's/"[^"]*"//g' "$file" | grep -nE '(^|[^_[:alnum:]])unsafe([^_[:alnum:]]|$)|(allow|expect)\(unsafe_code\)' | sed "s,^,$file:," | grep . && bad=1
+    done
+    for manifest in tools/*/Cargo.toml tools/kit/*/Cargo.toml; do
+        grep -A1 '^\[lints\]' "$manifest" | grep -q '^workspace = true' || { echo "$manifest does not take the workspace's lints"; bad=1; }
+    done
+    return $bad
+}
+
+# No crate depends on itself through others; Cargo itself lets a circle of dev-dependencies pass.
+house_circles() {
+    cargo metadata --no-deps --locked --format-version 1 |
+        jq -r '.packages[] | .name as $from | .dependencies[] | select(.path) | "\($from) \(.name)"' >"$logs/edges" || return 1
+    [ -s "$logs/edges" ] || { echo "no dependencies among the crates were found"; return 1; }
+    tsort "$logs/edges" 2>&1 >/dev/null | grep . && return 1
+    return 0
+}
+
+# No library prints or exits: that is for kit/cli, main.rs and cli.rs.
+house_prints() {
+    bad=0
+    for file in $(files 'tools/*.rs' | grep -v -e '^tools/kit/cli/' -e '^tools/kit/test/' -e '/main\.rs$' -e '/cli\.rs$' -e '/cli/' -e '/examples/' -e '/tests/' -e '/tests\.rs$'); do
+        awk '/^#\[cfg\(test\)\]/ { exit } /^ *\/\// { next } /(^|[^a-z_])(e?println!|eprint!|print!|dbg!)\(/ || /process::exit\(/ { print FILENAME ":" FNR ": " $0; bad = 1 } END { exit bad }' "$file" || bad=1
+    done
+    return $bad
+}
+
+# Every script of the project, told by its first line, is clean to shellcheck of the project, told by its first line.
+house_shell() {
+    for file in $(files 'scripts/*' 'tests/*' '.ci/*' 'benches/*'); do
+        case $(head -n 2 "$file" 2>/dev/null | tr -d '\0') in '#!/bin/sh'* | '#!/usr/bin/env bash'* | *'shellcheck shell='*) printf '%s\n' "$file" ;; esac
+    done >"$logs/scripts"
+    [ -s "$logs/scripts" ] || { echo "no scripts were found"; return 1; }
+    xargs shellcheck -x <"$logs/scripts"
+}
