@@ -1,1 +1,43 @@
 //! Bridges: a switch, with a router on it.
+//!
+//! A bridge with an address is the gateway of what is plugged in. With translation on (`nat`), its network
+//! reaches what this host reaches, and ports of the host lead to ports inside (`publish`): one nftables table
+//! an instance, an element a port. See ip-link(8), nft(8).
+//!
+//! ```no_run
+//! use kit_plan::Roots;
+//! use rbridge::{Place, Published, bridge, nat, publish};
+//!
+//! let instance = Roots::from_env()?.instance;
+//! let here = Place::default();
+//! let plan = bridge::add_plan(&instance, &here, "br0", &["10.1.0.1/24".parse()?])?;
+//! println!("{}", plan.script()?);
+//! let on = nat::on_plan(&instance, &here, "br0")?;
+//! let port = publish::plan(&instance, &here, Published::parse("8080:10.1.0.2:80")?)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod blockers;
+pub mod bridge;
+pub mod cli;
+mod error;
+mod forward;
+mod hex;
+pub mod lease;
+pub mod list;
+mod lock;
+pub mod nat;
+pub mod network;
+mod place;
+mod port;
+pub mod publish;
+pub mod table;
+
+pub use blockers::{Blocker, forward_blockers};
+pub use error::BridgeError;
+pub use forward::GUARD;
+pub use lease::AcquireLease;
+pub use network::{Join, Network};
+pub use place::Place;
+pub use port::{HostPort, Proto, Published, published};
+pub use publish::{Publish, Target};

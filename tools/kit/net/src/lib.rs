@@ -28,6 +28,7 @@ pub use addr::Addr;
 pub use cidr::{Cidr, CidrError};
 pub use error::{NetError, Refusal};
 pub use link::{Link, check_link_name};
+pub use netns::within;
 pub use nft::{Batch, Nft};
 pub use route::Route;
 
@@ -52,6 +53,6 @@ impl Netlink {
     /// In the namespace that `netns` refers to: a file of `/run/netns` or `/proc/PID/ns/net`. The calling
     /// thread enters it for the moment of socket(2) and comes back.
     pub fn open_in(netns: BorrowedFd<'_>) -> Result<Self, NetError> {
-        netns::within(netns, Self::open)
+        within(netns, Self::open)
     }
 }

@@ -10,11 +10,12 @@ use crate::NetError;
 /// The namespace of the calling thread, not of its process's first.
 const OWN: &str = "/proc/thread-self/ns/net";
 
-/// Runs `act` with the calling thread in `netns`.
-pub(crate) fn within<T>(
+/// Runs `act` with the calling thread in `netns`: opening a socket, or a file of `/proc/sys/net`, which is that
+/// of whoever opens it.
+pub fn within<T, E: From<NetError>>(
     netns: BorrowedFd<'_>,
-    act: impl FnOnce() -> Result<T, NetError>,
-) -> Result<T, NetError> {
+    act: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     let own = File::open(OWN).map_err(|source| NetError::Netns {
         doing: "opening our own",
         source,

@@ -302,6 +302,7 @@ fn a_batch_leaves_what_nft_leaves() {
         .unwrap()
         .unwrap();
     assert_eq!(element.data.as_deref(), Some(&to[..]));
+    assert_eq!(nft.element(&table(), "ports", &port(8081)).unwrap(), None);
     let chains = nft.chains().unwrap();
     assert_eq!(chains.len(), 5);
     assert!(

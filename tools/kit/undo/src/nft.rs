@@ -1,16 +1,175 @@
 //! Tables, rules and map elements of ours.
 
-use kit_plan::{Undo, UndoError, Undone};
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use kit_net::nft::{Batch, Family, Table};
+use kit_net::{NetError, Nft};
+use kit_plan::{NftFamily, Undo, UndoError, Undone};
+use nix::errno::Errno;
+
+use crate::not_ours;
 
 /// The sockets, one a network namespace, kept open.
 #[derive(Default)]
-pub struct Sockets;
+pub struct Sockets(HashMap<Option<PathBuf>, Nft>);
 
 impl Sockets {
     pub fn undo(&mut self, undo: &Undo) -> Result<Undone, UndoError> {
-        Err(UndoError::new(
-            format!("undoing {undo:?}"),
-            "no nftables here",
-        ))
+        match undo {
+            Undo::NftTable {
+                netns,
+                family,
+                table,
+                handle,
+            } => {
+                let table = Table::new(family_of(*family), table);
+                self.with(netns.as_deref(), |nft| del_table(nft, &table, *handle))
+            }
+            Undo::NftRule {
+                netns,
+                family,
+                table,
+                chain,
+                handle,
+            } => {
+                let table = Table::new(family_of(*family), table);
+                // Without a handle it was never made, as far as anybody knows: a rule has no mark.
+                let Some(handle) = *handle else {
+                    return Ok(Undone::Absent);
+                };
+                self.with(netns.as_deref(), |nft| {
+                    let mut batch = Batch::new();
+                    batch.del_rule(&table, chain, handle);
+                    commit(nft, batch)
+                })
+            }
+            Undo::NftElement {
+                netns,
+                family,
+                table,
+                map,
+                key,
+                data,
+                ..
+            } => {
+                let table = Table::new(family_of(*family), table);
+                let key = from_hex(key)?;
+                let data = data.as_deref().map(from_hex).transpose()?;
+                self.with(netns.as_deref(), |nft| {
+                    del_element(nft, &table, map, (&key, data.as_deref()))
+                })
+            }
+            other => Err(UndoError::new(
+                format!("undoing {other:?}"),
+                "it is not nftables'",
+            )),
+        }
+    }
+
+    /// A namespace that is gone took its tables along.
+    fn with(
+        &mut self,
+        netns: Option<&Path>,
+        act: impl FnOnce(&Nft) -> Result<Undone, NetError>,
+    ) -> Result<Undone, UndoError> {
+        let key = netns.map(Path::to_owned);
+        if !self.0.contains_key(&key) {
+            match open(netns).map_err(|e| UndoError::new("opening netlink", e))? {
+                Some(nft) => self.0.insert(key.clone(), nft),
+                None => return Ok(Undone::Absent),
+            };
+        }
+        match self.0.get(&key) {
+            Some(nft) => act(nft).map_err(|e| UndoError::new("undoing nftables", e)),
+            None => Ok(Undone::Absent),
+        }
+    }
+}
+
+fn open(netns: Option<&Path>) -> Result<Option<Nft>, NetError> {
+    let Some(path) = netns else {
+        return Nft::open().map(Some);
+    };
+    let Ok(file) = File::open(path) else {
+        return Ok(None);
+    };
+    match Nft::open_in(file.as_fd()) {
+        // The file is there but no namespace is mounted on it any more.
+        Err(NetError::Netns { .. }) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+fn del_table(nft: &Nft, table: &Table, handle: Option<u64>) -> Result<Undone, NetError> {
+    let Some(found) = nft.table(table)? else {
+        return Ok(Undone::Absent);
+    };
+    if handle.is_some_and(|handle| handle != found.handle) {
+        return Ok(not_ours("it was made anew since"));
+    }
+    let mut batch = Batch::new();
+    batch.del_table(table);
+    commit(nft, batch)
+}
+
+fn del_element(
+    nft: &Nft,
+    table: &Table,
+    map: &str,
+    (key, data): (&[u8], Option<&[u8]>),
+) -> Result<Undone, NetError> {
+    let Some(found) = nft.element(table, map, key)? else {
+        return Ok(Undone::Absent);
+    };
+    if found.data.as_deref() != data {
+        return Ok(not_ours("the element leads elsewhere now"));
+    }
+    let mut batch = Batch::new();
+    batch.del_element(table, map, key);
+    commit(nft, batch)
+}
+
+fn commit(nft: &Nft, batch: Batch) -> Result<Undone, NetError> {
+    match nft.commit(batch) {
+        Ok(()) => Ok(Undone::Removed),
+        Err(error) if error.is(Errno::ENOENT) => Ok(Undone::Absent),
+        Err(error) => Err(error),
+    }
+}
+
+fn family_of(family: NftFamily) -> Family {
+    match family {
+        NftFamily::Inet => Family::Inet,
+        NftFamily::Ip => Family::Ip,
+        NftFamily::Ip6 => Family::Ip6,
+        NftFamily::Bridge => Family::Bridge,
+        NftFamily::Netdev => Family::Netdev,
+    }
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, UndoError> {
+    let digits = text.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        std::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| pair.len() == 2)
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
+    let bytes: Option<Vec<u8>> = digits.map(byte).collect();
+    bytes.ok_or_else(|| UndoError::new(format!("reading element \"{text}\""), "it is not hex"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_reads_back() {
+        assert_eq!(from_hex("00ff10").unwrap(), [0, 255, 16]);
+        assert!(from_hex("0").is_err());
+        assert!(from_hex("zz").is_err());
     }
 }

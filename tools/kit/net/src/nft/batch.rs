@@ -180,7 +180,12 @@ impl Batch {
     }
 }
 
-fn elements(table: &Table, set: &str, key: &[u8], data: Option<&[u8]>) -> SetElementMessage {
+pub(super) fn elements(
+    table: &Table,
+    set: &str,
+    key: &[u8],
+    data: Option<&[u8]>,
+) -> SetElementMessage {
     let mut element = vec![SetElementAttribute::Key(DataAttribute::Value(key.to_vec()))];
     element.extend(data.map(|data| SetElementAttribute::Data(DataAttribute::Value(data.to_vec()))));
     SetElementMessage {

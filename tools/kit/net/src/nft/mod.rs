@@ -10,6 +10,7 @@ mod read;
 mod set;
 
 pub use batch::{Batch, Chain};
+pub use netlink_packet_netfilter::nftables::InetHookNumber;
 pub use read::{ChainInfo, Element, RuleInfo, TableInfo};
 pub use set::{Concat, Set, Type, ifname};
 

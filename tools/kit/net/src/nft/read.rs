@@ -126,17 +126,26 @@ impl Nft {
         }
     }
 
-    /// What a map has for a key.
+    /// The element with that key, asked for by its key: the size of the set does not matter.
     pub fn element(
         &self,
         table: &Table,
         set: &str,
         key: &[u8],
     ) -> Result<Option<Element>, NetError> {
-        Ok(self
-            .elements(table, set)?
-            .into_iter()
-            .find(|element| element.key == key))
+        let doing = format!("looking into nft set \"{table} {set}\"");
+        let request = NfTablesMessage::GetSetElement(super::batch::elements(table, set, key, None));
+        let request = message(table.family.into(), request);
+        let Some(answer) = self.socket.get(request, &[Errno::ENOENT], &doing)? else {
+            return Ok(None);
+        };
+        let message: NetfilterMessage = parse(&answer, &doing)?;
+        match message.inner {
+            NetfilterMessageInner::NfTables(NfTablesMessage::NewSetElement(elements)) => {
+                Ok(read_elements(elements).pop())
+            }
+            _ => Ok(None),
+        }
     }
 
     fn list<T>(

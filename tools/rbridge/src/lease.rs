@@ -1,0 +1,182 @@
+//! Leases: which container has which address of a network.
+//!
+//! A lease is a file named by its address. It is written whole under another name and published by link(2):
+//! EEXIST means taken, so that two runs at once never share one, with no lock. Addresses rotate: one just
+//! released is the last to be handed out again, so nobody waits for the kernel to tear a namespace down. Only
+//! when all are taken, stale ones are taken over, and that is under the network's lock.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use kit_plan::{
+    Context, Done, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, words,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::BridgeError;
+use crate::lock::Lock;
+use crate::network::{Dir, Network};
+
+/// What a lease's file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The member of the network that has it: a container's ID.
+    pub owner: String,
+    /// The process that took it.
+    pub by: ProcessId,
+}
+
+/// All leases of a network, sorted by address.
+pub fn leases(dir: &Dir) -> Vec<(Ipv4Addr, Lease)> {
+    let files = fs::read_dir(dir.leases()).into_iter().flatten().flatten();
+    let mut found: Vec<_> = files
+        .filter_map(|file| {
+            Some((
+                file.file_name().to_str()?.parse().ok()?,
+                read(&file.path())?,
+            ))
+        })
+        .collect();
+    found.sort_by_key(|(addr, _)| *addr);
+    found
+}
+
+fn read(path: &Path) -> Option<Lease> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Takes a free address for `owner`.
+pub fn acquire(dir: &Dir, network: &Network, owner: &str) -> Result<Ipv4Addr, BridgeError> {
+    let leases = dir.leases();
+    fs::create_dir_all(&leases).map_err(BridgeError::io("making", &leases))?;
+    let by = ProcessId::of_self().map_err(BridgeError::io("reading", "/proc/self/stat"))?;
+    let lease = Lease {
+        owner: owner.to_owned(),
+        by,
+    };
+    let temporary = leases.join(format!(".{owner}.{}.new", std::process::id()));
+    // Lease has strings and numbers only, which always serialize.
+    let text = serde_json::to_vec(&lease).unwrap_or_default();
+    fs::write(&temporary, text).map_err(BridgeError::io("writing", &temporary))?;
+    let taken = take(dir, network, &temporary);
+    let _ = fs::remove_file(&temporary);
+    let addr = taken?;
+    // A hint for the next one and nothing more: a torn or lost write costs a few tries.
+    let _ = fs::write(dir.cursor(), addr.to_string());
+    Ok(addr)
+}
+
+fn take(dir: &Dir, network: &Network, temporary: &Path) -> Result<Ipv4Addr, BridgeError> {
+    let cursor = fs::read_to_string(dir.cursor())
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    for addr in network.addresses(cursor) {
+        if publish(temporary, &dir.lease(addr))? {
+            return Ok(addr);
+        }
+    }
+    let _lock = Lock::wait(&dir.lock())?;
+    for addr in network.addresses(cursor) {
+        let path = dir.lease(addr);
+        // It may have been freed since, or be somebody's who is gone.
+        if read(&path).is_none_or(|lease| is_stale(dir, &lease)) {
+            let _ = fs::remove_file(&path);
+            if publish(temporary, &path)? {
+                return Ok(addr);
+            }
+        }
+    }
+    Err(BridgeError::Full {
+        name: network.name.clone(),
+        subnet: network.subnet().to_string(),
+    })
+}
+
+/// Whether it is ours now.
+fn publish(temporary: &Path, path: &Path) -> Result<bool, BridgeError> {
+    match fs::hard_link(temporary, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(BridgeError::io("leasing", path)(error)),
+    }
+}
+
+/// Its owner is no member of the network, and who took it is gone, so will not become one.
+fn is_stale(dir: &Dir, lease: &Lease) -> bool {
+    !dir.member(&lease.owner).exists() && !lease.by.is_alive()
+}
+
+/// Removes what nobody will use: leases without owner, and temporary files of the dead. For gc.
+pub fn sweep(dir: &Dir) -> Result<Vec<PathBuf>, BridgeError> {
+    let _lock = Lock::wait(&dir.lock())?;
+    let mut gone = Vec::new();
+    for (addr, lease) in leases(dir) {
+        if is_stale(dir, &lease) && fs::remove_file(dir.lease(addr)).is_ok() {
+            gone.push(dir.lease(addr));
+        }
+    }
+    for file in fs::read_dir(dir.leases()).into_iter().flatten().flatten() {
+        let name = file.file_name();
+        let temporary = name.to_str().is_some_and(|name| name.starts_with('.'));
+        let dead = || read(&file.path()).is_none_or(|lease| !lease.by.is_alive());
+        if temporary && dead() && fs::remove_file(file.path()).is_ok() {
+            gone.push(file.path());
+        }
+    }
+    Ok(gone)
+}
+
+/// A step that takes an address, or the one asked for, and fills `slot` with it, without a prefix.
+pub struct AcquireLease {
+    pub dir: Dir,
+    pub network: Network,
+    pub owner: String,
+    pub slot: SlotId,
+}
+
+impl Step for AcquireLease {
+    fn meta(&self) -> Meta {
+        // noclobber is O_EXCL: in sh the file is its own lock too.
+        const TAKE: &str = "mkdir -p \"$1\"; n=1; while [ $((n += 1)) -lt 255 ]; do \
+            (set -C; echo \"$3\" >\"$1/$2.$n\") 2>/dev/null && echo \"$2.$n\" && exit; done; exit 1";
+        let owner = format!("{{\"owner\":\"{}\"}}", self.owner);
+        let argv = words![
+            "sh",
+            "-c",
+            TAKE,
+            "sh",
+            self.dir.leases(),
+            self.network.three_octets(),
+            owner
+        ];
+        let why = format!(
+            "an address of {} that nobody else has",
+            self.network.subnet()
+        );
+        Meta::new(
+            "lease.acquire",
+            why,
+            Shell::Exact(vec![Line::Capture {
+                slot: self.slot,
+                argv,
+            }]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // Which one is not known yet. A lease whose taker is gone and whose owner never joined is stale: it
+        // is taken over or swept.
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let addr = acquire(&self.dir, &self.network, &self.owner)?;
+        cx.slots.fill(self.slot, addr.to_string());
+        Ok(
+            Done::made(vec![Undo::unlink(self.dir.lease(addr)).identified()])
+                .note(addr.to_string()),
+        )
+    }
+}

@@ -1,0 +1,390 @@
+//! A network that containers share: its bridge, its subnet, translation on, a record and a lock of its own.
+//!
+//! It is in no container's journal; that has the membership only, a file. An empty network stays until
+//! [`remove`]. Under the run root: `networks/NAME/{network.json,lock,cursor,leases/ADDR,members/ID}`.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use kit_net::{Cidr, Link, Nft};
+use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo, run};
+use serde::{Deserialize, Serialize};
+
+use crate::bridge::{AddAddr, Create, create};
+use crate::lock::Lock;
+use crate::{BridgeError, Place, forward, lease, nat, table};
+
+/// The default network's name, as docker's.
+pub const DEFAULT: &str = "bridge";
+/// All subnets of a size that clash with no route are as good; the first is taken.
+const POOL: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 0);
+const PREFIX: u8 = 24;
+
+/// A network's record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    pub name: String,
+    pub bridge: String,
+    /// The bridge's own address.
+    pub gateway: Ipv4Addr,
+    pub prefix: u8,
+}
+
+impl Network {
+    pub fn subnet(&self) -> Cidr {
+        self.gateway_cidr().network()
+    }
+
+    /// `172.30.0.1/24`
+    pub fn gateway_cidr(&self) -> Cidr {
+        Cidr {
+            addr: IpAddr::V4(self.gateway),
+            prefix: self.prefix,
+        }
+    }
+
+    /// Every address that a container may have, those after `cursor` first.
+    pub(crate) fn addresses(
+        &self,
+        cursor: Option<Ipv4Addr>,
+    ) -> impl Iterator<Item = Ipv4Addr> + use<> {
+        let gateway = self.gateway.to_bits();
+        let mask = u32::MAX
+            .checked_shl(32 - u32::from(self.prefix))
+            .unwrap_or(0);
+        let (first, last) = (gateway & mask, gateway | !mask);
+        let from = cursor.map_or(first, Ipv4Addr::to_bits).clamp(first, last);
+        let all = (from + 1..last).chain(first + 1..=from.min(last - 1));
+        all.filter(move |addr| *addr != gateway)
+            .map(Ipv4Addr::from_bits)
+    }
+
+    /// `172.30.0`
+    pub(crate) fn three_octets(&self) -> String {
+        let [a, b, c, _] = self.gateway.octets();
+        format!("{a}.{b}.{c}")
+    }
+}
+
+/// Where a network's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new(roots: &Roots, name: &str) -> Self {
+        Self(roots.run.join("networks").join(name))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    pub(crate) fn cursor(&self) -> PathBuf {
+        self.0.join("cursor")
+    }
+
+    fn record(&self) -> PathBuf {
+        self.0.join("network.json")
+    }
+
+    pub(crate) fn leases(&self) -> PathBuf {
+        self.0.join("leases")
+    }
+
+    pub(crate) fn lease(&self, addr: Ipv4Addr) -> PathBuf {
+        self.leases().join(addr.to_string())
+    }
+
+    fn members(&self) -> PathBuf {
+        self.0.join("members")
+    }
+
+    pub fn member(&self, id: &str) -> PathBuf {
+        self.members().join(id)
+    }
+
+    /// The IDs of those who use it.
+    pub fn list_members(&self) -> Vec<String> {
+        let files = fs::read_dir(self.members()).into_iter().flatten().flatten();
+        let mut ids: Vec<String> = files
+            .filter_map(|file| file.file_name().into_string().ok())
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    /// The record, if the network is there.
+    pub fn read(&self) -> Option<Network> {
+        serde_json::from_slice(&fs::read(self.record()).ok()?).ok()
+    }
+
+    fn make(&self) -> Result<(), BridgeError> {
+        let members = self.members();
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&members);
+        made.map_err(BridgeError::io("making", members))
+    }
+
+    fn write(&self, network: &Network) -> Result<(), BridgeError> {
+        let temporary = self.0.join(".network.json.new");
+        // Strings and numbers only, which always serialize.
+        let text = serde_json::to_vec(network).unwrap_or_default();
+        let written =
+            fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, self.record()));
+        written.map_err(BridgeError::io("writing", self.record()))
+    }
+}
+
+/// The default network as it is, or as it would be made now. Changes nothing.
+pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
+    if let Some(network) = Dir::new(roots, DEFAULT).read() {
+        return Ok(network);
+    }
+    let bridge = roots.instance.bridge();
+    let nl = Place::default().netlink()?;
+    let mut taken: Vec<Cidr> = nl
+        .routes()?
+        .iter()
+        .filter(|route| !route.is_default())
+        .map(|route| route.to)
+        .collect();
+    // A link that is down has addresses and no routes.
+    taken.extend(nl.all_addrs()?.iter().map(|addr| addr.cidr));
+    let subnets = (0..=255_u32).map(|third| Ipv4Addr::from_bits(POOL.to_bits() | (third << 8)));
+    let free = subnets.map(|subnet| Cidr {
+        addr: IpAddr::V4(subnet),
+        prefix: PREFIX,
+    });
+    let free = free
+        .into_iter()
+        .find(|subnet| !taken.iter().any(|other| other.overlaps(*subnet)));
+    let Some(Cidr {
+        addr: IpAddr::V4(subnet),
+        ..
+    }) = free
+    else {
+        return Err(BridgeError::NoSubnet { bridge });
+    };
+    let gateway = Ipv4Addr::from_bits(subnet.to_bits() | 1);
+    Ok(Network {
+        name: DEFAULT.to_owned(),
+        bridge,
+        gateway,
+        prefix: PREFIX,
+    })
+}
+
+/// The default network, made or completed if need be. Idempotent; two at once make one.
+/// The roots must be prepared.
+pub fn ensure(roots: &Roots, nft: &Nft) -> Result<Network, BridgeError> {
+    let dir = Dir::new(roots, DEFAULT);
+    dir.make()?;
+    let _lock = Lock::wait(&dir.lock())?;
+    let network = preview(roots)?;
+    complete(roots, &dir, nft, &network)?;
+    Ok(network)
+}
+
+/// Makes what is missing of a network, under its lock. The record comes first: it is what removes the rest.
+fn complete(roots: &Roots, dir: &Dir, nft: &Nft, network: &Network) -> Result<(), BridgeError> {
+    let place = Place::default();
+    let group = roots.instance.link_group();
+    let link = place.netlink()?.link(&network.bridge)?;
+    if link.as_ref().is_some_and(|link| !is_ours(link, group)) {
+        return Err(BridgeError::Foreign {
+            name: network.name.clone(),
+            bridge: network.bridge.clone(),
+        });
+    }
+    if dir.read().as_ref() != Some(network) {
+        dir.write(network)?;
+    }
+    let index = match link {
+        Some(link) => link.index,
+        None => create(&Create {
+            place: place.clone(),
+            name: network.bridge.clone(),
+            group,
+        })?,
+    };
+    let nl = place.netlink()?;
+    let gateway = network.gateway_cidr();
+    if !nl.addrs(index)?.iter().any(|addr| addr.cidr == gateway) {
+        nl.add_addr(index, gateway)?;
+        nl.set_up(index)?;
+    }
+    let table = table::table(&roots.instance);
+    let localnet = nat::route_localnet(&network.bridge);
+    // What is on last says that all of it is.
+    if nat::is_on(&roots.instance, nft, &network.bridge)? && place.read_sysctl(&localnet)? == "1" {
+        return Ok(());
+    }
+    nat::add_bridge(nft, &table, &network.bridge)?;
+    forward::hold(&place, nft, &network.bridge)?;
+    place.write_sysctl(&localnet, "1")
+}
+
+fn is_ours(link: &Link, group: u32) -> bool {
+    link.group == group && link.kind.as_deref() == Some("bridge")
+}
+
+/// Takes the network down, unless it has members: whether it went. Completes what an earlier one left.
+pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError> {
+    let dir = Dir::new(roots, name);
+    if !dir.path().exists() {
+        return Ok(false);
+    }
+    let _lock = Lock::wait(&dir.lock())?;
+    lease_sweep(&dir);
+    if !dir.list_members().is_empty() {
+        return Ok(false);
+    }
+    if let Some(network) = dir.read() {
+        let place = Place::default();
+        let table = table::table(&roots.instance);
+        nat::off(&place, nft, &table, &network.bridge)?;
+        let nl = place.netlink()?;
+        if let Some(link) = nl
+            .link(&network.bridge)?
+            .filter(|link| is_ours(link, roots.instance.link_group()))
+        {
+            nl.del_link(link.index)?;
+        }
+    }
+    fs::remove_dir_all(dir.path()).map_err(BridgeError::io("removing", dir.path()))?;
+    Ok(true)
+}
+
+/// Stale leases go with a network; a live one keeps nobody.
+fn lease_sweep(dir: &Dir) {
+    for (addr, held) in lease::leases(dir) {
+        if !dir.member(&held.owner).exists() && !held.by.is_alive() {
+            let _ = fs::remove_file(dir.lease(addr));
+        }
+    }
+}
+
+/// A step that makes sure of a network and makes `member` one of its users. The membership alone is undone.
+pub struct Join {
+    roots: Roots,
+    dir: Dir,
+    network: Network,
+    member: String,
+    lines: Vec<Line>,
+}
+
+impl Join {
+    /// `network` is what [`preview`] or [`ensure`] said.
+    pub fn new(roots: &Roots, network: &Network, member: &str) -> Result<Self, BridgeError> {
+        let dir = Dir::new(roots, &network.name);
+        let mut lines = missing_lines(roots, network)?;
+        lines.push(run!["mkdir", "-p", dir.members()]);
+        lines.push(run!["touch", dir.member(member)]);
+        Ok(Self {
+            roots: roots.clone(),
+            dir,
+            network: network.clone(),
+            member: member.to_owned(),
+            lines,
+        })
+    }
+}
+
+/// What the network still lacks, in sh.
+fn missing_lines(roots: &Roots, network: &Network) -> Result<Vec<Line>, BridgeError> {
+    let place = Place::default();
+    let mut plan = Plan::new("");
+    let (name, addr) = (network.bridge.clone(), network.gateway_cidr());
+    let index = place.netlink()?.link(&name)?.map(|link| link.index);
+    if index.is_none() {
+        plan.push(Create {
+            place: place.clone(),
+            name: name.clone(),
+            group: roots.instance.link_group(),
+        });
+    }
+    if index.and_then(|index| nat::gateway(&place, index)) != Some(addr) {
+        plan.push(AddAddr {
+            place: place.clone(),
+            name: name.clone(),
+            addr,
+        });
+    }
+    if index.is_none() || !nat::is_on(&roots.instance, &place.nft()?, &name)? {
+        nat::on_steps(&roots.instance, &place, &name)?
+            .into_iter()
+            .for_each(|step| plan.push_boxed(step));
+    }
+    Ok(plan
+        .steps()
+        .iter()
+        .flat_map(|step| step.meta().shell.lines().to_vec())
+        .collect())
+}
+
+impl Step for Join {
+    fn meta(&self) -> Meta {
+        let why = format!(
+            "network {}: a bridge with {} as its gateway",
+            self.network.name, self.network.gateway
+        );
+        Meta::new("network.join", why, Shell::Exact(self.lines.clone()))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unlink(self.dir.member(&self.member))]
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let doing = |e| BridgeError::io("joining", self.dir.member(&self.member))(e);
+        self.dir.make()?;
+        let _lock = Lock::wait(&self.dir.lock())?;
+        if self.dir.read().is_some_and(|now| now != self.network) {
+            return Err(StepError::new(
+                format!("joining network \"{}\"", self.network.name),
+                "it was made anew meanwhile",
+            )
+            .hint("try again"));
+        }
+        Place::default().with_nft(cx, |nft| {
+            complete(&self.roots, &self.dir, nft, &self.network)
+        })?;
+        fs::write(self.dir.member(&self.member), b"").map_err(doing)?;
+        Ok(Done::made(vec![
+            Undo::unlink(self.dir.member(&self.member)).identified(),
+        ]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_go_round_and_leave_out_the_ends_and_the_gateway() {
+        let network = Network {
+            name: DEFAULT.into(),
+            bridge: "bk0".into(),
+            gateway: Ipv4Addr::new(10, 0, 0, 1),
+            prefix: 29,
+        };
+        let last = |cursor: Option<Ipv4Addr>| -> Vec<u8> {
+            network
+                .addresses(cursor)
+                .map(|addr| addr.octets()[3])
+                .collect()
+        };
+        assert_eq!(last(None), [2, 3, 4, 5, 6]);
+        assert_eq!(last(Some(Ipv4Addr::new(10, 0, 0, 4))), [5, 6, 2, 3, 4]);
+        assert_eq!(last(Some(Ipv4Addr::new(10, 0, 0, 6))), [2, 3, 4, 5, 6]);
+        assert_eq!(last(Some(Ipv4Addr::new(192, 168, 0, 1))), [2, 3, 4, 5, 6]);
+    }
+}

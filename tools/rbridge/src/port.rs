@@ -1,0 +1,377 @@
+//! A published port: as written, as an element of our table, and whether it is free.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+
+use kit_net::Nft;
+use kit_net::nft::{Concat, Element, Table};
+use serde::Serialize;
+
+use crate::{BridgeError, Place, table};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proto {
+    Tcp,
+    Udp,
+}
+
+impl Proto {
+    fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+impl fmt::Display for Proto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// The host's end: an address, or all of them, and a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPort {
+    pub ip: Option<Ipv4Addr>,
+    pub port: u16,
+    pub proto: Proto,
+}
+
+/// `[IP:]HP:ADDR:CP[/udp]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Published {
+    pub host: HostPort,
+    pub addr: Ipv4Addr,
+    pub port: u16,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(ip) = self.ip {
+            write!(f, "{ip}:")?;
+        }
+        write!(f, "{}/{}", self.port, self.proto)
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(ip) = self.host.ip {
+            write!(f, "{ip}:")?;
+        }
+        write!(
+            f,
+            "{}:{}:{}/{}",
+            self.host.port, self.addr, self.port, self.host.proto
+        )
+    }
+}
+
+impl HostPort {
+    /// `[IP:]HP[/udp]`
+    pub fn parse(text: &str) -> Result<Self, BridgeError> {
+        let wrong = |reason| BridgeError::BadPort {
+            text: text.to_owned(),
+            reason,
+        };
+        let (plain, proto) = split_proto(text).map_err(wrong)?;
+        let (ip, port) = match plain.rsplit_once(':') {
+            None => (None, plain),
+            Some((ip, port)) => (Some(host_ip(ip).map_err(wrong)?), port),
+        };
+        Ok(Self {
+            ip: ip.flatten(),
+            port: number(port).map_err(wrong)?,
+            proto,
+        })
+    }
+
+    pub fn map(self) -> &'static str {
+        if self.ip.is_some() {
+            table::PORTS_ON
+        } else {
+            table::PORTS
+        }
+    }
+
+    pub fn key(self) -> Vec<u8> {
+        let start = self
+            .ip
+            .map_or_else(Concat::new, |ip| Concat::new().addr(ip));
+        start.proto(self.proto.number()).port(self.port).bytes()
+    }
+
+    /// As nft(8) writes the key.
+    pub fn key_text(self) -> String {
+        let ip = self.ip.map(|ip| format!("{ip} . ")).unwrap_or_default();
+        format!("{ip}{} . {}", self.proto, self.port)
+    }
+
+    /// Tries to bind the port, and lets go of it. Who has it is named where that can be found.
+    pub fn probe(self, place: &Place) -> Result<(), BridgeError> {
+        let at = SocketAddrV4::new(self.ip.unwrap_or(Ipv4Addr::UNSPECIFIED), self.port);
+        place.within(|| {
+            let bound = match self.proto {
+                Proto::Tcp => TcpListener::bind(at).map(drop),
+                Proto::Udp => UdpSocket::bind(at).map(drop),
+            };
+            bound.map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => {
+                    let holder = self.holder().unwrap_or_else(|| "somebody".to_owned());
+                    BridgeError::PortTaken {
+                        port: self.to_string(),
+                        holder,
+                    }
+                }
+                _ => BridgeError::Bind {
+                    port: self.to_string(),
+                    source,
+                },
+            })
+        })
+    }
+
+    /// The process that has the port bound, in the calling thread's namespace: `"nginx" (PID 7)`.
+    pub fn holder(self) -> Option<String> {
+        let inode = ["", "6"].iter().find_map(|six| {
+            let text =
+                fs::read_to_string(format!("/proc/thread-self/net/{}{six}", self.proto)).ok()?;
+            text.lines().skip(1).find_map(|line| self.inode_in(line))
+        })?;
+        let socket = format!("socket:[{inode}]");
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let mut pids =
+            processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let pid = pids.find(|pid| {
+            let fds = fs::read_dir(format!("/proc/{pid}/fd"));
+            fds.is_ok_and(|mut fds| {
+                fds.any(|fd| {
+                    fd.and_then(|fd| fs::read_link(fd.path()))
+                        .is_ok_and(|to| to.as_os_str() == &*socket)
+                })
+            })
+        })?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        Some(format!("\"{}\" (PID {pid})", name.trim_end()))
+    }
+
+    /// A line of `/proc/net/tcp`: `sl local_address rem_address st … inode`, the address in hex.
+    fn inode_in(self, line: &str) -> Option<String> {
+        /// `TCP_LISTEN`; a bound UDP socket has `TCP_CLOSE`.
+        const LISTEN: &str = "0A";
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (addr, port) = fields.get(1)?.split_once(':')?;
+        let state = *fields.get(3)?;
+        let any = addr.bytes().all(|digit| digit == b'0');
+        let same = self
+            .ip
+            .is_none_or(|ip| any || addr.ends_with(&format!("{:08X}", ip.to_bits().swap_bytes())));
+        let listens = self.proto == Proto::Udp || state == LISTEN;
+        (u16::from_str_radix(port, 16) == Ok(self.port) && same && listens)
+            .then(|| fields.get(9).map(|s| (*s).to_owned()))?
+    }
+}
+
+impl Published {
+    pub fn parse(text: &str) -> Result<Self, BridgeError> {
+        let wrong = |reason| BridgeError::BadPort {
+            text: text.to_owned(),
+            reason,
+        };
+        let (plain, proto) = split_proto(text).map_err(wrong)?;
+        let (rest, port) = plain
+            .rsplit_once(':')
+            .ok_or(wrong("it is [IP:]PORT:ADDRESS:PORT[/udp]"))?;
+        let (host, addr) = rest
+            .rsplit_once(':')
+            .ok_or(wrong("it is [IP:]PORT:ADDRESS:PORT[/udp]"))?;
+        let mut host = HostPort::parse(host).map_err(|error| match error {
+            BridgeError::BadPort { reason, .. } => wrong(reason),
+            other => other,
+        })?;
+        host.proto = proto;
+        let addr = addr
+            .parse()
+            .map_err(|_| wrong("the container's address is not an IPv4 address"))?;
+        Ok(Self {
+            host,
+            addr,
+            port: number(port).map_err(wrong)?,
+        })
+    }
+
+    pub fn map(&self) -> &'static str {
+        self.host.map()
+    }
+
+    pub fn key(&self) -> Vec<u8> {
+        self.host.key()
+    }
+
+    pub fn data(&self) -> Vec<u8> {
+        data(self.addr, self.port)
+    }
+
+    pub(crate) fn delete_text(&self, table: &Table) -> String {
+        format!(
+            "delete element {table} {} {{ {} }}",
+            self.map(),
+            self.host.key_text()
+        )
+    }
+
+    fn read(element: &Element, on: bool) -> Option<Self> {
+        let word = |bytes: &[u8], nth: usize| -> Option<[u8; 4]> {
+            bytes.get(nth * 4..nth * 4 + 4)?.try_into().ok()
+        };
+        let port = |word: [u8; 4]| u16::from_be_bytes([word[0], word[1]]);
+        let (key, data) = (&element.key[..], element.data.as_deref()?);
+        let ip = if on {
+            Some(Ipv4Addr::from(word(key, 0)?))
+        } else {
+            None
+        };
+        let [number, ..] = word(key, usize::from(on))?;
+        let proto = [Proto::Tcp, Proto::Udp]
+            .into_iter()
+            .find(|proto| proto.number() == number)?;
+        let host = HostPort {
+            ip,
+            port: port(word(key, usize::from(on) + 1)?),
+            proto,
+        };
+        Some(Self {
+            host,
+            addr: Ipv4Addr::from(word(data, 0)?),
+            port: port(word(data, 1)?),
+        })
+    }
+}
+
+pub(crate) fn data(addr: Ipv4Addr, port: u16) -> Vec<u8> {
+    Concat::new().addr(addr).port(port).bytes()
+}
+
+/// All published ports of an instance, sorted.
+pub fn published(nft: &Nft, table: &Table) -> Result<Vec<Published>, BridgeError> {
+    let mut ports = Vec::new();
+    for (map, on) in [(table::PORTS, false), (table::PORTS_ON, true)] {
+        ports.extend(
+            nft.elements(table, map)?
+                .iter()
+                .filter_map(|element| Published::read(element, on)),
+        );
+    }
+    ports.sort();
+    Ok(ports)
+}
+
+fn split_proto(text: &str) -> Result<(&str, Proto), &'static str> {
+    match text.split_once('/') {
+        None => Ok((text, Proto::Tcp)),
+        Some((plain, "tcp")) => Ok((plain, Proto::Tcp)),
+        Some((plain, "udp")) => Ok((plain, Proto::Udp)),
+        Some((_, "sctp")) => Err("SCTP is not published"),
+        Some(_) => Err("after the slash comes tcp or udp"),
+    }
+}
+
+/// `0.0.0.0` is every address.
+fn host_ip(text: &str) -> Result<Option<Ipv4Addr>, &'static str> {
+    if text.starts_with('[') {
+        return Err(
+            "the kernel cannot translate IPv6 to the container's IPv4; rrun run -p serves it",
+        );
+    }
+    let ip: Ipv4Addr = text
+        .parse()
+        .map_err(|_| "the host's address is not an IPv4 address")?;
+    Ok((!ip.is_unspecified()).then_some(ip))
+}
+
+fn number(text: &str) -> Result<u16, &'static str> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    port.ok_or("a port is a number from 1 to 65535")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_read_as_written() {
+        for text in ["8080:172.30.0.2:80/tcp", "127.0.0.1:53:10.0.0.2:53/udp"] {
+            assert_eq!(Published::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(
+            Published::parse("0.0.0.0:1:10.0.0.2:2")
+                .unwrap()
+                .to_string(),
+            "1:10.0.0.2:2/tcp"
+        );
+        for (text, reason) in [
+            ("8080", "it is [IP:]PORT:ADDRESS:PORT[/udp]"),
+            ("0:10.0.0.2:80", "a port is a number from 1 to 65535"),
+            ("65536:10.0.0.2:80", "a port is a number from 1 to 65535"),
+            (
+                "80:web:80",
+                "the container's address is not an IPv4 address",
+            ),
+            (
+                "x:80:10.0.0.2:80",
+                "the host's address is not an IPv4 address",
+            ),
+            ("80:10.0.0.2:80/icmp", "after the slash comes tcp or udp"),
+        ] {
+            let error = Published::parse(text).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("reading port {text:?}: {reason}")
+            );
+        }
+    }
+
+    #[test]
+    fn an_element_reads_back_as_the_port() {
+        for text in ["8080:172.30.0.2:80/tcp", "127.0.0.1:53:10.0.0.2:5353/udp"] {
+            let port = Published::parse(text).unwrap();
+            let element = Element {
+                key: port.key(),
+                data: Some(port.data()),
+            };
+            assert_eq!(
+                Published::read(&element, port.host.ip.is_some()),
+                Some(port)
+            );
+        }
+    }
+
+    #[test]
+    fn the_holder_of_a_port_is_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let taken = HostPort {
+            ip: None,
+            port,
+            proto: Proto::Tcp,
+        };
+        let holder = taken.holder().unwrap();
+        assert!(
+            holder.ends_with(&format!("(PID {})", std::process::id())),
+            "{holder}"
+        );
+        let error = taken.probe(&Place::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("publishing port \"{port}/tcp\": {holder} has it")
+        );
+    }
+}
