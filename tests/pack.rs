@@ -47,7 +47,11 @@ fn packed(programs: &[&OsStr]) -> (Packed, TempDir) {
 fn chroot(root: &Path, path: &OsStr, argv: &[&OsStr]) -> Output {
     let script = r#"mount --rbind /proc "$0/proc" && export PATH="$1" && shift && exec /usr/sbin/chroot "$0" "$@""#;
     let mut command = Command::new("/usr/bin/unshare");
-    command.args(["--mount", "/bin/sh", "-c", script]).arg(root).arg(path).args(argv);
+    command
+        .args(["--mount", "/bin/sh", "-c", script])
+        .arg(root)
+        .arg(path)
+        .args(argv);
     command.env_clear().stdin(Stdio::null()).output().unwrap()
 }
 

@@ -1,1 +1,33 @@
-//! Images: layers, store, archives.
+//! Images: layers, the store, archives.
+//!
+//! The [`Store`] is an OCI image layout that other tools read in place. An [`Image`] is found by name, ID or digest; its layers are
+//! directories, ready to be an overlay's lowers, when [`Store::layers_unpacked`] returns. Nothing here prints or exits.
+//!
+//! ```no_run
+//! use runpack::{Compression, Reference, Store};
+//!
+//! let store = Store::open("/var/lib/boxkit".as_ref());
+//! // Put a layer, then publish an image that has it.
+//! let (layer, diff_id) = store.add_layer_tar(std::io::stdin(), Compression::None)?;
+//! let config = runpack::config_of(&[diff_id], "made by hand");
+//! let id = store.commit_image(&config, vec![layer], &[Reference::parse("web:1")?])?;
+//! // Use it.
+//! let image = store.resolve("web:1")?;
+//! store.pin(&image.id, "my-container")?;
+//! let lowers = store.layers_unpacked(&image)?;
+//! # let _ = (id, lowers);
+//! # Ok::<(), runpack::StoreError>(())
+//! ```
+
+mod config;
+mod digest;
+mod error;
+pub mod layer;
+mod reference;
+mod store;
+
+pub use config::{config_of, host_architecture};
+pub use error::StoreError;
+pub use oci_spec;
+pub use reference::{Reference, ReferenceError, Source};
+pub use store::{BlobWriter, Compression, Gone, Image, ImageId, LayerState, Pin, Removed, Store};
