@@ -171,3 +171,85 @@ fn read_back(target: &Path, options: BindOptions) -> Result<(), MountError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attr::{make_private, set_readonly_recursive};
+
+    /// Runs `test` in a mount namespace of its own, on a thread that then ends.
+    fn in_own_namespace(test: impl FnOnce(&Path) + Send) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| test(&root)).join().unwrap();
+        });
+    }
+
+    fn fd(path: &Path) -> OwnedFd {
+        rustix::fs::open(path, OFlags::PATH, Mode::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_detached_tree_goes_into_another_namespace_and_stays_beneath_its_root() {
+        in_own_namespace(|dir| {
+            for name in ["source", "root/inside"] {
+                std::fs::create_dir_all(dir.join(name)).unwrap();
+            }
+            std::fs::write(dir.join("source/page"), "hello").unwrap();
+            // A stranger's root: an absolute symlink where the mount point shall be.
+            std::os::unix::fs::symlink("/inside", dir.join("root/link")).unwrap();
+            let ro = BindOptions {
+                flags: Flags {
+                    ro: true,
+                    ..Flags::default()
+                },
+                ..BindOptions::default()
+            };
+            let tree = clone_tree(fd(&dir.join("source")).as_fd(), ro).unwrap();
+            kit_sys::process::unshare(rustix::thread::UnshareFlags::NEWNS).unwrap();
+            make_private(Path::new("/")).unwrap();
+            let root = fd(&dir.join("root"));
+            let at = Path::new("/link/deep/www");
+            attach_into(tree, root.as_fd(), at, Some(Make::Dir), None).unwrap();
+            let there = dir.join("root/inside/deep/www");
+            assert_eq!(
+                std::fs::read_to_string(there.join("page")).unwrap(),
+                "hello"
+            );
+            assert!(std::fs::write(there.join("new"), "").is_err());
+            assert!(!Path::new("/inside").exists());
+            let seen = mountinfo::mounts().unwrap();
+            assert!(mountinfo::at(&seen, &there).is_some_and(|mount| mount.has_option("ro")));
+        });
+    }
+
+    #[test]
+    fn a_file_over_a_missing_file_and_a_tree_made_read_only_later() {
+        in_own_namespace(|dir| {
+            std::fs::create_dir(dir.join("root")).unwrap();
+            std::fs::write(dir.join("hosts"), "127.0.0.1").unwrap();
+            kit_sys::process::unshare(rustix::thread::UnshareFlags::NEWNS).unwrap();
+            make_private(Path::new("/")).unwrap();
+            let root = fd(&dir.join("root"));
+            let hosts = fd(&dir.join("hosts"));
+            let at = Path::new("etc/hosts");
+            let how = BindOptions {
+                travel: Some(Travel::Private),
+                ..BindOptions::default()
+            };
+            let mount = bind_into(hosts.as_fd(), root.as_fd(), at, Some(Make::File), how).unwrap();
+            std::fs::write(dir.join("root/etc/hosts"), "both").unwrap();
+            assert_eq!(std::fs::read_to_string(dir.join("hosts")).unwrap(), "both");
+            set_readonly_recursive(mount.as_fd()).unwrap();
+            let refused = std::fs::write(dir.join("root/etc/hosts"), "no").unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(Errno::ROFS.raw_os_error()));
+            let missing =
+                bind_into(hosts.as_fd(), root.as_fd(), Path::new("a"), None, how).unwrap_err();
+            assert_eq!(
+                missing.to_string(),
+                "resolving beneath the root \"a\": No such file or directory"
+            );
+        });
+    }
+}

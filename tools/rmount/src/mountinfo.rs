@@ -20,13 +20,13 @@ pub struct Propagation {
 }
 
 impl Propagation {
-    /// The word of findmnt(8) and mount(8): `private`, `shared`, `slave`, `unbindable`, `shared,slave`.
+    /// As findmnt(8) says it: `private`, `shared`, `private,slave`, `shared,slave`, `private,unbindable`.
     pub fn word(&self) -> &'static str {
         match (self.shared, self.master, self.unbindable) {
             (Some(_), Some(_), _) => "shared,slave",
             (Some(_), None, _) => "shared",
-            (None, Some(_), _) => "slave",
-            (None, None, true) => "unbindable",
+            (None, Some(_), _) => "private,slave",
+            (None, None, true) => "private,unbindable",
             (None, None, false) => "private",
         }
     }
@@ -88,9 +88,9 @@ impl Mount {
     }
 }
 
-/// What is mounted in our own mount namespace, in the kernel's order: a parent before its children.
+/// What is mounted in the calling thread's mount namespace, in the kernel's order: a parent before its children.
 pub fn mounts() -> Result<Vec<Mount>, MountError> {
-    read(Path::new("/proc/self/mountinfo"))
+    read(Path::new("/proc/thread-self/mountinfo"))
 }
 
 /// What is mounted in the mount namespace of process `pid`, as seen from its root.
@@ -223,7 +223,7 @@ mod tests {
         assert!(plain[0].is_bind() && plain[0].propagation == Propagation::default());
         let odd =
             parse(b"1 0 8:1 / / ro propagate_from:3 unbindable - ext4 /dev/sda1 rw\n").unwrap();
-        assert_eq!(odd[0].propagation.word(), "unbindable");
+        assert_eq!(odd[0].propagation.word(), "private,unbindable");
     }
 
     #[test]
