@@ -23,10 +23,12 @@ mod config;
 mod digest;
 mod error;
 pub mod layer;
+pub mod pack;
+pub mod pack;
 mod reference;
 mod store;
 
-pub use config::{config_of, host_architecture};
+pub use config::config_of;
 pub use error::StoreError;
 pub use oci_spec;
 pub use reference::{Reference, ReferenceError, Source};

@@ -1,0 +1,22 @@
+//! The configuration of an image that is made here, rather than loaded.
+
+use oci_spec::image::{Arch, Config, Digest, History, ImageConfiguration, Os, RootFs};
+
+/// For this machine, made now, with one line of history a layer. Everything else is the caller's to set.
+pub fn config_of(diff_ids: &[Digest], created_by: &str) -> ImageConfiguration {
+    let now = jiff::Timestamp::now().to_string();
+    let mut rootfs = RootFs::default();
+    rootfs.set_diff_ids(diff_ids.iter().map(ToString::to_string).collect());
+    let mut line = History::default();
+    line.set_created(Some(now.clone()));
+    line.set_created_by(Some(created_by.to_owned()));
+    let mut config = ImageConfiguration::default();
+    config.set_created(Some(now));
+    // By its default: this machine's, as images name it.
+    config.set_architecture(Arch::default());
+    config.set_os(Os::Linux);
+    config.set_rootfs(rootfs);
+    config.set_config(Some(Config::default()));
+    config.set_history(Some(vec![line; diff_ids.len()]));
+    config
+}

@@ -1,0 +1,108 @@
+//! What can go wrong with the store and what is in it. Each variant names the object; [`StoreError::hint`] says the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::layer::LayerError;
+use crate::reference::ReferenceError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{call} {path:?}: {source}")]
+    Io {
+        call: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("finding image {name:?}: not in the store")]
+    Unknown { name: String, near: Option<String> },
+    #[error("finding image {name:?}: it is the beginning of {count} images' IDs")]
+    Ambiguous { name: String, count: usize },
+    #[error("reading {what} {digest}: {reason}")]
+    Malformed {
+        what: &'static str,
+        digest: String,
+        reason: String,
+    },
+    #[error("checking {what}: expected {expected}, got {got}")]
+    Digest {
+        what: String,
+        expected: String,
+        got: String,
+    },
+    #[error("removing image {name:?}: it is used by {owner:?}")]
+    Pinned { name: String, owner: String },
+    #[error("removing image {name:?}: it has {count} names")]
+    ManyNames { name: String, count: usize },
+    #[error("pinning image {id}: it has just been removed")]
+    Gone { id: String },
+    #[error("using {name:?} as a pin's owner: not a plain file name")]
+    Owner { name: String },
+    #[error("unpacking layer {number} of {total} ({digest}): {source}")]
+    Layer {
+        number: usize,
+        total: usize,
+        digest: String,
+        source: Box<LayerError>,
+    },
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+}
+
+impl StoreError {
+    pub(crate) fn io<'a>(
+        call: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io {
+            call,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } => io_hint(source),
+            Self::Unknown { near, .. } => Some(match near {
+                Some(near) => format!("did you mean {near:?}? the store's names: runpack images"),
+                None => "runpack load FILE puts one there; runpack images lists them".to_owned(),
+            }),
+            Self::Ambiguous { .. } => Some("give more characters of the ID".to_owned()),
+            Self::Malformed { .. } => Some("the file is damaged; load the image again".to_owned()),
+            Self::Digest { .. } => {
+                Some("the content is not what its name promises; fetch the image again".to_owned())
+            }
+            Self::Pinned { owner, .. } => Some(format!(
+                "remove {owner} first, or --force to drop the name alone"
+            )),
+            Self::ManyNames { .. } => {
+                Some("remove the names one by one, or all with --force".to_owned())
+            }
+            Self::Layer { source, .. } => source.hint(),
+            Self::Reference(error) => error.hint().map(str::to_owned),
+            Self::Gone { .. } | Self::Owner { .. } => None,
+        }
+    }
+}
+
+/// The errnos whose own text does not say what to do.
+pub(crate) fn io_hint(error: &io::Error) -> Option<String> {
+    let hint = match error.raw_os_error() {
+        Some(libc_errno::ENOSPC) => "free some space, or move BOXKIT_ROOT to a larger disk",
+        Some(libc_errno::EPERM | libc_errno::EACCES) => "this needs root: sudo",
+        Some(libc_errno::EROFS) => "the file system is read-only; BOXKIT_ROOT moves the store",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// As rustix numbers them.
+mod libc_errno {
+    use rustix::io::Errno;
+    pub const ENOSPC: i32 = Errno::NOSPC.raw_os_error();
+    pub const EPERM: i32 = Errno::PERM.raw_os_error();
+    pub const EACCES: i32 = Errno::ACCESS.raw_os_error();
+    pub const EROFS: i32 = Errno::ROFS.raw_os_error();
+}

@@ -1,0 +1,345 @@
+//! Members of an archive made into files: owners by number, modes, times, attributes, devices, holes; whiteouts by [`Form`].
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use rmount::whiteout::{TarName, Xattrs, is_whiteout, read_tar_name, write_opaque, write_whiteout};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fchmod, futimens, linkat, makedev, mkdirat, mknodat, openat,
+    statat, symlinkat,
+};
+use rustix::io::Errno;
+use tar::EntryType;
+
+use super::attributes::{by_descriptor, by_name, stamps};
+use super::members::{Member, Members};
+use super::sparse::Sparse;
+use super::tree::{Tree, as_path, normalize, remove_contents, split};
+use super::{Form, LayerError, LayerReport};
+
+pub(super) struct Extractor<R> {
+    tree: Tree,
+    form: Form,
+    members: Members<R>,
+    /// Set last, since making a file in a directory changes its time.
+    times: Vec<(Vec<u8>, (i64, u32))>,
+    /// What this layer made, which its own whiteouts do not touch. Only for [`Form::Flat`].
+    made: HashSet<Vec<u8>>,
+    report: LayerReport,
+}
+
+impl<R: BufRead> Extractor<R> {
+    pub fn new(root: OwnedFd, form: Form, stream: R) -> Self {
+        Self {
+            tree: Tree::new(root),
+            form,
+            members: Members::new(stream),
+            times: Vec::new(),
+            made: HashSet::new(),
+            report: LayerReport::default(),
+        }
+    }
+
+    pub fn into_stream(self) -> R {
+        self.members.into_input()
+    }
+
+    pub fn all(&mut self) -> Result<LayerReport, LayerError> {
+        let root = self.tree.root();
+        fchmod(&*root, Mode::from_raw_mode(0o755))
+            .map_err(LayerError::errno("chmod", as_path(b"/")))?;
+        while let Some(member) = self.members.next()? {
+            self.one(&member)?;
+        }
+        for (path, mtime) in std::mem::take(&mut self.times).iter().rev() {
+            // It may have been replaced since.
+            let Ok(dir) = self.tree.existing(path) else {
+                continue;
+            };
+            futimens(&*dir, &stamps(*mtime))
+                .map_err(LayerError::errno("utimensat", as_path(path)))?;
+        }
+        self.report.implicit = self.tree.implicit();
+        Ok(std::mem::take(&mut self.report))
+    }
+
+    fn one(&mut self, member: &Member) -> Result<(), LayerError> {
+        // A volume's label is no file.
+        if member.kind.as_byte() == b'V' {
+            return Ok(());
+        }
+        let refuse = |reason| LayerError::Entry {
+            name: OsStr::from_bytes(&member.path).to_owned(),
+            reason,
+        };
+        if member.uid == u32::MAX || member.gid == u32::MAX {
+            return Err(refuse("its owner is not a number that Linux has"));
+        }
+        let path =
+            normalize(&member.path).ok_or_else(|| refuse("its path climbs out by \"..\""))?;
+        // As archives older than POSIX have directories.
+        let old_dir = member.kind.is_file() && member.path.ends_with(b"/");
+        let is_dir = member.kind.is_dir() || old_dir;
+        if path.is_empty() {
+            return if is_dir {
+                let root = self.tree.root();
+                self.finish_dir(member, path, &root)
+            } else {
+                Err(refuse("it would replace the root directory"))
+            };
+        }
+        let (parent_path, name) = split(&path);
+        let plain = match read_tar_name(name) {
+            TarName::Plain(_) => true,
+            TarName::Meta => return Ok(()),
+            TarName::Bad => return Err(refuse("it would white out a directory from within")),
+            TarName::Opaque | TarName::Whiteout(_) => false,
+        };
+        if !plain {
+            return self.whiteout(parent_path, name);
+        }
+        self.report.files += 1;
+        let parent = self.tree.dir(parent_path)?;
+        let dir = parent.as_fd();
+        if self.form == Form::Flat {
+            self.made.insert(path.clone());
+        }
+        match member.kind {
+            _ if is_dir => return self.directory(member, path, dir),
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                return self.file(member, &path, dir);
+            }
+            EntryType::Link => return self.hard_link(member, &path, dir),
+            EntryType::Symlink => {
+                let target = OsStr::from_bytes(&member.link);
+                self.fresh("symlink", &path, dir, || symlinkat(target, dir, name))?;
+            }
+            EntryType::Char | EntryType::Block | EntryType::Fifo => {
+                let kind = match member.kind {
+                    EntryType::Char => FileType::CharacterDevice,
+                    EntryType::Block => FileType::BlockDevice,
+                    _ => FileType::Fifo,
+                };
+                let device = makedev(member.device.0, member.device.1);
+                let mode = Mode::from_raw_mode(0o600);
+                self.fresh("mknod", &path, dir, || {
+                    mknodat(dir, name, kind, mode, device)
+                })?;
+            }
+            _ => return Err(refuse("its type is unknown")),
+        }
+        by_name(member, &path, dir)
+    }
+
+    /// Makes something where there may be something else.
+    fn fresh<T>(
+        &mut self,
+        call: &'static str,
+        path: &[u8],
+        dir: BorrowedFd<'_>,
+        make: impl Fn() -> Result<T, Errno>,
+    ) -> Result<T, LayerError> {
+        let made = match make() {
+            Err(Errno::EXIST) => self.tree.clear(dir, split(path).1).and_then(|()| make()),
+            made => made,
+        };
+        made.map_err(LayerError::errno(call, as_path(path)))
+    }
+
+    fn directory(
+        &mut self,
+        member: &Member,
+        path: Vec<u8>,
+        dir: BorrowedFd<'_>,
+    ) -> Result<(), LayerError> {
+        let name = split(&path).1;
+        let failed = || LayerError::errno("mkdir", as_path(&path));
+        let make = || mkdirat(dir, name, Mode::from_raw_mode(0o700));
+        let mut opaque = false;
+        if let Err(errno) = make() {
+            if errno != Errno::EXIST {
+                return Err(failed()(errno));
+            }
+            let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed())?;
+            if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+                // A whiteout of this layer and then a directory: what was below stays hidden.
+                opaque = self.form == Form::Overlay && is_whiteout(dir, name).map_err(failed())?;
+                self.tree
+                    .clear(dir, name)
+                    .and_then(|()| make())
+                    .map_err(failed())?;
+            }
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(dir, name, flags, Mode::empty()).map_err(failed())?;
+        if opaque {
+            write_opaque(made.as_fd(), Xattrs::Trusted).map_err(failed())?;
+        }
+        self.finish_dir(member, path, &made)
+    }
+
+    fn finish_dir(
+        &mut self,
+        member: &Member,
+        path: Vec<u8>,
+        dir: &OwnedFd,
+    ) -> Result<(), LayerError> {
+        by_descriptor(member, &path, dir)?;
+        self.tree.explicit(&path);
+        self.times.push((path, member.mtime));
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        member: &Member,
+        path: &[u8],
+        dir: BorrowedFd<'_>,
+    ) -> Result<(), LayerError> {
+        let name = split(path).1;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = || openat(dir, name, flags, Mode::from_raw_mode(0o600));
+        let mut file = File::from(self.fresh("open", path, dir, open)?);
+        match &member.sparse {
+            None => self.dense(&mut file, path)?,
+            Some(sparse) => self.holes(&file, path, sparse)?,
+        }
+        by_descriptor(member, path, &file)?;
+        futimens(&file, &stamps(member.mtime))
+            .map_err(LayerError::errno("utimensat", as_path(path)))
+    }
+
+    fn dense(&mut self, file: &mut File, path: &[u8]) -> Result<(), LayerError> {
+        loop {
+            let ready = self.members.fill().map_err(LayerError::Stream)?;
+            if ready.is_empty() {
+                return Ok(());
+            }
+            file.write_all(ready)
+                .map_err(LayerError::io("write", as_path(path)))?;
+            let count = ready.len();
+            self.report.bytes += count as u64;
+            self.members.consume(count);
+        }
+    }
+
+    fn holes(&mut self, file: &File, path: &[u8], sparse: &Sparse) -> Result<(), LayerError> {
+        file.set_len(sparse.size)
+            .map_err(LayerError::io("ftruncate", as_path(path)))?;
+        for (offset, length) in &sparse.map {
+            let (mut at, end) = (*offset, offset + length);
+            while at < end {
+                let ready = self.members.fill().map_err(LayerError::Stream)?;
+                let count = ready
+                    .len()
+                    .min(usize::try_from(end - at).unwrap_or(usize::MAX));
+                if count == 0 {
+                    return Err(LayerError::Stream(io::ErrorKind::UnexpectedEof.into()));
+                }
+                file.write_all_at(&ready[..count], at)
+                    .map_err(LayerError::io("write", as_path(path)))?;
+                at += count as u64;
+                self.members.consume(count);
+            }
+        }
+        self.report.bytes += sparse.size;
+        Ok(())
+    }
+
+    fn hard_link(
+        &mut self,
+        member: &Member,
+        path: &[u8],
+        dir: BorrowedFd<'_>,
+    ) -> Result<(), LayerError> {
+        let refuse = |reason| LayerError::Entry {
+            name: OsStr::from_bytes(&member.path).to_owned(),
+            reason,
+        };
+        let target = normalize(&member.link);
+        let target = target.ok_or_else(|| refuse("its hard link climbs out by \"..\""))?;
+        if target == path {
+            return Ok(());
+        }
+        let (target_parent, target_name) = split(&target);
+        let missing = || refuse("the file that it is a hard link to is not in the layer");
+        let from = self.tree.existing(target_parent).map_err(|_| missing())?;
+        // First, since what is at the new name goes.
+        statat(&*from, target_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| missing())?;
+        let name = split(path).1;
+        self.fresh("link", path, dir, || {
+            linkat(&*from, target_name, dir, name, AtFlags::empty())
+        })
+    }
+
+    /// `name` is a whiteout's, in the directory `parent`.
+    fn whiteout(&mut self, parent: &[u8], name: &OsStr) -> Result<(), LayerError> {
+        let gone = match read_tar_name(name) {
+            TarName::Whiteout(gone) => Some(gone),
+            _ => None,
+        };
+        let full: PathBuf = as_path(parent).join(name);
+        let failed = || LayerError::errno("white out", &full);
+        if self.form == Form::Overlay {
+            let dir = self.tree.dir(parent)?;
+            return match gone {
+                None => write_opaque(dir.as_fd(), Xattrs::Trusted),
+                Some(gone) => overlay_whiteout(dir.as_fd(), gone),
+            }
+            .map_err(failed());
+        }
+        let Ok(dir) = self.tree.existing(parent) else {
+            return Ok(());
+        };
+        let target = gone.unwrap_or(OsStr::new("."));
+        let below = match gone {
+            None => parent.to_vec(),
+            Some(gone) => as_path(parent)
+                .join(gone)
+                .into_os_string()
+                .into_encoded_bytes(),
+        };
+        let made = &self.made;
+        let mut kept = |path: &[u8]| {
+            let full = as_path(&below).join(as_path(path));
+            !made.contains(full.as_os_str().as_bytes())
+        };
+        let is_dir = |dir: BorrowedFd<'_>| {
+            let stat = statat(dir, target, AtFlags::SYMLINK_NOFOLLOW);
+            stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+        };
+        if is_dir(dir.as_fd()) {
+            remove_contents(dir.as_fd(), target, &mut kept).map_err(failed())?;
+        }
+        if gone.is_none() || self.made.contains(&below) {
+            return Ok(());
+        }
+        match self.tree.clear_if_bare(dir.as_fd(), target) {
+            Ok(()) | Err(Errno::NOTEMPTY) => Ok(()),
+            Err(errno) => Err(failed()(errno)),
+        }
+    }
+}
+
+/// A file that the same layer has stays; a directory becomes opaque.
+fn overlay_whiteout(dir: BorrowedFd<'_>, gone: &OsStr) -> Result<(), Errno> {
+    match statat(dir, gone, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => write_whiteout(dir, gone),
+        Err(errno) => Err(errno),
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            write_opaque(
+                openat(dir, gone, flags, Mode::empty())?.as_fd(),
+                Xattrs::Trusted,
+            )
+        }
+        Ok(_) => Ok(()),
+    }
+}

@@ -1,0 +1,158 @@
+//! A layer's archive becoming a directory. [`LayerUnpacker`] is the way it is done; [`Extraction`] is the one there is.
+//! However hostile the archive, nothing outside the directory is written: see `tree`.
+
+mod attributes;
+mod extract;
+mod implicit;
+mod members;
+mod pax;
+mod sparse;
+mod stream;
+mod tree;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+use rustix::io::Errno;
+
+pub use implicit::adopt_implicit;
+
+use crate::error::io_hint;
+use extract::Extractor;
+use stream::{Check, Pipe};
+
+/// Whiteouts: as overlay's own forms, in a directory of the layer's own, or carried out on the layers below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Overlay,
+    Flat,
+}
+
+/// A layer's blob and what it must turn out to be.
+#[derive(Debug, Clone)]
+pub struct LayerSource {
+    pub blob: PathBuf,
+    pub digest: Digest,
+    pub diff_id: Digest,
+}
+
+/// What a layer came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayerReport {
+    /// In its files.
+    pub bytes: u64,
+    pub files: u64,
+    /// Directories that the archive has only as parts of paths, parents first.
+    pub implicit: Vec<PathBuf>,
+}
+
+/// How a layer becomes a directory.
+pub trait LayerUnpacker {
+    /// Into the directory `into`, which is empty or has the layers below (`Form::Flat`). After an error what is there is worthless.
+    fn unpack(
+        &self,
+        layer: &LayerSource,
+        into: &Path,
+        form: Form,
+    ) -> Result<LayerReport, LayerError>;
+}
+
+/// By making each file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extraction {}
+
+impl LayerUnpacker for Extraction {
+    fn unpack(
+        &self,
+        layer: &LayerSource,
+        into: &Path,
+        form: Form,
+    ) -> Result<LayerReport, LayerError> {
+        let blob = File::open(&layer.blob).map_err(LayerError::io("open", &layer.blob))?;
+        let check = Check {
+            digest: layer.digest.clone(),
+            diff_id: layer.diff_id.clone(),
+        };
+        let root = tree::open_root(into)?;
+        std::thread::scope(|scope| {
+            let pipe = Pipe::start(scope, blob, check);
+            let mut extractor = Extractor::new(root, form, pipe);
+            let extracted = extractor.all();
+            // What went wrong with the stream explains what the extractor made of it.
+            extractor.into_stream().finish()?;
+            extracted
+        })
+    }
+}
+
+/// Unpacks a tar stream of which nothing is known beforehand.
+pub fn unpack_stream(
+    tar: impl io::BufRead,
+    into: &Path,
+    form: Form,
+) -> Result<LayerReport, LayerError> {
+    Extractor::new(tree::open_root(into)?, form, tar).all()
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    #[error("{call} {path:?}: {source}")]
+    Io {
+        call: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("the {what} is {got}, expected {expected}")]
+    Digest {
+        what: &'static str,
+        expected: Digest,
+        got: Digest,
+    },
+    #[error("reading the archive: {0}")]
+    Stream(#[source] io::Error),
+    #[error("it is not a tar archive: {0}")]
+    NotTar(String),
+    #[error("entry {name:?}: {reason}")]
+    Entry {
+        name: OsString,
+        reason: &'static str,
+    },
+}
+
+impl LayerError {
+    fn io<'a>(call: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io {
+            call,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    fn errno<'a>(call: &'static str, path: &'a Path) -> impl FnOnce(Errno) -> Self + 'a {
+        move |errno| Self::io(call, path)(errno.into())
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { call, source, .. } => {
+                let refused = source.kind() == io::ErrorKind::PermissionDenied;
+                if *call == "mknod" && refused {
+                    Some("device files need CAP_MKNOD: run it as root of the host".to_owned())
+                } else {
+                    io_hint(source)
+                }
+            }
+            Self::Digest { .. } => Some("the content is damaged; fetch the image again".to_owned()),
+            Self::Stream(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Some("the archive is cut off; fetch it again".to_owned())
+            }
+            Self::Entry { .. } => {
+                Some("nothing was kept; do not trust where it came from".to_owned())
+            }
+            Self::Stream(_) | Self::NotTar(_) => None,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What an image is called: names in the store, by docker's rules, and the places an image can come from, as in containers tools.
+//! Pure: nothing here looks at the disk but to tell a file from a name in [`Source::parse`].
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const DEFAULT_DOMAIN: &str = "docker.io";
+const DEFAULT_TAG: &str = "latest";
+/// The namespace of a one-word name: `alpine` is `docker.io/library/alpine`.
+const OFFICIAL: &str = "library/";
+const MAX_TAG: usize = 128;
+const MAX_NAME: usize = 255;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    #[error("reading image name {name:?}: {reason}")]
+    Name { name: String, reason: &'static str },
+    #[error("reading source {source_text:?}: {reason}")]
+    Source {
+        source_text: String,
+        reason: &'static str,
+        hint: String,
+    },
+}
+
+impl ReferenceError {
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Name { .. } => {
+                Some("a name is [HOST[:PORT]/]REPOSITORY[:TAG], the repository in lower case")
+            }
+            Self::Source { hint, .. } => Some(hint),
+        }
+    }
+}
+
+/// An image's name, normalised: `alpine` and `docker.io/library/alpine:latest` are equal.
+///
+/// ```
+/// use runpack::Reference;
+/// let name: Reference = "localhost:5000/team/web".parse()?;
+/// assert_eq!(name.to_string(), "localhost:5000/team/web:latest");
+/// assert_eq!(Reference::parse("docker.io/library/alpine:3")?.to_string(), "alpine:3");
+/// # Ok::<(), runpack::ReferenceError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    domain: String,
+    path: String,
+    tag: String,
+}
+
+impl Reference {
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        let wrong = |reason| ReferenceError::Name {
+            name: text.to_owned(),
+            reason,
+        };
+        if text.contains('@') {
+            return Err(wrong("a name to be given cannot hold a digest"));
+        }
+        let (name, tag) = match text.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, tag),
+            _ => (text, DEFAULT_TAG),
+        };
+        let (domain, path) = match name.split_once('/') {
+            Some((first, rest)) if is_domain(first) => (first, rest.to_owned()),
+            _ => (DEFAULT_DOMAIN, name.to_owned()),
+        };
+        let path = if domain == DEFAULT_DOMAIN && !path.contains('/') {
+            format!("{OFFICIAL}{path}")
+        } else {
+            path
+        };
+        if name.is_empty() {
+            return Err(wrong("it is empty"));
+        }
+        if name.len() > MAX_NAME {
+            return Err(wrong("it is longer than 255 characters"));
+        }
+        if path.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(wrong("the repository must be lower case"));
+        }
+        if !domain_ok(domain) || !path.split('/').all(component_ok) {
+            return Err(wrong("it has characters that a name cannot have"));
+        }
+        if !tag_ok(tag) {
+            return Err(wrong("the tag is not one"));
+        }
+        Ok(Self {
+            domain: domain.to_owned(),
+            path,
+            tag: tag.to_owned(),
+        })
+    }
+
+    /// The name without its tag, short as people write it: `alpine`, `user/web`, `localhost:5000/web`.
+    pub fn repository(&self) -> String {
+        if self.domain == DEFAULT_DOMAIN {
+            let path = self.path.strip_prefix(OFFICIAL);
+            path.unwrap_or(&self.path).to_owned()
+        } else {
+            format!("{}/{}", self.domain, self.path)
+        }
+    }
+
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The registry's host, `docker.io` if none was named.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.repository(), self.tag)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        Self::parse(text)
+    }
+}
+
+/// Docker's rule: the first component is a host if it has a dot or a port, is localhost, or has capitals.
+fn is_domain(first: &str) -> bool {
+    first.contains(['.', ':'])
+        || first == "localhost"
+        || first.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+fn domain_ok(domain: &str) -> bool {
+    let (host, port) = domain.split_once(':').unwrap_or((domain, "0"));
+    !port.is_empty()
+        && port.bytes().all(|b| b.is_ascii_digit())
+        && host.split('.').all(|label| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+}
+
+/// Lower-case words joined by `.`, `_`, `__` or dashes.
+fn component_ok(component: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = component.as_bytes();
+    let ends = bytes.first().copied().is_some_and(word) && bytes.last().copied().is_some_and(word);
+    let mut between = component.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    ends && between
+        .all(|joint| matches!(joint, "" | "." | "_" | "__") || joint.bytes().all(|b| b == b'-'))
+}
+
+fn tag_ok(tag: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    tag.len() <= MAX_TAG
+        && tag.bytes().next().is_some_and(word)
+        && tag.bytes().all(|b| word(b) || matches!(b, b'.' | b'-'))
+}
+
+/// Where an image is to be read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `oci:DIR[:TAG]`, an OCI image layout.
+    OciDir { dir: PathBuf, tag: Option<String> },
+    /// `oci-archive:FILE[:TAG]`, the same in a tar.
+    OciArchive { file: PathBuf, tag: Option<String> },
+    /// `docker-archive:FILE[:NAME]`, made by `docker save`.
+    DockerArchive { file: PathBuf, name: Option<String> },
+    /// A plain file or directory: which of these it is, its content says.
+    Guess(PathBuf),
+    /// `-`
+    Stdin,
+    /// A name, in the store.
+    Store(String),
+}
+
+impl Source {
+    /// `file_first`: a text that is no transport is a path (`load`), not a name in the store (`unpack`).
+    pub fn parse(text: &str, file_first: bool) -> Result<Self, ReferenceError> {
+        let wrong = |reason, hint: String| ReferenceError::Source {
+            source_text: text.to_owned(),
+            reason,
+            hint,
+        };
+        if text == "-" {
+            return Ok(Self::Stdin);
+        }
+        if let Some(name) = text.strip_prefix("docker://") {
+            let hint = format!(
+                "skopeo copy docker://{name} oci-archive:image.tar && runpack load image.tar"
+            );
+            return Err(wrong("nothing is pulled from a registry yet", hint));
+        }
+        let (scheme, rest) = match text.split_once(':') {
+            Some((scheme @ ("oci" | "oci-archive" | "docker-archive"), rest)) => (scheme, rest),
+            _ if file_first => return Ok(Self::Guess(text.into())),
+            _ => return Ok(Self::Store(text.to_owned())),
+        };
+        let (path, tag) = match rest.split_once(':') {
+            Some((path, tag)) => (path, Some(tag.to_owned())),
+            None => (rest, None),
+        };
+        if path.is_empty() || tag.as_deref() == Some("") {
+            let hint = "oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]";
+            return Err(wrong("a part is missing", hint.to_owned()));
+        }
+        let path = PathBuf::from(path);
+        Ok(match scheme {
+            "oci" => Self::OciDir { dir: path, tag },
+            "oci-archive" => Self::OciArchive { file: path, tag },
+            _ => Self::DockerArchive {
+                file: path,
+                name: tag,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_normalised_as_docker_does() {
+        for (text, shown) in [
+            ("alpine", "alpine:latest"),
+            ("docker.io/alpine", "alpine:latest"),
+            ("docker.io/library/alpine:3.19", "alpine:3.19"),
+            ("user/web", "user/web:latest"),
+            ("localhost:5000/web:v1", "localhost:5000/web:v1"),
+            ("localhost/web", "localhost/web:latest"),
+            ("quay.io/a/b__c/d-e:T_1.x", "quay.io/a/b__c/d-e:T_1.x"),
+        ] {
+            assert_eq!(Reference::parse(text).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn names_that_are_none_are_refused() {
+        for text in [
+            "",
+            ":",
+            "a:",
+            "Alpine",
+            "a/B",
+            "-a",
+            "a-",
+            "a..b",
+            "a//b",
+            "../a",
+            "a:-x",
+            "a b",
+            "a@sha256:00",
+            "a/b:c/d",
+            "a___b",
+            "ho st:1/a",
+            "host:x/a",
+        ] {
+            assert!(Reference::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sources_are_told_apart() {
+        let oci = Source::parse("oci:/tmp/x:a:b", true).unwrap();
+        assert_eq!(
+            oci,
+            Source::OciDir {
+                dir: "/tmp/x".into(),
+                tag: Some("a:b".into())
+            }
+        );
+        let name = Source::parse("web:1", false).unwrap();
+        assert_eq!(name, Source::Store("web:1".into()));
+        assert_eq!(
+            Source::parse("web:1", true).unwrap(),
+            Source::Guess("web:1".into())
+        );
+        let refused = Source::parse("docker://alpine", true).unwrap_err();
+        assert!(refused.hint().unwrap().contains("skopeo copy"));
+        assert!(Source::parse("oci:", true).is_err());
+    }
+}

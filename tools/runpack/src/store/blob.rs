@@ -1,0 +1,182 @@
+//! Blobs: put by a writer that digests as it goes, published under the digest by a rename, never changed again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use oci_spec::image::{Descriptor, Digest, DigestAlgorithm, MediaType};
+
+use super::Store;
+use crate::digest::{MeterWriter, of_bytes};
+use crate::error::StoreError;
+
+/// Large enough that system calls do not count.
+const BUFFER: usize = 256 * 1024;
+
+/// How a layer's tar is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As it is: quickest to make and to unpack.
+    #[default]
+    None,
+    Gzip,
+}
+
+/// A blob on its way in. Dropped without [`BlobWriter::finish`], it leaves nothing.
+pub struct BlobWriter<'a> {
+    store: &'a Store,
+    path: PathBuf,
+    file: Option<MeterWriter<File>>,
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut self.file {
+            Some(file) => file.write(buf),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for BlobWriter<'_> {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl BlobWriter<'_> {
+    /// Publishes it; if `expected` is given and another digest came out, removes it. Returns digest and size.
+    pub fn finish(mut self, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
+        let Some(file) = self.file.take() else {
+            return Err(StoreError::io("close", &self.path)(
+                io::ErrorKind::BrokenPipe.into(),
+            ));
+        };
+        let (_, meter) = file.into_parts();
+        let size = meter.bytes();
+        let digest = meter.digest();
+        if let Some(expected) = expected.filter(|expected| **expected != digest) {
+            let _ = std::fs::remove_file(&self.path);
+            return Err(StoreError::Digest {
+                what: "blob".to_owned(),
+                expected: expected.to_string(),
+                got: digest.to_string(),
+            });
+        }
+        let target = self.store.blob_path(&digest);
+        std::fs::rename(&self.path, &target).map_err(|source| {
+            let _ = std::fs::remove_file(&self.path);
+            StoreError::io("rename", &target)(source)
+        })?;
+        Ok((digest, size))
+    }
+}
+
+impl Store {
+    /// Where a blob of that digest is, or would be.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join("blobs/sha256").join(digest.digest())
+    }
+
+    pub fn has_blob(&self, digest: &Digest) -> bool {
+        *digest.algorithm() == DigestAlgorithm::Sha256 && self.blob_path(digest).exists()
+    }
+
+    /// A blob to be written; it is kept from the sweeper until an image that names it is committed.
+    pub fn blob_writer(&self) -> Result<BlobWriter<'_>, StoreError> {
+        self.hold()?;
+        let path = self.temporary();
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(StoreError::io("create", &path))?;
+        Ok(BlobWriter {
+            store: self,
+            path,
+            file: Some(MeterWriter::new(file)),
+        })
+    }
+
+    /// Copies a stream in. With `expected`, anything else is refused.
+    pub fn put_blob(
+        &self,
+        mut reader: impl Read,
+        media_type: MediaType,
+        expected: Option<&Digest>,
+    ) -> Result<Descriptor, StoreError> {
+        let mut writer = self.blob_writer()?;
+        let path = writer.path.clone();
+        copy(&mut reader, &mut writer).map_err(StoreError::io("write", &path))?;
+        let (digest, size) = writer.finish(expected)?;
+        Ok(Descriptor::new(media_type, size, digest))
+    }
+
+    /// Puts a layer from its uncompressed tar. The second is its diff ID, for the image's configuration.
+    pub fn add_layer_tar(
+        &self,
+        mut tar: impl Read,
+        compression: Compression,
+    ) -> Result<(Descriptor, Digest), StoreError> {
+        let writer = self.blob_writer()?;
+        let path = writer.path.clone();
+        let written = StoreError::io("write", &path);
+        match compression {
+            Compression::None => {
+                let mut writer = writer;
+                copy(&mut tar, &mut writer).map_err(written)?;
+                let (digest, size) = writer.finish(None)?;
+                let layer = Descriptor::new(MediaType::ImageLayer, size, digest.clone());
+                Ok((layer, digest))
+            }
+            Compression::Gzip => {
+                let encoder = GzEncoder::new(writer, flate2::Compression::default());
+                let mut meter = MeterWriter::new(encoder);
+                copy(&mut tar, &mut meter).map_err(StoreError::io("write", &path))?;
+                let (encoder, meter) = meter.into_parts();
+                let (digest, size) = encoder.finish().map_err(written)?.finish(None)?;
+                let layer = Descriptor::new(MediaType::ImageLayerGzip, size, digest);
+                Ok((layer, meter.digest()))
+            }
+        }
+    }
+
+    /// A small blob, whole, its digest checked.
+    pub fn read_blob(&self, what: &'static str, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let path = self.blob_path(digest);
+        let bytes = std::fs::read(&path).map_err(StoreError::io("read", &path))?;
+        let got = of_bytes(&bytes);
+        if got == *digest {
+            Ok(bytes)
+        } else {
+            Err(StoreError::Digest {
+                what: format!("{what} {}", Path::new(digest.digest()).display()),
+                expected: digest.to_string(),
+                got: got.to_string(),
+            })
+        }
+    }
+}
+
+pub(crate) fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<u64> {
+    let mut buffer = vec![0; BUFFER];
+    let mut total = 0;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(total),
+            Ok(got) => {
+                writer.write_all(&buffer[..got])?;
+                total += got as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Images: a manifest and its configuration under one ID and any number of names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oci_spec::image::{
+    Descriptor, Digest, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType,
+};
+
+use super::index::{Entry, to_json};
+use super::{LayerState, Store};
+use crate::error::StoreError;
+use crate::reference::Reference;
+
+/// An image's ID: the digest of its configuration, as docker has it.
+pub type ImageId = Digest;
+
+/// As `docker images` shows an ID.
+const SHORT: usize = 12;
+
+/// An image in the store.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub id: ImageId,
+    /// Of the manifest, as the index has it.
+    pub descriptor: Descriptor,
+    pub manifest: ImageManifest,
+    pub config: ImageConfiguration,
+    /// Sorted; none for a dangling image.
+    pub names: Vec<Reference>,
+    /// Of its files, where its layers have been unpacked, else of its blobs; in bytes.
+    pub size: u64,
+    /// Seconds since 1970, if the configuration says.
+    pub created: Option<i64>,
+}
+
+impl Image {
+    /// Twelve digits of the ID.
+    pub fn short_id(&self) -> &str {
+        &self.id.digest()[..SHORT]
+    }
+
+    pub fn diff_ids(&self) -> Result<Vec<Digest>, StoreError> {
+        let ids = self.config.rootfs().diff_ids().iter();
+        ids.map(|id| {
+            Digest::from_str(id).map_err(|error| StoreError::Malformed {
+                what: "configuration",
+                digest: self.id.to_string(),
+                reason: error.to_string(),
+            })
+        })
+        .collect()
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.names.first() {
+            Some(name) => name.fmt(f),
+            None => self.id.fmt(f),
+        }
+    }
+}
+
+impl Store {
+    /// Publishes an image whose layers have been put. A name that another image had moves to this one.
+    pub fn commit_image(
+        &self,
+        config: &ImageConfiguration,
+        layers: Vec<Descriptor>,
+        names: &[Reference],
+    ) -> Result<ImageId, StoreError> {
+        let bytes = to_json(config).map_err(|e| malformed("configuration", "", &e))?;
+        self.commit_raw(&bytes, layers, names)
+    }
+
+    /// The same, with the configuration's own bytes: an image that is loaded keeps its ID.
+    pub(crate) fn commit_raw(
+        &self,
+        config: &[u8],
+        layers: Vec<Descriptor>,
+        names: &[Reference],
+    ) -> Result<ImageId, StoreError> {
+        let config = self.put_blob(config, MediaType::ImageConfig, None)?;
+        let id = config.digest().clone();
+        let manifest = ImageManifestBuilder::default()
+            .schema_version(2_u32)
+            .media_type(MediaType::ImageManifest)
+            .config(config)
+            .layers(layers)
+            .build()
+            .map_err(|e| malformed("manifest", "", &e))?;
+        let bytes = to_json(&manifest).map_err(|e| malformed("manifest", "", &e))?;
+        self.commit_manifest(&bytes, MediaType::ImageManifest, &id, names)
+    }
+
+    /// The same, with the manifest's own bytes, its configuration and layers put before.
+    pub(crate) fn commit_manifest(
+        &self,
+        manifest: &[u8],
+        media_type: MediaType,
+        id: &ImageId,
+        names: &[Reference],
+    ) -> Result<ImageId, StoreError> {
+        let descriptor = self.put_blob(manifest, media_type, None)?;
+        self.update_index(|entries| {
+            // An image is one manifest: the same configuration put again keeps the first.
+            let known = entries.iter().find(|e| e.config().as_ref() == Some(id));
+            let descriptor = known.map_or(descriptor, |entry| entry.descriptor.clone());
+            give_names(entries, &descriptor, id, names);
+            Ok(())
+        })?;
+        self.release();
+        Ok(id.clone())
+    }
+
+    /// Names an image once more.
+    pub fn tag(&self, image: &str, name: &Reference) -> Result<(), StoreError> {
+        let image = self.resolve(image)?;
+        self.update_index(|entries| {
+            let wanted = image.descriptor.digest();
+            if !entries.iter().any(|e| e.descriptor.digest() == wanted) {
+                return Err(StoreError::Gone {
+                    id: image.id.to_string(),
+                });
+            }
+            let names = std::slice::from_ref(name);
+            give_names(entries, &image.descriptor, &image.id, names);
+            Ok(())
+        })
+    }
+
+    /// Every image, the newest first.
+    pub fn images(&self) -> Result<Vec<Image>, StoreError> {
+        let mut images: Vec<Image> = Vec::new();
+        for entry in self.entries()? {
+            let id = self.id_of(&entry)?;
+            match images.iter_mut().find(|image| image.id == id) {
+                Some(image) => image.names.extend(entry.name()),
+                None => images.push(self.image(&entry, entry.name().into_iter().collect())?),
+            }
+        }
+        for image in &mut images {
+            image.names.sort();
+        }
+        images.sort_by_key(|image| std::cmp::Reverse(image.created));
+        Ok(images)
+    }
+
+    /// By name, by ID or its beginning, by digest of its manifest, in docker's order: a name wins over an ID.
+    pub fn resolve(&self, wanted: &str) -> Result<Image, StoreError> {
+        let entries = self.entries()?;
+        let wanted_digest = wanted.rsplit_once('@').map_or(wanted, |(_, digest)| digest);
+        let name = Reference::parse(wanted);
+        let by_name = name.as_ref().ok();
+        let named = by_name.and_then(|name| entries.iter().find(|e| e.is_named(name)));
+        let found = match named {
+            Some(entry) => Some(entry),
+            None => self.by_id(&entries, wanted_digest)?,
+        };
+        if let Some(entry) = found {
+            let id = self.id_of(entry)?;
+            let mut names: Vec<Reference> = Vec::new();
+            for other in &entries {
+                if self.id_of(other)? == id {
+                    names.extend(other.name());
+                }
+            }
+            names.sort();
+            return self.image(entry, names);
+        }
+        // A text that can be neither says why; one that can is just not here.
+        let digest_like = wanted.contains("sha256:");
+        if let Err(error) = name
+            && !digest_like
+        {
+            return Err(error.into());
+        }
+        Err(StoreError::Unknown {
+            name: wanted.to_owned(),
+            near: nearest(wanted, &entries),
+        })
+    }
+
+    fn by_id<'a>(
+        &self,
+        entries: &'a [Entry],
+        wanted: &str,
+    ) -> Result<Option<&'a Entry>, StoreError> {
+        let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+        if prefix.is_empty()
+            || !prefix
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Ok(None);
+        }
+        let mut found: Vec<(ImageId, &Entry)> = Vec::new();
+        for entry in entries {
+            let id = self.id_of(entry)?;
+            let manifest = entry.descriptor.digest().digest();
+            if (id.digest().starts_with(prefix) || manifest == prefix)
+                && !found.iter().any(|(known, _)| *known == id)
+            {
+                found.push((id, entry));
+            }
+        }
+        if found.len() > 1 {
+            return Err(StoreError::Ambiguous {
+                name: wanted.to_owned(),
+                count: found.len(),
+            });
+        }
+        Ok(found.pop().map(|(_, entry)| entry))
+    }
+
+    /// From our own note, or, where another tool wrote the entry, from the manifest.
+    pub(crate) fn id_of(&self, entry: &Entry) -> Result<ImageId, StoreError> {
+        match entry.config() {
+            Some(id) => Ok(id),
+            None => Ok(self.manifest(&entry.descriptor)?.config().digest().clone()),
+        }
+    }
+
+    pub(crate) fn manifest(&self, descriptor: &Descriptor) -> Result<ImageManifest, StoreError> {
+        let bytes = self.read_blob("manifest", descriptor.digest())?;
+        serde_json::from_slice(&bytes)
+            .map_err(|e| malformed("manifest", descriptor.digest().as_ref(), &e))
+    }
+
+    fn image(&self, entry: &Entry, names: Vec<Reference>) -> Result<Image, StoreError> {
+        let manifest = self.manifest(&entry.descriptor)?;
+        let id = manifest.config().digest().clone();
+        let bytes = self.read_blob("configuration", &id)?;
+        let config: ImageConfiguration = serde_json::from_slice(&bytes)
+            .map_err(|e| malformed("configuration", id.as_ref(), &e))?;
+        let created = config.created().as_deref().and_then(seconds);
+        let mut image = Image {
+            id,
+            descriptor: entry.descriptor.clone(),
+            manifest,
+            config,
+            names,
+            size: 0,
+            created,
+        };
+        image.size = self.size_of(&image)?;
+        Ok(image)
+    }
+
+    fn size_of(&self, image: &Image) -> Result<u64, StoreError> {
+        let states = self.layer_states(image)?;
+        let blobs = image.manifest.layers().iter().map(Descriptor::size);
+        let each = states.iter().zip(blobs).map(|(state, blob)| match state {
+            LayerState::Unpacked { bytes, .. } => *bytes,
+            LayerState::Packed { .. } => blob,
+        });
+        Ok(each.sum())
+    }
+}
+
+fn seconds(text: &str) -> Option<i64> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(time.as_second())
+}
+
+/// Points `names` at a manifest. Whose name is taken away keeps an entry without one; an image with a name needs none such.
+fn give_names(entries: &mut Vec<Entry>, manifest: &Descriptor, id: &ImageId, names: &[Reference]) {
+    for name in names {
+        take_name(entries, name);
+        entries.push(Entry::new(manifest.clone(), id, Some(name)));
+    }
+    let same = |entry: &Entry| entry.descriptor.digest() == manifest.digest();
+    if entries.iter().any(|e| same(e) && e.name().is_some()) {
+        entries.retain(|e| !same(e) || e.name().is_some());
+    } else if !entries.iter().any(same) {
+        entries.push(Entry::new(manifest.clone(), id, None));
+    }
+}
+
+/// Takes a name away; the last one of an image leaves a nameless entry. Whether there was such a name.
+pub(crate) fn take_name(entries: &mut Vec<Entry>, name: &Reference) -> bool {
+    let Some(at) = entries.iter().position(|e| e.is_named(name)) else {
+        return false;
+    };
+    let mut gone = entries.remove(at);
+    let digest = gone.descriptor.digest().clone();
+    if !entries.iter().any(|e| *e.descriptor.digest() == digest) {
+        let config = gone.config();
+        gone.descriptor.set_annotations(None);
+        let nameless = match config {
+            Some(config) => Entry::new(gone.descriptor, &config, None),
+            None => gone,
+        };
+        entries.push(nameless);
+    }
+    true
+}
+
+/// The name that was probably meant: one letter off, or the same repository with another tag.
+fn nearest(wanted: &str, entries: &[Entry]) -> Option<String> {
+    let names: Vec<String> = entries
+        .iter()
+        .filter_map(|e| Some(e.name()?.to_string()))
+        .collect();
+    let repository = wanted.split(':').next().unwrap_or(wanted);
+    let same = names.iter().find(|name| {
+        name.rsplit_once(':')
+            .is_some_and(|(repo, _)| repo == repository || off_by_one(repo, repository))
+    });
+    same.cloned()
+}
+
+/// One letter put in, left out, changed, or two swapped.
+fn off_by_one(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[head..], &b[head..]);
+    let tail = a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take_while(|(x, y)| x == y)
+        .count();
+    let (a, b) = (&a[..a.len() - tail], &b[..b.len() - tail]);
+    (a.len() <= 1 && b.len() <= 1) || (a.len() == 2 && b.len() == 2 && a[0] == b[1] && a[1] == b[0])
+}
+
+fn malformed(what: &'static str, digest: &str, error: &dyn fmt::Display) -> StoreError {
+    StoreError::Malformed {
+        what,
+        digest: digest.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::of_bytes;
+
+    fn descriptor(content: &[u8]) -> (Descriptor, ImageId) {
+        let digest = of_bytes(content);
+        (
+            Descriptor::new(MediaType::ImageManifest, 1, digest.clone()),
+            digest,
+        )
+    }
+
+    #[test]
+    fn a_name_that_moves_leaves_its_image_nameless() {
+        let (first, first_id) = descriptor(b"1");
+        let (second, second_id) = descriptor(b"2");
+        let name = [Reference::parse("web").unwrap()];
+        let mut entries = Vec::new();
+        give_names(&mut entries, &first, &first_id, &name);
+        give_names(&mut entries, &second, &second_id, &name);
+        let shown: Vec<_> = entries
+            .iter()
+            .map(|e| (e.config(), e.name().is_some()))
+            .collect();
+        assert_eq!(
+            shown,
+            [(Some(first_id.clone()), false), (Some(second_id), true)]
+        );
+        give_names(
+            &mut entries,
+            &first,
+            &first_id,
+            &[Reference::parse("old").unwrap()],
+        );
+        assert!(entries.iter().all(|e| e.name().is_some()));
+    }
+
+    #[test]
+    fn near_misses() {
+        assert!(off_by_one("alpine", "alpin") && off_by_one("alpine", "apline"));
+        assert!(off_by_one("web", "wab") && !off_by_one("web", "abc"));
+    }
+}

@@ -1,0 +1,102 @@
+//! `index.json`: which manifests the store has and what they are called. Changed under the index lock, by a rename.
+
+use std::collections::HashMap;
+use std::io;
+use std::str::FromStr;
+
+use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageIndexBuilder};
+
+use super::Store;
+use crate::error::StoreError;
+use crate::reference::Reference;
+
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The configuration's digest, so that a lookup by ID need not read every manifest.
+const CONFIG: &str = "boxkit.image.id";
+
+/// One entry of the index.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub descriptor: Descriptor,
+}
+
+impl Entry {
+    pub fn new(mut manifest: Descriptor, config: &Digest, name: Option<&Reference>) -> Self {
+        let mut notes = HashMap::from([(CONFIG.to_owned(), config.to_string())]);
+        if let Some(name) = name {
+            notes.insert(REF_NAME.to_owned(), name.to_string());
+        }
+        manifest.set_annotations(Some(notes));
+        Self {
+            descriptor: manifest,
+        }
+    }
+
+    fn note(&self, key: &str) -> Option<&str> {
+        let notes = self.descriptor.annotations().as_ref()?;
+        notes.get(key).map(String::as_str)
+    }
+
+    /// The name, if it has one that is a name by our rules.
+    pub fn name(&self) -> Option<Reference> {
+        Reference::parse(self.note(REF_NAME)?).ok()
+    }
+
+    pub fn config(&self) -> Option<Digest> {
+        Digest::from_str(self.note(CONFIG)?).ok()
+    }
+
+    pub fn is_named(&self, name: &Reference) -> bool {
+        self.name().as_ref() == Some(name)
+    }
+}
+
+impl Store {
+    /// Empty if there is no store yet.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let path = self.dir.join("index.json");
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StoreError::io("read", &path)(error)),
+        };
+        let index: ImageIndex =
+            serde_json::from_slice(&bytes).map_err(|error| StoreError::Malformed {
+                what: "index",
+                digest: path.display().to_string(),
+                reason: error.to_string(),
+            })?;
+        let entries = index.manifests().iter().cloned();
+        Ok(entries.map(|descriptor| Entry { descriptor }).collect())
+    }
+
+    /// Changes the index under its lock; `change` sees it as it is now.
+    pub(crate) fn update_index<T>(
+        &self,
+        change: impl FnOnce(&mut Vec<Entry>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.prepare()?;
+        let _lock = self.lock_index()?;
+        let mut entries = self.entries()?;
+        let result = change(&mut entries)?;
+        let manifests: Vec<Descriptor> = entries.into_iter().map(|e| e.descriptor).collect();
+        let malformed = |reason: String| StoreError::Malformed {
+            what: "index",
+            digest: "index.json".to_owned(),
+            reason,
+        };
+        let index = ImageIndexBuilder::default()
+            .schema_version(2_u32)
+            .manifests(manifests)
+            .build()
+            .map_err(|e| malformed(e.to_string()))?;
+        let bytes = to_json(&index).map_err(|e| malformed(e.to_string()))?;
+        self.write_file(&self.dir.join("index.json"), &bytes)?;
+        Ok(result)
+    }
+}
+
+/// With sorted keys: the same content has the same digest.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&serde_json::to_value(value)?)
+}

@@ -1,0 +1,152 @@
+//! The store: an OCI image layout that skopeo, umoci and podman read in place, with unpacked layers beside the blobs.
+//! Files alone: what is published is published by a rename, what changes the index does so under its lock, and whoever puts blobs
+//! holds the content lock shared until an index entry names them, so that nothing is swept away between.
+
+mod blob;
+mod image;
+mod index;
+mod pin;
+mod remove;
+mod unpacked;
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+
+pub use blob::{BlobWriter, Compression};
+pub use image::{Image, ImageId};
+pub use pin::Pin;
+pub use remove::{Gone, Removed};
+pub use unpacked::LayerState;
+
+use crate::error::StoreError;
+
+const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// A handle; nothing is touched before the first call that needs it.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    /// The content lock, shared, while this handle has put blobs that no index entry names yet.
+    holding: Mutex<Option<File>>,
+}
+
+impl Store {
+    /// The store of an instance: `root` is `BOXKIT_ROOT`, the store its `images`.
+    pub fn open(root: &Path) -> Self {
+        Self {
+            dir: root.join("images"),
+            holding: Mutex::new(None),
+        }
+    }
+
+    /// The OCI image layout's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn temporary_dir(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    /// A name in the temporary directory that nobody else has.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.subsec_nanos());
+        let name = format!("{}-{number}-{now:08x}", std::process::id());
+        self.temporary_dir().join(name)
+    }
+
+    /// Makes the layout's directories and `oci-layout`, if missing.
+    pub(crate) fn prepare(&self) -> Result<(), StoreError> {
+        let marker = self.dir.join("oci-layout");
+        if marker.exists() {
+            return Ok(());
+        }
+        for dir in ["blobs/sha256", "unpacked", "pins", "tmp"] {
+            let dir = self.dir.join(dir);
+            let made = DirBuilder::new().recursive(true).mode(0o755).create(&dir);
+            made.map_err(StoreError::io("mkdir", &dir))?;
+        }
+        let index = self.dir.join("index.json");
+        if !index.exists() {
+            let _lock = self.lock_index()?;
+            if !index.exists() {
+                let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
+                self.write_file(&index, empty)?;
+            }
+        }
+        // Last: whoever sees it can rely on the rest.
+        self.write_file(&marker, LAYOUT.as_bytes())
+    }
+
+    /// A whole file, or the old one: written beside, then renamed.
+    pub(crate) fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let temporary = self.temporary();
+        let written = std::fs::write(&temporary, bytes)
+            .and_then(|()| File::open(&temporary)?.sync_data())
+            .and_then(|()| std::fs::rename(&temporary, path));
+        written.map_err(|source| {
+            let _ = std::fs::remove_file(&temporary);
+            StoreError::io("write", path)(source)
+        })
+    }
+
+    fn lock_file(&self, name: &str, how: FlockOperation) -> Result<File, StoreError> {
+        let path = self.dir.join(name);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(StoreError::io("open", &path))?;
+        flock(&file, how).map_err(|errno| StoreError::io("lock", &path)(errno.into()))?;
+        Ok(file)
+    }
+
+    /// Held for the time of a read-change-rename of the index, or of a pin.
+    pub(crate) fn lock_index(&self) -> Result<File, StoreError> {
+        self.lock_file("index.lock", FlockOperation::LockExclusive)
+    }
+
+    /// Keeps what is put from being swept away until [`Store::release`].
+    pub(crate) fn hold(&self) -> Result<(), StoreError> {
+        let mut holding = lock(&self.holding);
+        if holding.is_none() {
+            self.prepare()?;
+            *holding = Some(self.lock_file("content.lock", FlockOperation::LockShared)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn release(&self) {
+        lock(&self.holding).take();
+    }
+
+    /// The right to remove content, or `None` while somebody puts some: then gc does it another time.
+    pub(crate) fn sweep_lock(&self) -> Result<Option<File>, StoreError> {
+        match self.lock_file("content.lock", FlockOperation::NonBlockingLockExclusive) {
+            Ok(file) => Ok(Some(file)),
+            Err(StoreError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::WouldBlock =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a panicking thread left is a lock handle or none: both are fine.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,193 @@
+//! Names and images taken away, by docker's rules, and what nobody names any more swept up.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
+
+use super::image::take_name;
+use super::{Image, Store};
+use crate::digest::chain_ids;
+use crate::error::StoreError;
+use crate::reference::Reference;
+
+/// One thing that a removal did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    Untagged(Reference),
+    /// An image, by its ID.
+    Deleted(Digest),
+}
+
+/// What a sweep took away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    pub blobs: u64,
+    pub layers: u64,
+    /// Left by somebody who was killed.
+    pub temporaries: u64,
+    /// Of the blobs.
+    pub bytes: u64,
+    /// Somebody was putting content: nothing was swept.
+    pub busy: bool,
+}
+
+impl Store {
+    /// What `remove` would do now, changing nothing.
+    pub fn removal(&self, wanted: &str, force: bool) -> Result<Vec<Removed>, StoreError> {
+        let image = self.resolve(wanted)?;
+        let by_name = Reference::parse(wanted)
+            .ok()
+            .filter(|name| image.names.contains(name));
+        let untag = |names: &[Reference]| names.iter().cloned().map(Removed::Untagged).collect();
+        if let Some(name) = &by_name
+            && image.names.len() > 1
+        {
+            return Ok(untag(std::slice::from_ref(name)));
+        }
+        let pins = self.pins()?;
+        let pinned = pins.into_iter().find(|pin| pin.image == image.id);
+        if let Some(pin) = &pinned
+            && (!force || image.names.is_empty())
+        {
+            return Err(StoreError::Pinned {
+                name: wanted.to_owned(),
+                owner: pin.owner.clone(),
+            });
+        }
+        if by_name.is_none() && image.names.len() > 1 && !force {
+            return Err(StoreError::ManyNames {
+                name: wanted.to_owned(),
+                count: image.names.len(),
+            });
+        }
+        let mut removed: Vec<Removed> = untag(&image.names);
+        if pinned.is_none() {
+            removed.push(Removed::Deleted(image.id));
+        }
+        Ok(removed)
+    }
+
+    /// docker's rmi: a name goes; with the last one the image and all that only it had. One that is in use stays, unless `force`d,
+    /// which takes its names and leaves the image to whoever uses it.
+    pub fn remove(&self, wanted: &str, force: bool) -> Result<Vec<Removed>, StoreError> {
+        let removed = self.update_index(|entries| {
+            // Under the lock, so that no pin can come between the look and the removal.
+            let removed = self.removal(wanted, force)?;
+            for what in &removed {
+                match what {
+                    Removed::Untagged(name) => {
+                        take_name(entries, name);
+                    }
+                    Removed::Deleted(id) => {
+                        let mut kept = Vec::new();
+                        for entry in entries.drain(..) {
+                            if self.id_of(&entry)? != *id {
+                                kept.push(entry);
+                            }
+                        }
+                        *entries = kept;
+                    }
+                }
+            }
+            Ok(removed)
+        })?;
+        if removed
+            .iter()
+            .any(|what| matches!(what, Removed::Deleted(_)))
+        {
+            self.gc()?;
+        }
+        Ok(removed)
+    }
+
+    /// Sweeps up: blobs and unpacked layers that no image has, and temporary files whose makers are gone.
+    pub fn gc(&self) -> Result<Gone, StoreError> {
+        if !self.dir.exists() {
+            return Ok(Gone::default());
+        }
+        self.prepare()?;
+        let Some(_sweep) = self.sweep_lock()? else {
+            return Ok(Gone {
+                busy: true,
+                ..Gone::default()
+            });
+        };
+        let _lock: File = self.lock_index()?;
+        let (blobs, chains) = self.in_use()?;
+        let mut gone = Gone::default();
+        for path in list(&self.dir.join("blobs/sha256"))? {
+            if !is_named(&path, &blobs) {
+                gone.bytes += path.metadata().map_or(0, |meta| meta.len());
+                remove(&path)?;
+                gone.blobs += 1;
+            }
+        }
+        for path in list(&self.dir.join("unpacked"))? {
+            if !is_named(&path, &chains) {
+                // Away by one rename first: a layer that is half removed must not look like one.
+                let aside = self.temporary();
+                std::fs::rename(&path, &aside).map_err(StoreError::io("rename", &path))?;
+                remove(&aside)?;
+                gone.layers += 1;
+            }
+        }
+        for path in list(&self.temporary_dir())? {
+            remove(&path)?;
+            gone.temporaries += 1;
+        }
+        Ok(gone)
+    }
+
+    /// The digests, in hexadecimal, of the blobs and of the chains that the index leads to.
+    fn in_use(&self) -> Result<(HashSet<String>, HashSet<String>), StoreError> {
+        let (mut blobs, mut chains) = (HashSet::new(), HashSet::new());
+        let hex = |digest: &Digest| digest.digest().to_owned();
+        for entry in self.entries()? {
+            blobs.insert(hex(entry.descriptor.digest()));
+            let manifest = self.manifest(&entry.descriptor)?;
+            blobs.insert(hex(manifest.config().digest()));
+            blobs.extend(manifest.layers().iter().map(|layer| hex(layer.digest())));
+        }
+        for image in self.images()? {
+            chains.extend(image_chain(&image)?.iter().map(hex));
+        }
+        Ok((blobs, chains))
+    }
+}
+
+pub(super) fn image_chain(image: &Image) -> Result<Vec<Digest>, StoreError> {
+    Ok(chain_ids(&image.diff_ids()?))
+}
+
+fn is_named(path: &Path, names: &HashSet<String>) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| names.contains(name))
+}
+
+fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io("list", dir)(error)),
+    };
+    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    paths.map_err(StoreError::io("list", dir))
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    let removed = if is_dir {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
