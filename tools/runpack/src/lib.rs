@@ -24,7 +24,6 @@ mod digest;
 mod error;
 pub mod layer;
 pub mod pack;
-pub mod pack;
 mod reference;
 mod store;
 
