@@ -1,12 +1,11 @@
 //! Carrying out a plan: as a script, with an explanation, with a trace, or in silence.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
 use kit_plan::{
-    Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, Shell,
-    StepError, StepView, UndoError, Undone,
+    Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, StepError,
+    StepView, UndoError, Undone,
 };
 use kit_undo::Kernel;
 use nix::sys::signal::{SigSet, Signal};
@@ -146,29 +145,10 @@ impl Observer for Watch {
         came_to: std::result::Result<&Done, &StepError>,
         took: Duration,
     ) {
-        let micros = took.as_micros();
-        let (result, note) = match came_to {
-            Ok(done) => ("ok".to_owned(), done.note.clone()),
-            Err(error) => (error.to_string(), None),
-        };
         if self.act.trace {
-            let line = serde_json::json!({
-                "step": step.number, "steps": step.total, "id": step.meta.id, "why": step.meta.why,
-                "ok": came_to.is_ok(), "error": came_to.err().map(ToString::to_string),
-                "note": note, "duration_usec": micros,
-            });
-            Self::say(&format!("{line}\n"));
+            Self::say(&kit_plan::trace_line(step, came_to, took));
         } else if self.act.explain {
-            let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
-            let mut text = format!("{}/{} {}\n", step.number, step.total, step.meta.why);
-            for line in kit_plan::shell_text(&step.meta.shell).lines() {
-                let _ = writeln!(text, "      {line}");
-            }
-            if let Shell::None(reason) = &step.meta.shell {
-                let _ = writeln!(text, "      (no command does this: {reason})");
-            }
-            let _ = writeln!(text, "    = {result}{note}, {micros} us");
-            Self::say(&text);
+            Self::say(&kit_plan::explain_text(step, came_to, took));
         }
     }
 

@@ -49,7 +49,7 @@ pub use child::{Child, ChildEnd, Relay, relay};
 pub use context::{Context, Mark};
 pub use identity::{FileId, MountId, ProcessId};
 pub use journal::{Entry, Header, Journal, JournalError, Record, State};
-pub use observe::{Go, Observer, Silent, StepView};
+pub use observe::{Go, Observer, Silent, StepView, explain_text, trace_line};
 pub use plan::{Plan, PlanError};
 pub use recover::{Fate, Recovery, recover};
 pub use roots::{Instance, Roots, RootsError};

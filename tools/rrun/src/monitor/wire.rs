@@ -39,7 +39,9 @@ pub enum Request {
     /// Start this container; the first frame on a fresh monitor's socket.
     Go(Go),
     /// Send me output from now on, and take my input if `stdin`.
-    Attach { stdin: bool },
+    Attach {
+        stdin: bool,
+    },
     Stdin(Vec<u8>),
     StdinEof,
     /// Rows and columns of the client's terminal.
@@ -72,7 +74,9 @@ impl Event {
 
     /// The next one, or `None` at the end of the stream.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
-        let Some((kind, body)) = read_frame(from)? else { return Ok(None) };
+        let Some((kind, body)) = read_frame(from)? else {
+            return Ok(None);
+        };
         Ok(Some(match kind {
             b'S' => Self::Started,
             b'F' => Self::Failed(serde_json::from_slice(&body)?),
@@ -103,12 +107,16 @@ impl Request {
     }
 
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
-        read_frame(from)?.map(|(kind, body)| Self::decode(kind, body)).transpose()
+        read_frame(from)?
+            .map(|(kind, body)| Self::decode(kind, body))
+            .transpose()
     }
 
     /// Takes the whole requests off the front of what a non-blocking socket has given so far.
     pub fn take(buffer: &mut Vec<u8>) -> io::Result<Option<Self>> {
-        let Some(head) = buffer.get(..5) else { return Ok(None) };
+        let Some(head) = buffer.get(..5) else {
+            return Ok(None);
+        };
         let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
         if length > MAX {
             return Err(garbled());
@@ -175,7 +183,12 @@ mod tests {
 
     #[test]
     fn frames_come_back_as_they_went() {
-        let events = [Event::Started, Event::Stdout(b"x\0y".to_vec()), Event::Exited(-7), Event::Detached];
+        let events = [
+            Event::Started,
+            Event::Stdout(b"x\0y".to_vec()),
+            Event::Exited(-7),
+            Event::Detached,
+        ];
         let bytes: Vec<u8> = events.iter().flat_map(Event::encode).collect();
         let mut from = bytes.as_slice();
         for event in events {
@@ -191,7 +204,10 @@ mod tests {
         let mut buffer = whole[..6].to_vec();
         assert_eq!(Request::take(&mut buffer).unwrap(), None);
         buffer.extend(&whole[6..]);
-        assert_eq!(Request::take(&mut buffer).unwrap(), Some(Request::Resize(24, 80)));
+        assert_eq!(
+            Request::take(&mut buffer).unwrap(),
+            Some(Request::Resize(24, 80))
+        );
         assert!(buffer.is_empty());
     }
 }

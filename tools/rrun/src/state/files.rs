@@ -14,9 +14,16 @@ use super::{Container, Containers, RunState};
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     #[error("{doing} {path:?}: {source}")]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("reading {path:?}: {source}")]
-    Json { path: PathBuf, source: serde_json::Error },
+    Json {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     #[error("naming a container \"{name}\": container {} has that name", short(.holder))]
     NameTaken { name: String, holder: String },
     #[error("finding container \"{name}\": no such container{}", near_text(.near))]
@@ -30,15 +37,17 @@ fn short(id: &str) -> &str {
 }
 
 fn near_text(near: &Option<String>) -> String {
-    near.as_ref().map(|near| format!(" (did you mean \"{near}\"?)")).unwrap_or_default()
+    near.as_ref()
+        .map(|near| format!(" (did you mean \"{near}\"?)"))
+        .unwrap_or_default()
 }
 
 impl StateError {
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NameTaken { name, .. } => {
-                Some(format!("rrun rm {name} removes that one; rrun rename gives it another name"))
-            }
+            Self::NameTaken { name, .. } => Some(format!(
+                "rrun rm {name} removes that one; rrun rename gives it another name"
+            )),
             Self::Unknown { .. } => Some("rrun ps -a shows them all".to_owned()),
             Self::Ambiguous { .. } => Some("give more of the ID".to_owned()),
             _ => None,
@@ -48,20 +57,31 @@ impl StateError {
 
 /// Now, as docker writes it: RFC 3339 in UTC with nanoseconds.
 pub fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%9fZ")
+        .to_string()
 }
 
 /// Writes a file beside its place and renames it there; with `sync` a power cut cannot lose it.
 pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
     let fail = |doing| {
         let path = path.to_owned();
-        move |source| StateError::Io { doing, path, source }
+        move |source| StateError::Io {
+            doing,
+            path,
+            source,
+        }
     };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(text)?;
         if sync {
             file.sync_data()?;
@@ -74,31 +94,67 @@ pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateErr
     })
 }
 
+/// Locks a half-made directory for as long as the descriptor is open.
+fn lock_dir(path: &Path) -> io::Result<File> {
+    let dir = File::open(path)?;
+    rustix::fs::flock(&dir, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    Ok(dir)
+}
+
+/// Whether nobody is at work on a half-made directory any more.
+pub(crate) fn is_abandoned(path: &Path) -> bool {
+    lock_dir(path).is_ok()
+}
+
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
-    let text = std::fs::read(path)
-        .map_err(|source| StateError::Io { doing: "reading", path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|source| StateError::Json { path: path.to_owned(), source })
+    let text = std::fs::read(path).map_err(|source| StateError::Io {
+        doing: "reading",
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|source| StateError::Json {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
     let text = serde_json::to_vec_pretty(value);
-    text.map_err(|source| StateError::Json { path: path.to_owned(), source })
+    text.map_err(|source| StateError::Json {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl Containers {
     /// Publishes a new container: its directory is made under a temporary name and renamed. The name is
     /// taken first, by link(2), which decides a race.
-    pub fn publish(&self, container: &Container, spec: &Spec, sync: bool) -> Result<(), StateError> {
+    pub fn publish(
+        &self,
+        container: &Container,
+        spec: &Spec,
+        sync: bool,
+    ) -> Result<(), StateError> {
         let dir = self.dir(&container.id);
         let temporary = dir.with_file_name(format!(".{}.new", container.id));
         let io = |doing, path: &Path| {
             let path = path.to_owned();
-            move |source| StateError::Io { doing, path, source }
+            move |source| StateError::Io {
+                doing,
+                path,
+                source,
+            }
         };
         for sub in ["upper", "work"] {
             let path = temporary.join(sub);
-            DirBuilder::new().recursive(true).mode(0o755).create(&path).map_err(io("making", &path))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(&path)
+                .map_err(io("making", &path))?;
         }
+        // A gc that sees the temporary name must see that somebody is at work on it.
+        let _busy = lock_dir(&temporary).map_err(io("locking", &temporary))?;
         let files = [
             ("config.json", to_json(spec, &temporary)?),
             ("container.json", to_json(container, &temporary)?),
@@ -107,12 +163,14 @@ impl Containers {
         for (name, text) in files {
             write_atomic(&temporary.join(name), &text, sync)?;
         }
-        let published = self.take_name(&container.name, &container.id).and_then(|()| {
-            std::fs::rename(&temporary, &dir).map_err(|e| {
-                self.free_name(&container.name, &container.id);
-                io("publishing", &dir)(e)
-            })
-        });
+        let published = self
+            .take_name(&container.name, &container.id)
+            .and_then(|()| {
+                std::fs::rename(&temporary, &dir).map_err(|e| {
+                    self.free_name(&container.name, &container.id);
+                    io("publishing", &dir)(e)
+                })
+            });
         if published.is_err() {
             let _ = std::fs::remove_dir_all(&temporary);
         }
@@ -123,7 +181,11 @@ impl Containers {
     pub fn take_name(&self, name: &str, id: &str) -> Result<(), StateError> {
         let names = self.names();
         let path = names.join(name);
-        let io = |source| StateError::Io { doing: "taking name", path: path.clone(), source };
+        let io = |source| StateError::Io {
+            doing: "taking name",
+            path: path.clone(),
+            source,
+        };
         std::fs::create_dir_all(&names).map_err(io)?;
         let temporary = names.join(format!(".{id}.new"));
         write_atomic(&temporary, id.as_bytes(), false)?;
@@ -136,7 +198,10 @@ impl Containers {
                     if holder != id && orphan && std::fs::remove_file(&path).is_ok() {
                         continue;
                     }
-                    break Err(StateError::NameTaken { name: name.to_owned(), holder });
+                    break Err(StateError::NameTaken {
+                        name: name.to_owned(),
+                        holder,
+                    });
                 }
                 other => break other.map_err(io),
             }
@@ -145,7 +210,7 @@ impl Containers {
         linked
     }
 
-    fn is_being_made(&self, id: &str) -> bool {
+    pub(crate) fn is_being_made(&self, id: &str) -> bool {
         self.dir(id).with_file_name(format!(".{id}.new")).exists()
     }
 
@@ -157,12 +222,30 @@ impl Containers {
         }
     }
 
+    /// Frees the names whose container is gone and not being made; how many.
+    pub(crate) fn free_orphaned_names(&self) -> usize {
+        let Ok(files) = std::fs::read_dir(self.names()) else {
+            return 0;
+        };
+        let orphaned = files.flatten().filter(|file| {
+            let holder = std::fs::read_to_string(file.path()).unwrap_or_default();
+            !holder.is_empty() && !self.dir(&holder).exists() && !self.is_being_made(&holder)
+        });
+        orphaned
+            .filter(|file| std::fs::remove_file(file.path()).is_ok())
+            .count()
+    }
+
     /// Removes a container's directories by way of the trash: gone for everybody at once, deleted after.
     pub fn discard(&self, container: &Container) -> Result<PathBuf, StateError> {
         let trash = self.trash();
         let to = trash.join(&container.id);
         let dir = self.dir(&container.id);
-        let io = |source| StateError::Io { doing: "removing", path: dir.clone(), source };
+        let io = |source| StateError::Io {
+            doing: "removing",
+            path: dir.clone(),
+            source,
+        };
         std::fs::create_dir_all(&trash).map_err(io)?;
         self.free_name(&container.name, &container.id);
         std::fs::rename(&dir, &to).map_err(io)?;
@@ -201,14 +284,28 @@ impl Containers {
     pub fn make_run_dir(&self, id: &str) -> Result<PathBuf, StateError> {
         let path = self.run_dir(id);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.map_err(|source| StateError::Io { doing: "making", path: path.clone(), source })?;
+        made.map_err(|source| StateError::Io {
+            doing: "making",
+            path: path.clone(),
+            source,
+        })?;
         Ok(path)
     }
 
     /// The lock file of a container, in the run directory.
     pub(crate) fn open_lock(&self, id: &str) -> Result<File, StateError> {
         let path = self.make_run_dir(id)?.join("lock");
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        open.map_err(|source| StateError::Io { doing: "opening lock", path, source })
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+        open.map_err(|source| StateError::Io {
+            doing: "opening lock",
+            path,
+            source,
+        })
     }
 }

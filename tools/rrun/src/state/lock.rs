@@ -22,7 +22,11 @@ impl Lock {
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => {
                 let path = containers.run_dir(id).join("lock");
-                Err(StateError::Io { doing: "locking", path, source: errno.into() })
+                Err(StateError::Io {
+                    doing: "locking",
+                    path,
+                    source: errno.into(),
+                })
             }
         }
     }

@@ -5,14 +5,22 @@ use super::{Container, Containers, StateError};
 impl Containers {
     /// IDs of all published containers, in no order.
     pub fn ids(&self) -> Vec<String> {
-        let Ok(files) = std::fs::read_dir(self.roots.root.join("containers")) else { return Vec::new() };
-        let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
+        let Ok(files) = std::fs::read_dir(self.roots.root.join("containers")) else {
+            return Vec::new();
+        };
+        let names = files
+            .flatten()
+            .filter_map(|file| file.file_name().into_string().ok());
         names.filter(|name| !name.starts_with('.')).collect()
     }
 
     /// All of them, newest first, as docker lists them. One whose files do not parse is not committed.
     pub fn list(&self) -> Vec<Container> {
-        let mut all: Vec<Container> = self.ids().iter().filter_map(|id| self.load(id).ok()).collect();
+        let mut all: Vec<Container> = self
+            .ids()
+            .iter()
+            .filter_map(|id| self.load(id).ok())
+            .collect();
         all.sort_by(|a, b| b.created.cmp(&a.created));
         all
     }
@@ -20,7 +28,10 @@ impl Containers {
     /// The container that `text` means.
     pub fn resolve(&self, text: &str) -> Result<Container, StateError> {
         let name = text.strip_prefix('/').unwrap_or(text);
-        let unknown = || StateError::Unknown { name: text.to_owned(), near: self.near(name) };
+        let unknown = || StateError::Unknown {
+            name: text.to_owned(),
+            near: self.near(name),
+        };
         if name.is_empty() || name.contains('/') || name.starts_with('.') {
             return Err(unknown());
         }
@@ -37,14 +48,19 @@ impl Containers {
         match with_prefix.as_slice() {
             [id] => self.load(id),
             [] => Err(unknown()),
-            several => Err(StateError::Ambiguous { prefix: text.to_owned(), count: several.len() }),
+            several => Err(StateError::Ambiguous {
+                prefix: text.to_owned(),
+                count: several.len(),
+            }),
         }
     }
 
     /// A name that differs from what was typed by one letter more, less or other.
     fn near(&self, typed: &str) -> Option<String> {
         let names = std::fs::read_dir(self.names()).ok()?;
-        let mut names = names.flatten().filter_map(|file| file.file_name().into_string().ok());
+        let mut names = names
+            .flatten()
+            .filter_map(|file| file.file_name().into_string().ok());
         names.find(|name| !name.starts_with('.') && one_letter_apart(name, typed))
     }
 }
@@ -66,7 +82,12 @@ mod tests {
 
     #[test]
     fn a_slip_of_one_letter() {
-        for (a, b) in [("web", "wen"), ("web", "webb"), ("web", "we"), ("web", "xweb")] {
+        for (a, b) in [
+            ("web", "wen"),
+            ("web", "webb"),
+            ("web", "we"),
+            ("web", "xweb"),
+        ] {
             assert!(one_letter_apart(a, b) && one_letter_apart(b, a), "{a} {b}");
         }
         assert!(!one_letter_apart("web", "db") && !one_letter_apart("abc", "acb"));

@@ -1,0 +1,277 @@
+//! `rrun exec`: a program in the namespaces and cgroups of a running container.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Mark, Step, StepError};
+use oci_spec::runtime::{LinuxSeccomp, Process};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::thread::{
+    LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
+};
+
+use super::dev::{TERMINAL, receive, send};
+use super::error::fail;
+use super::process::{Become, STDIO};
+
+/// What to run, as config.json's `process` has it, and where.
+pub struct Exec {
+    /// PID 1 of the container.
+    pub pid: i32,
+    pub process: Process,
+    pub seccomp: Option<LinuxSeccomp>,
+    /// As given to `-u`.
+    pub user: String,
+    /// v1 `tasks` files of the container's cgroups, or a v2 `cgroup.procs`, opened by [`crate::cgroup`].
+    pub cgroups: Vec<PathBuf>,
+    pub tty: bool,
+    pub size: Option<(u16, u16)>,
+}
+
+/// The started program, and the caller's ends of its standard streams.
+pub struct Running {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    pub stdin: Option<OwnedFd>,
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
+    /// The terminal's master, in place of the three.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// Starts it. Two processes are cloned: one that enters the namespaces, since whoever does stays there, and its
+/// child, the program, since a PID namespace is entered by children only (setns(2)). The first one waits and
+/// leaves with the second's code.
+pub fn start(exec: &Exec) -> Result<Running, StepError> {
+    let doing = "entering the container";
+    let target =
+        Pid::from_raw(exec.pid).ok_or_else(|| StepError::new(doing, "it has no process"))?;
+    let pidfd = pidfd_open(target, PidfdFlags::empty()).map_err(fail(doing))?;
+    let root = File::open(format!("/proc/{}/root", exec.pid)).map_err(fail(doing))?;
+    let cgroup_ns = File::open(format!("/proc/{}/ns/cgroup", exec.pid)).map_err(fail(doing))?;
+    let cgroups: Result<Vec<File>, _> = exec
+        .cgroups
+        .iter()
+        .map(|path| File::options().write(true).open(path))
+        .collect();
+    let cgroups = cgroups.map_err(fail("opening the container's cgroups"))?;
+    let pipes = Pipes::make(exec.tty)?;
+    let (said, say) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail(doing))?;
+    let cloned = kit_sys::clone::clone_into(0, None, || {
+        // Before anything of the container's can see this process.
+        let _ = nix::sys::prctl::set_dumpable(false);
+        let entered = enter(&pidfd, &root, &cgroup_ns, &cgroups);
+        let outcome = entered.and_then(|()| become_program(exec, &pipes));
+        match outcome {
+            Ok(code) => code,
+            Err(error) => tell(&say, &error),
+        }
+    })
+    .map_err(fail(doing))?;
+    drop(say);
+    let ours = pipes.ours;
+    drop(pipes.theirs);
+    if let Some(error) = heard(said)? {
+        return Err(error);
+    }
+    let terminal = match &ours.terminal_from {
+        Some(socket) => receive(socket.as_fd()).map_err(fail("receiving the terminal"))?,
+        None => None,
+    };
+    Ok(Running {
+        pid: cloned.pid,
+        pidfd: cloned.pidfd,
+        stdin: ours.stdin,
+        stdout: ours.stdout,
+        stderr: ours.stderr,
+        terminal,
+    })
+}
+
+fn enter(
+    pidfd: &OwnedFd,
+    root: &File,
+    cgroup_ns: &File,
+    cgroups: &[File],
+) -> Result<(), StepError> {
+    let doing = "entering the container";
+    for mut file in cgroups {
+        // "0" is the writer itself; joining oneself spares the kernel's slow way of moving another.
+        std::io::Write::write_all(&mut file, b"0")
+            .map_err(fail("joining the container's cgroup"))?;
+    }
+    move_into_link_name_space(cgroup_ns.as_fd(), Some(LinkNameSpaceType::ControlGroup))
+        .map_err(fail(doing))?;
+    let spaces = ThreadNameSpaceType::MOUNT
+        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+        | ThreadNameSpaceType::NETWORK
+        | ThreadNameSpaceType::PROCESS_ID;
+    move_into_thread_name_spaces(pidfd.as_fd(), spaces).map_err(fail(doing))?;
+    // The mount namespace's root is where we are now; the container's PID 1 may have another.
+    rustix::process::fchdir(root).map_err(fail(doing))?;
+    rustix::process::chroot(".").map_err(fail(doing))?;
+    rustix::process::chdir("/").map_err(fail(doing))
+}
+
+/// Clones the program, waits for it, and returns its code.
+fn become_program(exec: &Exec, pipes: &Pipes) -> Result<i32, StepError> {
+    let (said, say) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail("making a pipe"))?;
+    let cloned = kit_sys::clone::clone_into(0, None, || {
+        let mut cx = Context::new(Mark {
+            instance: kit_plan::Roots::at("/".into(), "/".into()).instance,
+            plan: String::new(),
+        });
+        match run_steps(exec, pipes, &mut cx, &say) {
+            Ok(_) => 0,
+            Err(error) => tell(&say, &error),
+        }
+    });
+    let cloned = cloned.map_err(fail("cloning the program's process"))?;
+    drop(say);
+    if let Some(error) = heard(said)? {
+        return Err(error);
+    }
+    // The streams are the program's now; holding them would keep their other ends from ending.
+    kit_sys::fds::close_all_but(&[cloned.pidfd.as_fd()]);
+    let status = rustix::process::waitpid(
+        Pid::from_raw(cloned.pid),
+        rustix::process::WaitOptions::empty(),
+    );
+    let status = status.ok().flatten().map(|(_, status)| status);
+    Ok(status.map_or(255, |status| {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => code,
+            (None, Some(signal)) => 128 + signal,
+            _ => 255,
+        }
+    }))
+}
+
+fn run_steps(
+    exec: &Exec,
+    pipes: &Pipes,
+    cx: &mut Context,
+    say: &OwnedFd,
+) -> Result<Done, StepError> {
+    let mut keep = vec![say.as_fd()];
+    keep.extend(pipes.theirs.iter().map(AsFd::as_fd));
+    kit_sys::fds::close_all_but(&keep);
+    if exec.tty {
+        let slave = open_terminal(exec.size, &pipes.theirs[0])?;
+        cx.put_fd(TERMINAL, slave);
+    } else {
+        for (name, fd) in STDIO.into_iter().zip(&pipes.theirs) {
+            cx.put_fd(
+                name,
+                fd.try_clone()
+                    .map_err(fail("taking the standard streams"))?,
+            );
+        }
+    }
+    let program = Become {
+        process: exec.process.clone(),
+        seccomp: exec.seccomp.clone(),
+        user: exec.user.clone(),
+    };
+    program.apply(cx)
+}
+
+fn open_terminal(size: Option<(u16, u16)>, socket: &OwnedFd) -> Result<OwnedFd, StepError> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
+    let doing = "opening a terminal";
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty()).map_err(fail(doing))?;
+    unlockpt(&master).map_err(fail(doing))?;
+    let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let slave = ioctl_tiocgptpeer(&master, peer).map_err(fail(doing))?;
+    if let Some((rows, columns)) = size {
+        let size = rustix::termios::Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&slave, size).map_err(fail(doing))?;
+    }
+    send(socket.as_fd(), &master).map_err(fail("handing the terminal out"))?;
+    Ok(slave)
+}
+
+/// Both sides of the standard streams.
+struct Pipes {
+    ours: Ours,
+    theirs: Vec<OwnedFd>,
+}
+
+struct Ours {
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    terminal_from: Option<OwnedFd>,
+}
+
+impl Pipes {
+    fn make(tty: bool) -> Result<Self, StepError> {
+        let doing = "making the standard streams";
+        if tty {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(fail(doing))?;
+            let ours = Ours {
+                stdin: None,
+                stdout: None,
+                stderr: None,
+                terminal_from: Some(ours.into()),
+            };
+            return Ok(Self {
+                ours,
+                theirs: vec![theirs.into()],
+            });
+        }
+        let pipe =
+            || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail(doing));
+        let ((stdin_r, stdin_w), (stdout_r, stdout_w), (stderr_r, stderr_w)) =
+            (pipe()?, pipe()?, pipe()?);
+        let ours = Ours {
+            stdin: Some(stdin_w),
+            stdout: Some(stdout_r),
+            stderr: Some(stderr_r),
+            terminal_from: None,
+        };
+        Ok(Self {
+            ours,
+            theirs: vec![stdin_r, stdout_w, stderr_w],
+        })
+    }
+}
+
+/// Tells why it failed; the code to leave with.
+fn tell(say: &OwnedFd, error: &StepError) -> i32 {
+    let line = format!(
+        "{}\n{}\n{error}",
+        error.exit_code(),
+        error.get_hint().unwrap_or_default()
+    );
+    let _ = rustix::io::write(say, line.as_bytes());
+    1
+}
+
+/// What a child told, until the program has replaced it, which closes the pipe.
+fn heard(said: OwnedFd) -> Result<Option<StepError>, StepError> {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut File::from(said), &mut text)
+        .map_err(fail("hearing from the child"))?;
+    let mut parts = text.splitn(3, '\n');
+    let (Some(exit), Some(hint), Some(reason)) = (parts.next(), parts.next(), parts.next()) else {
+        return Ok(None);
+    };
+    let error = StepError::whole(reason.to_owned()).exit(exit.parse().unwrap_or(1));
+    Ok(Some(if hint.is_empty() {
+        error
+    } else {
+        error.hint(hint)
+    }))
+}

@@ -1,0 +1,125 @@
+//! What a container may not read or not write, although it sees it: masked and read-only paths. Child-side.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
+use rustix::fs::{FileType, fstatfs};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+
+use super::beneath;
+use super::dev::host_null;
+use super::error::fail;
+use super::mounts::{Options, move_to};
+use super::rootfs::{ROOT, new_filesystem};
+
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+const SYSFS_MAGIC: i64 = 0x6265_6572;
+
+/// Hides `masked` and makes `readonly` so; what is not there is passed over.
+pub struct Mask {
+    pub masked: Vec<PathBuf>,
+    pub readonly: Vec<PathBuf>,
+    pub at: PathBuf,
+}
+
+impl Step for Mask {
+    fn meta(&self) -> Meta {
+        let in_root = |path: &PathBuf| self.at.join(path.strip_prefix("/").unwrap_or(path));
+        let hide = self.masked.iter().map(|path| {
+            let path = in_root(path);
+            let script = "if [ -d \"$1\" ]; then mount -t tmpfs -o ro,size=0 tmpfs \"$1\"; \
+                          elif [ -e \"$1\" ]; then mount --bind /dev/null \"$1\"; fi";
+            run!["sh", "-c", script, "sh", path]
+        });
+        let freeze = self.readonly.iter().map(|path| {
+            let path = in_root(path);
+            let script = "if [ -e \"$1\" ]; then mount --rbind \"$1\" \"$1\"; \
+                          mount -o remount,bind,ro,nosuid,nodev,noexec \"$1\"; fi";
+            run!["sh", "-c", script, "sh", path]
+        });
+        let lines: Vec<Line> = hide.chain(freeze).collect();
+        let why = "kernel memory, keys and switches in /proc and /sys that no namespace covers";
+        Meta::new("mount.mask", why, Shell::Exact(lines)).in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let root = cx.fd(ROOT)?;
+        let null = host_null()?;
+        for path in &self.masked {
+            let Some(target) = target(root, path)? else {
+                continue;
+            };
+            hide(&target, &null).map_err(fail(format!("masking {path:?}")))?;
+        }
+        for path in &self.readonly {
+            let Some(target) = target(root, path)? else {
+                continue;
+            };
+            freeze(&target).map_err(fail(format!("making {path:?} read-only")))?;
+        }
+        Ok(Done::nothing())
+    }
+}
+
+/// What is at `path`, `None` if nothing is. Below /proc and /sys it must really be in procfs or sysfs: a mask
+/// over a copy of /proc in the image would leave the true one open.
+fn target(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, StepError> {
+    let doing = || format!("finding {path:?}");
+    let found = match beneath::find(root, path) {
+        Ok(found) => found,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(errno) => return Err(fail(doing())(errno)),
+    };
+    let wanted = if path.starts_with("/proc") {
+        PROC_SUPER_MAGIC
+    } else if path.starts_with("/sys") {
+        SYSFS_MAGIC
+    } else {
+        return Ok(Some(found));
+    };
+    match fstatfs(&found) {
+        Ok(stat) if stat.f_type == wanted => Ok(Some(found)),
+        Ok(_) => Err(StepError::new(doing(), "it is not the kernel's")),
+        Err(errno) => Err(fail(doing())(errno)),
+    }
+}
+
+fn hide(target: &OwnedFd, null: &OwnedFd) -> Result<(), Errno> {
+    let tree = if beneath::kind(target)? == FileType::Directory {
+        let attrs = MountAttrFlags::MOUNT_ATTR_RDONLY
+            | MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        new_filesystem("tmpfs", "tmpfs", &["size=0".to_owned()], attrs)?
+    } else {
+        clone(null, false)?
+    };
+    move_to(&tree, target)
+}
+
+fn freeze(target: &OwnedFd) -> Result<(), Errno> {
+    let tree = clone(target, true)?;
+    let options = Options::parse(&["ro", "nosuid", "nodev", "noexec"].map(str::to_owned));
+    let attr = kit_sys::mount::MountAttr {
+        set: options.attrs,
+        ..Default::default()
+    };
+    kit_sys::mount::set_attr(tree.as_fd(), &attr, true)?;
+    move_to(&tree, target)
+}
+
+fn clone(of: &OwnedFd, recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(of, "", flags)
+}

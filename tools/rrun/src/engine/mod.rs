@@ -1,0 +1,187 @@
+//! The engine: an OCI runtime configuration becomes a process. It understands `config.json` and the few things
+//! beside it that [`Setup`] names, and nothing of docker.
+//!
+//! [`plan`] is pure: the monitor applies what it returns, `--dry-run` prints it.
+
+mod beneath;
+pub mod caps;
+mod cgroupfs;
+pub mod dev;
+mod error;
+pub mod exec;
+mod find;
+mod mask;
+mod mounts;
+mod names;
+mod process;
+mod rootfs;
+pub mod seccomp;
+pub mod spawn;
+mod stdio;
+
+use std::path::PathBuf;
+
+use kit_plan::{Plan, Step};
+use oci_spec::runtime::{LinuxDeviceType, LinuxNamespaceType, Spec};
+
+pub use dev::{TERMINAL_TO, receive, send};
+pub use rootfs::Root;
+pub use spawn::{PID, PIDFD};
+pub use stdio::{Fifo, Streams, fifo_path};
+
+/// What the engine is to know besides config.json.
+pub struct Setup {
+    pub id: String,
+    pub spec: Spec,
+    pub root: Root,
+    /// The run directory of this container: FIFOs, the mount point of the root.
+    pub run_dir: PathBuf,
+    /// As given to `-u`.
+    pub user: String,
+    pub tty: bool,
+    pub open_stdin: bool,
+    /// Rows and columns for the terminal.
+    pub size: Option<(u16, u16)>,
+    /// What the parent does before the child is cloned (cgroups), and after (network), by step.
+    pub before: Vec<Box<dyn Step>>,
+    pub after: Vec<Box<dyn Step>>,
+    /// What the child does first (joining cgroups and namespaces), and in its network namespace.
+    pub child_first: Vec<Box<dyn Step>>,
+    pub child_net: Vec<Box<dyn Step>>,
+}
+
+/// The plan of one run.
+pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
+    let mut plan = Plan::new(command);
+    let at = setup.run_dir.join("root");
+    for step in setup.before {
+        plan.push_boxed(step);
+    }
+    plan.push(stdio::MakeStdio {
+        run_dir: setup.run_dir.clone(),
+        tty: setup.tty,
+        open_stdin: setup.open_stdin,
+    });
+    plan.push(spawn::Spawn {
+        namespaces: namespaces(&setup.spec),
+    });
+    for step in setup.after.into_iter().chain(setup.child_first) {
+        plan.push_boxed(step);
+    }
+    plan.push(rootfs::MakePrivate);
+    plan.push(rootfs::MountRoot {
+        root: setup.root,
+        at: at.clone(),
+    });
+    for step in setup.child_net {
+        plan.push_boxed(step);
+    }
+    inside(&mut plan, &setup.spec, &at, setup.tty.then_some(setup.size));
+    let readonly = setup.spec.root().as_ref().and_then(|root| root.readonly()) == Some(true);
+    plan.push(rootfs::Enter {
+        at,
+        pid: PID,
+        readonly,
+    });
+    let linux = setup.spec.linux().clone().unwrap_or_default();
+    let process = setup.spec.process().clone().unwrap_or_default();
+    plan.push(process::Become {
+        process,
+        seccomp: linux.seccomp().clone(),
+        user: setup.user,
+    });
+    plan
+}
+
+/// The steps between the root's mount and the move into it.
+fn inside(
+    plan: &mut Plan,
+    spec: &Spec,
+    at: &std::path::Path,
+    terminal: Option<Option<(u16, u16)>>,
+) {
+    for mount in spec.mounts().iter().flatten() {
+        plan.push(mounts::MountOne {
+            mount: mount.clone(),
+            at: at.to_owned(),
+        });
+    }
+    plan.push(dev::MakeDevices {
+        more: devices(spec),
+        at: at.to_owned(),
+    });
+    if let Some(size) = terminal {
+        plan.push(dev::OpenTerminal { size });
+    }
+    let linux = spec.linux().clone().unwrap_or_default();
+    let paths = |paths: &Option<Vec<String>>| {
+        paths
+            .iter()
+            .flatten()
+            .map(PathBuf::from)
+            .collect::<Vec<_>>()
+    };
+    let (masked, readonly) = (paths(linux.masked_paths()), paths(linux.readonly_paths()));
+    if !(masked.is_empty() && readonly.is_empty()) {
+        plan.push(mask::Mask {
+            masked,
+            readonly,
+            at: at.to_owned(),
+        });
+    }
+    if let Some(name) = spec
+        .hostname()
+        .clone()
+        .filter(|_| has_new(spec, LinuxNamespaceType::Uts))
+    {
+        plan.push(names::SetHostname(name));
+    }
+}
+
+fn has_new(spec: &Spec, kind: LinuxNamespaceType) -> bool {
+    let linux = spec.linux().clone().unwrap_or_default();
+    let namespaces = linux.namespaces().clone().unwrap_or_default();
+    namespaces
+        .iter()
+        .any(|namespace| namespace.typ() == kind && namespace.path().is_none())
+}
+
+/// The namespaces that are made anew; those with a path are joined by a step of the child's, and the cgroup
+/// namespace by the step that joins the cgroups, which must come first (cgroup_namespaces(7)).
+fn namespaces(spec: &Spec) -> Vec<spawn::NewNamespace> {
+    let all = [
+        (LinuxNamespaceType::Mount, spawn::MOUNT),
+        (LinuxNamespaceType::Uts, spawn::UTS),
+        (LinuxNamespaceType::Ipc, spawn::IPC),
+        (LinuxNamespaceType::Network, spawn::NET),
+        (LinuxNamespaceType::Pid, spawn::PID_NS),
+    ];
+    all.into_iter()
+        .filter(|(kind, _)| has_new(spec, *kind))
+        .map(|(_, namespace)| namespace)
+        .collect()
+}
+
+/// Raises lo: a step of `child_net` for a new network namespace.
+pub fn raise_lo() -> Box<dyn Step> {
+    Box::new(names::RaiseLo)
+}
+
+fn devices(spec: &Spec) -> Vec<dev::Device> {
+    let linux = spec.linux().clone().unwrap_or_default();
+    let devices = linux.devices().clone().unwrap_or_default();
+    let device = |device: &oci_spec::runtime::LinuxDevice| dev::Device {
+        path: device.path().clone(),
+        kind: match device.typ() {
+            LinuxDeviceType::B => rustix::fs::FileType::BlockDevice,
+            LinuxDeviceType::P => rustix::fs::FileType::Fifo,
+            _ => rustix::fs::FileType::CharacterDevice,
+        },
+        major: device.major() as u32,
+        minor: device.minor() as u32,
+        mode: device.file_mode().unwrap_or(0o666),
+        uid: device.uid().unwrap_or(0),
+        gid: device.gid().unwrap_or(0),
+    };
+    devices.iter().map(device).collect()
+}

@@ -1,0 +1,276 @@
+//! The mounts of config.json, one step each: /proc, /dev, /sys, volumes. Child-side, before the root is
+//! entered, so that sources are the host's; each target is found beneath the root by descriptor.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
+use oci_spec::runtime::Mount;
+use rustix::fs::{CWD, FileType};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+use super::beneath;
+use super::cgroupfs;
+use super::error::fail;
+use super::rootfs::{ROOT, new_filesystem};
+
+/// One entry of `mounts`.
+pub struct MountOne {
+    pub mount: Mount,
+    /// Where the root is mounted, for the script.
+    pub at: PathBuf,
+}
+
+/// Mount options, sorted by what they are to the kernel.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Options {
+    pub attrs: AttrBits,
+    pub bind: bool,
+    pub recursive: bool,
+    pub propagation: u64,
+    /// The filesystem's own.
+    pub data: Vec<String>,
+}
+
+/// `MOUNT_ATTR_*` bits: the same numbers for fsmount(2) and mount_setattr(2).
+pub(super) type AttrBits = u64;
+
+/// `MOUNT_ATTR_*` of linux/mount.h.
+const ATTRS: [(&str, u64); 7] = [
+    ("ro", 0x1),
+    ("nosuid", 0x2),
+    ("nodev", 0x4),
+    ("noexec", 0x8),
+    ("noatime", 0x10),
+    ("strictatime", 0x20),
+    ("nodiratime", 0x80),
+];
+
+impl Options {
+    pub fn parse(options: &[String]) -> Self {
+        let mut parsed = Self::default();
+        for option in options {
+            let text = option.as_str();
+            if let Some((_, bit)) = ATTRS.iter().find(|(name, _)| *name == text) {
+                parsed.attrs |= bit;
+                continue;
+            }
+            match text {
+                "bind" => parsed.bind = true,
+                "rbind" => (parsed.bind, parsed.recursive) = (true, true),
+                "private" | "rprivate" => parsed.propagation = MS_PRIVATE,
+                "slave" | "rslave" => parsed.propagation = MS_SLAVE,
+                "shared" | "rshared" => parsed.propagation = MS_SHARED,
+                // The defaults, spelled out.
+                "rw" | "suid" | "dev" | "exec" | "relatime" | "atime" | "diratime" | "defaults" => {
+                }
+                _ => parsed.data.push(option.clone()),
+            }
+        }
+        parsed
+    }
+}
+
+impl MountOne {
+    fn kind(&self) -> &str {
+        self.mount.typ().as_deref().unwrap_or("bind")
+    }
+
+    fn options(&self) -> Vec<String> {
+        self.mount.options().clone().unwrap_or_default()
+    }
+
+    fn why(&self) -> String {
+        let to = self.mount.destination().display();
+        match self.kind() {
+            "proc" => "/proc shows this PID namespace's processes, and no others".to_owned(),
+            "sysfs" => "/sys shows this network namespace's devices".to_owned(),
+            "devpts" => "terminals of its own".to_owned(),
+            "cgroup" => "its own limits and usage, read-only".to_owned(),
+            "tmpfs" => format!("{to} in memory"),
+            "mqueue" => "POSIX message queues of this IPC namespace".to_owned(),
+            _ => match self.mount.source() {
+                Some(source) => format!("the host's {} at {to}", source.display()),
+                None => format!("{to}"),
+            },
+        }
+    }
+}
+
+impl Step for MountOne {
+    fn meta(&self) -> Meta {
+        let to = self.at.join(
+            self.mount
+                .destination()
+                .strip_prefix("/")
+                .unwrap_or(self.mount.destination()),
+        );
+        let parsed = Options::parse(&self.options());
+        let source = self
+            .mount
+            .source()
+            .clone()
+            .unwrap_or_else(|| self.kind().into());
+        let joined = self.options().join(",");
+        let lines = if self.kind() == "cgroup" {
+            cgroupfs::script(&to)
+        } else if parsed.bind {
+            let make = if source.is_dir() {
+                vec![run!["mkdir", "-p", &to]]
+            } else {
+                vec![
+                    run!["mkdir", "-p", to.parent().unwrap_or(&to)],
+                    run!["touch", &to],
+                ]
+            };
+            let bind = if parsed.recursive {
+                "--rbind"
+            } else {
+                "--bind"
+            };
+            let mut lines = make;
+            lines.push(run!["mount", bind, &source, &to]);
+            if parsed.attrs != 0 {
+                let names = ATTRS
+                    .iter()
+                    .filter(|(_, bit)| parsed.attrs & bit != 0)
+                    .map(|(name, _)| *name);
+                let names: Vec<&str> = names.collect();
+                lines.push(run![
+                    "mount",
+                    "-o",
+                    format!("remount,bind,{}", names.join(",")),
+                    &to
+                ]);
+            }
+            lines
+        } else {
+            let mount = if joined.is_empty() {
+                run!["mount", "-t", self.kind(), &source, &to]
+            } else {
+                run!["mount", "-t", self.kind(), "-o", joined, &source, &to]
+            };
+            vec![run!["mkdir", "-p", &to], mount]
+        };
+        Meta::new("mount.one", self.why(), Shell::Exact(lines)).in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let to = self.mount.destination();
+        let parsed = Options::parse(&self.options());
+        let root = cx.fd(ROOT)?;
+        let doing = || format!("mounting {} at {to:?}", self.kind());
+        if self.kind() == "cgroup" {
+            cgroupfs::mount(root, to).map_err(fail(doing()))?;
+        } else if parsed.bind {
+            let source = self.mount.source().clone().unwrap_or_default();
+            bind(root, &source, to, &parsed)?;
+        } else {
+            let source = self
+                .mount
+                .source()
+                .as_ref()
+                .map_or(self.kind(), |s| s.to_str().unwrap_or_default());
+            let attrs = MountAttrFlags::from_bits_retain(parsed.attrs as u32);
+            let target = beneath::make_dir(root, to).map_err(fail(doing()))?;
+            check_place(to, &target)?;
+            let tree =
+                new_filesystem(self.kind(), source, &parsed.data, attrs).map_err(fail(doing()))?;
+            move_to(&tree, &target).map_err(fail(doing()))?;
+        }
+        Ok(Done::nothing())
+    }
+}
+
+/// /proc and /sys are looked up by name later, by us and by every program: they must be where their names say,
+/// not where a link of the image's points.
+fn check_place(to: &Path, target: &OwnedFd) -> Result<(), StepError> {
+    if !matches!(to.to_str(), Some("/proc" | "/sys" | "/dev")) {
+        return Ok(());
+    }
+    match beneath::kind(target) {
+        Ok(FileType::Directory) => Ok(()),
+        _ => Err(StepError::new(
+            format!("mounting at {to:?}"),
+            "the image has something else than a directory there",
+        )),
+    }
+}
+
+fn bind(
+    root: BorrowedFd<'_>,
+    source: &Path,
+    to: &Path,
+    options: &Options,
+) -> Result<(), StepError> {
+    let doing = || format!("binding {source:?} to {to:?}");
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if options.recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let tree = open_tree(CWD, source, flags).map_err(|errno| {
+        let error = StepError::new(doing(), errno);
+        if errno == Errno::NOENT {
+            error.hint("make the source first, or let :create=dir do it")
+        } else {
+            error
+        }
+    })?;
+    bind_tree(root, &tree, to, options).map_err(fail(doing()))
+}
+
+/// Attaches a cloned mount at `to`, with its attributes set while it is still nobody's.
+pub(super) fn bind_tree(
+    root: BorrowedFd<'_>,
+    tree: &OwnedFd,
+    to: &Path,
+    options: &Options,
+) -> Result<(), Errno> {
+    let target = match beneath::kind(tree)? {
+        FileType::Directory => beneath::make_dir(root, to)?,
+        _ => beneath::make_file(root, to)?,
+    };
+    // Private unless asked otherwise: what the container mounts below stays there.
+    let propagation = if options.propagation == 0 {
+        MS_PRIVATE
+    } else {
+        options.propagation
+    };
+    let attr = MountAttr {
+        set: options.attrs,
+        propagation,
+        ..MountAttr::default()
+    };
+    set_attr(tree.as_fd(), &attr, true)?;
+    move_to(tree, &target)
+}
+
+/// Attaches a detached mount to the very file that a descriptor refers to.
+pub(super) fn move_to(tree: &OwnedFd, target: &OwnedFd) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", target, "", flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_sorted_by_what_they_are() {
+        let words =
+            ["nosuid", "ro", "rbind", "rprivate", "mode=755", "size=64k"].map(str::to_owned);
+        let parsed = Options::parse(&words);
+        assert_eq!(
+            (parsed.attrs, parsed.bind, parsed.recursive),
+            (3, true, true)
+        );
+        assert_eq!(parsed.propagation, MS_PRIVATE);
+        assert_eq!(parsed.data, ["mode=755", "size=64k"]);
+    }
+}

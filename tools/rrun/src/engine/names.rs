@@ -1,0 +1,59 @@
+//! The container's host name, and its loopback. Child-side.
+
+use kit_net::Netlink;
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
+
+use super::error::fail;
+
+pub struct SetHostname(pub String);
+
+impl Step for SetHostname {
+    fn meta(&self) -> Meta {
+        let line = Line::Write {
+            path: "/proc/sys/kernel/hostname".into(),
+            text: (&self.0).into(),
+        };
+        Meta::new(
+            "uts.hostname",
+            "a name of its own, in its own UTS namespace",
+            Shell::Exact(vec![line]),
+        )
+        .in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let set = rustix::system::sethostname(self.0.as_bytes());
+        set.map_err(fail(format!("setting host name \"{}\"", self.0)))?;
+        Ok(Done::nothing())
+    }
+}
+
+/// A new network namespace has its lo down.
+pub struct RaiseLo;
+
+impl Step for RaiseLo {
+    fn meta(&self) -> Meta {
+        let lines = vec![run!["ip", "link", "set", "lo", "up"]];
+        Meta::new(
+            "net.lo",
+            "its programs reach each other on 127.0.0.1",
+            Shell::Exact(lines),
+        )
+        .in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let nl = Netlink::open().map_err(StepError::whole)?;
+        // The kernel makes lo first in each namespace, so its index is 1.
+        nl.set_up(1).map_err(StepError::whole)?;
+        Ok(Done::nothing())
+    }
+}

@@ -1,0 +1,156 @@
+//! The child: clone3(2) into new namespaces. It waits for "go" and then runs the child-side steps.
+
+use kit_plan::{
+    Context, Done, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, Value, relay,
+};
+use rustix::io::Errno;
+
+use super::error::fail;
+
+/// The child's PID as the host sees it.
+pub const PID: SlotId = SlotId("pid");
+/// Its pidfd.
+pub const PIDFD: &str = "pidfd";
+/// A cgroup v2 directory to be born in.
+pub const CGROUP_DIR: &str = "cgroup-dir";
+
+/// A namespace to make: its clone flag and unshare(1)'s option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewNamespace {
+    pub flag: i32,
+    pub option: &'static str,
+}
+
+pub const MOUNT: NewNamespace = NewNamespace {
+    flag: libc::CLONE_NEWNS,
+    option: "--mount",
+};
+pub const UTS: NewNamespace = NewNamespace {
+    flag: libc::CLONE_NEWUTS,
+    option: "--uts",
+};
+pub const IPC: NewNamespace = NewNamespace {
+    flag: libc::CLONE_NEWIPC,
+    option: "--ipc",
+};
+pub const NET: NewNamespace = NewNamespace {
+    flag: libc::CLONE_NEWNET,
+    option: "--net",
+};
+pub const PID_NS: NewNamespace = NewNamespace {
+    flag: libc::CLONE_NEWPID,
+    option: "--pid",
+};
+
+pub struct Spawn {
+    pub namespaces: Vec<NewNamespace>,
+}
+
+impl Step for Spawn {
+    fn meta(&self) -> Meta {
+        let mut argv: Vec<Value> = ["unshare", "--kill-child", "--fork"]
+            .map(Value::from)
+            .to_vec();
+        argv.extend(["--propagation", "unchanged"].map(Value::from));
+        argv.extend(
+            self.namespaces
+                .iter()
+                .map(|namespace| Value::from(namespace.option)),
+        );
+        let line = Line::Spawn { slot: PID, argv };
+        Meta::new(
+            "child.clone",
+            "a process in namespaces of its own, waiting for \"go\"",
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // Before it is done the child dies by the end of file on its go-pipe.
+        vec![Undo::Kill { process: None }]
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let (parent_end, child_end) = relay()?;
+        let flags = self
+            .namespaces
+            .iter()
+            .fold(0u64, |flags, namespace| flags | namespace.flag as u64);
+        // The parent's own end must not be open in the child, or its go-pipe would never end.
+        let mut ends = Some((parent_end, child_end));
+        let dir = cx.take_fd(CGROUP_DIR);
+        let cloned = {
+            let body = || {
+                let Some((theirs, ours)) = ends.take() else {
+                    return 1;
+                };
+                drop(theirs);
+                // Nobody in the container may look into this process before it is the container's program.
+                let _ = nix::sys::prctl::set_dumpable(false);
+                ours.run(cx)
+            };
+            kit_sys::clone::clone_into(flags, dir.as_ref().map(std::os::fd::AsFd::as_fd), body)
+        };
+        let cloned = cloned.map_err(|errno| {
+            let error = fail("cloning the container's process")(errno);
+            match errno {
+                Errno::PERM => error.hint(
+                    "CAP_SYS_ADMIN is needed, and a kernel or sandbox that allows namespaces",
+                ),
+                Errno::NOSPC | Errno::USERS => {
+                    error.hint("too many namespaces: see /proc/sys/user")
+                }
+                _ => error,
+            }
+        })?;
+        if let Some((ours, _theirs)) = ends.take() {
+            cx.child = Some(Box::new(ours));
+        }
+        let process =
+            ProcessId::of(cloned.pid).map_err(fail("looking at the container's process"))?;
+        cx.slots.fill(PID, cloned.pid.to_string());
+        cx.put_fd(PIDFD, cloned.pidfd);
+        Ok(Done::made(vec![Undo::Kill {
+            process: Some(process),
+        }]))
+    }
+}
+
+/// Joins a namespace that exists instead of making one: `--net container:X`, `--net ns:PATH`. Child-side.
+pub struct Join {
+    /// Where its file is, for the script.
+    pub path: std::path::PathBuf,
+    /// The name of its descriptor in the context.
+    pub fd: &'static str,
+    pub what: &'static str,
+}
+
+impl Step for Join {
+    fn meta(&self) -> Meta {
+        let why = format!(
+            "the {} namespace of {}, instead of one of its own",
+            self.what,
+            self.path.display()
+        );
+        Meta::new(
+            "namespace.join",
+            why,
+            Shell::None("a shell cannot enter a namespace and go on"),
+        )
+        .in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let joined = rustix::thread::move_into_link_name_space(cx.fd(self.fd)?, None);
+        joined.map_err(fail(format!(
+            "joining the {} namespace {:?}",
+            self.what, self.path
+        )))?;
+        cx.take_fd(self.fd);
+        Ok(Done::nothing())
+    }
+}

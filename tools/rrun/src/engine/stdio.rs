@@ -1,0 +1,149 @@
+//! The standard streams of a container without a terminal: FIFOs in the run directory, so that they outlive a
+//! monitor that is killed; with a terminal, the socket that its master comes by.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::io::Errno;
+
+use super::dev::TERMINAL_TO;
+use super::error::fail;
+use super::process::STDIO;
+
+/// Which of the streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fifo {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+/// `RUN_DIR/stdin`, `stdout`, `stderr`.
+pub fn fifo_path(run_dir: &Path, which: Fifo) -> PathBuf {
+    run_dir.join(STDIO[which as usize])
+}
+
+/// The parent's ends, kept for the monitor.
+pub struct Streams {
+    /// The writing end; dropping it is the end of the container's input.
+    pub stdin: Option<OwnedFd>,
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
+    /// Where a terminal's master will arrive.
+    pub terminal_from: Option<OwnedFd>,
+}
+
+pub struct MakeStdio {
+    pub run_dir: PathBuf,
+    pub tty: bool,
+    pub open_stdin: bool,
+}
+
+impl MakeStdio {
+    fn paths(&self) -> Vec<PathBuf> {
+        let mut all = vec![Fifo::Stdout, Fifo::Stderr];
+        if self.open_stdin {
+            all.push(Fifo::Stdin);
+        }
+        if self.tty {
+            Vec::new()
+        } else {
+            all.into_iter()
+                .map(|which| fifo_path(&self.run_dir, which))
+                .collect()
+        }
+    }
+}
+
+impl Step for MakeStdio {
+    fn meta(&self) -> Meta {
+        let at = self.run_dir.join("root");
+        let line = kit_plan::run!["mkdir", "-p", &at];
+        Meta::new(
+            "stdio.make",
+            "a place for the root, and pipes for what the program says",
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        let mut undo = vec![Undo::rmdir(self.run_dir.join("root"))];
+        undo.extend(self.paths().into_iter().map(Undo::unlink));
+        undo
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let root = self.run_dir.join("root");
+        std::fs::create_dir_all(&root).map_err(fail(format!("making {root:?}")))?;
+        let mut streams = Streams {
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            terminal_from: None,
+        };
+        if self.tty {
+            let (ours, theirs) =
+                std::os::unix::net::UnixStream::pair().map_err(fail("making a socket pair"))?;
+            streams.terminal_from = Some(ours.into());
+            cx.put_fd(TERMINAL_TO, theirs.into());
+        } else {
+            self.pipes(cx, &mut streams)?;
+        }
+        cx.keep(streams);
+        let mut made = vec![Undo::rmdir(root).identified()];
+        made.extend(
+            self.paths()
+                .into_iter()
+                .map(|path| Undo::unlink(path).identified()),
+        );
+        Ok(Done::made(made))
+    }
+}
+
+impl MakeStdio {
+    fn pipes(&self, cx: &mut Context, streams: &mut Streams) -> Result<(), StepError> {
+        for (which, name) in [(Fifo::Stdout, STDIO[1]), (Fifo::Stderr, STDIO[2])] {
+            let path = fifo_path(&self.run_dir, which);
+            make_fifo(&path)?;
+            // Read and write on our side: the container never meets a pipe without a reader, even between two
+            // monitors (fifo(7)). Not blocking, for the monitor's loop; the container's end is its own open file.
+            let ours = open(&path, OFlags::RDWR | OFlags::NONBLOCK)?;
+            cx.put_fd(name, open(&path, OFlags::WRONLY)?);
+            match which {
+                Fifo::Stdout => streams.stdout = Some(ours),
+                _ => streams.stderr = Some(ours),
+            }
+        }
+        if self.open_stdin {
+            let path = fifo_path(&self.run_dir, Fifo::Stdin);
+            make_fifo(&path)?;
+            let reader = open(&path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+            streams.stdin = Some(open(&path, OFlags::WRONLY | OFlags::NONBLOCK)?);
+            rustix::fs::fcntl_setfl(&reader, OFlags::empty())
+                .map_err(fail("opening standard input"))?;
+            cx.put_fd(STDIO[0], reader);
+        } else {
+            let null =
+                rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            cx.put_fd(STDIO[0], null.map_err(fail("opening /dev/null"))?);
+        }
+        Ok(())
+    }
+}
+
+fn make_fifo(path: &Path) -> Result<(), StepError> {
+    match mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0) {
+        // Of an earlier run of this container.
+        Err(Errno::EXIST) => rustix::fs::unlink(path)
+            .and_then(|()| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0)),
+        other => other,
+    }
+    .map_err(fail(format!("making pipe {path:?}")))
+}
+
+fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, StepError> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+        .map_err(fail(format!("opening pipe {path:?}")))
+}

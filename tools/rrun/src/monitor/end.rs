@@ -1,0 +1,91 @@
+//! The end of a run, in the order that lets nobody see a half of it: exit code written, kernel objects undone,
+//! reported, then the slow rest.
+
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::os::fd::AsFd;
+
+use super::serve::Monitor;
+use super::wire::{Event, Failed};
+use crate::state::{Container, Containers, Status, now};
+
+/// What an exit code that nobody saw is reported as.
+pub const UNKNOWN: i32 = 255;
+
+impl Monitor {
+    pub(super) fn finish(mut self) -> i32 {
+        let seen = if self.is_parent {
+            exit_code(&self.pidfd)
+        } else {
+            None
+        };
+        // All that was said before the end; more than the pipes can hold is not there.
+        self.drain(64);
+        self.log.finish();
+        self.state.status = Status::Exited;
+        self.state.process = None;
+        self.state.monitor = None;
+        self.state.finished_at = now();
+        self.state.exit_code = seen.unwrap_or(UNKNOWN);
+        if seen.is_none() {
+            "its monitor was killed, so nobody saw its exit code".clone_into(&mut self.state.error);
+        }
+        super::prepare::last_look(&mut self.state, &self.container, &self.containers);
+        let lasting = !self.container.auto_remove;
+        if lasting {
+            let _ = self
+                .containers
+                .save_state(&self.container.id, &self.state, true);
+        }
+        let errors = self.journal.rollback(&self.kernel, &mut kit_plan::Silent);
+        let trash = if lasting {
+            None
+        } else {
+            self.containers.discard(&self.container).ok()
+        };
+        for client in &mut self.clients {
+            client.send_now(&Event::Exited(self.state.exit_code));
+        }
+        self.clients.clear();
+        if let Some(trash) = trash {
+            let _ = std::fs::remove_dir_all(trash);
+        }
+        let _ = std::fs::remove_file(self.containers.socket(&self.container.id));
+        if errors.is_empty() {
+            let _ = self.journal.discard();
+        }
+        // Closing an nftables socket right after a delete waits for the kernel; nobody waits for us any more.
+        drop(self.kept);
+        drop(self.kernel);
+        0
+    }
+}
+
+/// From the pidfd of a child of ours.
+fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
+    let status = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).ok()??;
+    status.exit_status().map(|code| code as i32).or_else(|| {
+        status
+            .terminating_signal()
+            .map(|signal| 128 + signal as i32)
+    })
+}
+
+/// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.
+pub fn never_started(containers: &Containers, container: &Container, failed: &Failed) {
+    if container.auto_remove {
+        if let Ok(trash) = containers.discard(container) {
+            let _ = std::fs::remove_dir_all(trash);
+        }
+        return;
+    }
+    if let Ok(mut state) = containers.state(&container.id) {
+        // Never started, it stays "created", as docker's does; one that ran before is "exited" again.
+        if state.status != Status::Created {
+            state.status = Status::Exited;
+        }
+        state.exit_code = i32::from(failed.exit);
+        state.error.clone_from(&failed.text);
+        let _ = containers.save_state(&container.id, &state, true);
+    }
+    let _ = std::fs::remove_dir_all(containers.run_dir(&container.id));
+}

@@ -1,0 +1,134 @@
+//! `rrun gc`: what killed processes left is undone, and nothing else touched.
+
+use std::time::{Duration, Instant};
+
+use kit_plan::{Fate, Recovery, recover};
+use kit_undo::Kernel;
+
+use super::end::UNKNOWN;
+use crate::state::{Containers, Status, now};
+
+/// How long a monitor that is past its report may take to go.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was collected.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub recovery: Recovery,
+    /// Containers that run without a monitor: the caller starts one for each.
+    pub unattended: Vec<String>,
+    /// Temporary names and trash that were removed.
+    pub removed: usize,
+}
+
+/// Replays journals, removes temporary names and trash, settles what is no longer running.
+pub fn collect(containers: &Containers) -> Collected {
+    wait_for_leaving(containers);
+    let kernel = Kernel::new();
+    let mut unattended = Vec::new();
+    let recovery = recover(&containers.roots.journals(), &kernel, &mut |header| {
+        let Some(id) = &header.container else {
+            return Fate::Replay;
+        };
+        match containers.state(id) {
+            Ok(state) if state.is_running() => {
+                unattended.push(id.clone());
+                Fate::Leave
+            }
+            _ => Fate::Replay,
+        }
+    });
+    settle(containers);
+    let removed = sweep(containers);
+    Collected {
+        recovery,
+        unattended,
+        removed,
+    }
+}
+
+/// A monitor reports before it has deleted its trash and dropped its journal: such a one is waited for.
+fn wait_for_leaving(containers: &Containers) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline && containers_leaving(containers) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn containers_leaving(containers: &Containers) -> bool {
+    let Ok(files) = std::fs::read_dir(containers.roots.journals()) else {
+        return false;
+    };
+    files.flatten().any(|file| {
+        let Ok(journal) = kit_plan::Journal::peek(&file.path()) else {
+            return false;
+        };
+        let Some(id) = &journal.header.container else {
+            return false;
+        };
+        let over = containers
+            .state(id)
+            .map_or(journal.is_committed(), |state| {
+                state.status == Status::Exited
+            });
+        over && journal.header.owner.is_alive()
+    })
+}
+
+/// Containers whose file says "running" and that do not run: their monitor was killed, and then they ended.
+fn settle(containers: &Containers) {
+    for id in containers.ids() {
+        let Ok(Some(_lock)) = crate::state::Lock::try_take(containers, &id) else {
+            continue;
+        };
+        let Ok(mut state) = containers.state(&id) else {
+            continue;
+        };
+        if !matches!(state.status, Status::Running | Status::Paused) || state.is_running() {
+            continue;
+        }
+        state.status = Status::Exited;
+        state.process = None;
+        state.monitor = None;
+        state.exit_code = UNKNOWN;
+        state.finished_at = now();
+        "its monitor was killed, so nobody saw its exit code".clone_into(&mut state.error);
+        let _ = containers.save_state(&id, &state, true);
+        if let Ok(container) = containers.load(&id) {
+            if container.auto_remove {
+                let _ = containers.discard(&container);
+            }
+        }
+    }
+}
+
+/// Trash, half-made containers, run directories of nobody, names of nobody.
+fn sweep(containers: &Containers) -> usize {
+    let mut removed = 0;
+    let list = |dir: std::path::PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for file in list(containers.trash()) {
+        removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
+    }
+    for file in list(containers.roots.root.join("containers")) {
+        let half_made = file
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with('.'));
+        if half_made && crate::state::is_abandoned(&file.path()) {
+            removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
+        }
+    }
+    for file in list(containers.roots.run.join("containers")) {
+        let Ok(id) = file.file_name().into_string() else {
+            continue;
+        };
+        if containers.dir(&id).exists() || containers.is_being_made(&id) {
+            continue;
+        }
+        // The lock decides: a monitor at the end of a --rm run still holds it.
+        if let Ok(Some(_lock)) = crate::state::Lock::try_take(containers, &id) {
+            removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
+        }
+    }
+    removed + containers.free_orphaned_names()
+}

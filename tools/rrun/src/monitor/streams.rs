@@ -1,0 +1,113 @@
+//! The monitor's ends of the container's standard streams.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::engine::{Fifo, fifo_path};
+
+/// What comes from the container, and what goes to it.
+#[derive(Default)]
+pub struct Streams {
+    pub stdin: Option<OwnedFd>,
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
+    /// In place of the three, when the container has a terminal.
+    pub terminal: Option<OwnedFd>,
+    pending: VecDeque<u8>,
+    /// The input ends when `pending` is empty.
+    ends: bool,
+}
+
+impl Streams {
+    /// After a take-over: the FIFOs are still there. A terminal is not.
+    pub fn reopen(run_dir: &Path) -> Self {
+        let open = |which, flags| {
+            rustix::fs::open(
+                fifo_path(run_dir, which),
+                flags | OFlags::NONBLOCK | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .ok()
+        };
+        Self {
+            stdin: open(Fifo::Stdin, OFlags::WRONLY),
+            stdout: open(Fifo::Stdout, OFlags::RDWR),
+            stderr: open(Fifo::Stderr, OFlags::RDWR),
+            ..Self::default()
+        }
+    }
+
+    /// Where input goes.
+    pub fn input(&self) -> Option<&OwnedFd> {
+        self.terminal.as_ref().or(self.stdin.as_ref())
+    }
+
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.input().is_some() && !self.ends {
+            self.pending.extend(bytes);
+            self.flush();
+        }
+    }
+
+    /// No more input will come. A terminal has no end of file but the character that its user types.
+    pub fn end_input(&mut self) {
+        if self.terminal.is_none() {
+            self.ends = true;
+            self.flush();
+        }
+    }
+
+    pub fn has_input(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Writes what the container takes now.
+    pub fn flush(&mut self) {
+        while !self.pending.is_empty() {
+            let Some(fd) = self.terminal.as_ref().or(self.stdin.as_ref()) else {
+                break;
+            };
+            let (chunk, _) = self.pending.as_slices();
+            match rustix::io::write(fd, chunk) {
+                Ok(n) => drop(self.pending.drain(..n)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                // Nobody reads any more.
+                Err(_) => self.pending.clear(),
+            }
+        }
+        if self.ends {
+            self.stdin = None;
+        }
+    }
+
+    pub fn resize(&self, rows: u16, columns: u16) {
+        if let Some(terminal) = &self.terminal {
+            let size = rustix::termios::Winsize {
+                ws_row: rows,
+                ws_col: columns,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            };
+            let _ = rustix::termios::tcsetwinsize(terminal, size);
+        }
+    }
+}
+
+/// Reads what is there; empty for nothing now, `None` when nothing can come any more.
+pub fn read_some(fd: &OwnedFd, buffer: &mut [u8]) -> Option<usize> {
+    loop {
+        return match rustix::io::read(fd, &mut *buffer) {
+            Ok(0) => None,
+            Ok(n) => Some(n),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => Some(0),
+            // EIO: the last process closed the other end of the terminal.
+            Err(_) => None,
+        };
+    }
+}
