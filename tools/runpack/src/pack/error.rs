@@ -94,8 +94,8 @@ pub enum PackError {
     Conflict { path: PathBuf, there: &'static str },
     #[error("read {path:?}: it changed while it was packed")]
     Changed { path: PathBuf },
-    #[error("user {user:?}: not in the image's /etc/passwd")]
-    NoUser { user: String },
+    #[error("--user {name:?}: not in the image's {file}")]
+    NoAccount { name: String, file: &'static str },
     #[error("{flag} {value:?}: {reason}")]
     BadValue {
         flag: &'static str,
@@ -149,7 +149,9 @@ impl PackError {
             Self::EnvTakesOneWord { words, .. } => {
                 format!("the kernel passes all that follows env as one word; #!/usr/bin/env -S {words} splits it")
             }
-            Self::NoUser { .. } => "it has root and nobody; give a number, or --add an /etc/passwd".into(),
+            Self::NoAccount { file, .. } => {
+                format!("give a number, or --add a file with that name in it: --add FILE:{file}")
+            }
             _ => return None,
         })
     }

@@ -1,0 +1,246 @@
+//! The command line of `runpack pack`: flags become a [`Request`] and [`Settings`], and these a plan.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use kit_cli::{Act, Failure};
+use kit_plan::Roots;
+
+use super::image::{PackImage, Settings};
+use super::{Add, Host, PackError, Request, collect, split_words};
+use crate::Reference;
+
+/// Make an image of programs of this machine, with the libraries and interpreters they need
+///
+/// A program keeps its path. What it opens as data, or a script calls, cannot be known: --add takes that along. The same programs make
+/// the same image, digest and all; its time is `$SOURCE_DATE_EPOCH`, or 1970.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PackArgs {
+    #[command(flatten)]
+    act: Act,
+    /// The image's name; more than one may be given
+    #[arg(short = 't', long = "tag", value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// Programs: names looked up through PATH, or paths
+    #[arg(long = "bin", value_name = "PROGRAM", num_args = 1.., required_unless_present = "add")]
+    programs: Vec<OsString>,
+    /// Copy a file, or what is in a directory; SRC alone keeps its path
+    #[arg(long, value_name = "SRC[:DEST]")]
+    add: Vec<OsString>,
+    /// What a container runs: words, or a JSON array; the first program, if this and --entrypoint are left out
+    #[arg(long, value_name = "WORDS")]
+    cmd: Option<String>,
+    /// What a container always runs; the command becomes its arguments
+    #[arg(long, value_name = "WORDS")]
+    entrypoint: Option<String>,
+    /// The environment of a container
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    env: Vec<String>,
+    /// A port that the image's program listens on
+    #[arg(long, value_name = "PORT[/PROTO]")]
+    expose: Vec<String>,
+    /// The directory a container starts in; it is made
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// Whose rights a container has
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// A note on the image
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// A directory whose content outlives a container; it is made
+    #[arg(long, value_name = "DIR")]
+    volume: Vec<String>,
+}
+
+const EXAMPLES: &str = "Examples:
+  runpack pack -t tools --bin sh ls cat ps          a small Unix
+  runpack pack -t web --bin ./server --cmd './server 8080' --expose 8080 --add ./site:/data
+  runpack pack -t py --bin python3.11 --add /usr/lib/python3.11";
+
+/// `runpack pack`.
+pub fn run(args: &PackArgs) -> kit_cli::Result {
+    let roots = Roots::from_env().map_err(Failure::from)?;
+    let image = prepare(args, roots.root.clone())?;
+    for path in &image.packed.left_out {
+        eprintln!("runpack: adding {path:?}: a socket, FIFO or device, left out");
+    }
+    let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
+    if !args.act.dry_run {
+        roots.prepare().map_err(Failure::from)?;
+    }
+    args.act.run(&image.plan())?;
+    if !args.act.dry_run {
+        kit_cli::emit(&format!("{}\n", names.join("\n")))?;
+    }
+    Ok(0)
+}
+
+/// Reads the machine, changes nothing.
+fn prepare(args: &PackArgs, root: PathBuf) -> Result<PackImage, Failure> {
+    let names = args
+        .names
+        .iter()
+        .map(|name| Reference::parse(name).map_err(|e| Failure::usage(&e).hint_from(e.hint())));
+    let names = names.collect::<Result<_, _>>()?;
+    let settings = args.settings().map_err(fault)?;
+    let mut request = Request::here(args.programs.clone());
+    request.adds = args
+        .add
+        .iter()
+        .map(|spec| Add::parse(spec))
+        .collect::<Result<_, _>>()
+        .map_err(fault)?;
+    request.dirs = settings
+        .workdir
+        .iter()
+        .chain(&settings.volumes)
+        .map(PathBuf::from)
+        .collect();
+    let host = Host::new("/");
+    let packed = collect(&host, &request).map_err(fault)?;
+    settings.check(&host, &packed.tree).map_err(fault)?;
+    Ok(PackImage {
+        packed,
+        settings,
+        names,
+        root,
+        time: source_date(std::env::var_os("SOURCE_DATE_EPOCH").as_deref()).map_err(fault)?,
+        words: args.words(),
+        host,
+    })
+}
+
+fn fault(error: PackError) -> Failure {
+    let hint = error.hint();
+    let failure = match error {
+        PackError::BadValue { .. } | PackError::BadAdd { .. } | PackError::NoAccount { .. } => {
+            Failure::usage(error)
+        }
+        _ => Failure::new(error),
+    };
+    failure.hint_from(hint.as_deref())
+}
+
+impl PackArgs {
+    fn settings(&self) -> Result<Settings, PackError> {
+        let words = |flag, text: &Option<String>| {
+            text.as_ref()
+                .map(|text| split_words(flag, text))
+                .transpose()
+        };
+        let each = |flag, list: &[String], check: fn(&str) -> bool, reason| {
+            let bad = list.iter().find(|value| !check(value));
+            bad.map_or(Ok(()), |value| Err(bad_value(flag, value, reason)))
+        };
+        let is_pair = |text: &str| text.find('=').is_some_and(|at| at > 0);
+        let absolute = |text: &str| text.starts_with('/');
+        each("--env", &self.env, is_pair, "not KEY=VALUE")?;
+        each("--label", &self.label, is_pair, "not KEY=VALUE")?;
+        each("--volume", &self.volume, absolute, "not an absolute path")?;
+        each(
+            "--workdir",
+            self.workdir.as_slice(),
+            absolute,
+            "not an absolute path",
+        )?;
+        let pair = |text: &String| {
+            text.split_once('=')
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        };
+        Ok(Settings {
+            entrypoint: words("--entrypoint", &self.entrypoint)?,
+            cmd: words("--cmd", &self.cmd)?,
+            env: self.env.clone(),
+            expose: self
+                .expose
+                .iter()
+                .map(|port| exposed(port))
+                .collect::<Result<_, _>>()?,
+            workdir: self.workdir.clone(),
+            user: self.user.clone(),
+            labels: self.label.iter().filter_map(pair).collect(),
+            volumes: self.volume.clone(),
+        })
+    }
+
+    /// The command line again, without the flags that say how to act.
+    fn words(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["runpack".into(), "pack".into()];
+        let mut flag = |name: &str, values: &mut dyn Iterator<Item = &OsStr>| {
+            for value in values {
+                words.extend([OsString::from(name), value.to_owned()]);
+            }
+        };
+        flag("-t", &mut self.names.iter().map(OsStr::new));
+        flag("--bin", &mut self.programs.iter().map(OsString::as_os_str));
+        flag("--add", &mut self.add.iter().map(OsString::as_os_str));
+        flag("--entrypoint", &mut self.entrypoint.iter().map(OsStr::new));
+        flag("--cmd", &mut self.cmd.iter().map(OsStr::new));
+        flag("--env", &mut self.env.iter().map(OsStr::new));
+        flag("--expose", &mut self.expose.iter().map(OsStr::new));
+        flag("--workdir", &mut self.workdir.iter().map(OsStr::new));
+        flag("--user", &mut self.user.iter().map(OsStr::new));
+        flag("--label", &mut self.label.iter().map(OsStr::new));
+        flag("--volume", &mut self.volume.iter().map(OsStr::new));
+        words
+    }
+}
+
+fn bad_value(flag: &'static str, value: &str, reason: &'static str) -> PackError {
+    PackError::BadValue {
+        flag,
+        value: value.to_owned(),
+        reason,
+    }
+}
+
+/// `PORT/PROTO`, as image configurations have it.
+fn exposed(text: &str) -> Result<String, PackError> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    if is_port && matches!(protocol, "tcp" | "udp" | "sctp") {
+        return Ok(format!("{port}/{protocol}"));
+    }
+    Err(bad_value(
+        "--expose",
+        text,
+        "not a port from 1 to 65535, or PORT/tcp, /udp, /sctp",
+    ))
+}
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+fn source_date(value: Option<&OsStr>) -> Result<u64, PackError> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return Ok(0);
+    };
+    let text = value.to_string_lossy();
+    text.parse()
+        .map_err(|_| bad_value("SOURCE_DATE_EPOCH", &text, "not a number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_get_their_protocol() {
+        assert_eq!(exposed("8080").unwrap(), "8080/tcp");
+        assert_eq!(exposed("53/udp").unwrap(), "53/udp");
+        for bad in ["0", "65536", "x", "80/ip", ""] {
+            assert!(exposed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_date_is_that_of_the_environment_or_1970() {
+        assert_eq!(source_date(None).unwrap(), 0);
+        assert_eq!(
+            source_date(Some("1700000000".as_ref())).unwrap(),
+            1_700_000_000
+        );
+        let said = source_date(Some("now".as_ref())).unwrap_err().to_string();
+        assert_eq!(said, "SOURCE_DATE_EPOCH \"now\": not a number of seconds");
+    }
+}
