@@ -9,7 +9,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use runpack::pack::{Add, Entry, Host, Linker, PackError, Packed, Request, collect, write_layer};
+use runpack::pack::{
+    Add, Entry, Host, Linker, PackError, PackImage, Packed, Request, Settings, collect,
+    split_words, write_layer,
+};
+use runpack::{Reference, Store};
 use tempfile::TempDir;
 
 fn request(programs: &[&OsStr]) -> Request {
@@ -609,4 +613,125 @@ fn nothing_of_the_tree_lies_outside_the_root() {
             assert!(source.len > 0 && source.path.is_absolute(), "{path:?}");
         }
     }
+}
+
+fn settings() -> Settings {
+    Settings {
+        entrypoint: Some(split_words("--entrypoint", "/bin/sh -c").unwrap()),
+        cmd: Some(vec!["id -u".into()]),
+        env: vec!["COLOUR=blue".into()],
+        expose: vec!["8080/tcp".into()],
+        workdir: Some("/srv".into()),
+        user: Some("nobody:nogroup".into()),
+        labels: vec![("maker".into(), "me".into())],
+        volumes: vec!["/data".into()],
+    }
+}
+
+/// Makes the image `name` in a store under `root`.
+fn image(root: &Path, name: &str) {
+    let host = Host::new("/");
+    let mut asked = request(&["sh".as_ref(), "id".as_ref()]);
+    asked.dirs = vec!["/srv".into(), "/data".into()];
+    let packed = collect(&host, &asked).unwrap();
+    settings().check(&host, &packed.tree).unwrap();
+    let image = PackImage {
+        host,
+        packed,
+        settings: settings(),
+        names: vec![Reference::parse(name).unwrap()],
+        root: root.to_owned(),
+        time: 0,
+        words: ["runpack", "pack", "-t", name].map(OsString::from).to_vec(),
+    };
+    kit_cli::Act::default().run(&image.plan()).unwrap();
+}
+
+#[test]
+fn other_tools_read_the_image_and_it_runs_from_the_store() {
+    let root = tempfile::tempdir().unwrap();
+    image(root.path(), "blue:1");
+    let store = Store::open(root.path());
+    let found = store.resolve("blue:1").unwrap();
+
+    let place = format!("oci:{}:{}", store.dir().display(), found.names[0]);
+    let skopeo = |args: &[&str]| {
+        let out = Command::new("skopeo")
+            .args(args)
+            .arg(&place)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", said(&out));
+        out.stdout
+    };
+    let read: serde_json::Value =
+        serde_json::from_slice(&skopeo(&["inspect", "--config"])).unwrap();
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let expected = serde_json::json!({
+        "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["id -u"], "Env": [path, "COLOUR=blue"], "ExposedPorts": {"8080/tcp": {}},
+        "WorkingDir": "/srv", "User": "nobody:nogroup", "Labels": {"maker": "me"}, "Volumes": {"/data": {}},
+    });
+    assert_eq!(read["config"], expected);
+    assert_eq!(read["created"], "1970-01-01T00:00:00Z");
+    assert_eq!(read["history"][0]["created_by"], "runpack pack -t blue:1");
+    // A copy has every digest checked by somebody else.
+    let copy = root.path().join("copy");
+    let out = Command::new("skopeo")
+        .args(["copy", "-q", &place])
+        .arg(format!("dir:{}", copy.display()))
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", said(&out));
+
+    let lowers = store.layers_unpacked(&found).unwrap();
+    assert_eq!(run(&lowers[0], &["/bin/sh", "-c", "id -u; pwd"]), "0\n/\n");
+    assert!(lowers[0].join("srv").is_dir() && lowers[0].join("data").is_dir());
+}
+
+#[test]
+fn two_stores_have_the_same_image() {
+    let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let ids = roots.each_ref().map(|root| {
+        image(root.path(), "same");
+        Store::open(root.path())
+            .resolve("same")
+            .unwrap()
+            .descriptor
+            .digest()
+            .clone()
+    });
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_user_that_the_image_does_not_know_is_refused() {
+    let host = Host::new("/");
+    let dir = tempfile::tempdir().unwrap();
+    let check = |asked: &Request, user: &str| {
+        let settings = Settings {
+            user: Some(user.into()),
+            ..Settings::default()
+        };
+        settings.check(&host, &collect(&host, asked).unwrap().tree)
+    };
+    let mut asked = request(&["sh".as_ref()]);
+    for good in ["root", "1000", "1000:1000", "nobody:0"] {
+        check(&asked, good).unwrap();
+    }
+    let error = check(&asked, "web").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--user \"web\": not in the image's /etc/passwd"
+    );
+    assert!(error.hint().unwrap().ends_with("--add FILE:/etc/passwd"));
+    assert_eq!(
+        check(&asked, "0:web").unwrap_err().to_string(),
+        "--user \"web\": not in the image's /etc/group"
+    );
+    let passwd = dir.path().join("passwd");
+    fs::write(&passwd, "web:x:7:7::/:/bin/sh\n").unwrap();
+    asked
+        .adds
+        .push(Add::parse(OsStr::new(&format!("{}:/etc/passwd", passwd.display()))).unwrap());
+    check(&asked, "web").unwrap();
 }

@@ -223,6 +223,96 @@ fn source_date(value: Option<&OsStr>) -> Result<u64, PackError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser)]
+    #[command(name = "runpack", no_binary_name = true)]
+    struct Probe {
+        #[command(flatten)]
+        args: PackArgs,
+    }
+
+    fn parse(words: &[&str]) -> PackArgs {
+        Probe::try_parse_from(words).unwrap().args
+    }
+
+    fn refusal(words: &[&str]) -> String {
+        prepare(&parse(words), PathBuf::from("/nowhere"))
+            .err()
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn the_script_is_the_command_line_again_quoted() {
+        Probe::command().debug_assert();
+        let words = [
+            "-t",
+            "a:1",
+            "--bin",
+            "sh",
+            "ls",
+            "--add",
+            "/etc/hosts",
+            "--cmd",
+            "[\"sh\"]",
+            "-e",
+            "A=it's $HOME",
+            "--expose",
+            "80",
+            "--label",
+            "k=v",
+            "--volume",
+            "/d",
+            "-u",
+            "root",
+            "-w",
+            "/d",
+        ];
+        let image = prepare(&parse(&words), PathBuf::from("/nowhere")).unwrap();
+        let script = image.plan().script().unwrap();
+        let line = script
+            .lines()
+            .find(|line| line.starts_with("runpack"))
+            .unwrap();
+        assert!(
+            line.starts_with("runpack pack -t a:1 --bin sh --bin ls --add /etc/hosts --cmd "),
+            "{line}"
+        );
+        let out = std::process::Command::new("sh")
+            .args([
+                "-euc",
+                &format!("runpack() {{ printf '%s\\n' \"$@\"; }}\n{line}"),
+            ])
+            .output();
+        let said = String::from_utf8(out.unwrap().stdout).unwrap();
+        let again: Vec<_> = said.lines().skip(1).collect();
+        let again = parse(&again);
+        assert_eq!(again.words(), parse(&words).words());
+        assert_eq!(again.env, parse(&words).env);
+    }
+
+    #[test]
+    fn bad_flags_are_refused_before_anything_is_read() {
+        let bad = |flag: &str, value: &str| refusal(&["-t", "x", "--bin", "sh", flag, value]);
+        assert_eq!(bad("--env", "A"), "--env \"A\": not KEY=VALUE");
+        assert_eq!(bad("--label", "=v"), "--label \"=v\": not KEY=VALUE");
+        assert_eq!(
+            bad("--workdir", "srv"),
+            "--workdir \"srv\": not an absolute path"
+        );
+        assert_eq!(
+            bad("--volume", "data"),
+            "--volume \"data\": not an absolute path"
+        );
+        assert_eq!(
+            bad("--expose", "http"),
+            "--expose \"http\": not a port from 1 to 65535, or PORT/tcp, /udp, /sctp"
+        );
+        assert_eq!(bad("--cmd", "'a"), "--cmd \"'a\": a quote is not closed");
+        assert!(Probe::try_parse_from(["-t", "x"]).is_err());
+        assert!(Probe::try_parse_from(["--bin", "sh"]).is_err());
+    }
 
     #[test]
     fn ports_get_their_protocol() {
