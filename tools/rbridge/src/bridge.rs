@@ -1,6 +1,6 @@
 //! `rbridge add`, `del`, `attach`, `detach`: the bridge itself and its ports.
 
-use kit_net::rtnetlink::{LinkBridge, LinkUnspec};
+use kit_net::rtnetlink::{LinkBridge, LinkBridgePort, LinkUnspec};
 use kit_net::{Cidr, Link};
 use kit_plan::{
     Context, Done, Instance, LinkWas, Meta, Plan, Shell, Slots, Step, StepError, Undo, words,
@@ -38,17 +38,6 @@ pub(crate) struct Create {
     pub group: u32,
 }
 
-impl Create {
-    fn undo(&self, index: Option<u32>) -> Vec<Undo> {
-        vec![Undo::Link {
-            netns: self.place.path(),
-            name: self.name.clone(),
-            group: self.group,
-            index,
-        }]
-    }
-}
-
 impl Step for Create {
     fn meta(&self) -> Meta {
         let group = self.group.to_string();
@@ -63,11 +52,21 @@ impl Step for Create {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        self.undo(None)
+        // The name is the user's, and the group is on every bridge of this instance: if this fails because the
+        // name is taken, undoing an intent would delete the bridge that has it. One message makes it, so
+        // that only a SIGKILL between the answer and the journal leaves it behind.
+        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        Ok(Done::made(self.undo(Some(create(self)?))))
+        let index = Some(create(self)?);
+        let (netns, name) = (self.place.path(), self.name.clone());
+        Ok(Done::made(vec![Undo::Link {
+            netns,
+            name,
+            group: self.group,
+            index,
+        }]))
     }
 }
 
@@ -167,12 +166,70 @@ pub fn attach_plan(place: &Place, bridge: &str, link: &str) -> Result<Plan, Brid
     let bridge = place.bridge(bridge)?;
     let link = place.netlink()?.need_link(link)?;
     let mut plan = Plan::new(format!("rbridge attach {} {}", bridge.name, link.name));
+    let name = link.name.clone();
     plan.push(SetMaster {
         place: place.clone(),
         link,
         bridge: Some(bridge),
     });
+    if needs_hairpin(place) {
+        plan.push(Hairpin::new(place.clone(), name));
+    }
     Ok(plan)
+}
+
+/// Whether ports need [`Hairpin`]: `br_netfilter` is loaded and in force, as docker has it.
+pub fn needs_hairpin(place: &Place) -> bool {
+    place
+        .read_sysctl("bridge/bridge-nf-call-iptables")
+        .is_ok_and(|value| value == "1")
+}
+
+/// Lets a frame leave by the port that it came in by. Under `br_netfilter` a container's packet to its own
+/// published port is translated while it is still a bridged frame, and the bridge would drop it otherwise.
+/// Undone with the port itself: the flag is the port's.
+pub struct Hairpin {
+    place: Place,
+    link: String,
+}
+
+impl Hairpin {
+    pub fn new(place: Place, link: impl Into<String>) -> Self {
+        let link = link.into();
+        Self { place, link }
+    }
+}
+
+impl Step for Hairpin {
+    fn meta(&self) -> Meta {
+        let line = self.place.run(words![
+            "ip",
+            "link",
+            "set",
+            "dev",
+            &self.link,
+            "type",
+            "bridge_slave",
+            "hairpin",
+            "on"
+        ]);
+        let why = "it reaches its own published ports, though br_netfilter is on";
+        Meta::new("bridge.hairpin", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let set = || -> Result<(), BridgeError> {
+            let nl = self.place.netlink()?;
+            let port = nl.need_link(&self.link)?;
+            Ok(nl.set_link(LinkBridgePort::new(port.index).hairpin(true).build())?)
+        };
+        set()?;
+        Ok(Done::nothing())
+    }
 }
 
 /// What `detach` does: the link is a port of no bridge, and stays as it is.

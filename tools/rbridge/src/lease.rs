@@ -24,8 +24,9 @@ use crate::network::{Dir, Network};
 pub struct Lease {
     /// The member of the network that has it: a container's ID.
     pub owner: String,
-    /// The process that took it.
-    pub by: ProcessId,
+    /// The process that took it; a script does not say.
+    #[serde(default)]
+    pub by: Option<ProcessId>,
 }
 
 /// All leases of a network, sorted by address.
@@ -52,6 +53,7 @@ pub fn acquire(dir: &Dir, network: &Network, owner: &str) -> Result<Ipv4Addr, Br
     let leases = dir.leases();
     fs::create_dir_all(&leases).map_err(BridgeError::io("making", &leases))?;
     let by = ProcessId::of_self().map_err(BridgeError::io("reading", "/proc/self/stat"))?;
+    let by = Some(by);
     let lease = Lease {
         owner: owner.to_owned(),
         by,
@@ -104,8 +106,14 @@ fn publish(temporary: &Path, path: &Path) -> Result<bool, BridgeError> {
 }
 
 /// Its owner is no member of the network, and who took it is gone, so will not become one.
-fn is_stale(dir: &Dir, lease: &Lease) -> bool {
-    !dir.member(&lease.owner).exists() && !lease.by.is_alive()
+pub(crate) fn is_stale(dir: &Dir, lease: &Lease) -> bool {
+    !dir.member(&lease.owner).exists() && !lease.taker_lives()
+}
+
+impl Lease {
+    fn taker_lives(&self) -> bool {
+        self.by.as_ref().is_some_and(ProcessId::is_alive)
+    }
 }
 
 /// Removes what nobody will use: leases without owner, and temporary files of the dead. For gc.
@@ -120,7 +128,7 @@ pub fn sweep(dir: &Dir) -> Result<Vec<PathBuf>, BridgeError> {
     for file in fs::read_dir(dir.leases()).into_iter().flatten().flatten() {
         let name = file.file_name();
         let temporary = name.to_str().is_some_and(|name| name.starts_with('.'));
-        let dead = || read(&file.path()).is_none_or(|lease| !lease.by.is_alive());
+        let dead = || read(&file.path()).is_none_or(|lease| !lease.taker_lives());
         if temporary && dead() && fs::remove_file(file.path()).is_ok() {
             gone.push(file.path());
         }

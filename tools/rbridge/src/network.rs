@@ -266,7 +266,7 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
 /// Stale leases go with a network; a live one keeps nobody.
 fn lease_sweep(dir: &Dir) {
     for (addr, held) in lease::leases(dir) {
-        if !dir.member(&held.owner).exists() && !held.by.is_alive() {
+        if lease::is_stale(dir, &held) {
             let _ = fs::remove_file(dir.lease(addr));
         }
     }

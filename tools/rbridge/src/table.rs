@@ -106,63 +106,84 @@ fn chains() -> [Hooked; 5] {
             hook: InetHookNumber::PostRouting,
             hook_name: "postrouting",
             priority: 100,
-            rules: vec![
-                (
-                    "iifname @bridges oifname != @bridges masquerade",
-                    rule()
-                        .iifname_in(BRIDGES, true)
-                        .oifname_in(BRIDGES, false)
-                        .masquerade(),
-                ),
-                // From 127.0.0.1 through a published port: the container could not answer that address.
-                (
-                    "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
-                    rule()
-                        .saddr_is_loopback()
-                        .oifname_in(BRIDGES, true)
-                        .masquerade(),
-                ),
-                // A container through the host's port to itself or its neighbour, who would answer directly.
-                (
-                    "iifname @bridges oifname @bridges ct status dnat masquerade",
-                    rule()
-                        .iifname_in(BRIDGES, true)
-                        .oifname_in(BRIDGES, true)
-                        .is_dnat()
-                        .masquerade(),
-                ),
-            ],
+            rules: masquerades(),
         },
-        // To a container: answers, what is published, and its own network. Nothing else that is routed.
         Hooked {
             name: "forward",
             kind: "filter",
             hook: InetHookNumber::Forward,
             hook_name: "forward",
             priority: 0,
-            rules: vec![
-                (
-                    "oifname @bridges ct state established,related accept",
-                    rule().oifname_in(BRIDGES, true).is_established().accept(),
-                ),
-                (
-                    "oifname @bridges ct status dnat accept",
-                    rule().oifname_in(BRIDGES, true).is_dnat().accept(),
-                ),
-                (
-                    "iifname . oifname @own accept",
-                    rule()
-                        .load_meta(MetaKey::Iifname, REG1)
-                        .load_meta(MetaKey::Oifname, REG2)
-                        .in_set(OWN, true)
-                        .accept(),
-                ),
-                (
-                    "oifname @bridges drop",
-                    rule().oifname_in(BRIDGES, true).drop(),
-                ),
-            ],
+            rules: doors(),
         },
+    ]
+}
+
+fn masquerades() -> Vec<(&'static str, Rule)> {
+    let rule = Rule::new;
+    vec![
+        (
+            "iifname @bridges oifname != @bridges masquerade",
+            rule()
+                .iifname_in(BRIDGES, true)
+                .oifname_in(BRIDGES, false)
+                .masquerade(),
+        ),
+        // From 127.0.0.1 through a published port: the container could not answer that address.
+        (
+            "ip saddr 127.0.0.0/8 oifname @bridges masquerade",
+            rule()
+                .saddr_is_loopback()
+                .oifname_in(BRIDGES, true)
+                .masquerade(),
+        ),
+        // A container through the host's port to itself or its neighbour, who would answer directly.
+        (
+            "iifname @bridges oifname @bridges ct status dnat masquerade",
+            rule()
+                .iifname_in(BRIDGES, true)
+                .oifname_in(BRIDGES, true)
+                .is_dnat()
+                .masquerade(),
+        ),
+        // The same under br_netfilter, which calls this hook for bridged frames without a word on
+        // where they came in; see `bridge::Hairpin` for the other half.
+        (
+            "iif 0 fib saddr type != local oifname @bridges ct status dnat masquerade",
+            rule()
+                .iif_is_unknown()
+                .saddr_is_not_local()
+                .oifname_in(BRIDGES, true)
+                .is_dnat()
+                .masquerade(),
+        ),
+    ]
+}
+
+/// To a container: answers, what is published, and its own network. Nothing else that is routed.
+fn doors() -> Vec<(&'static str, Rule)> {
+    let rule = Rule::new;
+    vec![
+        (
+            "oifname @bridges ct state established,related accept",
+            rule().oifname_in(BRIDGES, true).is_established().accept(),
+        ),
+        (
+            "oifname @bridges ct status dnat accept",
+            rule().oifname_in(BRIDGES, true).is_dnat().accept(),
+        ),
+        (
+            "iifname . oifname @own accept",
+            rule()
+                .load_meta(MetaKey::Iifname, REG1)
+                .load_meta(MetaKey::Oifname, REG2)
+                .in_set(OWN, true)
+                .accept(),
+        ),
+        (
+            "oifname @bridges drop",
+            rule().oifname_in(BRIDGES, true).drop(),
+        ),
     ]
 }
 

@@ -21,6 +21,7 @@ mod error;
 mod link;
 mod netns;
 pub mod nft;
+mod nsid;
 mod route;
 mod socket;
 

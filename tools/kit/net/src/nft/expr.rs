@@ -142,21 +142,40 @@ impl Rule {
         ]))
     }
 
+    /// `iif 0`: the hook was not told by which link the packet came in
+    #[must_use]
+    pub fn iif_is_unknown(self) -> Self {
+        self.load_meta(MetaKey::Iif, REG1)
+            .compare(Operator::Equal, &[0; 4])
+    }
+
     /// `fib daddr type local`: to an address of this host's
     #[must_use]
     pub fn daddr_is_local(self) -> Self {
+        const F_DADDR: u32 = 2;
+        self.fib_type(F_DADDR)
+            .compare(Operator::Equal, &RTN_LOCAL.to_ne_bytes())
+    }
+
+    /// `fib saddr type != local`: not from an address of this host's
+    #[must_use]
+    pub fn saddr_is_not_local(self) -> Self {
+        const F_SADDR: u32 = 1;
+        self.fib_type(F_SADDR)
+            .compare(Operator::NotEqual, &RTN_LOCAL.to_ne_bytes())
+    }
+
+    fn fib_type(self, of: u32) -> Self {
         const DREG: u16 = 1;
         const RESULT: u16 = 2;
         const FLAGS: u16 = 3;
         const RESULT_ADDRTYPE: u32 = 3;
-        const F_DADDR: u32 = 2;
         let attributes = [
             (DREG, u32::from(REG1)),
             (RESULT, RESULT_ADDRTYPE),
-            (FLAGS, F_DADDR),
+            (FLAGS, of),
         ];
         self.push(other("fib", &attributes))
-            .compare(Operator::Equal, &RTN_LOCAL.to_ne_bytes())
     }
 
     /// `ct status dnat`

@@ -1,0 +1,155 @@
+//! What containers share: leases and networks of the library `rbridge`, in network namespaces that die with their
+//! threads.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::process::Command;
+
+use kit_net::Nft;
+use kit_plan::Roots;
+use nix::sched::{CloneFlags, unshare};
+use rbridge::BridgeError;
+use rbridge::lease::{acquire, leases, sweep};
+use rbridge::network::{Dir, ensure, preview, remove};
+use tempfile::TempDir;
+
+fn sh(script: &str) -> String {
+    let out = Command::new("sh").args(["-ec", script]).output().unwrap();
+    assert!(
+        out.status.success(),
+        "{script}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn own_netns() {
+    unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
+    sh("ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward");
+}
+
+fn roots() -> (TempDir, Roots) {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = Roots::at(dir.path().join("root"), dir.path().join("run"));
+    roots.prepare().unwrap();
+    (dir, roots)
+}
+
+#[test]
+fn leases_are_never_shared_and_go_round() {
+    own_netns();
+    let (_dir, roots) = roots();
+    let network = preview(&roots).unwrap();
+    let dir = Dir::new(&roots, &network.name);
+    std::fs::create_dir_all(dir.path()).unwrap();
+    let taken: Vec<Ipv4Addr> = std::thread::scope(|scope| {
+        let take = |n: usize| {
+            let (dir, network) = (&dir, &network);
+            scope.spawn(move || -> Vec<Ipv4Addr> {
+                (0..20)
+                    .map(|i| acquire(dir, network, &format!("c{n}-{i}")).unwrap())
+                    .collect()
+            })
+        };
+        let threads: Vec<_> = (0..8).map(take).collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), 160);
+    assert!(!taken.contains(&network.gateway));
+    assert_eq!(leases(&dir).len(), 160);
+    // One just released is not the next one.
+    let released = dir.path().join("leases").join(taken[0].to_string());
+    std::fs::remove_file(&released).unwrap();
+    assert_ne!(acquire(&dir, &network, "next").unwrap(), taken[0]);
+    // All taken by the living: full. By the dead: taken over.
+    let rest: Vec<_> = std::iter::from_fn(|| acquire(&dir, &network, "rest").ok()).collect();
+    assert_eq!(leases(&dir).len(), 253);
+    assert!(rest.contains(&taken[0]));
+    let full = acquire(&dir, &network, "more").unwrap_err();
+    assert_eq!(
+        full.to_string(),
+        "taking an address of network \"bridge\": all of 172.30.0.0/24 are taken"
+    );
+    let text = std::fs::read_to_string(&released).unwrap();
+    std::fs::write(&released, text.replace("\"start\":", "\"start\":1")).unwrap();
+    assert_eq!(acquire(&dir, &network, "more").unwrap(), taken[0]);
+    // A member keeps his, though who took it for him is gone.
+    std::fs::create_dir_all(dir.path().join("members")).unwrap();
+    std::fs::write(dir.member("more"), b"").unwrap();
+    let text = std::fs::read_to_string(&released).unwrap();
+    std::fs::write(&released, text.replace("\"start\":", "\"start\":1")).unwrap();
+    assert!(acquire(&dir, &network, "again").is_err());
+    assert_eq!(sweep(&dir).unwrap(), Vec::<std::path::PathBuf>::new());
+    std::fs::remove_file(dir.member("more")).unwrap();
+    assert_eq!(sweep(&dir).unwrap(), [released]);
+}
+
+#[test]
+fn a_network_is_made_once_and_leaves_nothing() {
+    own_netns();
+    let before = (sh("ip -j link"), sh("nft list ruleset"));
+    let ((_a, first), (_b, second)) = (roots(), roots());
+    let nft = Nft::open().unwrap();
+    let network = ensure(&first, &nft).unwrap();
+    assert_eq!(
+        (network.subnet().to_string(), network.bridge.clone()),
+        ("172.30.0.0/24".into(), first.instance.bridge())
+    );
+    assert_eq!(ensure(&first, &nft).unwrap(), network);
+    let other = ensure(&second, &nft).unwrap();
+    assert_eq!(other.subnet().to_string(), "172.30.1.0/24");
+    assert_eq!(sh("cat /proc/sys/net/ipv4/ip_forward"), "1\n");
+    // Something is lost behind our back: it is completed.
+    sh(&format!("ip link del {}", network.bridge));
+    ensure(&first, &nft).unwrap();
+    assert!(sh(&format!("ip addr show {}", network.bridge)).contains("172.30.0.1/24"));
+    assert_eq!(
+        sh(&format!(
+            "cat /proc/sys/net/ipv4/conf/{}/route_localnet",
+            network.bridge
+        )),
+        "1\n"
+    );
+
+    std::fs::write(Dir::new(&first, "bridge").member("c1"), b"").unwrap();
+    assert!(!remove(&first, &nft, "bridge").unwrap(), "it has a member");
+    std::fs::remove_file(Dir::new(&first, "bridge").member("c1")).unwrap();
+    assert!(remove(&first, &nft, "bridge").unwrap());
+    assert_eq!(
+        sh("cat /proc/sys/net/ipv4/ip_forward"),
+        "1\n",
+        "the other instance needs it"
+    );
+    assert!(remove(&second, &nft, "bridge").unwrap());
+    assert_eq!(sh("cat /proc/sys/net/ipv4/ip_forward"), "0\n");
+    assert_eq!((sh("ip -j link"), sh("nft list ruleset")), before);
+    assert!(!Dir::new(&first, "bridge").path().exists());
+}
+
+#[test]
+fn somebody_elses_bridge_is_not_taken() {
+    own_netns();
+    let (_dir, roots) = roots();
+    let bridge = roots.instance.bridge();
+    sh(&format!(
+        "ip link add {bridge} type bridge; ip route add 172.30.0.0/16 dev lo"
+    ));
+    let nft = Nft::open().unwrap();
+    assert!(matches!(preview(&roots), Err(BridgeError::NoSubnet { .. })));
+    sh("ip route del 172.30.0.0/16 dev lo; ip route add 172.30.0.0/23 dev lo");
+    assert_eq!(
+        preview(&roots).unwrap().subnet().to_string(),
+        "172.30.2.0/24"
+    );
+    assert!(matches!(
+        ensure(&roots, &nft),
+        Err(BridgeError::Foreign { .. })
+    ));
+    remove(&roots, &nft, "bridge").unwrap();
+    sh(&format!("ip link show {bridge}"));
+}
