@@ -6,7 +6,7 @@
 
 # What the assertions are made with, and Debian's own where busybox's lacks a flag. The shell is dash: Debian's
 # busybox shell runs its applets in place of the programs of the same name, so `ip` would never be iproute2's.
-guest_programs="dash ip nft jq findmnt mount umount unshare nsenter setpriv stat"
+guest_programs="dash ip nft jq findmnt mount umount unshare nsenter setpriv stat head"
 
 # fetch_kernel: the newest cloud kernel of this Debian, unpacked beneath the cache; sets $kernel and $release.
 fetch_kernel() {
@@ -93,7 +93,7 @@ build_base() {
     mv "$work/base.cpio" "$base"
 }
 
-# build_ours: our commands, stripped, and the guest's scripts.
+# build_ours: our commands, stripped, and the guest's scripts; the Rust tests too, if their turn comes.
 build_ours() {
     tree=$work/ours
     mkdir -p "$tree/usr/bin" "$tree/vm"
@@ -102,7 +102,23 @@ build_ours() {
         strip -o "$tree/usr/bin/$command" "$bins/$command"
     done
     cp -r "$here/guest/." "$here/t" "$tree/vm"
+    case ,$only, in *,rust,* | ,,) add_rust_tests "$tree" ;; esac
     pack "$tree" "$work/ours.cpio"
+}
+
+# add_rust_tests TREE: the test binaries of rust-tests.txt. They are static, so they run anywhere; and they have the path
+# of the commands they test compiled in (CARGO_BIN_EXE_…), so that path leads to the guest's commands.
+add_rust_tests() {
+    names=$(sed -e 's/#.*//' -e '/^skip /d' "$here/rust-tests.txt")
+    [ -n "$names" ] || return 0
+    mkdir -p "$1/vm/rust" "$1$(dirname "$bins")"
+    cp "$here/rust-tests.txt" "$1/vm"
+    ln -s /usr/bin "$1$bins"
+    # shellcheck disable=SC2046,SC2086 # a list of flags
+    (cd "$top" && cargo test --quiet --workspace --locked --no-run --message-format=json $(printf -- '--test %s ' $names)) >"$work/artifacts" ||
+        die "the Rust tests do not build" "cargo test --workspace --no-run"
+    jq -r 'select(.reason == "compiler-artifact" and .profile.test and .executable) | "\(.target.name) \(.executable)"' "$work/artifacts" |
+        while read -r name file; do strip -o "$1/vm/rust/$name" "$file"; done
 }
 
 # pack TREE FILE: uncompressed, since under emulation reading is cheaper than decompressing.
