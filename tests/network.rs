@@ -47,7 +47,9 @@ impl Machine {
             let path = std::fs::read_link("/proc/thread-self").unwrap();
             tell.send(format!("/proc/{}/ns/net", path.display()))
                 .unwrap();
-            inbox.into_iter().for_each(|job| job());
+            for job in inbox {
+                job();
+            }
         });
         Self {
             jobs,
@@ -147,11 +149,7 @@ fn the_same_with_and_without_br_netfilter() {
         println!("skip: the_same_with_and_without_br_netfilter: br_netfilter is not loaded");
         return;
     }
-    let other = if sh(&format!("cat {CALL}")) == "1\n" {
-        0
-    } else {
-        1
-    };
+    let other = i32::from(sh(&format!("cat {CALL}")) != "1\n");
     sh(&format!("echo {other} >{CALL}"));
     reach();
 }

@@ -8,11 +8,12 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 
 use kit_net::Nft;
-use kit_plan::Roots;
+use kit_plan::{Context, Header, Journal, Mark, Plan, Roots, Silent, SlotId};
+use kit_undo::Kernel;
 use nix::sched::{CloneFlags, unshare};
-use rbridge::BridgeError;
 use rbridge::lease::{acquire, leases, sweep};
 use rbridge::network::{Dir, ensure, preview, remove};
+use rbridge::{AcquireLease, BridgeError, HostPort, Join, Place, Publish, Target};
 use tempfile::TempDir;
 
 fn sh(script: &str) -> String {
@@ -152,4 +153,92 @@ fn somebody_elses_bridge_is_not_taken() {
     ));
     remove(&roots, &nft, "bridge").unwrap();
     sh(&format!("ip link show {bridge}"));
+}
+
+/// What `rrun` puts into a container's plan.
+fn container(roots: &Roots) -> Plan {
+    const ADDR: SlotId = SlotId("addr");
+    let network = preview(roots).unwrap();
+    let (dir, owner) = (Dir::new(roots, "bridge"), "c0ffee".to_owned());
+    let host = HostPort::parse("8080").unwrap();
+    let mut plan = Plan::new("rrun run");
+    plan.push(Join::new(roots, &network, &owner).unwrap());
+    plan.push(AcquireLease {
+        dir,
+        network,
+        owner,
+        slot: ADDR,
+    });
+    plan.push(Publish::new(
+        &roots.instance,
+        Place::default(),
+        host,
+        (Target::Slot(ADDR), 80),
+    ));
+    plan
+}
+
+/// Rules, the bridge's addresses, forwarding, and the names of the network's files.
+fn state(roots: &Roots) -> String {
+    let files = format!(
+        "cd {} && find networks -type f ! -name lock ! -name cursor | sort",
+        roots.run.display()
+    );
+    sh(&format!(
+        "nft list ruleset; ip -4 -o addr | sed 's/^[0-9]*//'; cat /proc/sys/net/ipv4/ip_forward; {files}; cat networks/bridge/network.json"
+    ))
+}
+
+#[test]
+fn a_container_joins_leases_and_publishes_and_leaves() {
+    own_netns();
+    let (_dir, roots) = roots();
+    let clean = sh("ip -j link; nft list ruleset");
+    let mark = Mark::new(roots.instance.clone());
+    let mut journal = Journal::in_memory(Header::new(&mark, "test").unwrap());
+    let mut cx = Context::new(mark);
+    let kernel = Kernel::new();
+    container(&roots)
+        .apply(&mut cx, &mut journal, &kernel, &mut Silent)
+        .unwrap();
+    assert!(
+        cx.kept::<Nft>().is_some(),
+        "the socket stays open for who applied the plan"
+    );
+    let ours = state(&roots);
+    assert!(
+        ours.contains("elements = { tcp . 8080 : 172.30.0.2 . 80 }"),
+        "{ours}"
+    );
+    assert!(
+        ours.contains("networks/bridge/leases/172.30.0.2\nnetworks/bridge/members/c0ffee\n"),
+        "{ours}"
+    );
+    // The end of a run: what is its own goes, the network stays until it is removed.
+    assert!(journal.rollback(&kernel, &mut Silent).is_empty());
+    let after = sh("nft list ruleset");
+    assert!(
+        after.contains("map ports") && !after.contains("8080"),
+        "{after}"
+    );
+    assert_eq!(
+        (
+            leases(&Dir::new(&roots, "bridge")).len(),
+            Dir::new(&roots, "bridge").list_members().len()
+        ),
+        (0, 0)
+    );
+    assert!(remove(&roots, &Nft::open().unwrap(), "bridge").unwrap());
+    assert_eq!(sh("ip -j link; nft list ruleset"), clean);
+
+    // The same by the script, on another host.
+    own_netns();
+    sh(&container(&roots).script().unwrap());
+    assert_eq!(state(&roots), ours);
+    std::fs::remove_file(Dir::new(&roots, "bridge").member("c0ffee")).unwrap();
+    assert!(remove(&roots, &Nft::open().unwrap(), "bridge").unwrap());
+    assert_eq!(
+        sh("nft list ruleset; cat /proc/sys/net/ipv4/ip_forward"),
+        "0\n"
+    );
 }

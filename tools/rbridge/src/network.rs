@@ -136,7 +136,7 @@ impl Dir {
     fn write(&self, network: &Network) -> Result<(), BridgeError> {
         let temporary = self.0.join(".network.json.new");
         // Strings and numbers only, which always serialize.
-        let text = serde_json::to_vec(network).unwrap_or_default();
+        let text = serde_json::to_string(network).unwrap_or_default() + "\n";
         let written =
             fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, self.record()));
         written.map_err(BridgeError::io("writing", self.record()))
@@ -287,6 +287,11 @@ impl Join {
         let dir = Dir::new(roots, &network.name);
         let mut lines = missing_lines(roots, network)?;
         lines.push(run!["mkdir", "-p", dir.members()]);
+        lines.push(Line::Write {
+            path: dir.record().into(),
+            // Strings and numbers only, which always serialize.
+            text: serde_json::to_string(network).unwrap_or_default().into(),
+        });
         lines.push(run!["touch", dir.member(member)]);
         Ok(Self {
             roots: roots.clone(),
