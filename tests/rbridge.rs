@@ -217,6 +217,106 @@ fn another_namespace_by_name() {
     done.unwrap();
 }
 
+/// Verb, exit code, what is said. BUSY is a port that this process, NAME with PID ME, listens on.
+const BAD: &[(&str, i32, &str)] = &[
+    (
+        "add br-0123456789abc",
+        1,
+        "naming link \"br-0123456789abc\": an interface name has at most 15 characters\n",
+    ),
+    ("add br0", 1, "creating link \"br0\": File exists\n"),
+    (
+        "add br9 --addr 10.0.0.1",
+        2,
+        "invalid value '10.0.0.1' for '--addr <CIDR>': reading address \"10.0.0.1\": it has no prefix length, such as /24\nhint: see rbridge add --help\n",
+    ),
+    (
+        "add br9 --addr 10.9.0.1/24 --addr 10.9.0.1/24",
+        1,
+        "adding address \"10.9.0.1/24\" to link number ",
+    ),
+    (
+        "del nope",
+        1,
+        "finding bridge \"nope\": no such bridge\nhint: rbridge list shows them; rbridge add nope makes it\n",
+    ),
+    (
+        "del v0",
+        1,
+        "using bridge \"v0\": it is a veth, not a bridge\n",
+    ),
+    (
+        "show lo",
+        1,
+        "using bridge \"lo\": it is a physical link, not a bridge\n",
+    ),
+    (
+        "attach br0 nope",
+        1,
+        "finding link \"nope\": no such link\n",
+    ),
+    (
+        "detach v0",
+        1,
+        "detaching link \"v0\": it is on no bridge\n",
+    ),
+    (
+        "nat plain on",
+        1,
+        "translating for bridge \"plain\": it has no IPv4 address to be the gateway\n",
+    ),
+    (
+        "nat plain off",
+        1,
+        "switching translation for bridge \"plain\" off: it is not on\n",
+    ),
+    (
+        "publish 8080:10.77.0.3:80",
+        1,
+        "publishing port \"8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\n",
+    ),
+    (
+        "publish 127.0.0.1:8080:10.77.0.3:80",
+        1,
+        "publishing port \"127.0.0.1:8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\n",
+    ),
+    (
+        "publish BUSY:10.77.0.3:80",
+        1,
+        "publishing port \"BUSY/tcp\": \"NAME\" (PID ME) has it\n",
+    ),
+    (
+        "publish 81:10.88.0.3:80",
+        1,
+        "publishing port \"81:10.88.0.3:80/tcp\": no bridge with translation on has 10.88.0.3 in its network\nhint: rbridge nat BRIDGE on\n",
+    ),
+    (
+        "publish 192.0.2.9:81:10.77.0.3:80",
+        1,
+        "publishing port \"192.0.2.9:81/tcp\": Cannot assign requested address\nhint: the address before the port must be one of this host's\n",
+    ),
+    (
+        "publish [::1]:81:10.77.0.3:80",
+        2,
+        "reading port \"[::1]:81:10.77.0.3:80\": the kernel cannot translate IPv6",
+    ),
+    (
+        "publish 81",
+        2,
+        "reading port \"81\": it is [IP:]PORT:ADDRESS:PORT[/udp]\n",
+    ),
+    (
+        "unpublish 9090",
+        1,
+        "unpublishing port \"9090\": it is not published\n",
+    ),
+    (
+        "list --netns nowhere",
+        1,
+        "opening network namespace \"nowhere\": no such namespace\n",
+    ),
+];
+
 #[test]
 fn what_goes_wrong_is_said_in_one_line_and_leaves_nothing() {
     let host = Host::new();
@@ -230,107 +330,13 @@ fn what_goes_wrong_is_said_in_one_line_and_leaves_nothing() {
     let me = std::process::id();
     let name = std::fs::read_to_string("/proc/self/comm").unwrap();
     let before = host.state();
-    for (args, code, said) in [
-        (
-            "add br-0123456789abc",
-            1,
-            "naming link \"br-0123456789abc\": an interface name has at most 15 characters\n",
-        ),
-        ("add br0", 1, "creating link \"br0\": File exists\n"),
-        (
-            "add br9 --addr 10.0.0.1",
-            2,
-            "invalid value '10.0.0.1' for '--addr <CIDR>': reading address \"10.0.0.1\": it has no prefix length, such as /24\nhint: see rbridge add --help\n",
-        ),
-        (
-            "add br9 --addr 10.9.0.1/24 --addr 10.9.0.1/24",
-            1,
-            "adding address \"10.9.0.1/24\" to link number ",
-        ),
-        (
-            "del nope",
-            1,
-            "finding bridge \"nope\": no such bridge\nhint: rbridge list shows them; rbridge add nope makes it\n",
-        ),
-        (
-            "del v0",
-            1,
-            "using bridge \"v0\": it is a veth, not a bridge\n",
-        ),
-        (
-            "show lo",
-            1,
-            "using bridge \"lo\": it is a physical link, not a bridge\n",
-        ),
-        (
-            "attach br0 nope",
-            1,
-            "finding link \"nope\": no such link\n",
-        ),
-        (
-            "detach v0",
-            1,
-            "detaching link \"v0\": it is on no bridge\n",
-        ),
-        (
-            "nat plain on",
-            1,
-            "translating for bridge \"plain\": it has no IPv4 address to be the gateway\n",
-        ),
-        (
-            "nat plain off",
-            1,
-            "switching translation for bridge \"plain\" off: it is not on\n",
-        ),
-        (
-            "publish 8080:10.77.0.3:80",
-            1,
-            "publishing port \"8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\n",
-        ),
-        (
-            "publish 127.0.0.1:8080:10.77.0.3:80",
-            1,
-            "publishing port \"127.0.0.1:8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\n",
-        ),
-        (
-            &format!("publish {busy}:10.77.0.3:80"),
-            1,
-            &format!(
-                "publishing port \"{busy}/tcp\": \"{}\" (PID {me}) has it\n",
-                name.trim_end()
-            ),
-        ),
-        (
-            "publish 81:10.88.0.3:80",
-            1,
-            "publishing port \"81:10.88.0.3:80/tcp\": no bridge with translation on has 10.88.0.3 in its network\nhint: rbridge nat BRIDGE on\n",
-        ),
-        (
-            "publish 192.0.2.9:81:10.77.0.3:80",
-            1,
-            "publishing port \"192.0.2.9:81/tcp\": Cannot assign requested address\nhint: the address before the port must be one of this host's\n",
-        ),
-        (
-            "publish [::1]:81:10.77.0.3:80",
-            2,
-            "reading port \"[::1]:81:10.77.0.3:80\": the kernel cannot translate IPv6",
-        ),
-        (
-            "publish 81",
-            2,
-            "reading port \"81\": it is [IP:]PORT:ADDRESS:PORT[/udp]\n",
-        ),
-        (
-            "unpublish 9090",
-            1,
-            "unpublishing port \"9090\": it is not published\n",
-        ),
-        (
-            "list --netns nowhere",
-            1,
-            "opening network namespace \"nowhere\": no such namespace\n",
-        ),
-    ] {
+    let fill = |text: &str| {
+        text.replace("BUSY", &busy.to_string())
+            .replace("NAME", name.trim_end())
+            .replace("ME", &me.to_string())
+    };
+    for (args, code, said) in BAD {
+        let (args, code, said) = (&fill(args), *code, fill(said));
         let (got, text) = host.fails(args);
         assert_eq!(got, code, "{args}: {text}");
         assert!(
