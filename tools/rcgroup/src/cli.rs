@@ -1,0 +1,309 @@
+//! The command line of `rcgroup`.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+use kit_cli::{Act, Failure, Output, Result, Row, emit, need_root};
+
+use crate::stats::{Entry, Stats};
+use crate::{CgroupError, Hierarchies, Limits, Setting, parse_bytes, parse_cpus};
+
+/// Control groups: this much and no more
+#[derive(Parser)]
+#[command(name = "rcgroup", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  rcgroup create web -m 64m --pids-limit 50      a group with limits
+  rcgroup exec web -- sh                         a program in it
+  rcgroup stats web                              what it uses
+  rcgroup map --cpu-shares 512                   which kernel file that becomes
+  rcgroup del web";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make cgroups, with limits
+    Create {
+        #[command(flatten)]
+        act: Act,
+        #[command(flatten)]
+        limits: LimitFlags,
+        /// Names; - reads them from standard input
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Delete cgroups
+    Del {
+        #[command(flatten)]
+        act: Act,
+        /// Kill what is inside, remove what is below, be quiet about what is not there
+        #[arg(long, short)]
+        force: bool,
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// List cgroups, all of the host's or those below one
+    List {
+        #[command(flatten)]
+        output: Output,
+        name: Option<String>,
+    },
+    /// Change the limits of a cgroup
+    Set {
+        #[command(flatten)]
+        act: Act,
+        #[command(flatten)]
+        limits: LimitFlags,
+        name: String,
+    },
+    /// Print a kernel file of a cgroup: rcgroup get web memory.max
+    Get { name: String, file: String },
+    /// Run a program in a cgroup
+    Exec {
+        name: String,
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// What cgroups use
+    Stats {
+        #[command(flatten)]
+        output: Output,
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Print which kernel files limits become, and by which formula
+    Map {
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        limits: LimitFlags,
+    },
+}
+
+/// docker's words.
+#[derive(Args)]
+struct LimitFlags {
+    /// Memory, like 100m or 2g
+    #[arg(short, long)]
+    memory: Option<String>,
+    /// Memory and swap together; -1 for no limit
+    #[arg(long, allow_hyphen_values = true)]
+    memory_swap: Option<String>,
+    /// Memory that is left alone while there is enough
+    #[arg(long)]
+    memory_reservation: Option<String>,
+    /// CPUs, like 1.5
+    #[arg(long)]
+    cpus: Option<String>,
+    /// CPU weight, 1024 by default
+    #[arg(short, long)]
+    cpu_shares: Option<u64>,
+    /// CPUs to run on, like 0-2,4
+    #[arg(long)]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes
+    #[arg(long)]
+    cpuset_mems: Option<String>,
+    /// Processes and threads
+    #[arg(long)]
+    pids_limit: Option<u64>,
+    /// Block I/O weight, 10 to 1000
+    #[arg(long, value_parser = clap::value_parser!(u16).range(10..=1000))]
+    blkio_weight: Option<u16>,
+}
+
+impl LimitFlags {
+    fn limits(self) -> std::result::Result<Limits, CgroupError> {
+        let bytes = |text: Option<String>| text.map(|text| parse_bytes(&text)).transpose();
+        let memory_swap_bytes = match self.memory_swap.as_deref() {
+            None => None,
+            Some("-1") => Some(-1),
+            Some(text) => Some(parse_bytes(text)? as i64),
+        };
+        Ok(Limits {
+            memory_bytes: bytes(self.memory)?,
+            memory_swap_bytes,
+            memory_reservation_bytes: bytes(self.memory_reservation)?,
+            nano_cpus: self.cpus.map(|text| parse_cpus(&text)).transpose()?,
+            cpu_shares: self.cpu_shares,
+            cpuset_cpus: self.cpuset_cpus,
+            cpuset_mems: self.cpuset_mems,
+            pids: self.pids_limit,
+            blkio_weight: self.blkio_weight,
+        })
+    }
+}
+
+fn fault(error: CgroupError) -> Failure {
+    let exit = if matches!(
+        error,
+        CgroupError::BadValue { .. } | CgroupError::BadName { .. }
+    ) {
+        2
+    } else {
+        1
+    };
+    let hint = error.hint();
+    Failure::new(error).hint_from(hint.as_deref()).exit(exit)
+}
+
+pub fn dispatch(cli: Cli) -> Result {
+    let host = Hierarchies::detect().map_err(fault)?;
+    match cli.verb {
+        Verb::Create { act, limits, names } => {
+            let (names, limits) = (
+                kit_cli::names(&names, &["cgroup"])?,
+                limits.limits().map_err(fault)?,
+            );
+            root_unless(act, "creating a cgroup")?;
+            for name in &names {
+                act.run(&crate::create::plan(&host, name, &limits).map_err(fault)?)?;
+                if !act.dry_run {
+                    emit(&format!("{name}\n"))?;
+                }
+            }
+            Ok(0)
+        }
+        Verb::Del { act, force, names } => {
+            let names = kit_cli::names(&names, &["cgroup"])?;
+            root_unless(act, "deleting a cgroup")?;
+            kit_cli::each(&names, |name| match crate::del::plan(&host, name, force) {
+                Err(CgroupError::Unknown { .. }) if force => Ok(()),
+                Err(error) => Err(fault(error).into()),
+                Ok(plan) => act.run(&plan),
+            })
+        }
+        Verb::List { output, name } => {
+            output.list(&crate::stats::list(&host, name.as_deref()).map_err(fault)?)?;
+            Ok(0)
+        }
+        Verb::Set { act, limits, name } => {
+            let limits = limits.limits().map_err(fault)?;
+            root_unless(act, "changing a cgroup")?;
+            act.run(&crate::set::plan(&host, &name, &limits).map_err(fault)?)?;
+            Ok(0)
+        }
+        Verb::Get { name, file } => get(&host, &name, &file),
+        Verb::Exec { name, command } => {
+            need_root("joining a cgroup")?;
+            match crate::exec::exec(&host, &name, &command) {
+                Err(error) => Err(Failure::new(&error).exit(error.exit_code()).into()),
+            }
+        }
+        Verb::Stats { output, names } => {
+            let names = kit_cli::names(&names, &["cgroup"])?;
+            let all: std::result::Result<Vec<Stats>, _> = names
+                .iter()
+                .map(|name| crate::stats::stats(&host, name))
+                .collect();
+            output.list(&all.map_err(fault)?)?;
+            Ok(0)
+        }
+        Verb::Map { output, limits } => {
+            let limits = limits.limits().map_err(fault)?;
+            output.list(&crate::settings(&host, &limits).map_err(fault)?)?;
+            Ok(0)
+        }
+    }
+}
+
+fn root_unless(act: Act, doing: &str) -> Result<()> {
+    if act.dry_run {
+        Ok(())
+    } else {
+        need_root(doing)
+    }
+}
+
+fn get(host: &Hierarchies, name: &str, file: &str) -> Result {
+    if file.contains('/') {
+        return Err(Failure::usage(format!(
+            "reading \"{file}\": a control file's name has no slash"
+        ))
+        .into());
+    }
+    let group = host.existing(name).map_err(fault)?;
+    let path = group
+        .unique_dirs()
+        .into_iter()
+        .map(|dir| dir.join(file))
+        .find(|path| path.is_file());
+    let Some(path) = path else {
+        return Err(Failure::new(format!(
+            "reading \"{file}\" of cgroup \"{name}\": no such file"
+        ))
+        .hint("ls the group's directory under /sys/fs/cgroup")
+        .into());
+    };
+    emit(&format!("{}\n", crate::read(&path).map_err(fault)?))?;
+    Ok(0)
+}
+
+impl Row for Entry {
+    const HEAD: &'static [&'static str] = &["NAME", "CONTROLLERS", "PIDS"];
+
+    fn cells(&self) -> Vec<String> {
+        let pids: Vec<String> = self.pids.iter().map(ToString::to_string).collect();
+        vec![
+            self.name.clone(),
+            self.controllers.join(","),
+            pids.join(","),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Row for Stats {
+    const HEAD: &'static [&'static str] = &[
+        "NAME",
+        "MEMORY",
+        "LIMIT",
+        "PEAK",
+        "CPU_USEC",
+        "PIDS",
+        "OOM_KILLS",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let show =
+            |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let all = [
+            self.memory_bytes,
+            self.memory_limit_bytes,
+            self.memory_peak_bytes,
+            self.cpu_usec,
+            self.pids,
+            self.oom_kills,
+        ];
+        std::iter::once(self.name.clone())
+            .chain(all.map(show))
+            .collect()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Row for Setting {
+    const HEAD: &'static [&'static str] = &["CONTROLLER", "FILE", "TEXT", "FORMULA"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.controller.to_owned(),
+            self.file.to_owned(),
+            self.text.clone(),
+            self.formula.to_owned(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.file.to_owned()
+    }
+}

@@ -1,0 +1,227 @@
+//! `rcgroup create`: the directories, then the limits.
+
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+
+use crate::hierarchy::check_name;
+use crate::set::SetLimit;
+use crate::{CgroupError, Group, Hierarchies, Limits, Mode, settings, write};
+
+/// Controllers that every cgroup of v1 has a directory for: what is limited comes on top.
+const ALWAYS: [&str; 4] = ["cpuacct", "freezer", "memory", "pids"];
+
+/// What `create` does: no limit of somebody else's is touched, the name must be free.
+pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, CgroupError> {
+    check_name(name)?;
+    if host.existing(name).is_ok() {
+        return Err(CgroupError::Exists {
+            name: name.to_owned(),
+        });
+    }
+    let mut plan = Plan::new(format!("rcgroup create {name}"));
+    for step in steps(host, name, &ALWAYS, limits)? {
+        plan.push_boxed(step);
+    }
+    Ok(plan)
+}
+
+/// The steps that make cgroup `name` with directories for `controllers` and for what `limits` need.
+pub fn steps(
+    host: &Hierarchies,
+    name: &str,
+    controllers: &[&str],
+    limits: &Limits,
+) -> Result<Vec<Box<dyn Step>>, CgroupError> {
+    let settings = settings(host, limits)?;
+    let mut wanted: Vec<&str> = controllers.to_vec();
+    wanted.extend(settings.iter().map(|setting| setting.controller));
+    wanted.sort_unstable();
+    wanted.dedup();
+    let group = host.group(name, &wanted);
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let enable = if host.mode == Mode::V2 {
+        v2_controllers(host, &wanted)
+    } else {
+        Vec::new()
+    };
+    for dir in group.unique_dirs() {
+        let root = host.v2.clone().filter(|_| host.mode == Mode::V2);
+        steps.push(Box::new(MakeDir {
+            dir: dir.to_owned(),
+            root,
+            enable: enable.clone(),
+        }));
+    }
+    if group.dirs.contains_key("cpuset") {
+        steps.push(Box::new(FillCpuset {
+            group: group.clone(),
+        }));
+    }
+    for setting in settings {
+        if let Some(dir) = group.dir(setting.controller) {
+            steps.push(Box::new(SetLimit {
+                path: dir.join(setting.file),
+                setting,
+                fresh: true,
+            }));
+        }
+    }
+    Ok(steps)
+}
+
+/// Those of the wanted controllers that the v2 root has.
+fn v2_controllers(host: &Hierarchies, wanted: &[&str]) -> Vec<String> {
+    let root = host.v2.clone().unwrap_or_default();
+    let available = std::fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
+    let has = |name: &&&str| available.split_whitespace().any(|there| there == **name);
+    wanted
+        .iter()
+        .filter(has)
+        .map(|name| (*name).to_owned())
+        .collect()
+}
+
+/// One directory. On v2 the controllers are enabled in each group above it first.
+struct MakeDir {
+    dir: PathBuf,
+    root: Option<PathBuf>,
+    enable: Vec<String>,
+}
+
+impl MakeDir {
+    /// The groups above, from the root of the hierarchy down.
+    fn above(&self) -> Vec<&Path> {
+        let Some(root) = &self.root else {
+            return Vec::new();
+        };
+        let mut above: Vec<&Path> = self
+            .dir
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| dir.starts_with(root))
+            .collect();
+        above.reverse();
+        above
+    }
+
+    fn controllers(&self) -> String {
+        self.enable
+            .iter()
+            .map(|name| "+".to_owned() + name)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+impl Step for MakeDir {
+    fn meta(&self) -> Meta {
+        let mut lines = Vec::new();
+        if let Some(parent) = self.dir.parent() {
+            lines.push(run!["mkdir", "-p", parent]);
+        }
+        if !self.enable.is_empty() {
+            for dir in self.above() {
+                let path = dir.join("cgroup.subtree_control").into();
+                lines.push(Line::Write {
+                    path,
+                    text: self.controllers().into(),
+                });
+            }
+        }
+        lines.push(run!["mkdir", &self.dir]);
+        Meta::new(
+            "cgroup.make",
+            "what it uses is counted here, and limited",
+            Shell::Exact(lines),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::cgroup(&self.dir)]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        make(self).map_err(step_error)?;
+        Ok(Done::made(vec![Undo::cgroup(&self.dir).identified()]))
+    }
+}
+
+fn make(step: &MakeDir) -> Result<(), CgroupError> {
+    if let Some(parent) = step.dir.parent() {
+        std::fs::create_dir_all(parent).map_err(CgroupError::io("making cgroup", parent))?;
+    }
+    if !step.enable.is_empty() {
+        for dir in step.above() {
+            enable(dir, step)?;
+        }
+    }
+    std::fs::create_dir(&step.dir).map_err(CgroupError::io("making cgroup", &step.dir))
+}
+
+fn enable(dir: &Path, step: &MakeDir) -> Result<(), CgroupError> {
+    let path = dir.join("cgroup.subtree_control");
+    let on = crate::read(&path)?;
+    if step
+        .enable
+        .iter()
+        .all(|name| on.split(' ').any(|there| there == name))
+    {
+        return Ok(());
+    }
+    write(&path, &step.controllers())
+}
+
+/// A v1 cpuset takes no process before it has CPUs and memory nodes: those of its parent (cpuset(7)).
+struct FillCpuset {
+    group: Group,
+}
+
+impl FillCpuset {
+    fn dir(&self) -> &Path {
+        self.group.dir("cpuset").unwrap_or(Path::new("/"))
+    }
+}
+
+impl Step for FillCpuset {
+    fn meta(&self) -> Meta {
+        let lines = ["cpuset.cpus", "cpuset.mems"].map(|file| {
+            let script = "cat \"$1/../$2\" >\"$1/$2\"";
+            run!["sh", "-c", script, "sh", self.dir(), file]
+        });
+        Meta::new(
+            "cgroup.cpuset",
+            "a cpuset takes nobody before it has CPUs and memory nodes",
+            Shell::Exact(lines.to_vec()),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let mut chain: Vec<&Path> = self.dir().ancestors().collect();
+        chain.retain(|dir| dir.join("cpuset.cpus").exists());
+        chain.reverse();
+        for pair in chain.windows(2) {
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                let own = crate::read(&pair[1].join(file)).map_err(step_error)?;
+                if own.is_empty() {
+                    let parents = crate::read(&pair[0].join(file)).map_err(step_error)?;
+                    write(&pair[1].join(file), &parents).map_err(step_error)?;
+                }
+            }
+        }
+        Ok(Done::nothing())
+    }
+}
+
+pub(crate) fn step_error(error: CgroupError) -> StepError {
+    let hint = error.hint();
+    let error = StepError::whole(error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}

@@ -1,0 +1,79 @@
+//! `rcgroup del`: exact; with force what is inside is killed, and what is below goes too.
+
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use rustix::io::Errno;
+
+use crate::create::step_error;
+use crate::{CgroupError, Hierarchies, member};
+
+/// What `del` does.
+pub fn plan(host: &Hierarchies, name: &str, force: bool) -> Result<Plan, CgroupError> {
+    crate::check_name(name)?;
+    let group = host.existing(name)?;
+    let pids = member::pids(&group)?;
+    let below: usize = group
+        .unique_dirs()
+        .iter()
+        .map(|dir| member::below(dir).len())
+        .sum();
+    if !force && (!pids.is_empty() || below > 0) {
+        return Err(CgroupError::Busy {
+            name: name.to_owned(),
+            pids,
+            groups: below,
+        });
+    }
+    let mut plan = Plan::new(format!("rcgroup del {name}"));
+    for dir in group.unique_dirs() {
+        plan.push(Remove {
+            dir: dir.to_owned(),
+            force,
+        });
+    }
+    Ok(plan)
+}
+
+struct Remove {
+    dir: PathBuf,
+    force: bool,
+}
+
+impl Step for Remove {
+    fn meta(&self) -> Meta {
+        let remove = if self.force {
+            let script = "find \"$1\" -depth -type d | while read -r d; do \
+                while read -r p; do kill -KILL \"$p\" 2>/dev/null || :; done <\"$d/cgroup.procs\"; \
+                n=0; until rmdir \"$d\" 2>/dev/null; do [ $((n += 1)) -lt 500 ]; sleep 0.01; done; done";
+            run!["sh", "-c", script, "sh", &self.dir]
+        } else {
+            run!["rmdir", &self.dir]
+        };
+        Meta::new(
+            "cgroup.remove",
+            "the group goes, and its limits",
+            Shell::Exact(vec![remove]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        if self.force {
+            member::kill_and_remove(&self.dir).map_err(step_error)?;
+        } else {
+            rustix::fs::rmdir(&self.dir).map_err(|errno| {
+                let error = StepError::new(format!("deleting cgroup {:?}", self.dir), errno);
+                if errno == Errno::BUSY {
+                    error.hint("something has just moved in: --force kills it")
+                } else {
+                    error
+                }
+            })?;
+        }
+        Ok(Done::nothing())
+    }
+}

@@ -1,0 +1,108 @@
+//! What can go wrong with a cgroup. The kernel's errno often means something else than it says.
+
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    #[error("finding cgroups: none are mounted")]
+    NotMounted,
+    #[error("finding cgroups: {path:?} is a {kind}, not a cgroup filesystem")]
+    NotCgroup { path: PathBuf, kind: &'static str },
+    #[error("limiting {what}: no hierarchy has the {controller} controller")]
+    NoController {
+        controller: &'static str,
+        what: &'static str,
+    },
+    #[error("naming cgroup {name:?}: {reason}")]
+    BadName { name: String, reason: &'static str },
+    #[error("creating cgroup {name:?}: it exists")]
+    Exists { name: String },
+    #[error("finding cgroup {name:?}: no such cgroup")]
+    Unknown { name: String },
+    #[error("deleting cgroup {name:?}: {}", busy(.pids, *.groups))]
+    Busy {
+        name: String,
+        pids: Vec<i32>,
+        groups: usize,
+    },
+    #[error("{doing} {path:?}: {source}")]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("setting {path:?} to {wanted}: the kernel kept {kept}")]
+    NoEffect {
+        path: PathBuf,
+        wanted: String,
+        kept: String,
+    },
+    #[error("reading {what} \"{text}\": {reason}")]
+    BadValue {
+        what: &'static str,
+        text: String,
+        reason: &'static str,
+    },
+}
+
+fn busy(pids: &[i32], groups: usize) -> String {
+    let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+    if pids.is_empty() {
+        format!("it has {groups} cgroups below it")
+    } else {
+        format!("processes {} are in it", pids.join(", "))
+    }
+}
+
+impl CgroupError {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotMounted => Some("mount -t cgroup2 cgroup2 /sys/fs/cgroup".to_owned()),
+            Self::NoController { .. } => Some(
+                "the kernel lacks it, or it is disabled on its command line: see /proc/cgroups"
+                    .to_owned(),
+            ),
+            Self::Exists { name } => Some(format!(
+                "rcgroup set {name} changes it; rcgroup del {name} removes it"
+            )),
+            Self::Unknown { .. } => Some("rcgroup list shows them".to_owned()),
+            Self::Busy { name, .. } => {
+                Some(format!("rcgroup del --force {name} kills what is inside"))
+            }
+            Self::Io { source, path, .. } => io_hint(source, path),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(
+        doing: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+fn io_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
+    let errno = rustix::io::Errno::from_io_error(source)?;
+    let file = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    Some(match errno {
+        rustix::io::Errno::BUSY if file == "cgroup.subtree_control" || file == "cgroup.procs" => {
+            "on cgroup v2 a group has processes or children with controllers, not both: move its processes to a leaf".to_owned()
+        }
+        rustix::io::Errno::BUSY if file.starts_with("memory.limit") => "more memory than that is in use already".to_owned(),
+        rustix::io::Errno::NOENT if file == "cgroup.subtree_control" => {
+            "the parent does not have that controller: see its cgroup.controllers".to_owned()
+        }
+        rustix::io::Errno::ROFS => "cgroups are mounted read-only here: inside a container?".to_owned(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,241 @@
+//! Which hierarchies this host has, and where. From `/proc/self/mountinfo` (proc(5)), each checked by its
+//! filesystem's magic: a directory of that name on a tmpfs limits nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::statfs;
+
+use crate::CgroupError;
+
+const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+
+/// How the controllers are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Controllers on v1 hierarchies; no v2.
+    V1,
+    /// Controllers on v1, and a v2 hierarchy without them beside.
+    Hybrid,
+    /// Pure v2.
+    V2,
+}
+
+/// The hierarchies of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchies {
+    /// v1: mount point by controller. cpu and cpuacct may share one.
+    pub v1: BTreeMap<String, PathBuf>,
+    pub v2: Option<PathBuf>,
+    pub mode: Mode,
+}
+
+/// The directories of one cgroup, one on v2, several on v1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub name: String,
+    /// By controller; on v2 the one entry `""`.
+    pub dirs: BTreeMap<String, PathBuf>,
+}
+
+impl Hierarchies {
+    pub fn detect() -> Result<Self, CgroupError> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo");
+        let mounts = mounts.map_err(CgroupError::io(
+            "reading",
+            Path::new("/proc/self/mountinfo"),
+        ))?;
+        let found = Self::parse(&mounts)?;
+        for (path, magic) in found
+            .v1
+            .values()
+            .map(|path| (path, CGROUP_SUPER_MAGIC))
+            .chain(found.v2.iter().map(|path| (path, CGROUP2_SUPER_MAGIC)))
+        {
+            match statfs(path) {
+                Ok(stat) if stat.f_type == magic => {}
+                // Something else was mounted over it.
+                _ => {
+                    return Err(CgroupError::NotCgroup {
+                        path: path.clone(),
+                        kind: "different filesystem",
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// From the text of mountinfo.
+    pub fn parse(mountinfo: &str) -> Result<Self, CgroupError> {
+        const CONTROLLERS: [&str; 13] = [
+            "cpu",
+            "cpuacct",
+            "cpuset",
+            "memory",
+            "devices",
+            "freezer",
+            "blkio",
+            "pids",
+            "net_cls",
+            "net_prio",
+            "perf_event",
+            "hugetlb",
+            "rdma",
+        ];
+        let (mut v1, mut v2) = (BTreeMap::new(), None);
+        for line in mountinfo.lines() {
+            let Some((before, after)) = line.split_once(" - ") else {
+                continue;
+            };
+            let Some(point) = before.split(' ').nth(4).map(PathBuf::from) else {
+                continue;
+            };
+            let mut after = after.split(' ');
+            match (after.next(), after.nth(1)) {
+                (Some("cgroup2"), _) => v2 = v2.or(Some(point)),
+                (Some("cgroup"), Some(options)) => {
+                    for controller in options
+                        .split(',')
+                        .filter(|option| CONTROLLERS.contains(option))
+                    {
+                        v1.entry(controller.to_owned())
+                            .or_insert_with(|| point.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mode = match (v1.is_empty(), &v2) {
+            (true, None) => return Err(CgroupError::NotMounted),
+            (true, Some(_)) => Mode::V2,
+            (false, None) => Mode::V1,
+            (false, Some(_)) => Mode::Hybrid,
+        };
+        Ok(Self { v1, v2, mode })
+    }
+
+    /// The directories of cgroup `name` for these v1 controllers; those this host lacks are left out. On v2
+    /// there is one, whatever the controllers.
+    pub fn group(&self, name: &str, controllers: &[&str]) -> Group {
+        let dirs = match (&self.mode, &self.v2) {
+            (Mode::V2, Some(root)) => BTreeMap::from([(String::new(), root.join(name))]),
+            _ => controllers
+                .iter()
+                .filter_map(|controller| {
+                    Some((
+                        (*controller).to_owned(),
+                        self.v1.get(*controller)?.join(name),
+                    ))
+                })
+                .collect(),
+        };
+        Group {
+            name: name.to_owned(),
+            dirs,
+        }
+    }
+
+    /// Cgroup `name` as it is: the directories that exist.
+    pub fn existing(&self, name: &str) -> Result<Group, CgroupError> {
+        let all: Vec<&str> = self.v1.keys().map(String::as_str).collect();
+        let mut group = self.group(name, &all);
+        group.dirs.retain(|_, dir| dir.is_dir());
+        if group.dirs.is_empty() {
+            Err(CgroupError::Unknown {
+                name: name.to_owned(),
+            })
+        } else {
+            Ok(group)
+        }
+    }
+}
+
+impl Group {
+    /// The directory with `controller`'s files.
+    pub fn dir(&self, controller: &str) -> Option<&Path> {
+        self.dirs
+            .get("")
+            .or_else(|| self.dirs.get(controller))
+            .map(PathBuf::as_path)
+    }
+
+    /// Each directory once; controllers may share one.
+    pub fn unique_dirs(&self) -> Vec<&Path> {
+        let mut dirs: Vec<&Path> = self.dirs.values().map(PathBuf::as_path).collect();
+        dirs.sort();
+        dirs.dedup();
+        dirs
+    }
+}
+
+/// A name is a path below the root of each hierarchy, and may not leave it.
+pub fn check_name(name: &str) -> Result<(), CgroupError> {
+    let wrong = |reason| {
+        Err(CgroupError::BadName {
+            name: name.to_owned(),
+            reason,
+        })
+    };
+    if name.is_empty() {
+        return wrong("it is empty");
+    }
+    if name.starts_with('/') {
+        return wrong("it begins with a slash; names are relative to the hierarchy's root");
+    }
+    for part in name.split('/') {
+        match part {
+            "" | "." | ".." => return wrong("it has an empty, \".\" or \"..\" part"),
+            _ if part.contains(|c: char| c.is_control()) => {
+                return wrong("it has a control character");
+            }
+            _ if part.starts_with("cgroup.") => {
+                return wrong("names that begin with \"cgroup.\" are the kernel's");
+            }
+            _ if part.len() > 255 => return wrong("a part is longer than 255 bytes"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V1: &str = "30 25 0:26 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
+                      31 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+    const V2: &str = "32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate\n";
+
+    #[test]
+    fn the_three_arrangements() {
+        assert_eq!(Hierarchies::parse(V1).unwrap().mode, Mode::V1);
+        assert_eq!(
+            Hierarchies::parse(&format!("{V1}{V2}")).unwrap().mode,
+            Mode::Hybrid
+        );
+        assert_eq!(Hierarchies::parse(V2).unwrap().mode, Mode::V2);
+        assert!(matches!(
+            Hierarchies::parse(""),
+            Err(CgroupError::NotMounted)
+        ));
+    }
+
+    #[test]
+    fn controllers_that_share_a_hierarchy_share_a_directory() {
+        let group = Hierarchies::parse(V1)
+            .unwrap()
+            .group("web", &["cpu", "cpuacct", "memory", "pids"]);
+        assert_eq!(group.dirs.len(), 3);
+        assert_eq!(group.unique_dirs().len(), 2);
+    }
+
+    #[test]
+    fn a_name_stays_below_the_root() {
+        for bad in ["", "/x", "a/../b", "a//b", "cgroup.x", "a\n"] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_name("boxkit/web").is_ok());
+    }
+}

@@ -1,0 +1,125 @@
+//! `rcgroup set`: limits of a cgroup that exists.
+
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
+
+use crate::create::step_error;
+use crate::{CgroupError, Hierarchies, Limits, Setting, read, settings, write};
+
+/// What `set` does.
+pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, CgroupError> {
+    let group = host.existing(name)?;
+    let mut plan = Plan::new(format!("rcgroup set {name}"));
+    for setting in settings(host, limits)? {
+        let dir = group
+            .dir(setting.controller)
+            .ok_or(CgroupError::NoController {
+                controller: setting.controller,
+                what: setting.formula,
+            })?;
+        plan.push(SetLimit {
+            path: dir.join(setting.file),
+            setting,
+            fresh: false,
+        });
+    }
+    Ok(plan)
+}
+
+/// One kernel file. Memory and swap together may not be less than memory at any moment, so where the order of
+/// the list is refused, the other one is taken.
+pub(crate) struct SetLimit {
+    pub path: PathBuf,
+    pub setting: Setting,
+    /// The group is new and goes as a whole.
+    pub fresh: bool,
+}
+
+impl Step for SetLimit {
+    fn meta(&self) -> Meta {
+        let line = Line::Write {
+            path: (&self.path).into(),
+            text: (&self.setting.text).into(),
+        };
+        let lines = if self.setting.optional && !self.path.exists() {
+            Vec::new()
+        } else {
+            vec![line]
+        };
+        Meta::new(
+            "cgroup.limit",
+            format!("{}: {}", self.setting.file, self.setting.formula),
+            Shell::Exact(lines),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // On a new group it goes with its directory; on one that exists the old value goes back.
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        if self.setting.optional && !self.path.exists() {
+            return Ok(Done::nothing().note(format!("this kernel has no {}", self.setting.file)));
+        }
+        let was = read(&self.path).map_err(step_error)?;
+        let written = write(&self.path, &self.setting.text);
+        if let Err(error) = written {
+            raise_total_first(self).map_err(|_| step_error(error))?;
+        }
+        let now = read(&self.path).map_err(step_error)?;
+        if !took(&self.setting.text, &now) {
+            let (path, wanted) = (self.path.clone(), self.setting.text.clone());
+            return Err(step_error(CgroupError::NoEffect {
+                path,
+                wanted,
+                kept: now,
+            }));
+        }
+        if self.fresh {
+            return Ok(Done::nothing());
+        }
+        let undo = Undo::Restore {
+            path: self.path.clone(),
+            was,
+            wrote: now,
+            done: true,
+        };
+        Ok(Done::made(vec![undo]))
+    }
+}
+
+/// Raising memory above the old total of memory and swap is EINVAL: the total goes out of the way first.
+fn raise_total_first(step: &SetLimit) -> Result<(), CgroupError> {
+    let total = step.path.with_file_name("memory.memsw.limit_in_bytes");
+    write(&total, "-1")?;
+    write(&step.path, &step.setting.text)
+}
+
+/// Whether the file says what was written, allowing for what the kernel does to numbers: pages, "-1", "max".
+fn took(wrote: &str, now: &str) -> bool {
+    const PAGE: u64 = 4096;
+    match (wrote.parse::<u64>(), now.parse::<u64>()) {
+        (Ok(wrote), Ok(now)) => wrote == now || (wrote >= PAGE && now == wrote / PAGE * PAGE),
+        // No limit reads back as the largest number.
+        (Err(_), Ok(_)) => wrote == "-1",
+        _ => now == wrote || now == format!("default {wrote}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::took;
+
+    #[test]
+    fn what_the_kernel_rounds_is_believed() {
+        assert!(
+            took("4097", "4096")
+                && took("-1", "9223372036854771712")
+                && took("max", "max")
+                && took("7", "7")
+        );
+        assert!(!took("8192", "4096") && !took("7", "8"));
+    }
+}
