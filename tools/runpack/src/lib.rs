@@ -19,13 +19,24 @@
 //! # Ok::<(), runpack::StoreError>(())
 //! ```
 
+mod bundle;
+pub mod change;
+pub mod cli;
 mod config;
 mod digest;
 mod error;
+pub mod images;
+pub mod import;
 pub mod layer;
+pub mod load;
 pub mod pack;
 mod reference;
+pub mod rmi;
+pub mod save;
+pub mod source;
 mod store;
+pub mod tag;
+pub mod unpack;
 
 pub use config::config_of;
 pub use error::StoreError;

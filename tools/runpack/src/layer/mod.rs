@@ -19,6 +19,7 @@ use oci_spec::image::Digest;
 use rustix::io::Errno;
 
 pub use implicit::adopt_implicit;
+pub(crate) use stream::decoder;
 
 use crate::error::io_hint;
 use extract::Extractor;

@@ -56,7 +56,7 @@ pub struct PackArgs {
 
 const EXAMPLES: &str = "Examples:
   runpack pack -t tools --bin sh ls cat ps          a small Unix
-  runpack pack -t web --bin ./server --cmd './server 8080' --expose 8080 --add ./site:/data
+  runpack pack -t web --bin ./server --cmd 'server 8080' --expose 8080 --add ./site:/data
   runpack pack -t py --bin python3.11 --add /usr/lib/python3.11";
 
 /// `runpack pack`.

@@ -33,7 +33,8 @@ pub fn find(
     cwd: &Path,
 ) -> Result<PathBuf, PackError> {
     if name.as_bytes().contains(&b'/') {
-        let path = cwd.join(name);
+        // Without the "." of ./name: it would show in the image's command.
+        let path: PathBuf = cwd.join(name).components().collect();
         return match host.walk(&path) {
             Ok(_) => Ok(path),
             Err(source) => Err(PackError::io(Call::Open, &path, source)),

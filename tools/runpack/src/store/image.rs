@@ -70,28 +70,31 @@ impl Store {
         layers: Vec<Descriptor>,
         names: &[Reference],
     ) -> Result<ImageId, StoreError> {
-        let bytes = to_json(config).map_err(|e| malformed("configuration", "", &e))?;
-        self.commit_raw(&bytes, layers, names)
+        let (id, manifest) = self.put_config(config, layers)?;
+        self.commit_manifest(&manifest, MediaType::ImageManifest, &id, names)
     }
 
-    /// The same, with the configuration's own bytes: an image that is loaded keeps its ID.
-    pub(crate) fn commit_raw(
+    /// The same, with the layers unpacked first: if one does not unpack, there is no image.
+    pub fn commit_unpacked(
         &self,
-        config: &[u8],
+        config: &ImageConfiguration,
         layers: Vec<Descriptor>,
         names: &[Reference],
     ) -> Result<ImageId, StoreError> {
-        let config = self.put_blob(config, MediaType::ImageConfig, None)?;
-        let id = config.digest().clone();
-        let manifest = ImageManifestBuilder::default()
-            .schema_version(2_u32)
-            .media_type(MediaType::ImageManifest)
-            .config(config)
-            .layers(layers)
-            .build()
-            .map_err(|e| malformed("manifest", "", &e))?;
-        let bytes = to_json(&manifest).map_err(|e| malformed("manifest", "", &e))?;
-        self.commit_manifest(&bytes, MediaType::ImageManifest, &id, names)
+        let (id, manifest) = self.put_config(config, layers)?;
+        let put = self.put_blob(&manifest[..], MediaType::ImageManifest, None)?;
+        self.unpack_missing(&self.unnamed(&put)?)?;
+        self.commit_manifest(&manifest, MediaType::ImageManifest, &id, names)
+    }
+
+    fn put_config(
+        &self,
+        config: &ImageConfiguration,
+        layers: Vec<Descriptor>,
+    ) -> Result<(ImageId, Vec<u8>), StoreError> {
+        let bytes = to_json(config).map_err(|e| malformed("configuration", "", &e))?;
+        let config = self.put_blob(&bytes[..], MediaType::ImageConfig, None)?;
+        Ok((config.digest().clone(), manifest_of(config, layers)?))
     }
 
     /// The same, with the manifest's own bytes, its configuration and layers put before.
@@ -228,6 +231,14 @@ impl Store {
             .map_err(|e| malformed("manifest", descriptor.digest().as_ref(), &e))
     }
 
+    /// An image whose manifest has been put, and which the index does not have yet.
+    pub(crate) fn unnamed(&self, manifest: &Descriptor) -> Result<Image, StoreError> {
+        let entry = Entry {
+            descriptor: manifest.clone(),
+        };
+        self.image(&entry, Vec::new())
+    }
+
     fn image(&self, entry: &Entry, names: Vec<Reference>) -> Result<Image, StoreError> {
         let manifest = self.manifest(&entry.descriptor)?;
         let id = manifest.config().digest().clone();
@@ -257,6 +268,21 @@ impl Store {
         });
         Ok(each.sum())
     }
+}
+
+/// A manifest's bytes.
+pub(crate) fn manifest_of(
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+) -> Result<Vec<u8>, StoreError> {
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(2_u32)
+        .media_type(MediaType::ImageManifest)
+        .config(config)
+        .layers(layers)
+        .build()
+        .map_err(|e| malformed("manifest", "", &e))?;
+    to_json(&manifest).map_err(|e| malformed("manifest", "", &e))
 }
 
 fn seconds(text: &str) -> Option<i64> {

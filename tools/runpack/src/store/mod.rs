@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
+pub(crate) use blob::copy;
 pub use blob::{BlobWriter, Compression};
+pub(crate) use image::manifest_of;
 pub use image::{Image, ImageId};
 pub use pin::Pin;
 pub use remove::{Gone, Removed};

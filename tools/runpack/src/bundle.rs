@@ -1,0 +1,139 @@
+//! The `config.json` of a bundle: what the image says a container starts with, in the terms of the OCI runtime specification.
+//! The plainest one that runc and crun run; `rrun bundle` makes those of real containers.
+
+use std::path::Path;
+
+use oci_spec::runtime::{Process, Root, Spec, User};
+
+use crate::source::SourceError;
+use crate::{Image, StoreError};
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Writes `config.json` beside `rootfs`, in whose files a user's name is looked up.
+pub(crate) fn write_config(image: &Image, bundle: &Path) -> Result<(), SourceError> {
+    let config = image.config.config().clone().unwrap_or_default();
+    let mut args = config.entrypoint().clone().unwrap_or_default();
+    args.extend(config.cmd().clone().unwrap_or_default());
+    if args.is_empty() {
+        args.push("sh".to_owned());
+    }
+    let mut env = config.env().clone().unwrap_or_default();
+    if !env.iter().any(|line| line.starts_with("PATH=")) {
+        env.push(PATH.to_owned());
+    }
+    let wanted = config.user().clone().unwrap_or_default();
+    let (uid, gid) =
+        user(&bundle.join("rootfs"), &wanted).ok_or_else(|| StoreError::Malformed {
+            what: "configuration",
+            digest: image.id.to_string(),
+            reason: format!("its user {wanted:?} is not in its /etc/passwd or /etc/group"),
+        })?;
+    let mut owner = User::default();
+    owner.set_uid(uid).set_gid(gid);
+    let cwd = config.working_dir().clone().filter(|dir| !dir.is_empty());
+    let mut process = Process::default();
+    process
+        .set_args(Some(args))
+        .set_env(Some(env))
+        .set_cwd(cwd.unwrap_or_else(|| "/".to_owned()).into())
+        .set_user(owner)
+        .set_terminal(Some(false));
+    let mut root = Root::default();
+    root.set_path("rootfs".into()).set_readonly(Some(false));
+    let mut spec = Spec::default();
+    spec.set_process(Some(process))
+        .set_root(Some(root))
+        .set_hostname(Some("bundle".to_owned()));
+    let path = bundle.join("config.json");
+    let json = serde_json::to_vec_pretty(&spec).map_err(|error| StoreError::Malformed {
+        what: "bundle of",
+        digest: image.id.to_string(),
+        reason: error.to_string(),
+    })?;
+    std::fs::write(&path, json).map_err(SourceError::io("write", &path))
+}
+
+/// `USER[:GROUP]`, by number or by name, as the image's own files have it.
+fn user(rootfs: &Path, wanted: &str) -> Option<(u32, u32)> {
+    if wanted.is_empty() {
+        return Some((0, 0));
+    }
+    let (user, group) = match wanted.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (wanted, None),
+    };
+    let passwd = lines(rootfs, "passwd");
+    let account = |column: usize| {
+        passwd
+            .iter()
+            .find(|line| line.get(column).is_some_and(|f| f == user))
+    };
+    let field = |line: &Vec<String>, at: usize| line.get(at)?.parse::<u32>().ok();
+    let (uid, own_gid) = if let Ok(uid) = user.parse::<u32>() {
+        (uid, account(2).and_then(|line| field(line, 3)).unwrap_or(0))
+    } else {
+        let line = account(0)?;
+        (field(line, 2)?, field(line, 3)?)
+    };
+    let groups = lines(rootfs, "group");
+    let named = |group: &str| {
+        let line = groups
+            .iter()
+            .find(|line| line.first().is_some_and(|f| f == group))?;
+        field(line, 2)
+    };
+    let gid = match group {
+        None => own_gid,
+        Some(group) => group.parse().ok().or_else(|| named(group))?,
+    };
+    Some((uid, gid))
+}
+
+/// A file of the image's `/etc`, which may be a link to anywhere: read beneath the root.
+fn lines(rootfs: &Path, name: &str) -> Vec<Vec<String>> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    use std::io::Read;
+
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let beneath = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let mut text = String::new();
+    let read = rustix::fs::open(rootfs, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|root| openat2(root, format!("etc/{name}"), flags, Mode::empty(), beneath));
+    if let Ok(file) = read {
+        // What cannot be read has no accounts.
+        let _ = std::fs::File::from(file)
+            .take(1 << 20)
+            .read_to_string(&mut text);
+    }
+    text.lines()
+        .map(|line| line.split(':').map(str::to_owned).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_by_number_and_by_the_images_own_names() {
+        let root = tempfile::tempdir().unwrap();
+        let etc = root.path().join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        std::fs::write(
+            etc.join("passwd"),
+            "root:x:0:0::/:/bin/sh\nweb:x:33:34::/:/bin/sh\n",
+        )
+        .unwrap();
+        std::fs::write(etc.join("group"), "root:x:0:\nadm:x:4:\n").unwrap();
+        let user = |wanted| user(root.path(), wanted);
+        assert_eq!(user(""), Some((0, 0)));
+        assert_eq!(user("web"), Some((33, 34)));
+        assert_eq!(user("33"), Some((33, 34)));
+        assert_eq!(user("1000"), Some((1000, 0)));
+        assert_eq!(user("web:adm"), Some((33, 4)));
+        assert_eq!(user("7:8"), Some((7, 8)));
+        assert_eq!(user("nobody"), None);
+        assert_eq!(user("web:none"), None);
+    }
+}

@@ -1,0 +1,374 @@
+//! The command line of `runpack`.
+
+mod rows;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use kit_cli::{Act, Failure, Output, Result, emit, need_root};
+use kit_plan::{Plan, Roots};
+
+use crate::change::Change;
+use crate::import::Import;
+use crate::pack::cli::PackArgs;
+use crate::source::LoadOptions;
+use crate::unpack::{Layout, Unpack};
+use crate::{Reference, Removed, Source, Store, StoreError, images};
+
+/// Images: an image is files; here they are
+#[derive(Parser)]
+#[command(name = "runpack", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  runpack load alpine.tar                       an archive of docker save, podman save or skopeo
+  runpack load oci:/srv/images:web -t web:1     from an OCI layout, under another name
+  runpack pack -t tools --bin sh ls cat         an image of this machine's own programs
+  debootstrap stable root && tar -C root -c . | runpack import - debian
+  runpack unpack alpine root                    its files, in a directory
+  runpack images -q | runpack rmi -             all of them go";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Load images from an archive, an OCI layout or standard input
+    Load {
+        #[command(flatten)]
+        act: Act,
+        /// A file, a directory, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for standard input
+        source: String,
+        /// A name in place of the image's own
+        #[arg(short = 't', long = "tag", value_name = "NAME")]
+        name: Option<String>,
+        /// Of another machine: OS/ARCHITECTURE
+        #[arg(long)]
+        platform: Option<String>,
+    },
+    /// Make an image of a root file system's tar
+    Import {
+        #[command(flatten)]
+        act: Act,
+        /// A tar, compressed or not; - for standard input
+        file: PathBuf,
+        /// The image's name
+        name: Option<String>,
+        /// Set something, as in a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR, STOPSIGNAL
+        #[arg(short, long, value_name = "INSTRUCTION")]
+        change: Vec<String>,
+        /// The one line of its history
+        #[arg(short, long)]
+        message: Option<String>,
+    },
+    Pack(PackArgs),
+    /// Unpack an image into a new directory
+    Unpack {
+        #[command(flatten)]
+        act: Act,
+        /// A name or ID in the store, or a place as for load
+        image: String,
+        /// A new or empty directory
+        dir: PathBuf,
+        #[arg(long, value_enum, default_value_t)]
+        layout: Layout,
+        /// Of another machine: OS/ARCHITECTURE
+        #[arg(long)]
+        platform: Option<String>,
+    },
+    /// Write images to one archive, for load here, in docker or in podman
+    Save {
+        #[command(flatten)]
+        act: Act,
+        /// The archive; standard output if left out
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// List images
+    #[command(visible_alias = "list")]
+    Images {
+        #[command(flatten)]
+        output: Output,
+        /// Whole IDs
+        #[arg(long)]
+        no_trunc: bool,
+        /// Those in between too; as with docker's newer builder there are none, every image has its layers itself
+        #[arg(short, long)]
+        all: bool,
+        /// Only this repository or name
+        filter: Option<String>,
+    },
+    /// Show images as docker inspect does, in a JSON array
+    Inspect {
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// Show how an image came to be
+    History {
+        #[command(flatten)]
+        output: Output,
+        /// Whole IDs and commands
+        #[arg(long)]
+        no_trunc: bool,
+        image: String,
+    },
+    /// Give an image one more name
+    Tag {
+        #[command(flatten)]
+        act: Act,
+        image: String,
+        name: String,
+    },
+    /// Take names away, and with the last one the image
+    Rmi {
+        #[command(flatten)]
+        act: Act,
+        /// All names of an ID; a name that is in use; and be quiet about what is not there
+        #[arg(short, long)]
+        force: bool,
+        /// Names or IDs; - reads them from standard input
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// Sweep up what no image has and what killed commands left
+    Gc,
+}
+
+pub fn dispatch(cli: Cli) -> Result {
+    let roots = Roots::from_env().map_err(Failure::from)?;
+    match cli.verb {
+        Verb::Load {
+            act,
+            source,
+            name,
+            platform,
+        } => load(act, &roots, &source, name.as_deref(), platform),
+        Verb::Import {
+            act,
+            file,
+            name,
+            change,
+            message,
+        } => {
+            let name = name.as_deref().map(reference).transpose()?;
+            let changes: std::result::Result<_, _> =
+                change.iter().map(|text| text.parse::<Change>()).collect();
+            let changes = changes.map_err(|e| Failure::usage(&e).hint(e.hint()))?;
+            import(
+                act,
+                &roots,
+                Import {
+                    file,
+                    name,
+                    changes,
+                    message,
+                },
+            )
+        }
+        Verb::Pack(args) => crate::pack::cli::run(&args),
+        Verb::Unpack {
+            act,
+            image,
+            dir,
+            layout,
+            platform,
+        } => {
+            let source = Source::parse(&image, false).map_err(|e| fault(e.into()))?;
+            unpack(
+                act,
+                &roots,
+                Unpack {
+                    image,
+                    source,
+                    dir,
+                    layout,
+                    platform,
+                },
+            )
+        }
+        Verb::Save {
+            act,
+            output,
+            images,
+        } => save(act, &roots, output, &images),
+        Verb::Images {
+            output,
+            no_trunc,
+            all: _,
+            filter,
+        } => {
+            let filter = filter.as_deref();
+            let rows = images::rows(&Store::open(&roots.root), filter, no_trunc).map_err(fault)?;
+            output.list(&rows)?;
+            Ok(0)
+        }
+        Verb::Inspect { images } => inspect(&roots, &images),
+        Verb::History {
+            output,
+            no_trunc,
+            image,
+        } => {
+            let store = Store::open(&roots.root);
+            output.list(&images::history(&store, &image, no_trunc).map_err(fault)?)?;
+            Ok(0)
+        }
+        Verb::Tag { act, image, name } => {
+            let plan = crate::tag::plan(&roots.root, &image, &name).map_err(fault)?;
+            run(act, &roots, &plan, "tagging an image", None)?;
+            Ok(0)
+        }
+        Verb::Rmi { act, force, images } => rmi(act, &roots, force, &images),
+        Verb::Gc => {
+            need_root("sweeping up")?;
+            let gone = Store::open(&roots.root).gc().map_err(fault)?;
+            emit(&if gone.busy {
+                "busy: somebody is loading an image; nothing was swept\n".to_owned()
+            } else {
+                format!(
+                    "{} blobs ({}), {} layers, {} temporary files\n",
+                    gone.blobs,
+                    images::human_size(gone.bytes),
+                    gone.layers,
+                    gone.temporaries
+                )
+            })?;
+            Ok(0)
+        }
+    }
+}
+
+fn fault(error: StoreError) -> Failure {
+    let hint = error.hint();
+    let failure = match error {
+        StoreError::Reference(error) => Failure::usage(error),
+        error => Failure::new(error),
+    };
+    failure.hint_from(hint.as_deref())
+}
+
+fn reference(text: &str) -> Result<Reference> {
+    Ok(Reference::parse(text).map_err(|e| fault(e.into()))?)
+}
+
+/// Applies a plan that changes the store, or prints it.
+fn run(act: Act, roots: &Roots, plan: &Plan, doing: &str, waiting: Option<&str>) -> Result<()> {
+    if !act.dry_run {
+        need_root(doing)?;
+        roots.prepare().map_err(Failure::from)?;
+    }
+    let quiet = act.dry_run || act.explain || act.trace;
+    let bar = waiting.filter(|_| !quiet && std::io::stderr().is_terminal());
+    let bar = bar.map(|text| {
+        let bar = indicatif::ProgressBar::new_spinner().with_message(text.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    });
+    let done = act.run(plan);
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    done
+}
+
+fn load(
+    act: Act,
+    roots: &Roots,
+    text: &str,
+    name: Option<&str>,
+    platform: Option<String>,
+) -> Result {
+    let source = Source::parse(text, true).map_err(|e| fault(e.into()))?;
+    let options = LoadOptions {
+        name: name.map(reference).transpose()?,
+        platform,
+        packed: false,
+    };
+    let (plan, outcome) = crate::load::plan(&roots.root, text, source, options);
+    run(act, roots, &plan, "loading an image", Some("loading"))?;
+    let mut said: Vec<String> = Vec::new();
+    for loaded in outcome.borrow().iter() {
+        if loaded.names.is_empty() {
+            said.push(format!("Loaded image ID: {}\n", loaded.id));
+        }
+        let names = loaded.names.iter();
+        said.extend(names.map(|name| format!("Loaded image: {name}\n")));
+    }
+    emit(&said.concat())?;
+    Ok(0)
+}
+
+fn import(act: Act, roots: &Roots, import: Import) -> Result {
+    let (plan, outcome) = crate::import::plan(&roots.root, import);
+    run(act, roots, &plan, "importing an image", Some("importing"))?;
+    if let Some(id) = outcome.borrow().as_ref() {
+        emit(&format!("{id}\n"))?;
+    }
+    Ok(0)
+}
+
+fn unpack(act: Act, roots: &Roots, unpack: Unpack) -> Result {
+    if let Source::Store(name) = &unpack.source {
+        Store::open(&roots.root).resolve(name).map_err(fault)?;
+    }
+    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack);
+    run(act, roots, &plan, "unpacking an image", Some("unpacking"))?;
+    if let Some(lowerdir) = outcome.borrow().as_ref() {
+        emit(&format!("{lowerdir}\n"))?;
+    }
+    Ok(0)
+}
+
+fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> Result {
+    if let Some(file) = output {
+        let plan = crate::save::plan(&roots.root, &file, images).map_err(fault)?;
+        act.run(&plan)?;
+        return Ok(0);
+    }
+    if act.dry_run {
+        let plan = crate::save::plan(&roots.root, "/dev/stdout".as_ref(), images).map_err(fault)?;
+        act.run(&plan)?;
+        return Ok(0);
+    }
+    if kit_cli::is_terminal() {
+        let text = "saving images: the archive would go to the terminal";
+        return Err(Failure::usage(text).hint("-o FILE, or > FILE").into());
+    }
+    let store = Store::open(&roots.root);
+    crate::save::save(&store, images, std::io::stdout().lock()).map_err(fault)?;
+    Ok(0)
+}
+
+fn inspect(roots: &Roots, wanted: &[String]) -> Result {
+    let store = Store::open(&roots.root);
+    let mut found = Vec::new();
+    let names = kit_cli::names(wanted, &["image"])?;
+    let outcome = kit_cli::each(&names, |name| {
+        found.push(images::inspect(&store, name).map_err(fault)?);
+        Ok(())
+    });
+    // As docker: what was found is shown, whatever else was asked for.
+    emit(&format!("{}\n", serde_json::to_string_pretty(&found)?))?;
+    outcome
+}
+
+/// Goes on past a failure and reports all.
+fn rmi(act: Act, roots: &Roots, force: bool, images: &[String]) -> Result {
+    let names = kit_cli::names(images, &["image"])?;
+    kit_cli::each(&names, |name| {
+        let (plan, outcome) = match crate::rmi::plan(&roots.root, name, force) {
+            Err(StoreError::Unknown { .. }) if force => return Ok(()),
+            planned => planned.map_err(fault)?,
+        };
+        run(act, roots, &plan, "removing an image", None)?;
+        let removed = outcome.take();
+        let said = removed.iter().map(|removed| match removed {
+            Removed::Untagged(name) => format!("Untagged: {name}\n"),
+            Removed::Deleted(id) => format!("Deleted: {id}\n"),
+        });
+        emit(&said.collect::<String>())
+    })
+}

@@ -1,0 +1,171 @@
+//! `runpack save`: images as one archive that is an OCI layout and a `docker save` at once, so that everybody reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use kit_plan::{
+    Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
+};
+use serde_json::json;
+use tar::{Builder, EntryType, Header};
+
+use crate::load::store_error;
+use crate::{Image, Reference, Store, StoreError};
+
+const BUFFER: usize = 256 * 1024;
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// Looks the images up at once.
+pub fn plan(root: &Path, file: &Path, images: &[String]) -> Result<Plan, StoreError> {
+    let store = Store::open(root);
+    for image in images {
+        store.resolve(image)?;
+    }
+    let mut plan = Plan::new(format!("runpack save -o {}", file.display()));
+    plan.push(Save {
+        root: root.to_owned(),
+        file: file.to_owned(),
+        images: images.to_vec(),
+    });
+    Ok(plan)
+}
+
+/// Writes the archive. An image asked for by a name has that name in it; by ID, all its names.
+pub fn save(store: &Store, images: &[String], out: impl Write) -> Result<(), StoreError> {
+    let mut found: Vec<(Image, Vec<Reference>)> = Vec::new();
+    for wanted in images {
+        let image = store.resolve(wanted)?;
+        let asked = Reference::parse(wanted)
+            .ok()
+            .filter(|name| image.names.contains(name));
+        let names = asked.map_or_else(|| image.names.clone(), |name| vec![name]);
+        match found.iter_mut().find(|(known, _)| known.id == image.id) {
+            Some((_, known)) => known.extend(names),
+            None => found.push((image, names)),
+        }
+    }
+    let failed = || StoreError::io("write", Path::new("archive"));
+    let mut tar = Builder::new(BufWriter::with_capacity(BUFFER, out));
+    let mut blobs = BTreeSet::new();
+    for (image, _) in &found {
+        blobs.insert(store.blob_path(image.descriptor.digest()));
+        blobs.insert(store.blob_path(&image.id));
+        blobs.extend(
+            image
+                .manifest
+                .layers()
+                .iter()
+                .map(|l| store.blob_path(l.digest())),
+        );
+    }
+    for path in &blobs {
+        let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let size = file.metadata().map_err(StoreError::io("stat", path))?.len();
+        let name = path.file_name().unwrap_or_default();
+        append(&mut tar, &Path::new("blobs/sha256").join(name), size, file).map_err(failed())?;
+    }
+    let texts: [(&str, Vec<u8>); 3] = [
+        ("oci-layout", LAYOUT.to_vec()),
+        ("index.json", index(&found).to_string().into_bytes()),
+        ("manifest.json", saved(&found).to_string().into_bytes()),
+    ];
+    for (name, bytes) in texts {
+        append(&mut tar, Path::new(name), bytes.len() as u64, &bytes[..]).map_err(failed())?;
+    }
+    let written = tar.into_inner().and_then(|mut out| out.flush());
+    written.map_err(failed())
+}
+
+fn append(
+    tar: &mut Builder<impl Write>,
+    name: &Path,
+    size: u64,
+    data: impl io::Read,
+) -> io::Result<()> {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_size(size);
+    header.set_mtime(0);
+    tar.append_data(&mut header, name, data)
+}
+
+fn index(images: &[(Image, Vec<Reference>)]) -> serde_json::Value {
+    let mut manifests = Vec::new();
+    for (image, names) in images {
+        let mut entry = |notes: BTreeMap<&str, String>| {
+            manifests.push(json!({
+                "mediaType": image.descriptor.media_type().to_string(),
+                "digest": image.descriptor.digest().to_string(),
+                "size": image.descriptor.size(),
+                "annotations": notes,
+            }));
+        };
+        for name in names {
+            entry(BTreeMap::from([
+                ("org.opencontainers.image.ref.name", name.to_string()),
+                ("io.containerd.image.name", name.to_string()),
+            ]));
+        }
+        if names.is_empty() {
+            entry(BTreeMap::new());
+        }
+    }
+    json!({ "schemaVersion": 2, "manifests": manifests })
+}
+
+fn saved(images: &[(Image, Vec<Reference>)]) -> serde_json::Value {
+    let blob = |digest: &oci_spec::image::Digest| format!("blobs/sha256/{}", digest.digest());
+    let each = images.iter().map(|(image, names)| {
+        let layers = image.manifest.layers().iter();
+        json!({
+            "Config": blob(&image.id),
+            "RepoTags": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "Layers": layers.map(|layer| blob(layer.digest())).collect::<Vec<_>>(),
+        })
+    });
+    each.collect()
+}
+
+struct Save {
+    root: PathBuf,
+    file: PathBuf,
+    images: Vec<String>,
+}
+
+impl Step for Save {
+    fn meta(&self) -> Meta {
+        let mut line: Vec<Value> = words!["runpack", "save", "-o", &self.file, "--"];
+        line.extend(self.images.iter().map(Value::from));
+        Meta::new(
+            "image.save",
+            "blobs, an index and docker's manifest.json, in one tar",
+            Shell::Ours(vec![Line::Run(line)]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let beside = format!(".{name}.runpack-{}", std::process::id());
+        let temporary = self.file.with_file_name(beside);
+        let store = Store::open(&self.root);
+        let saved = File::create_new(&temporary)
+            .map_err(StoreError::io("create", &temporary))
+            .and_then(|file| save(&store, &self.images, file))
+            .and_then(|()| {
+                std::fs::rename(&temporary, &self.file)
+                    .map_err(StoreError::io("rename", &self.file))
+            });
+        saved.map_err(|error| {
+            let _ = std::fs::remove_file(&temporary);
+            store_error(error)
+        })?;
+        Ok(Done::nothing())
+    }
+}

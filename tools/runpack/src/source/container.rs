@@ -1,0 +1,255 @@
+//! A directory or a tar archive as a set of named files. A compressed archive, or one from a stream, is first written to the store's temporary
+//! directory, without a name; so every file of it can be read when it is needed, whatever their order.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::SourceError;
+use crate::layer::decoder;
+use crate::store::{Store, copy};
+
+/// Larger than any file that is not a layer.
+const MAX_SMALL: u64 = 16 << 20;
+const BUFFER: usize = 256 * 1024;
+
+pub(crate) enum Container {
+    Dir(PathBuf),
+    Tar(Tar),
+}
+
+pub(crate) struct Tar {
+    path: PathBuf,
+    file: File,
+    /// Offset and length of each regular file.
+    files: HashMap<String, (u64, u64)>,
+    links: HashMap<String, String>,
+    /// Directories, as they are or as parts of a path.
+    dirs: HashSet<String>,
+}
+
+impl Container {
+    /// `-` is standard input.
+    pub fn open(store: &Store, path: &Path) -> Result<Self, SourceError> {
+        if path.is_dir() {
+            return Ok(Self::Dir(path.to_owned()));
+        }
+        let file = if path == Path::new("-") {
+            spool(store, path, io::stdin().lock())?
+        } else {
+            let file = File::open(path).map_err(SourceError::io("open", path))?;
+            let mut start = [0; 4];
+            let got = file
+                .read_at(&mut start, 0)
+                .map_err(SourceError::io("read", path))?;
+            let (_, compressed) = decoder(&start[..got]).map_err(SourceError::io("read", path))?;
+            if compressed {
+                spool(store, path, file)?
+            } else {
+                file
+            }
+        };
+        Ok(Self::Tar(Tar::index(path, file)?))
+    }
+
+    pub fn is_dir(&self) -> bool {
+        matches!(self, Self::Dir(_))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Dir(dir) => dir.join(name).is_file(),
+            Self::Tar(tar) => tar.find(name).is_some(),
+        }
+    }
+
+    pub fn has_dir(&self, name: &str) -> bool {
+        match self {
+            Self::Dir(dir) => dir.join(name).is_dir(),
+            Self::Tar(tar) => tar.dirs.contains(name) || tar.links.contains_key(name),
+        }
+    }
+
+    pub fn reader(&self, name: &str) -> Result<Box<dyn Read + '_>, SourceError> {
+        match self {
+            Self::Dir(dir) => {
+                let path = dir.join(name);
+                let file = File::open(&path).map_err(SourceError::io("open", &path))?;
+                Ok(Box::new(file))
+            }
+            Self::Tar(tar) => {
+                let missing =
+                    || io::Error::new(io::ErrorKind::NotFound, format!("it has no {name:?}"));
+                let (at, length) = tar
+                    .find(name)
+                    .ok_or_else(|| SourceError::io("read", &tar.path)(missing()))?;
+                let slice = Slice {
+                    file: &tar.file,
+                    at,
+                    end: at + length,
+                };
+                Ok(Box::new(slice))
+            }
+        }
+    }
+
+    /// A small file, whole.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, SourceError> {
+        let mut bytes = Vec::new();
+        let reader = self.reader(name)?;
+        let path = Path::new(name);
+        reader
+            .take(MAX_SMALL)
+            .read_to_end(&mut bytes)
+            .map_err(SourceError::io("read", path))?;
+        Ok(bytes)
+    }
+}
+
+impl Tar {
+    fn index(path: &Path, file: File) -> Result<Self, SourceError> {
+        let failed = || SourceError::io("read", path);
+        let mut start = [0; 512];
+        let got = file.read_at(&mut start, 0).map_err(failed())?;
+        if let Some(reason) = no_archive(&start[..got]) {
+            return Err(SourceError::NotImage {
+                source_name: path.display().to_string(),
+                reason: reason.to_owned(),
+                hint: "an image is an archive of skopeo, podman save or docker save".to_owned(),
+            });
+        }
+        let mut tar = Self {
+            path: path.to_owned(),
+            file: file.try_clone().map_err(failed())?,
+            files: HashMap::new(),
+            links: HashMap::new(),
+            dirs: HashSet::new(),
+        };
+        let end = file.metadata().map_err(failed())?.len();
+        let mut archive = tar::Archive::new(file);
+        for entry in archive.entries_with_seek().map_err(failed())? {
+            let entry = entry.map_err(failed())?;
+            let name = plain(&String::from_utf8_lossy(&entry.path_bytes()));
+            for (slash, _) in name.match_indices('/') {
+                tar.dirs.insert(name[..slash].to_owned());
+            }
+            let kind = entry.header().entry_type();
+            if kind.is_file() {
+                let (at, length) = (entry.raw_file_position(), entry.size());
+                // Seeking past the end is no error: a member that is cut off would look whole.
+                if at.saturating_add(length) > end {
+                    return Err(failed()(io::ErrorKind::UnexpectedEof.into()));
+                }
+                tar.files.insert(name, (at, length));
+            } else if kind.is_dir() {
+                tar.dirs.insert(name);
+            } else if let Some(target) = entry.link_name_bytes() {
+                let target = String::from_utf8_lossy(&target).into_owned();
+                let target = if kind.is_symlink() {
+                    beside(&name, &target)
+                } else {
+                    plain(&target)
+                };
+                tar.links.insert(name, target);
+            }
+        }
+        Ok(tar)
+    }
+
+    /// Old `docker save` writes a layer once, and links to it.
+    fn find(&self, name: &str) -> Option<(u64, u64)> {
+        let mut name = &plain(name);
+        for _ in 0..8 {
+            if let Some(place) = self.files.get(name) {
+                return Some(*place);
+            }
+            name = self.links.get(name)?;
+        }
+        None
+    }
+}
+
+/// A part of a file.
+struct Slice<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Slice<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let wanted = buf.len().min(left);
+        let got = self.file.read_at(&mut buf[..wanted], self.at)?;
+        if got == 0 && wanted > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += got as u64;
+        Ok(got)
+    }
+}
+
+/// A stream, decompressed, as a file without a name.
+pub(crate) fn spool(store: &Store, path: &Path, stream: impl Read) -> Result<File, SourceError> {
+    store.hold()?;
+    let temporary = store.temporary();
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create_new(true);
+    let mut file = options
+        .open(&temporary)
+        .map_err(SourceError::io("create", &temporary))?;
+    std::fs::remove_file(&temporary).map_err(SourceError::io("unlink", &temporary))?;
+    let mut stream = BufReader::with_capacity(BUFFER, stream);
+    let start = stream.fill_buf().map_err(SourceError::io("read", path))?;
+    if start.is_empty() {
+        return Ok(file);
+    }
+    let (mut decoded, _) = decoder(stream).map_err(SourceError::io("read", path))?;
+    copy(&mut decoded, &mut file).map_err(SourceError::io("unpack", path))?;
+    Ok(file)
+}
+
+/// What a file is that is no tar archive.
+fn no_archive(start: &[u8]) -> Option<&'static str> {
+    let text = start.trim_ascii_start().to_ascii_lowercase();
+    if start.is_empty() {
+        return Some("it is empty");
+    }
+    if text.starts_with(b"<!doctype") || text.starts_with(b"<html") {
+        return Some("it is an HTML page, not an archive");
+    }
+    if start.len() < 512 {
+        return Some("it is too short for an archive");
+    }
+    let sum: u32 = start.iter().map(|b| u32::from(*b)).sum();
+    let field: u32 = start[148..156].iter().map(|b| u32::from(*b)).sum();
+    let digits = String::from_utf8_lossy(&start[148..156]);
+    let wanted = u32::from_str_radix(digits.trim_matches(['\0', ' ']), 8);
+    if sum == 0 {
+        return Some("it is an archive with nothing in it");
+    }
+    (wanted != Ok(sum - field + 256)).then_some("it is not a tar archive")
+}
+
+fn plain(name: &str) -> String {
+    let words = name.split('/').filter(|word| !matches!(*word, "" | "."));
+    words.collect::<Vec<_>>().join("/")
+}
+
+/// A relative link's target, seen from the archive's root.
+fn beside(name: &str, target: &str) -> String {
+    let mut words: Vec<&str> = name.split('/').collect();
+    words.pop();
+    for word in target.split('/') {
+        match word {
+            "" | "." => {}
+            ".." => {
+                words.pop();
+            }
+            word => words.push(word),
+        }
+    }
+    words.join("/")
+}

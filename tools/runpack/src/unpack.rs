@@ -1,0 +1,285 @@
+//! `runpack unpack`: an image as a directory: one flat root, its layers ready for an overlay, or a bundle that runc and crun run.
+//! Made beside the target and renamed, so that a target that is there is a whole one.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo};
+
+use crate::bundle;
+use crate::layer::{Extraction, Form, LayerSource, LayerUnpacker, adopt_implicit};
+use crate::load::step_error;
+use crate::source::{LoadOptions, SourceError, load};
+use crate::{Image, Source, Store, StoreError};
+
+/// What the directory is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Layout {
+    /// One root file system, whiteouts carried out
+    #[default]
+    Flat,
+    /// A directory a layer, in overlay's own form; prints the lowerdir string
+    Overlay,
+    /// An OCI runtime bundle: rootfs/ and config.json
+    Bundle,
+}
+
+/// What to unpack, and where.
+#[derive(Debug, Clone)]
+pub struct Unpack {
+    /// As the user gave it.
+    pub image: String,
+    pub source: Source,
+    pub dir: PathBuf,
+    pub layout: Layout,
+    pub platform: Option<String>,
+}
+
+/// For [`Layout::Overlay`], the `lowerdir=` string, once the plan has been applied.
+pub type Outcome = Rc<RefCell<Option<String>>>;
+
+pub fn plan(root: &Path, unpack: Unpack) -> (Plan, Outcome) {
+    let outcome = Outcome::default();
+    let mut plan = Plan::new(format!("runpack unpack {}", unpack.image));
+    plan.push(UnpackStep {
+        root: root.to_owned(),
+        unpack,
+        outcome: Rc::clone(&outcome),
+    });
+    (plan, outcome)
+}
+
+/// Unpacks; for [`Layout::Overlay`] returns the layers' directories, topmost first.
+pub fn unpack(store: &Store, unpack: &Unpack) -> Result<Vec<PathBuf>, SourceError> {
+    let target = Target::new(&unpack.dir)?;
+    let scratch;
+    let (store, image) = if let Source::Store(name) = &unpack.source {
+        (store, store.resolve(name)?)
+    } else {
+        // Passed through a store of its own, whose blobs are links if that is possible.
+        scratch = Store::open(&target.scratch);
+        let options = LoadOptions {
+            name: None,
+            platform: unpack.platform.clone(),
+            packed: true,
+        };
+        let loaded = load(&scratch, &unpack.source, &options)?;
+        let first = &loaded[0];
+        if loaded.iter().any(|other| other.id != first.id) {
+            return Err(SourceError::Several {
+                source_name: unpack.image.clone(),
+                count: loaded.len(),
+            });
+        }
+        (&scratch, scratch.resolve(first.id.as_ref())?)
+    };
+    let layers = match unpack.layout {
+        Layout::Flat => flat(store, &image, &target.work)?,
+        Layout::Overlay => overlay(store, &image, &target.work)?,
+        Layout::Bundle => {
+            let rootfs = target.work.join("rootfs");
+            make_dir(&rootfs)?;
+            flat(store, &image, &rootfs)?;
+            bundle::write_config(&image, &target.work)?;
+            Vec::new()
+        }
+    };
+    target.publish()?;
+    Ok(layers.iter().map(|layer| unpack.dir.join(layer)).collect())
+}
+
+/// Where it is made before it is there.
+struct Target {
+    dir: PathBuf,
+    work: PathBuf,
+    scratch: PathBuf,
+    /// It was there, empty, and is filled where it is: it may be a mount point.
+    in_place: bool,
+    done: bool,
+}
+
+impl Target {
+    fn new(dir: &Path) -> Result<Self, SourceError> {
+        let taken = |reason: &str, hint: &str| SourceError::NotImage {
+            source_name: dir.display().to_string(),
+            reason: reason.to_owned(),
+            hint: hint.to_owned(),
+        };
+        let in_place = match std::fs::read_dir(dir) {
+            Ok(mut list) => {
+                if list.next().is_some() {
+                    return Err(taken("the directory is not empty", "name a new directory"));
+                }
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(SourceError::io("list", dir)(error)),
+        };
+        let absolute = std::path::absolute(dir).map_err(SourceError::io("find", dir))?;
+        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+            return Err(taken("it is the root directory", "name a new directory"));
+        };
+        let name = name.to_string_lossy();
+        let beside = |what| parent.join(format!(".{name}.{what}-{}", std::process::id()));
+        let target = Self {
+            dir: absolute.clone(),
+            work: if in_place {
+                absolute.clone()
+            } else {
+                beside("runpack")
+            },
+            scratch: beside("images"),
+            in_place,
+            done: false,
+        };
+        if !in_place {
+            make_dir(&target.work)?;
+        }
+        Ok(target)
+    }
+
+    fn publish(mut self) -> Result<(), SourceError> {
+        if !self.in_place {
+            std::fs::rename(&self.work, &self.dir).map_err(SourceError::io("rename", &self.dir))?;
+        }
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.scratch);
+        if self.done {
+            return;
+        }
+        if self.in_place {
+            for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+                if std::fs::remove_dir_all(entry.path()).is_err() {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
+        } else {
+            let _ = std::fs::remove_dir_all(&self.work);
+        }
+    }
+}
+
+fn make_dir(path: &Path) -> Result<(), SourceError> {
+    std::fs::create_dir(path).map_err(SourceError::io("mkdir", path))
+}
+
+fn sources(store: &Store, image: &Image) -> Result<Vec<LayerSource>, StoreError> {
+    let diff_ids = image.diff_ids()?;
+    let layers = image.manifest.layers();
+    if layers.len() != diff_ids.len() {
+        return Err(StoreError::Malformed {
+            what: "image",
+            digest: image.id.to_string(),
+            reason: format!("{} layers and {} diff IDs", layers.len(), diff_ids.len()),
+        });
+    }
+    let pairs = layers.iter().zip(diff_ids);
+    Ok(pairs
+        .map(|(layer, diff_id)| LayerSource {
+            blob: store.blob_path(layer.digest()),
+            digest: layer.digest().clone(),
+            diff_id,
+        })
+        .collect())
+}
+
+/// Each layer on top of the last. Returns nothing: there is one directory.
+fn flat(store: &Store, image: &Image, dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let layers = sources(store, image)?;
+    for (number, layer) in (1..).zip(&layers) {
+        let unpacked = Extraction::default().unpack(layer, dir, Form::Flat);
+        unpacked.map_err(|source| layer_error(number, layers.len(), layer, source))?;
+    }
+    Ok(Vec::new())
+}
+
+/// Each layer a directory, numbered from the lowest; returns their names, topmost first.
+fn overlay(store: &Store, image: &Image, dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let layers = sources(store, image)?;
+    let mut names: Vec<PathBuf> = Vec::new();
+    for (number, layer) in (1..).zip(&layers) {
+        let name = PathBuf::from(number.to_string());
+        let path = dir.join(&name);
+        make_dir(&path)?;
+        let below: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
+        Extraction::default()
+            .unpack(layer, &path, Form::Overlay)
+            .and_then(|report| adopt_implicit(&path, &report.implicit, &below))
+            .map_err(|source| layer_error(number, layers.len(), layer, source))?;
+        names.insert(0, name);
+    }
+    Ok(names)
+}
+
+fn layer_error(
+    number: usize,
+    total: usize,
+    layer: &LayerSource,
+    source: crate::layer::LayerError,
+) -> StoreError {
+    StoreError::Layer {
+        number,
+        total,
+        digest: layer.digest.to_string(),
+        source: Box::new(source),
+    }
+}
+
+struct UnpackStep {
+    root: PathBuf,
+    unpack: Unpack,
+    outcome: Outcome,
+}
+
+impl Step for UnpackStep {
+    fn meta(&self) -> Meta {
+        let Unpack {
+            image, dir, layout, ..
+        } = &self.unpack;
+        let (layout, why) = match layout {
+            Layout::Flat => ("flat", "every layer on top of the last, as one root"),
+            Layout::Overlay => (
+                "overlay",
+                "each layer a directory, to be stacked by an overlay",
+            ),
+            Layout::Bundle => (
+                "bundle",
+                "a root, and the configuration that a runtime wants",
+            ),
+        };
+        let mut line = kit_plan::words!["runpack", "unpack", format!("--layout={layout}")];
+        if let Some(platform) = &self.unpack.platform {
+            line.extend(kit_plan::words!["--platform", platform]);
+        }
+        line.extend(kit_plan::words!["--", image, dir]);
+        let lines = vec![kit_plan::Line::Run(line)];
+        Meta::new("image.unpack", why, Shell::Ours(lines))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let store = Store::open(&self.root);
+        let layers = unpack(&store, &self.unpack).map_err(step_error)?;
+        let lowers: Vec<String> = layers.iter().map(|path| escaped(path)).collect();
+        *self.outcome.borrow_mut() = (!lowers.is_empty()).then(|| lowers.join(":"));
+        Ok(Done::nothing())
+    }
+}
+
+/// As mount(2)'s `lowerdir=` wants it.
+fn escaped(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let text = path.to_string_lossy().replace('\\', "\\\\");
+    text.replace(':', "\\:").replace(',', "\\,")
+}
