@@ -185,13 +185,14 @@ fn any_character_may_be_in_a_path() {
 #[test]
 fn more_layers_than_fit_a_page() {
     let room = Room::new();
-    let many: String = (0..200)
-        .map(|n| format!(" -l {}{n}", "layers/of-a-rather-long-name-number-"))
+    let many: Vec<String> = (0..200)
+        .map(|n| format!("-l layers/of-a-rather-long-name-number-{n}"))
         .collect();
+    let many = many.join(" ");
     for n in 0..200 {
         room.write(&format!("layers/of-a-rather-long-name-number-{n}/f{n}"), "");
     }
-    let verb = format!("rmount overlay{many} m");
+    let verb = format!("rmount overlay {many} m");
     assert_eq!(
         room.ok(&format!(
             "{verb} >/dev/null; ls m | wc -l; findmnt -no FSTYPE m"

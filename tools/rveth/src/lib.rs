@@ -1,1 +1,33 @@
-//! Virtual Ethernet: a cable between two network namespaces.
+//! Virtual Ethernet: a cable between two network namespaces, and macvlan, a second plug on one device.
+//!
+//! Both ends of a pair are made where they belong by one netlink message. See veth(4), ip-link(8).
+//!
+//! ```no_run
+//! use rveth::{At, Cable, End};
+//!
+//! // For builders of a runtime: the step that plugs a container in, its namespace known by a descriptor.
+//! let inside = At::Opened { fd: "netns", path: kit_plan::cat!["/proc/", kit_plan::SlotId("pid"), "/ns/net"] };
+//! let cable = Cable {
+//!     bridge: Some("bk0".to_owned()),
+//!     ..Cable::new(End::new("bk1f2e3d4c5b6a7", At::Own), End::new("eth0", inside))
+//! };
+//! # let mut plan = kit_plan::Plan::new("run");
+//! plan.push(cable);
+//! ```
+
+pub mod add;
+mod at;
+pub mod cli;
+mod create;
+pub mod del;
+mod error;
+pub mod list;
+mod mac;
+mod raise;
+pub mod set;
+
+pub use at::{At, Link};
+pub use create::{Cable, End, Macvlan, MacvlanMode, Mark};
+pub use error::VethError;
+pub use mac::Mac;
+pub use raise::{Raise, Release};

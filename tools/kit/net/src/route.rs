@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::RouteMessageBuilder;
 
@@ -49,7 +51,7 @@ impl Netlink {
     /// What is reached by no other route goes through `gateway`, out of link `index`.
     pub fn add_default_route(&self, gateway: IpAddr, index: u32) -> Result<(), NetError> {
         let doing = format!("adding the default route through \"{gateway}\"");
-        let message = match gateway {
+        let mut message = match gateway {
             IpAddr::V4(gateway) => RouteMessageBuilder::<Ipv4Addr>::new()
                 .gateway(gateway)
                 .output_interface(index)
@@ -59,6 +61,8 @@ impl Netlink {
                 .output_interface(index)
                 .build(),
         };
+        // As ip(8) has it without a word about it; the builder says "static".
+        message.header.protocol = RouteProtocol::Boot;
         self.socket.change(
             RouteNetlinkMessage::NewRoute(message),
             NLM_F_CREATE | NLM_F_EXCL,

@@ -114,6 +114,9 @@ pub struct LinkWas {
     pub master: Option<u32>,
     pub name: Option<String>,
     pub address: Option<Vec<u8>>,
+    /// The namespace that it was in, as the undoing process names it.
+    #[serde(default)]
+    pub netns: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Network links, their addresses and state. A done record names the link's index, an intended one our group.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
 use kit_net::rtnetlink::LinkUnspec;
@@ -101,6 +101,11 @@ pub fn restore(
     }
     if let Some(address) = &was.address {
         message = message.address(address.clone());
+    }
+    let home = was.netns.as_ref().map(File::open).transpose();
+    let home = home.map_err(|e| UndoError::new(format!("moving link \"{name}\" back"), e))?;
+    if let Some(home) = &home {
+        message = message.setns_by_fd(home.as_raw_fd());
     }
     message = match was.up {
         Some(true) => message.up(),

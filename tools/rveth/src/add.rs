@@ -1,0 +1,106 @@
+//! `rveth add`: a pair, or a macvlan, in service after one call.
+
+use std::net::IpAddr;
+
+use kit_net::{Cidr, check_link_name};
+use kit_plan::{Instance, Plan};
+
+use crate::{At, Cable, End, Link, Mac, Macvlan, MacvlanMode, Mark, Raise, Release, VethError};
+
+/// What one end shall be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub link: Link,
+    pub addrs: Vec<Cidr>,
+    pub gateways: Vec<IpAddr>,
+    pub mac: Option<Mac>,
+    pub mtu: Option<u32>,
+}
+
+impl Wanted {
+    fn end(&self) -> End {
+        End {
+            mac: self.mac,
+            mtu: self.mtu,
+            ..End::new(&self.link.name, self.link.at())
+        }
+    }
+
+    fn raise(&self) -> Raise {
+        Raise {
+            at: self.link.at(),
+            name: self.link.name.clone(),
+            addrs: self.addrs.clone(),
+            gateways: self.gateways.clone(),
+            in_child: false,
+        }
+    }
+
+    fn place(&self) -> (String, At) {
+        (self.link.name.clone(), self.link.at())
+    }
+}
+
+/// A cable between `a` and `b`, both up.
+pub fn pair(a: &Wanted, b: &Wanted, instance: &Instance) -> Result<Plan, VethError> {
+    if a.link == b.link {
+        return Err(VethError::SameName {
+            link: a.link.to_string(),
+        });
+    }
+    exists(a)?;
+    exists(b)?;
+    let mut plan = Plan::new(format!("rveth add {} {}", a.link, b.link));
+    plan.push(Cable {
+        mark: Some(mark(instance)),
+        ..Cable::new(a.end(), b.end())
+    });
+    // Both ends up before any route: a route out of a link without a carrier is marked dead.
+    plan.push(b.raise());
+    if !a.addrs.is_empty() || !a.gateways.is_empty() {
+        plan.push(a.raise());
+    }
+    plan.push(Release {
+        links: vec![b.place(), a.place()],
+    });
+    Ok(plan)
+}
+
+/// A macvlan on `parent`, up.
+pub fn macvlan(
+    a: &Wanted,
+    parent: &str,
+    mode: MacvlanMode,
+    instance: &Instance,
+) -> Result<Plan, VethError> {
+    check_link_name(parent)?;
+    exists(a)?;
+    let mut plan = Plan::new(format!("rveth add {} --macvlan {parent}", a.link));
+    let mark = Some(mark(instance));
+    plan.push(Macvlan {
+        end: a.end(),
+        parent: parent.to_owned(),
+        mode,
+        mark,
+    });
+    plan.push(a.raise());
+    plan.push(Release {
+        links: vec![a.place()],
+    });
+    Ok(plan)
+}
+
+fn mark(instance: &Instance) -> Mark {
+    Mark {
+        group: instance.link_group(),
+        kept: false,
+    }
+}
+
+/// The namespace must be there, and is said so before anything is done.
+fn exists(end: &Wanted) -> Result<(), VethError> {
+    if let Some(netns) = &end.link.netns {
+        netns.open()?;
+    }
+    Ok(())
+}

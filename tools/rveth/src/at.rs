@@ -1,0 +1,160 @@
+//! Where a link is: our own namespace, one that a user named, or one that an earlier step of a plan opened.
+
+use std::fmt;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use kit_net::{Netlink, check_link_name};
+use kit_plan::{Context, Slots, StepError, Value, cat, words};
+use rnetns::{Netns, split_link};
+
+use crate::VethError;
+
+/// A network namespace as a step finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// That of whoever applies the plan.
+    Own,
+    Netns(Netns),
+    /// Descriptor `fd` of the plan's context; in the script, `path`.
+    Opened {
+        fd: &'static str,
+        path: Value,
+    },
+}
+
+/// Our own namespace as a file.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+impl At {
+    /// The file that stands for it in a journal; `None` for our own.
+    pub fn path(&self, slots: &Slots) -> Option<PathBuf> {
+        match self {
+            Self::Own => None,
+            Self::Netns(netns) => Some(netns.path()),
+            Self::Opened { path, .. } => path.resolve(slots).map(PathBuf::from),
+        }
+    }
+
+    /// Opens it.
+    pub fn open(&self, cx: &Context) -> Result<OwnedFd, StepError> {
+        match self {
+            Self::Own => File::open(OWN)
+                .map(OwnedFd::from)
+                .map_err(|e| StepError::new("opening our own network namespace", e)),
+            Self::Netns(netns) => netns
+                .open()
+                .map(OwnedFd::from)
+                .map_err(|e| failed(e.into())),
+            Self::Opened { fd, .. } => cx
+                .fd(fd)?
+                .try_clone_to_owned()
+                .map_err(|e| StepError::new(format!("copying descriptor \"{fd}\""), e)),
+        }
+    }
+
+    /// A netlink socket in it.
+    pub fn netlink(&self, cx: &Context) -> Result<Netlink, StepError> {
+        let opened = match self {
+            Self::Own => Netlink::open(),
+            _ => Netlink::open_in(self.open(cx)?.as_fd()),
+        };
+        opened.map_err(|e| failed(e.into()))
+    }
+
+    /// `ip ARGS` in it.
+    pub(crate) fn ip(&self, args: Vec<Value>) -> Vec<Value> {
+        let mut argv = match self {
+            Self::Own => words!["ip"],
+            Self::Netns(Netns::Name(name)) => words!["ip", "-n", name],
+            Self::Netns(netns) => words!["nsenter", cat!["--net=", netns.path()], "ip"],
+            Self::Opened { path, .. } => words![
+                "nsenter",
+                Value::Cat(vec!["--net=".into(), path.clone()]),
+                "ip"
+            ],
+        };
+        argv.extend(args);
+        argv
+    }
+
+    /// What `ip link … netns` takes.
+    pub(crate) fn word(&self) -> Value {
+        match self {
+            Self::Own => "/proc/self/ns/net".into(),
+            Self::Netns(Netns::Name(name)) => name.into(),
+            Self::Netns(netns) => netns.path().into(),
+            Self::Opened { path, .. } => path.clone(),
+        }
+    }
+}
+
+/// A link of a user's: `NAME` or `NAME@NETNS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub name: String,
+    pub netns: Option<Netns>,
+}
+
+impl Link {
+    /// Checks the name too, since the kernel would say only "Numerical result out of range".
+    pub fn parse(text: &str) -> Result<Self, VethError> {
+        let (name, netns) = split_link(text)?;
+        check_link_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            netns,
+        })
+    }
+
+    pub fn at(&self) -> At {
+        self.netns.clone().map_or(At::Own, At::Netns)
+    }
+
+    /// A netlink socket where it is.
+    pub fn netlink(&self) -> Result<Netlink, VethError> {
+        Ok(match &self.netns {
+            None => Netlink::open()?,
+            Some(netns) => Netlink::open_in(netns.open()?.as_fd())?,
+        })
+    }
+
+    /// The link itself, which must be there.
+    pub fn find(&self, doing: &'static str) -> Result<kit_net::Link, VethError> {
+        let found = self.netlink()?.link(&self.name)?;
+        found.ok_or_else(|| VethError::NoLink {
+            doing,
+            link: self.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.netns {
+            None => Ok(()),
+            Some(netns) => write!(f, "@{}", label(netns)),
+        }
+    }
+}
+
+/// A namespace as a user writes it.
+pub(crate) fn label(netns: &Netns) -> String {
+    match netns {
+        Netns::Name(name) => name.clone(),
+        Netns::Pid(pid) => format!("pid:{pid}"),
+        Netns::Path(path) => path.display().to_string(),
+    }
+}
+
+/// A library error as a step's.
+pub(crate) fn failed(error: VethError) -> StepError {
+    let hint = error.hint();
+    let step = StepError::whole(error);
+    match hint {
+        Some(hint) => step.hint(hint),
+        None => step,
+    }
+}

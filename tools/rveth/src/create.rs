@@ -1,0 +1,361 @@
+//! The steps that make links: a cable with both its ends where they belong, or a macvlan, by one message each.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use kit_net::netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
+use kit_net::rtnetlink::packet_route::link::MacVlanMode;
+use kit_net::rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use kit_net::{NetError, Netlink};
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, Value, words};
+use nix::errno::Errno;
+
+use crate::at::failed;
+use crate::{At, Mac, VethError};
+
+/// One end of a cable, or a macvlan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub name: String,
+    pub at: At,
+    /// `None` lets the kernel draw one.
+    pub mac: Option<Mac>,
+    pub mtu: Option<u32>,
+}
+
+impl End {
+    pub fn new(name: impl Into<String>, at: At) -> Self {
+        Self {
+            name: name.into(),
+            at,
+            mac: None,
+            mtu: None,
+        }
+    }
+
+    /// `NAME` or `NAME@NETNS`.
+    fn shown(&self) -> String {
+        match &self.at {
+            At::Netns(netns) => format!("{}@{}", self.name, crate::at::label(netns)),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// The words of `ip link add` for it, but for its name.
+    fn words(&self) -> Vec<Value> {
+        let mut words = Vec::new();
+        if let Some(mtu) = self.mtu {
+            words.extend(words!["mtu", mtu.to_string()]);
+        }
+        if let Some(mac) = self.mac {
+            words.extend(words!["address", mac.to_string()]);
+        }
+        words
+    }
+
+    fn fill<T>(
+        &self,
+        mut message: LinkMessageBuilder<T>,
+        mark: Option<Mark>,
+        netns: Option<&OwnedFd>,
+    ) -> LinkMessageBuilder<T> {
+        if let Some(mac) = self.mac {
+            message = message.address(mac.bytes());
+        }
+        if let Some(mtu) = self.mtu {
+            message = message.mtu(mtu);
+        }
+        if let Some(mark) = mark {
+            message = message.link_group(mark.group);
+        }
+        match netns {
+            Some(netns) => message.setns_by_fd(netns.as_raw_fd()),
+            None => message,
+        }
+    }
+
+    /// Whether its name is taken where it shall be; a question that could not be asked is "no".
+    fn taken(&self, cx: &Context) -> bool {
+        let found = self
+            .at
+            .netlink(cx)
+            .ok()
+            .and_then(|nl| nl.link(&self.name).ok());
+        found.flatten().is_some()
+    }
+}
+
+/// `IFLA_GROUP`, by which rollback knows a link as ours before its index is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub group: u32,
+    /// It stays: a container's. Else a [`crate::Release`] at the plan's end takes it off.
+    pub kept: bool,
+}
+
+/// A veth pair. `a` is up at once; the kernel refuses to create `b` so, hence a [`crate::Raise`] from inside.
+#[derive(Debug, Clone)]
+pub struct Cable {
+    pub a: End,
+    pub b: End,
+    /// A bridge, where `a` is, whose port `a` becomes.
+    pub bridge: Option<String>,
+    /// Whom `a` belongs to, for people: shown by `ip link`.
+    pub alias: Option<String>,
+    /// Without it an interrupted plan leaves the pair behind.
+    pub mark: Option<Mark>,
+}
+
+impl Cable {
+    pub fn new(a: End, b: End) -> Self {
+        Self {
+            a,
+            b,
+            bridge: None,
+            alias: None,
+            mark: None,
+        }
+    }
+
+    /// The message, and the descriptors that it names: they must live until it is sent.
+    fn message(
+        &self,
+        cx: &Context,
+        bridge: Option<u32>,
+    ) -> Result<(LinkMessage, [Option<OwnedFd>; 2]), StepError> {
+        // A peer without a namespace of its own goes where the kernel's version likes: so say it always.
+        let named = self.a.at != At::Own || self.b.at != At::Own;
+        let netns = |at: &At| named.then(|| at.open(cx)).transpose();
+        let (a_netns, b_netns) = (netns(&self.a.at)?, netns(&self.b.at)?);
+        let peer = LinkUnspec::new_with_name(&self.b.name);
+        let peer = self.b.fill(peer, self.mark, b_netns.as_ref());
+        let message = LinkVeth::new(&self.a.name, &self.b.name)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())))
+            .up();
+        let mut message = self.a.fill(message, self.mark, a_netns.as_ref());
+        if let Some(index) = bridge {
+            message = message.controller(index);
+        }
+        Ok((message.build(), [a_netns, b_netns]))
+    }
+
+    /// "File exists" does not say which end.
+    fn refused(&self, cx: &Context, error: NetError) -> StepError {
+        if error.is(Errno::EEXIST) {
+            for end in [&self.a, &self.b] {
+                if end.taken(cx) {
+                    return failed(VethError::Taken { link: end.shown() });
+                }
+            }
+        }
+        failed(error.into())
+    }
+
+    /// A name is always announced: `ip link set a up` reads "a" as short for "address".
+    fn lines(&self) -> Vec<Line> {
+        let netns = |end: &End| match (&self.a.at, &self.b.at) {
+            (At::Own, At::Own) => Vec::new(),
+            _ => words!["netns", end.at.word()],
+        };
+        let mut add = words!["ip", "link", "add", "name", &self.a.name, "up"];
+        if let (Some(bridge), At::Own) = (&self.bridge, &self.a.at) {
+            add.extend(words!["master", bridge]);
+        }
+        if let Some(mark) = self.mark.filter(|mark| mark.kept) {
+            add.extend(words!["group", mark.group.to_string()]);
+        }
+        add.extend(self.a.words());
+        add.extend(netns(&self.a));
+        add.extend(words!["type", "veth", "peer", "name", &self.b.name]);
+        add.extend(self.b.words());
+        add.extend(netns(&self.b));
+        let mut lines = vec![Line::Run(add)];
+        let mut set = |args: Vec<Value>| {
+            let mut words = words!["link", "set", "dev", &self.a.name];
+            words.extend(args);
+            lines.push(Line::Run(self.a.at.ip(words)));
+        };
+        if let (Some(bridge), false) = (&self.bridge, self.a.at == At::Own) {
+            set(words!["master", bridge]);
+        }
+        if let Some(alias) = &self.alias {
+            set(words!["alias", alias]);
+        }
+        lines
+    }
+}
+
+impl Step for Cable {
+    fn meta(&self) -> Meta {
+        let why = match &self.bridge {
+            Some(bridge) => format!("a cable from bridge {bridge} to {} inside", self.b.name),
+            None => format!(
+                "a cable: what goes in at {} comes out at {}",
+                self.a.shown(),
+                self.b.shown()
+            ),
+        };
+        Meta::new("veth.create", why, Shell::Exact(self.lines()))
+    }
+
+    fn intent(&self, slots: &Slots) -> Vec<Undo> {
+        link_undo(&self.a, self.mark, slots, None)
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let a = self.a.at.netlink(cx)?;
+        let bridge = match &self.bridge {
+            Some(name) => Some(a.need_link(name).map_err(|e| failed(e.into()))?.index),
+            None => None,
+        };
+        let (message, netns) = self.message(cx, bridge)?;
+        // The bridge's index is one of a's namespace, where the kernel looks it up.
+        let socket = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
+        if let Err(error) = socket.add_link(message) {
+            return Err(self.refused(cx, error));
+        }
+        drop(netns);
+        let index = a
+            .need_link(&self.a.name)
+            .map_err(|e| failed(e.into()))?
+            .index;
+        if let Some(alias) = &self.alias {
+            a.set_alias(index, alias).map_err(|e| failed(e.into()))?;
+        }
+        Ok(Done::made(link_undo(
+            &self.a,
+            self.mark,
+            &cx.slots,
+            Some(index),
+        )))
+    }
+}
+
+fn link_undo(end: &End, mark: Option<Mark>, slots: &Slots, index: Option<u32>) -> Vec<Undo> {
+    let link = |mark: Mark| Undo::Link {
+        netns: end.at.path(slots),
+        name: end.name.clone(),
+        group: mark.group,
+        index,
+    };
+    mark.map(link).into_iter().collect()
+}
+
+/// How macvlans of one parent reach each other, in the words of ip-link(8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MacvlanMode {
+    Bridge,
+    Private,
+    Vepa,
+    Passthru,
+}
+
+impl MacvlanMode {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Private => "private",
+            Self::Vepa => "vepa",
+            Self::Passthru => "passthru",
+        }
+    }
+
+    fn kernel(self) -> MacVlanMode {
+        match self {
+            Self::Bridge => MacVlanMode::Bridge,
+            Self::Private => MacVlanMode::Private,
+            Self::Vepa => MacVlanMode::Vepa,
+            Self::Passthru => MacVlanMode::Passthrough,
+        }
+    }
+}
+
+/// A second plug, with a hardware address of its own, on device `parent` of our own namespace.
+#[derive(Debug, Clone)]
+pub struct Macvlan {
+    pub end: End,
+    pub parent: String,
+    pub mode: MacvlanMode,
+    pub mark: Option<Mark>,
+}
+
+impl Macvlan {
+    fn refused(&self, cx: &Context, error: NetError) -> StepError {
+        let parent = |reason, hint| {
+            let (link, parent) = (self.end.shown(), self.parent.clone());
+            failed(VethError::Parent {
+                link,
+                parent,
+                reason,
+                hint,
+            })
+        };
+        match error.errno() {
+            Some(Errno::EEXIST) if self.end.taken(cx) => failed(VethError::Taken {
+                link: self.end.shown(),
+            }),
+            Some(Errno::EBUSY) => parent(
+                "is a port of a bridge, or has another user of that sort",
+                "take it off the bridge: rbridge detach",
+            ),
+            Some(Errno::EINVAL) if error.to_string().ends_with("Invalid argument") => parent(
+                "cannot carry a macvlan: it is no Ethernet device",
+                "name an Ethernet device: a loopback is none",
+            ),
+            _ => failed(error.into()),
+        }
+    }
+}
+
+impl Step for Macvlan {
+    fn meta(&self) -> Meta {
+        let why = format!("{}, a plug of its own on {}", self.end.shown(), self.parent);
+        let mut add = words![
+            "ip",
+            "link",
+            "add",
+            "name",
+            &self.end.name,
+            "link",
+            &self.parent
+        ];
+        if let Some(mark) = self.mark.filter(|mark| mark.kept) {
+            add.extend(words!["group", mark.group.to_string()]);
+        }
+        add.extend(self.end.words());
+        if self.end.at != At::Own {
+            add.extend(words!["netns", self.end.at.word()]);
+        }
+        add.extend(words!["type", "macvlan", "mode", self.mode.word()]);
+        Meta::new("macvlan.create", why, Shell::Exact(vec![Line::Run(add)]))
+    }
+
+    fn intent(&self, slots: &Slots) -> Vec<Undo> {
+        link_undo(&self.end, self.mark, slots, None)
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let netns = (self.end.at != At::Own)
+            .then(|| self.end.at.open(cx))
+            .transpose()?;
+        let socket = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
+        let parent = socket
+            .need_link(&self.parent)
+            .map_err(|e| failed(e.into()))?;
+        let message = LinkMacVlan::new(&self.end.name, parent.index, self.mode.kernel());
+        let message = self.end.fill(message, self.mark, netns.as_ref());
+        if let Err(error) = socket.add_link(message.build()) {
+            return Err(self.refused(cx, error));
+        }
+        let there = self.end.at.netlink(cx)?;
+        let index = there
+            .need_link(&self.end.name)
+            .map_err(|e| failed(e.into()))?
+            .index;
+        Ok(Done::made(link_undo(
+            &self.end,
+            self.mark,
+            &cx.slots,
+            Some(index),
+        )))
+    }
+}

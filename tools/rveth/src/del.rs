@@ -1,0 +1,63 @@
+//! `rveth del`: a link goes, and with one end of a cable the other.
+
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, words};
+
+use crate::at::failed;
+use crate::{Link, VethError};
+
+/// What `del` does. The link must be there, and be a veth or a macvlan.
+pub fn plan(link: &Link) -> Result<Plan, VethError> {
+    let found = link.find("deleting")?;
+    let kind = found.kind.unwrap_or_else(|| "physical link".to_owned());
+    if !crate::list::is_ours(&kind) {
+        return Err(VethError::OtherKind {
+            doing: "deleting",
+            link: link.to_string(),
+            kind,
+        });
+    }
+    let mut plan = Plan::new(format!("rveth del {link}"));
+    plan.push(Delete {
+        link: link.clone(),
+        index: found.index,
+        veth: kind == "veth",
+    });
+    Ok(plan)
+}
+
+struct Delete {
+    link: Link,
+    index: u32,
+    veth: bool,
+}
+
+impl Step for Delete {
+    fn meta(&self) -> Meta {
+        let why = if self.veth {
+            "one end gone, the other goes too"
+        } else {
+            "the link goes"
+        };
+        let line = Line::Run(
+            self.link
+                .at()
+                .ip(words!["link", "del", "dev", &self.link.name]),
+        );
+        Meta::new("link.delete", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let delete = || {
+            self.link
+                .netlink()?
+                .del_link(self.index)
+                .map_err(VethError::from)
+        };
+        delete().map_err(failed)?;
+        Ok(Done::nothing())
+    }
+}

@@ -1,0 +1,64 @@
+//! What can go wrong with a link, by its name.
+
+use kit_net::NetError;
+use nix::errno::Errno;
+use rnetns::NetnsError;
+
+/// Prints as `doing what "object": reason`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VethError {
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    #[error("{doing} link \"{link}\": no such link")]
+    NoLink { doing: &'static str, link: String },
+    #[error("creating link \"{link}\": that name is taken there")]
+    Taken { link: String },
+    #[error("creating link \"{link}\": both ends have the same name in the same namespace")]
+    SameName { link: String },
+    #[error("{doing} link \"{link}\": it is a {kind}, neither a veth nor a macvlan")]
+    OtherKind {
+        doing: &'static str,
+        link: String,
+        kind: String,
+    },
+    #[error("reading hardware address {text:?}: {reason}")]
+    BadMac { text: String, reason: &'static str },
+    #[error("creating link \"{link}\": \"{parent}\" {reason}")]
+    Parent {
+        link: String,
+        parent: String,
+        reason: &'static str,
+        hint: &'static str,
+    },
+    #[error(
+        "adding the default route through \"{gateway}\": no address of the link is in its network"
+    )]
+    Gateway { gateway: String },
+}
+
+impl VethError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Net(error) if error.is(Errno::ENETUNREACH) => {
+                "a gateway must be in the network of one of the link's addresses".to_owned()
+            }
+            Self::Net(error) => error.hint()?.to_owned(),
+            Self::Netns(error) => error.hint()?,
+            Self::NoLink { link, .. } => match link.split_once('@') {
+                Some((_, netns)) => {
+                    format!("rveth list --netns {netns} shows those that are there")
+                }
+                None => "rveth list shows those that are there".to_owned(),
+            },
+            Self::Taken { link } => format!("choose another name, or rveth del {link}"),
+            Self::OtherKind { kind, link, .. } if kind == "bridge" => format!("rbridge del {link}"),
+            Self::Parent { hint, .. } => (*hint).to_owned(),
+            Self::Gateway { .. } => "give the link an address in the gateway's network".to_owned(),
+            _ => return None,
+        })
+    }
+}
