@@ -386,6 +386,14 @@ fn names_come_and_go_through_pipes() {
         )),
         "[]\n"
     );
+    host.ok("add br0 --addr 10.77.0.1/24");
+    host.ok("nat br0 on");
+    let ports = "printf '81:10.77.0.2:80\\n82:10.77.0.2:80\\n'";
+    let both = "81:10.77.0.2:80/tcp\n82:10.77.0.2:80/tcp\n";
+    assert_eq!(host.sh(&format!("{ports} | {rbridge} publish -")), both);
+    host.sh(&format!(
+        "{ports} | {rbridge} unpublish -; {rbridge} del br0"
+    ));
     let out = host.command(
         "sh",
         &[

@@ -293,6 +293,7 @@ fn warn(place: &Place, bridge: &str) -> Result<()> {
 }
 
 fn publish_all(common: &Common, ports: &[String]) -> Result {
+    let ports = kit_cli::names(ports, &["port"])?;
     // All are read before the first is published.
     let ports: std::result::Result<Vec<Published>, BridgeError> =
         ports.iter().map(|port| Published::parse(port)).collect();
