@@ -148,6 +148,18 @@ fn a_static_program_comes_alone() {
         .filter(|(path, _)| path.to_string_lossy().contains(".so"));
     assert_eq!(libraries.count(), 0);
     assert_eq!(run(root.path(), &[hello.to_str().unwrap()]), "hello\n");
+
+    let mut asked = request(&["./hello".as_ref()]);
+    asked.cwd = dir.path().to_owned();
+    let packed = collect(&Host::new("/"), &asked).unwrap();
+    assert_eq!(packed.programs, std::slice::from_ref(&hello));
+    assert!(
+        packed
+            .path
+            .to_str()
+            .unwrap()
+            .ends_with(dir.path().to_str().unwrap())
+    );
 }
 
 #[test]
