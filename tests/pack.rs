@@ -747,3 +747,73 @@ fn a_user_that_the_image_does_not_know_is_refused() {
         .push(Add::parse(OsStr::new(&format!("{}:/etc/passwd", passwd.display()))).unwrap());
     check(&asked, "web").unwrap();
 }
+
+/// The command itself, in a store of its own.
+fn runpack(root: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_runpack"));
+    command
+        .env("BOXKIT_ROOT", root.join("root"))
+        .env("BOXKIT_RUN", root.join("run"));
+    command.arg("pack").args(args).output().unwrap()
+}
+
+#[test]
+fn the_command_prints_the_name_and_its_script_makes_the_same_image() {
+    let root = tempfile::tempdir().unwrap();
+    let args = ["-t", "tiny", "--bin", "sh", "--cmd", "sh -c 'echo hi'"];
+    let script = runpack(root.path(), &[&args[..], &["--dry-run"]].concat());
+    assert!(script.status.success(), "{}", said(&script));
+    assert!(
+        !root.path().join("root").exists(),
+        "a dry run made something"
+    );
+
+    let out = runpack(root.path(), &args);
+    assert_eq!(said(&out), "tiny:latest\n");
+    let digest = |root: &Path| {
+        let store = Store::open(&root.join("root"));
+        store.resolve("tiny").unwrap().descriptor.digest().clone()
+    };
+    let first = digest(root.path());
+
+    let again = tempfile::tempdir().unwrap();
+    let tools = Path::new(env!("CARGO_BIN_EXE_runpack")).parent().unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let out = Command::new("sh")
+        .arg("-c")
+        .arg(OsString::from(String::from_utf8(script.stdout).unwrap()))
+        .env("PATH", path)
+        .env("BOXKIT_ROOT", again.path().join("root"))
+        .env("BOXKIT_RUN", again.path().join("run"))
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", said(&out));
+    assert_eq!(digest(again.path()), first);
+}
+
+#[test]
+fn a_refusal_is_one_line_and_a_hint_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let told = |args: &[&str]| {
+        let out = runpack(root.path(), &[&["-t", "x"], args].concat());
+        (out.status.code().unwrap(), said(&out))
+    };
+    let (code, text) = told(&["--bin", "sh", "--user", "web"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        text,
+        "runpack: --user \"web\": not in the image's /etc/passwd\n\
+         hint: give a number, or --add a file with that name in it: --add FILE:/etc/passwd\n"
+    );
+    assert_eq!(told(&["--bin", "sh", "--env", "A"]).0, 2);
+    assert_eq!(told(&["--bin", "sh", "--add", "x:y"]).0, 2);
+    let (code, text) = told(&["--bin", "/nowhere/at/all"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (
+            1,
+            "runpack: open \"/nowhere/at/all\": No such file or directory\n"
+        )
+    );
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
