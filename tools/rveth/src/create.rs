@@ -122,10 +122,11 @@ impl Cable {
         cx: &Context,
         bridge: Option<u32>,
     ) -> Result<(LinkMessage, [Option<OwnedFd>; 2]), StepError> {
-        // A peer without a namespace of its own goes where the kernel's version likes: so say it always.
-        let named = self.a.at != At::Own || self.b.at != At::Own;
-        let netns = |at: &At| named.then(|| at.open(cx)).transpose();
-        let (a_netns, b_netns) = (netns(&self.a.at)?, netns(&self.b.at)?);
+        let away = self.a.at != At::Own;
+        let a_netns = away.then(|| self.a.at.open(cx)).transpose()?;
+        // A peer of a link elsewhere goes where the kernel's version likes, unless it is told.
+        let told = away || self.b.at != At::Own;
+        let b_netns = told.then(|| self.b.at.open(cx)).transpose()?;
         let peer = LinkUnspec::new_with_name(&self.b.name);
         let peer = self.b.fill(peer, self.mark, b_netns.as_ref());
         let message = LinkVeth::new(&self.a.name, &self.b.name)
@@ -152,9 +153,13 @@ impl Cable {
 
     /// A name is always announced: `ip link set a up` reads "a" as short for "address".
     fn lines(&self) -> Vec<Line> {
-        let netns = |end: &End| match (&self.a.at, &self.b.at) {
-            (At::Own, At::Own) => Vec::new(),
-            _ => words!["netns", end.at.word()],
+        let away = self.a.at != At::Own;
+        let netns = |end: &End, told| {
+            if told {
+                words!["netns", end.at.word()]
+            } else {
+                Vec::new()
+            }
         };
         let mut add = words!["ip", "link", "add", "name", &self.a.name, "up"];
         if let (Some(bridge), At::Own) = (&self.bridge, &self.a.at) {
@@ -164,10 +169,10 @@ impl Cable {
             add.extend(words!["group", mark.group.to_string()]);
         }
         add.extend(self.a.words());
-        add.extend(netns(&self.a));
+        add.extend(netns(&self.a, away));
         add.extend(words!["type", "veth", "peer", "name", &self.b.name]);
         add.extend(self.b.words());
-        add.extend(netns(&self.b));
+        add.extend(netns(&self.b, away || self.b.at != At::Own));
         let mut lines = vec![Line::Run(add)];
         let mut set = |args: Vec<Value>| {
             let mut words = words!["link", "set", "dev", &self.a.name];
@@ -202,24 +207,22 @@ impl Step for Cable {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let a = self.a.at.netlink(cx)?;
+        let away = self.a.at != At::Own;
+        let there = away.then(|| self.a.at.netlink(cx)).transpose()?;
+        // The bridge's index is one of a's namespace, where the kernel looks it up.
         let bridge = match &self.bridge {
-            Some(name) => Some(a.need_link(name).map_err(|e| failed(e.into()))?.index),
+            Some(name) => Some(ask(cx, there.as_ref(), |nl| nl.need_link(name))?.index),
             None => None,
         };
         let (message, netns) = self.message(cx, bridge)?;
-        // The bridge's index is one of a's namespace, where the kernel looks it up.
         let socket = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
         if let Err(error) = socket.add_link(message) {
             return Err(self.refused(cx, error));
         }
         drop(netns);
-        let index = a
-            .need_link(&self.a.name)
-            .map_err(|e| failed(e.into()))?
-            .index;
+        let index = ask(cx, there.as_ref(), |nl| nl.need_link(&self.a.name))?.index;
         if let Some(alias) = &self.alias {
-            a.set_alias(index, alias).map_err(|e| failed(e.into()))?;
+            ask(cx, there.as_ref(), |nl| nl.set_alias(index, alias))?;
         }
         Ok(Done::made(link_undo(
             &self.a,
@@ -228,6 +231,19 @@ impl Step for Cable {
             Some(index),
         )))
     }
+}
+
+/// Asks by the socket `there`, or by the plan's own.
+fn ask<T>(
+    cx: &mut Context,
+    there: Option<&Netlink>,
+    question: impl FnOnce(&Netlink) -> Result<T, NetError>,
+) -> Result<T, StepError> {
+    let nl = match there {
+        Some(nl) => nl,
+        None => cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?,
+    };
+    question(nl).map_err(|e| failed(e.into()))
 }
 
 fn link_undo(end: &End, mark: Option<Mark>, slots: &Slots, index: Option<u32>) -> Vec<Undo> {
