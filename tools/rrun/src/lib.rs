@@ -6,5 +6,6 @@
 
 pub mod engine;
 pub mod monitor;
+pub mod network;
 pub mod spec;
 pub mod state;

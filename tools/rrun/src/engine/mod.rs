@@ -5,6 +5,7 @@
 
 mod beneath;
 pub mod caps;
+pub mod cgroup;
 mod cgroupfs;
 pub mod dev;
 mod error;
@@ -42,6 +43,8 @@ pub struct Setup {
     pub open_stdin: bool,
     /// Rows and columns for the terminal.
     pub size: Option<(u16, u16)>,
+    /// Files by which the script's child joins its cgroups.
+    pub join: Vec<PathBuf>,
     /// What the parent does before the child is cloned (cgroups), and after (network), by step.
     pub before: Vec<Box<dyn Step>>,
     pub after: Vec<Box<dyn Step>>,
@@ -63,6 +66,7 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
         open_stdin: setup.open_stdin,
     });
     plan.push(spawn::Spawn {
+        join: setup.join,
         namespaces: namespaces(&setup.spec),
     });
     for step in setup.after.into_iter().chain(setup.child_first) {

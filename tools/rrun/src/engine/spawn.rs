@@ -44,6 +44,8 @@ pub const PID_NS: NewNamespace = NewNamespace {
 
 pub struct Spawn {
     pub namespaces: Vec<NewNamespace>,
+    /// Only for the script: there the cgroups are joined before the namespaces are made.
+    pub join: Vec<std::path::PathBuf>,
 }
 
 impl Step for Spawn {

@@ -1,15 +1,25 @@
 //! From a container's files to the engine's [`Setup`]: which namespaces are joined, which cgroup and which
 //! network it gets. The same for a run and for `--dry-run`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use kit_plan::{Context, Plan, Step};
+use kit_plan::{Context, Plan, ProcessId, Step};
 use oci_spec::runtime::Spec;
+use rcgroup::{Group, Hierarchies};
 
 use super::born::failed;
 use super::wire::Failed;
-use crate::engine::{self, Root, Setup};
-use crate::state::{Container, Containers, Net, RunState};
+use crate::engine::{self, Root, Setup, cgroup};
+use crate::network::{self, ADDR};
+use crate::state::{Container, Containers, Net, Port, RunState};
+
+/// docker's range for `-P`, before it was the kernel's.
+const PORT_RANGE: std::ops::RangeInclusive<u16> = 49153..=65535;
+
+/// Directories of v1 that each container has besides those that its limits need: devices carry the default
+/// rules, and memory and pids are what `stats` shows.
+const CONTROLLERS: [&str; 3] = ["devices", "memory", "pids"];
 
 /// The plan of a run, with the descriptors that its steps need in `cx`.
 pub fn for_run(
@@ -22,27 +32,30 @@ pub fn for_run(
         .spec(&container.id)
         .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
     let joined = joins(containers, container)?;
-    if let Some(joined) = &joined {
-        let opened = joined
-            .netns
+    if let Some(netns) = &joined {
+        let opened = netns
             .open()
             .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
         cx.put_fd(NETNS, opened.into());
     }
-    let setup = setup(containers, container, spec, joined, size);
-    Ok(engine::plan(setup, command(container)))
+    let setup = setup(containers, container, spec, joined, size)?;
+    cx.keep(Numbered(setup.1));
+    Ok(engine::plan(setup.0, command(container)))
 }
 
 /// What `--dry-run` prints: nothing is opened.
 pub fn plan(containers: &Containers, container: &Container, spec: Spec) -> Result<Plan, Failed> {
     let joined = joins(containers, container)?;
     Ok(engine::plan(
-        setup(containers, container, spec, joined, None),
+        setup(containers, container, spec, joined, None)?.0,
         command(container),
     ))
 }
 
 const NETNS: &str = "netns";
+
+/// The ports as they are published, none at 0, and the network's record.
+struct Numbered((Vec<Port>, Option<rbridge::Network>));
 
 fn command(container: &Container) -> String {
     let image = container
@@ -57,23 +70,19 @@ fn command(container: &Container) -> String {
     )
 }
 
-struct Joined {
-    netns: rnetns::Netns,
-}
-
 /// The network namespace that it shares, if it does.
-fn joins(containers: &Containers, container: &Container) -> Result<Option<Joined>, Failed> {
-    let netns = match &container.net {
-        Net::Ns(name) => {
-            rnetns::Netns::parse(name).map_err(|e| failed(&e, e.hint().as_deref(), 125))?
-        }
+fn joins(containers: &Containers, container: &Container) -> Result<Option<rnetns::Netns>, Failed> {
+    match &container.net {
+        Net::Ns(name) => rnetns::Netns::parse(name)
+            .map(Some)
+            .map_err(|e| failed(&e, e.hint().as_deref(), 125)),
         Net::Container(id) => {
             let state = containers
                 .state(id)
                 .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
             let process = state
                 .process
-                .filter(kit_plan::ProcessId::is_alive)
+                .filter(ProcessId::is_alive)
                 .ok_or_else(|| Failed {
                     text: format!(
                         "joining the network of container \"{}\": it is not running",
@@ -82,41 +91,83 @@ fn joins(containers: &Containers, container: &Container) -> Result<Option<Joined
                     hint: Some("rrun start it first".to_owned()),
                     exit: 125,
                 })?;
-            rnetns::Netns::Pid(process.pid)
+            Ok(Some(rnetns::Netns::Pid(process.pid)))
         }
-        _ => return Ok(None),
-    };
-    Ok(Some(Joined { netns }))
+        _ => Ok(None),
+    }
 }
+
+type Ready = (Setup, (Vec<Port>, Option<rbridge::Network>));
 
 fn setup(
     containers: &Containers,
     container: &Container,
-    spec: Spec,
-    joined: Option<Joined>,
+    mut spec: Spec,
+    joined: Option<rnetns::Netns>,
     size: Option<(u16, u16)>,
-) -> Setup {
+) -> Result<Ready, Failed> {
     let dir = containers.dir(&container.id);
-    let root = match (&container.image, &container.rootfs) {
-        (Some(image), None) => Root::Overlay {
-            layers: image.layers.clone(),
-            upper: dir.join("upper"),
-            work: dir.join("work"),
-        },
-        (_, rootfs) => Root::Dir(rootfs.clone().unwrap_or_else(|| PathBuf::from("/"))),
+    let (root, image) = match (&container.image, &container.rootfs) {
+        (Some(image), None) => {
+            let (upper, work) = (dir.join("upper"), dir.join("work"));
+            (
+                Root::Overlay {
+                    layers: image.layers.clone(),
+                    upper,
+                    work,
+                },
+                true,
+            )
+        }
+        (_, rootfs) => (
+            Root::Dir(rootfs.clone().unwrap_or_else(|| PathBuf::from("/"))),
+            false,
+        ),
     };
-    let mut child_first: Vec<Box<dyn Step>> = Vec::new();
-    let mut child_net: Vec<Box<dyn Step>> = Vec::new();
+    let cgroups = cgroups(containers, container)?;
+    let ports = numbered(&container.ports)?;
+    let mut network = None;
+    let (mut before, mut after, mut inside) = (cgroups.before, Vec::new(), Vec::new());
+    let mut child_first: Vec<Box<dyn Step>> = vec![Box::new(cgroup::Join { namespace: true })];
+    let own_netns = !matches!(container.net, Net::Host | Net::Container(_) | Net::Ns(_));
     match joined {
-        Some(joined) => child_first.push(Box::new(engine::spawn::Join {
-            path: joined.netns.path(),
+        Some(netns) => child_first.push(Box::new(engine::spawn::Join {
+            path: netns.path(),
             fd: NETNS,
             what: "network",
         })),
-        None if container.net != Net::Host => child_net.push(engine::raise_lo()),
+        None if own_netns => inside.push(engine::raise_lo()),
         None => {}
     }
-    Setup {
+    if container.net == Net::Bridge {
+        let bridged = network::bridged(&containers.roots, container, &ports)
+            .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+        before.extend(bridged.before);
+        after.extend(bridged.after);
+        inside.extend(bridged.inside);
+        network = Some(bridged.network);
+    }
+    if image {
+        let hostname = spec.hostname().clone().unwrap_or_default();
+        let names = match &container.net {
+            Net::Container(other) => containers.dir(other),
+            net => {
+                let addressed = *net == Net::Bridge;
+                let host_resolver = *net == Net::Host;
+                before.push(Box::new(network::WriteFiles {
+                    dir: dir.clone(),
+                    hostname,
+                    addressed,
+                    host_resolver,
+                }));
+                dir.clone()
+            }
+        };
+        let mut mounts = spec.mounts().clone().unwrap_or_default();
+        mounts.extend(network::mounts(&names));
+        spec.set_mounts(Some(mounts));
+    }
+    let setup = Setup {
         id: container.id.clone(),
         spec,
         root,
@@ -125,15 +176,106 @@ fn setup(
         tty: container.tty,
         open_stdin: container.open_stdin,
         size,
-        before: Vec::new(),
-        after: Vec::new(),
+        join: cgroups.join,
+        before,
+        after,
         child_first,
-        child_net,
-    }
+        child_net: inside,
+    };
+    Ok((setup, (ports, network)))
+}
+
+struct Cgroups {
+    before: Vec<Box<dyn Step>>,
+    join: Vec<PathBuf>,
+}
+
+/// The container's name below its instance's parent.
+pub fn cgroup_name(containers: &Containers, container: &Container) -> String {
+    let own = || format!("{}/{}", containers.roots.instance.name(), container.id);
+    container.cgroup.clone().unwrap_or_else(own)
+}
+
+/// Its directories, `None` if they are gone.
+pub fn cgroup(containers: &Containers, container: &Container) -> Option<(Hierarchies, Group)> {
+    let host = Hierarchies::detect().ok()?;
+    let group = host.existing(&cgroup_name(containers, container)).ok()?;
+    Some((host, group))
+}
+
+fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Failed> {
+    let wrong = |e: rcgroup::CgroupError| failed(&e, e.hint().as_deref(), 125);
+    let host = Hierarchies::detect().map_err(wrong)?;
+    let name = cgroup_name(containers, container);
+    let mut before = Vec::new();
+    let group = if container.cgroup.is_some() {
+        host.existing(&name).map_err(wrong)?
+    } else {
+        before =
+            rcgroup::create::steps(&host, &name, &CONTROLLERS, &container.limits).map_err(wrong)?;
+        let mut wanted: Vec<&str> = CONTROLLERS.to_vec();
+        let settings = rcgroup::settings(&host, &container.limits).map_err(wrong)?;
+        wanted.extend(settings.iter().map(|setting| setting.controller));
+        host.group(&name, &wanted)
+    };
+    let join = cgroup::join_files(&host, &group);
+    before.push(Box::new(cgroup::Open { host, group }));
+    Ok(Cgroups { before, join })
+}
+
+/// Each port with a number: 0 asked for a free one.
+fn numbered(ports: &[Port]) -> Result<Vec<Port>, Failed> {
+    let number = |port: &Port| {
+        let mut port = port.clone();
+        if port.host_port == 0 {
+            let ip = port.host_ip.and_then(|ip| {
+                if let IpAddr::V4(ip) = ip {
+                    Some(ip)
+                } else {
+                    None
+                }
+            });
+            let proto = if port.proto == "udp" {
+                rbridge::Proto::Udp
+            } else {
+                rbridge::Proto::Tcp
+            };
+            port.host_port = network::free_port(ip, proto, PORT_RANGE).ok_or_else(|| Failed {
+                text: format!(
+                    "choosing a port for {}: none of {PORT_RANGE:?} is free",
+                    port.container_port
+                ),
+                hint: None,
+                exit: 125,
+            })?;
+        }
+        Ok(port)
+    };
+    ports.iter().map(number).collect()
 }
 
 /// What the run has found out: addresses, ports.
-pub fn note(_state: &mut RunState, _cx: &mut Context, _container: &Container) {}
+pub fn note(state: &mut RunState, cx: &mut Context, _container: &Container) {
+    let addr = cx
+        .slots
+        .get(ADDR)
+        .and_then(|text| text.to_str())
+        .map(str::to_owned);
+    let Some(Numbered((ports, network))) = cx.take::<Numbered>() else {
+        return;
+    };
+    if let (Some(network), Some(addr)) = (network, addr) {
+        state.address = Some(format!("{addr}/{}", network.prefix));
+        state.gateway = Some(network.gateway.to_string());
+        state.ports = ports;
+    }
+}
 
 /// What only the dying cgroup can tell: whether memory ran out.
-pub fn last_look(_state: &mut RunState, _container: &Container, _containers: &Containers) {}
+pub fn last_look(state: &mut RunState, container: &Container, containers: &Containers) {
+    let Ok(host) = Hierarchies::detect() else {
+        return;
+    };
+    let stats = rcgroup::stats::stats(&host, &cgroup_name(containers, container));
+    state.oom_killed = stats.is_ok_and(|stats| stats.oom_kills.is_some_and(|kills| kills > 0));
+}

@@ -30,7 +30,7 @@ pub struct Container {
     pub ports: Vec<Port>,
     pub exposed: Vec<String>,
     pub mounts: Vec<MountPoint>,
-    pub limits: Limits,
+    pub limits: rcgroup::Limits,
     /// `--cgroup`: somebody else's cgroup, joined and never removed.
     pub cgroup: Option<String>,
     pub labels: BTreeMap<String, String>,
@@ -39,23 +39,6 @@ pub struct Container {
     pub stop_timeout: u32,
     /// As given to `-u`; resolved against the container's own files at start.
     pub user: String,
-}
-
-/// Limits in docker's words; `None` is no limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    pub memory_bytes: Option<u64>,
-    /// Memory and swap together; -1 for no limit.
-    pub memory_swap_bytes: Option<i64>,
-    pub memory_reservation_bytes: Option<u64>,
-    /// Billionths of a CPU.
-    pub nano_cpus: Option<u64>,
-    pub cpu_shares: Option<u64>,
-    pub cpuset_cpus: Option<String>,
-    pub cpuset_mems: Option<String>,
-    pub pids: Option<u64>,
-    pub blkio_weight: Option<u16>,
 }
 
 /// The image that a container was made of, by what does not change.

@@ -10,7 +10,7 @@ mod files;
 mod lock;
 mod resolve;
 
-pub use container::{Container, Image, Limits, MountPoint, Net, Port, RunState, Status};
+pub use container::{Container, Image, MountPoint, Net, Port, RunState, Status};
 pub(crate) use files::is_abandoned;
 pub use files::{StateError, now, write_atomic};
 pub use lock::Lock;

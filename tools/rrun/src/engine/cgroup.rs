@@ -1,0 +1,116 @@
+//! The container's cgroup: its directories opened before the clone, joined by the child itself.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use rcgroup::{Group, Hierarchies, Mode};
+use rustix::thread::UnshareFlags;
+
+use super::error::fail;
+use super::spawn::CGROUP_DIR;
+
+/// Names of the descriptors to join by; more hierarchies than this no kernel has.
+const FILES: [&str; 14] = [
+    "cgroup-0",
+    "cgroup-1",
+    "cgroup-2",
+    "cgroup-3",
+    "cgroup-4",
+    "cgroup-5",
+    "cgroup-6",
+    "cgroup-7",
+    "cgroup-8",
+    "cgroup-9",
+    "cgroup-10",
+    "cgroup-11",
+    "cgroup-12",
+    "cgroup-13",
+];
+
+/// The files by which a child of the plan's joins, in the script and in exec.
+pub fn join_files(host: &Hierarchies, group: &Group) -> Vec<PathBuf> {
+    let file = if host.mode == Mode::V2 {
+        "cgroup.procs"
+    } else {
+        "tasks"
+    };
+    group
+        .unique_dirs()
+        .into_iter()
+        .map(|dir| dir.join(file))
+        .collect()
+}
+
+/// Opens what the child joins by; on v2, the directory that it is born in.
+pub struct Open {
+    pub host: Hierarchies,
+    pub group: Group,
+}
+
+impl Step for Open {
+    fn meta(&self) -> Meta {
+        let why = "the way into the cgroup, opened while it can be reached by name";
+        Meta::new("cgroup.open", why, Shell::Exact(Vec::new()))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let doing = |path: &PathBuf| format!("opening cgroup {path:?}");
+        if let (Mode::V2, Some(dir)) = (self.host.mode, self.group.dir("")) {
+            let flags = rustix::fs::OFlags::PATH
+                | rustix::fs::OFlags::DIRECTORY
+                | rustix::fs::OFlags::CLOEXEC;
+            let opened = rustix::fs::open(dir, flags, rustix::fs::Mode::empty());
+            cx.put_fd(CGROUP_DIR, opened.map_err(fail(doing(&dir.to_owned())))?);
+            return Ok(Done::nothing());
+        }
+        for (name, path) in FILES.into_iter().zip(join_files(&self.host, &self.group)) {
+            let file = std::fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .map_err(fail(doing(&path)))?;
+            cx.put_fd(name, file.into());
+        }
+        Ok(Done::nothing())
+    }
+}
+
+/// The child joins, then hides what is above: the cgroup namespace takes the group that its maker is in as its
+/// root (cgroup_namespaces(7)), so this order is the only one.
+pub struct Join {
+    pub namespace: bool,
+}
+
+impl Step for Join {
+    fn meta(&self) -> Meta {
+        // In sh it is the words before `unshare`: see `Spawn`.
+        Meta::new(
+            "cgroup.join",
+            "limited from its first moment on",
+            Shell::Exact(Vec::new()),
+        )
+        .in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        for name in FILES {
+            let Some(file) = cx.take_fd(name) else { break };
+            // Writing "0" to a v1 `tasks` file as a single thread takes 50 us; being moved by another, or by
+            // `cgroup.procs`, waits for a grace period of 11 to 15 ms.
+            rustix::io::write(file.as_fd(), b"0").map_err(fail("joining the cgroup"))?;
+        }
+        if self.namespace {
+            let unshared = kit_sys::process::unshare(UnshareFlags::NEWCGROUP);
+            unshared.map_err(fail("making a cgroup namespace"))?;
+        }
+        Ok(Done::nothing())
+    }
+}

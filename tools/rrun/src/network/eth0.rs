@@ -1,0 +1,63 @@
+//! The container's own end of the cable: its address, up, its way out. Child-side.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use kit_net::{Cidr, Netlink};
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, cat, run};
+
+use super::ADDR;
+
+pub struct Configure {
+    pub prefix: u8,
+    pub gateway: Ipv4Addr,
+}
+
+impl Step for Configure {
+    fn meta(&self) -> Meta {
+        let lines = vec![
+            run![
+                "ip",
+                "addr",
+                "add",
+                cat![ADDR, format!("/{}", self.prefix)],
+                "dev",
+                "eth0"
+            ],
+            run!["ip", "link", "set", "dev", "eth0", "up"],
+            run![
+                "ip",
+                "route",
+                "add",
+                "default",
+                "via",
+                self.gateway.to_string()
+            ],
+        ];
+        Meta::new(
+            "net.eth0",
+            "an address, and the bridge as the way out",
+            Shell::Exact(lines),
+        )
+        .in_child()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let addr: Ipv4Addr = cx.slot(ADDR)?;
+        let nl = Netlink::open().map_err(StepError::whole)?;
+        let eth0 = nl.need_link("eth0").map_err(StepError::whole)?;
+        let cidr = Cidr {
+            addr: IpAddr::V4(addr),
+            prefix: self.prefix,
+        };
+        nl.add_addr(eth0.index, cidr).map_err(StepError::whole)?;
+        // Raised from inside: a peer that is created up is refused.
+        nl.set_up(eth0.index).map_err(StepError::whole)?;
+        nl.add_default_route(IpAddr::V4(self.gateway), eth0.index)
+            .map_err(StepError::whole)?;
+        Ok(Done::nothing().note(cidr.to_string()))
+    }
+}

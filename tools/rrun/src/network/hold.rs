@@ -1,0 +1,100 @@
+//! Ports of the host's that a container publishes: the monitor binds each, so that nobody else can.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use rbridge::{HostPort, Place, Proto};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+
+/// The sockets, kept in the context for the life of the run.
+#[derive(Default)]
+pub struct Held(#[allow(dead_code)] Vec<OwnedFd>);
+
+/// Binds one port and does not listen: what comes is translated before it would get here.
+pub struct Hold {
+    pub host: HostPort,
+}
+
+impl Step for Hold {
+    fn meta(&self) -> Meta {
+        let why = format!(
+            "port {} is taken for as long as the container runs",
+            self.host
+        );
+        Meta::new("port.hold", why, Shell::Exact(Vec::new()))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // It goes with the process.
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let held = bound(self.host).map_err(|errno| {
+            if errno == Errno::ADDRINUSE {
+                // Says who has it.
+                if let Err(taken) = self.host.probe(&Place::default()) {
+                    let hint = "stop that one, or choose another port, or let -P choose";
+                    return StepError::whole(taken).hint(hint);
+                }
+            }
+            let error = StepError::new(format!("binding port {}", self.host), errno);
+            if errno == Errno::ADDRNOTAVAIL {
+                error.hint("ip addr shows the addresses of this host")
+            } else {
+                error
+            }
+        })?;
+        let kept: &mut Held = cx.kept_or(|| Ok::<_, StepError>(Held::default()))?;
+        kept.0.push(held);
+        Ok(Done::nothing())
+    }
+}
+
+fn bound(host: HostPort) -> Result<OwnedFd, Errno> {
+    let kind = if host.proto == Proto::Udp {
+        SocketType::DGRAM
+    } else {
+        SocketType::STREAM
+    };
+    let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
+    if host.proto == Proto::Tcp {
+        // The last run's connections, still in TIME_WAIT, are no holder.
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    bind(
+        &socket,
+        &SocketAddrV4::new(host.ip.unwrap_or(Ipv4Addr::UNSPECIFIED), host.port),
+    )?;
+    if host.proto == Proto::Tcp {
+        // With SO_REUSEADDR two may bind until one listens; but then this one must never accept: a queue of
+        // one, which the translation keeps empty.
+        rustix::net::listen(&socket, 1)?;
+    }
+    Ok(socket)
+}
+
+/// A port of `--port-range` that nobody has now.
+pub fn free_port(
+    ip: Option<Ipv4Addr>,
+    proto: Proto,
+    range: std::ops::RangeInclusive<u16>,
+) -> Option<u16> {
+    let start = u32::from(*range.start());
+    let count = u32::from(*range.end()) - start + 1;
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |t| t.subsec_nanos());
+    (0..count)
+        .map(|step| (start + (seed.wrapping_add(step)) % count) as u16)
+        .find(|port| {
+            bound(HostPort {
+                ip,
+                port: *port,
+                proto,
+            })
+            .is_ok()
+        })
+}

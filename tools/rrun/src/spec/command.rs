@@ -1,0 +1,68 @@
+//! Which program runs: `--entrypoint` and the words after IMAGE over the image's ENTRYPOINT and CMD.
+
+use super::SpecError;
+
+/// The flags' side.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// `--entrypoint`; `Some("")` takes the image's away.
+    pub entrypoint: Option<String>,
+    /// The words after IMAGE.
+    pub args: Vec<String>,
+}
+
+/// The entrypoint with its arguments. An `--entrypoint` of any kind drops the image's CMD, which was written for
+/// the image's own entrypoint.
+pub fn command(
+    flags: &Command,
+    entrypoint: &[String],
+    cmd: &[String],
+) -> Result<Vec<String>, SpecError> {
+    let mut argv = match &flags.entrypoint {
+        None => entrypoint.to_vec(),
+        Some(word) if word.is_empty() => Vec::new(),
+        Some(word) => vec![word.clone()],
+    };
+    if flags.args.is_empty() && flags.entrypoint.is_none() {
+        argv.extend_from_slice(cmd);
+    } else {
+        argv.extend_from_slice(&flags.args);
+    }
+    if argv.first().is_none_or(String::is_empty) {
+        return Err(SpecError::NoCommand);
+    }
+    Ok(argv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(Into::into).collect()
+    }
+    fn run(entrypoint: Option<&str>, args: &str, image: (&str, &str)) -> String {
+        let flags = Command {
+            entrypoint: entrypoint.map(Into::into),
+            args: words(args),
+        };
+        command(&flags, &words(image.0), &words(image.1))
+            .map_or_else(|e| e.to_string(), |argv| argv.join(" "))
+    }
+
+    #[test]
+    fn entrypoint_and_cmd() {
+        assert_eq!(run(None, "", ("", "sh")), "sh");
+        assert_eq!(run(None, "ls -l", ("", "sh")), "ls -l");
+        assert_eq!(run(None, "", ("nginx -g", "daemon")), "nginx -g daemon");
+        assert_eq!(run(None, "-h", ("nginx", "daemon")), "nginx -h");
+        assert_eq!(run(Some("sh"), "", ("nginx", "daemon")), "sh");
+        assert_eq!(run(Some("sh"), "-c x", ("nginx", "daemon")), "sh -c x");
+        assert_eq!(run(Some(""), "ls", ("nginx", "daemon")), "ls");
+        assert_eq!(
+            run(Some(""), "", ("nginx", "daemon")),
+            "no command specified"
+        );
+        assert_eq!(run(None, "", ("", "")), "no command specified");
+    }
+}

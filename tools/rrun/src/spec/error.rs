@@ -1,0 +1,47 @@
+//! What can be wrong with the flags of a container, in docker's words: they are what people search for.
+
+/// A flag, a limit or a name that cannot become a configuration. The text is the whole message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// A flag's value that does not parse: `invalid hostPort: x`.
+    #[error("{what}: {text}")]
+    Invalid { what: &'static str, text: String },
+    /// A value that must satisfy a rule, which is said.
+    #[error("{0}")]
+    Rule(String),
+    /// Two flags, or a flag and a mode, that exclude each other.
+    #[error("conflicting options: {0}")]
+    Conflict(&'static str),
+    #[error(
+        "{text:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+    )]
+    VolumeName { text: String },
+    #[error("invalid container name ({text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
+    ContainerName { text: String },
+    #[error("unable to find user {0}: no matching entries in passwd file")]
+    NoUser(String),
+    #[error("unable to find group {0}: no matching entries in group file")]
+    NoGroup(String),
+    #[error("uids and gids must be in range 0-2147483647")]
+    IdRange,
+    #[error("no command specified")]
+    NoCommand,
+    /// oci-spec's builders refuse what is incomplete.
+    #[error("the configuration is incomplete: {0}")]
+    Build(String),
+}
+
+impl SpecError {
+    pub(crate) fn invalid(what: &'static str, text: impl Into<String>) -> Self {
+        Self::Invalid {
+            what,
+            text: text.into(),
+        }
+    }
+}
+
+impl From<oci_spec::OciSpecError> for SpecError {
+    fn from(error: oci_spec::OciSpecError) -> Self {
+        Self::Build(error.to_string())
+    }
+}

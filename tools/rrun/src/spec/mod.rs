@@ -1,0 +1,11 @@
+//! Flags, image configuration and host facts become an OCI runtime configuration, by pure functions.
+
+pub mod command;
+pub mod env;
+mod error;
+pub mod names;
+pub mod ports;
+pub mod sizes;
+pub mod user;
+
+pub use error::SpecError;
