@@ -81,6 +81,10 @@ build_base() {
     done
     ln -sf dash "$tree/usr/bin/sh"
     modules=$kernel/lib/modules/$release
+    # The names that ip and nft print instead of numbers.
+    for file in /etc/protocols /etc/services /etc/iproute2; do
+        if [ -e "$file" ]; then cp -rL "$file" "$tree/etc/"; fi
+    done
     closure "$modules/modules.dep" <"$here/modules.txt" >"$work/modules" || die "a module of tests/vm/modules.txt is not in $release" ""
     while read -r file; do
         mkdir -p "$tree/lib/modules/$release/$(dirname "$file")"
