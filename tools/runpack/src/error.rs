@@ -14,6 +14,9 @@ pub enum StoreError {
         path: PathBuf,
         source: io::Error,
     },
+    /// What was to be put could not be read.
+    #[error("reading the content: {0}")]
+    Stream(#[source] io::Error),
     #[error("finding image {name:?}: not in the store")]
     Unknown { name: String, near: Option<String> },
     #[error("finding image {name:?}: it is the beginning of {count} images' IDs")]
@@ -64,7 +67,7 @@ impl StoreError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io { source, .. } => io_hint(source),
+            Self::Io { source, .. } | Self::Stream(source) => io_hint(source),
             Self::Unknown { near, .. } => Some(match near {
                 Some(near) => format!("did you mean {near:?}? the store's names: runpack images"),
                 None => "runpack load FILE puts one there; runpack images lists them".to_owned(),
@@ -89,6 +92,9 @@ impl StoreError {
 
 /// The errnos whose own text does not say what to do.
 pub(crate) fn io_hint(error: &io::Error) -> Option<String> {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Some("it is cut off; fetch it again".to_owned());
+    }
     let hint = match error.raw_os_error() {
         Some(libc_errno::ENOSPC) => "free some space, or move BOXKIT_ROOT to a larger disk",
         Some(libc_errno::EPERM | libc_errno::EACCES) => "this needs root: sudo",

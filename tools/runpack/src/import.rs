@@ -15,7 +15,7 @@ use crate::change::Change;
 use crate::layer::decoder;
 use crate::load::step_error;
 use crate::source::SourceError;
-use crate::{Compression, ImageId, Reference, Store, config_of};
+use crate::{Compression, ImageId, Reference, Store, StoreError, config_of};
 
 const BUFFER: usize = 256 * 1024;
 
@@ -73,8 +73,14 @@ pub fn import(store: &Store, import: &Import) -> Result<ImageId, SourceError> {
     if let Some(reason) = refused {
         return Err(not_image(reason.to_owned()));
     }
-    let (tar, _) = decoder(stream).map_err(read_error)?;
-    let (layer, diff_id) = store.add_layer_tar(tar, Compression::None)?;
+    let (tar, _) = decoder(stream).map_err(SourceError::io("read", path))?;
+    let (layer, diff_id) =
+        store
+            .add_layer_tar(tar, Compression::None)
+            .map_err(|error| match error {
+                StoreError::Stream(error) => read_error(error),
+                other => other.into(),
+            })?;
     let made_by = import.message.clone();
     let made_by = made_by.unwrap_or_else(|| format!("imported from {}", path.display()));
     let mut config: ImageConfiguration = config_of(&[diff_id], &made_by);
@@ -85,7 +91,7 @@ pub fn import(store: &Store, import: &Import) -> Result<ImageId, SourceError> {
     store
         .commit_unpacked(&config, vec![layer], &names)
         .map_err(|error| match error {
-            crate::StoreError::Layer { source, .. } => not_image(source.to_string()),
+            StoreError::Layer { source, .. } => not_image(source.to_string()),
             other => other.into(),
         })
 }
@@ -125,7 +131,10 @@ impl Step for ImportStep {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let store = Store::open(&self.root);
-        let id = import(&store, &self.import).map_err(step_error)?;
+        let id = import(&store, &self.import).map_err(|error| {
+            store.give_up();
+            step_error(error)
+        })?;
         *self.outcome.borrow_mut() = Some(id);
         Ok(Done::nothing())
     }

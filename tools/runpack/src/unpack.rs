@@ -102,15 +102,14 @@ struct Target {
 
 impl Target {
     fn new(dir: &Path) -> Result<Self, SourceError> {
-        let taken = |reason: &str, hint: &str| SourceError::NotImage {
-            source_name: dir.display().to_string(),
-            reason: reason.to_owned(),
-            hint: hint.to_owned(),
+        let taken = |reason| SourceError::Target {
+            dir: dir.to_owned(),
+            reason,
         };
         let in_place = match std::fs::read_dir(dir) {
             Ok(mut list) => {
                 if list.next().is_some() {
-                    return Err(taken("the directory is not empty", "name a new directory"));
+                    return Err(taken("it is not empty"));
                 }
                 true
             }
@@ -119,7 +118,7 @@ impl Target {
         };
         let absolute = std::path::absolute(dir).map_err(SourceError::io("find", dir))?;
         let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
-            return Err(taken("it is the root directory", "name a new directory"));
+            return Err(taken("it is the root directory"));
         };
         let name = name.to_string_lossy();
         let beside = |what| parent.join(format!(".{name}.{what}-{}", std::process::id()));

@@ -1,6 +1,6 @@
 //! Members of an archive made into files: owners by number, modes, times, attributes, devices, holes; whiteouts by [`Form`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, Write};
@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use rmount::whiteout::{TarName, Xattrs, is_whiteout, read_tar_name, write_opaque, write_whiteout};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fchmod, futimens, linkat, makedev, mkdirat, mknodat, openat,
-    statat, symlinkat,
+    AtFlags, FileType, Mode, OFlags, fchmod, fstat, futimens, linkat, makedev, mkdirat, mknodat,
+    openat, statat, symlinkat,
 };
 use rustix::io::Errno;
 use tar::EntryType;
@@ -27,8 +27,8 @@ pub(super) struct Extractor<R> {
     tree: Tree,
     form: Form,
     members: Members<R>,
-    /// Set last, since making a file in a directory changes its time.
-    times: Vec<(Vec<u8>, (i64, u32))>,
+    /// Of directories; set last, since making a file in one changes its time.
+    times: HashMap<Vec<u8>, (i64, u32)>,
     /// What this layer made, which its own whiteouts do not touch. Only for [`Form::Flat`].
     made: HashSet<Vec<u8>>,
     report: LayerReport,
@@ -40,7 +40,7 @@ impl<R: BufRead> Extractor<R> {
             tree: Tree::new(root),
             form,
             members: Members::new(stream),
-            times: Vec::new(),
+            times: HashMap::new(),
             made: HashSet::new(),
             report: LayerReport::default(),
         }
@@ -57,7 +57,7 @@ impl<R: BufRead> Extractor<R> {
         while let Some(member) = self.members.next()? {
             self.one(&member)?;
         }
-        for (path, mtime) in std::mem::take(&mut self.times).iter().rev() {
+        for (path, mtime) in &std::mem::take(&mut self.times) {
             // It may have been replaced since.
             let Ok(dir) = self.tree.existing(path) else {
                 continue;
@@ -101,6 +101,7 @@ impl<R: BufRead> Extractor<R> {
             TarName::Bad => return Err(refuse("it would white out a directory from within")),
             TarName::Opaque | TarName::Whiteout(_) => false,
         };
+        self.keep_time(parent_path)?;
         if !plain {
             return self.whiteout(parent_path, name);
         }
@@ -135,6 +136,20 @@ impl<R: BufRead> Extractor<R> {
             _ => return Err(refuse("its type is unknown")),
         }
         by_name(member, &path, dir)
+    }
+
+    /// A directory of the layers below that this one only changes something in keeps its time.
+    fn keep_time(&mut self, path: &[u8]) -> Result<(), LayerError> {
+        if self.form == Form::Overlay || self.times.contains_key(path) {
+            return Ok(());
+        }
+        let Ok(dir) = self.tree.existing(path) else {
+            return Ok(());
+        };
+        let stat = fstat(&*dir).map_err(LayerError::errno("stat", as_path(path)))?;
+        let mtime = (stat.st_mtime, stat.st_mtime_nsec as u32);
+        self.times.insert(path.to_owned(), mtime);
+        Ok(())
     }
 
     /// Makes something where there may be something else.
@@ -192,7 +207,7 @@ impl<R: BufRead> Extractor<R> {
     ) -> Result<(), LayerError> {
         by_descriptor(member, &path, dir)?;
         self.tree.explicit(&path);
-        self.times.push((path, member.mtime));
+        self.times.insert(path, member.mtime);
         Ok(())
     }
 

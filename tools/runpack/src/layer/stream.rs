@@ -120,23 +120,31 @@ fn produce(
     let mut raw = BufReader::with_capacity(CHUNK, MeterReader::new(blob));
     let (mut decoded, compressed) = decoder(&mut raw).map_err(LayerError::Stream)?;
     let mut content = Meter::default();
-    loop {
+    let failed = loop {
         let mut chunk = empty.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);
-        let got = fill(&mut decoded, &mut chunk).map_err(LayerError::Stream)?;
+        let got = match fill(&mut decoded, &mut chunk) {
+            Ok(got) => got,
+            Err(error) => break Some(error),
+        };
         chunk.truncate(got);
         if compressed {
             content.update(&chunk);
         }
         // A reader that gave up drops its end; its own error says why.
         if got == 0 || full.send(chunk).is_err() {
-            break;
+            break None;
         }
-    }
+    };
     drop(decoded);
     // What follows the compressed stream belongs to the blob as well.
     io::copy(&mut raw, &mut io::sink()).map_err(LayerError::Stream)?;
     let blob = raw.into_inner().meter.digest();
+    if let Some(error) = failed {
+        // A blob that is not the one that was promised explains why it does not decompress.
+        compare("blob's digest", &check.digest, blob)?;
+        return Err(LayerError::Stream(error));
+    }
     let content = if compressed {
         content.digest()
     } else {

@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
 use crate::layer::decoder;
-use crate::store::{Store, copy};
+use crate::store::{CopyError, Store, copy};
 
 /// Larger than any file that is not a layer.
 const MAX_SMALL: u64 = 16 << 20;
@@ -109,7 +109,7 @@ impl Container {
 }
 
 impl Tar {
-    fn index(path: &Path, file: File) -> Result<Self, SourceError> {
+    fn index(path: &Path, mut file: File) -> Result<Self, SourceError> {
         let failed = || SourceError::io("read", path);
         let mut start = [0; 512];
         let got = file.read_at(&mut start, 0).map_err(failed())?;
@@ -127,6 +127,8 @@ impl Tar {
             links: HashMap::new(),
             dirs: HashSet::new(),
         };
+        // One that was just written is at its end.
+        file.rewind().map_err(failed())?;
         let end = file.metadata().map_err(failed())?.len();
         let mut archive = tar::Archive::new(file);
         for entry in archive.entries_with_seek().map_err(failed())? {
@@ -207,7 +209,10 @@ pub(crate) fn spool(store: &Store, path: &Path, stream: impl Read) -> Result<Fil
         return Ok(file);
     }
     let (mut decoded, _) = decoder(stream).map_err(SourceError::io("read", path))?;
-    copy(&mut decoded, &mut file).map_err(SourceError::io("unpack", path))?;
+    copy(&mut decoded, &mut file).map_err(|error| match error {
+        CopyError::Read(error) => SourceError::io("read", path)(error),
+        CopyError::Write(error) => SourceError::io("write", &temporary)(error),
+    })?;
     Ok(file)
 }
 

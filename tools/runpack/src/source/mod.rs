@@ -47,6 +47,8 @@ pub enum SourceError {
         reason: String,
         hint: String,
     },
+    #[error("unpacking into {dir:?}: {reason}")]
+    Target { dir: PathBuf, reason: &'static str },
     #[error("loading {source_name:?}: it has no image {tag:?}")]
     NoTag {
         source_name: String,
@@ -85,11 +87,9 @@ impl SourceError {
 
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
-                Some("the file is cut off; fetch it again".to_owned())
-            }
             Self::Io { source, .. } => io_hint(source),
             Self::NotImage { hint, .. } => Some(hint.clone()),
+            Self::Target { .. } => Some("name a new directory".to_owned()),
             Self::NoTag { has, .. } => Some(format!("it has: {}", has.join(", "))),
             Self::Platform { found, .. } => {
                 Some(format!("--platform {found} loads it all the same"))
@@ -107,9 +107,10 @@ pub fn load(
     source: &Source,
     options: &LoadOptions,
 ) -> Result<Vec<Loaded>, SourceError> {
-    let loaded = Loading::new(store, source, options)?.all();
-    // Blobs of a load that failed are the sweeper's.
-    store.release();
+    let loaded = Loading::new(store, source, options).and_then(|loading| loading.all());
+    if loaded.is_err() {
+        store.give_up();
+    }
     loaded
 }
 

@@ -114,7 +114,7 @@ impl Store {
     ) -> Result<Descriptor, StoreError> {
         let mut writer = self.blob_writer()?;
         let path = writer.path.clone();
-        copy(&mut reader, &mut writer).map_err(StoreError::io("write", &path))?;
+        copy(&mut reader, &mut writer).map_err(|e| e.to(&path))?;
         let (digest, size) = writer.finish(expected)?;
         Ok(Descriptor::new(media_type, size, digest))
     }
@@ -131,7 +131,7 @@ impl Store {
         match compression {
             Compression::None => {
                 let mut writer = writer;
-                copy(&mut tar, &mut writer).map_err(written)?;
+                copy(&mut tar, &mut writer).map_err(|e| e.to(&path))?;
                 let (digest, size) = writer.finish(None)?;
                 let layer = Descriptor::new(MediaType::ImageLayer, size, digest.clone());
                 Ok((layer, digest))
@@ -139,7 +139,7 @@ impl Store {
             Compression::Gzip => {
                 let encoder = GzEncoder::new(writer, flate2::Compression::default());
                 let mut meter = MeterWriter::new(encoder);
-                copy(&mut tar, &mut meter).map_err(StoreError::io("write", &path))?;
+                copy(&mut tar, &mut meter).map_err(|e| e.to(&path))?;
                 let (encoder, meter) = meter.into_parts();
                 let (digest, size) = encoder.finish().map_err(written)?.finish(None)?;
                 let layer = Descriptor::new(MediaType::ImageLayerGzip, size, digest);
@@ -165,18 +165,33 @@ impl Store {
     }
 }
 
-pub(crate) fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<u64> {
+/// Why a copy stopped: whose fault decides what is said.
+pub(crate) enum CopyError {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl CopyError {
+    fn to(self, path: &Path) -> StoreError {
+        match self {
+            Self::Read(error) => StoreError::Stream(error),
+            Self::Write(error) => StoreError::io("write", path)(error),
+        }
+    }
+}
+
+pub(crate) fn copy(reader: &mut impl Read, writer: &mut impl Write) -> Result<u64, CopyError> {
     let mut buffer = vec![0; BUFFER];
     let mut total = 0;
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(total),
             Ok(got) => {
-                writer.write_all(&buffer[..got])?;
+                writer.write_all(&buffer[..got]).map_err(CopyError::Write)?;
                 total += got as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(CopyError::Read(error)),
         }
     }
 }

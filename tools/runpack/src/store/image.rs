@@ -8,6 +8,7 @@ use oci_spec::image::{
 };
 
 use super::index::{Entry, to_json};
+use super::names::{give_names, nearest};
 use super::{LayerState, Store};
 use crate::error::StoreError;
 use crate::reference::Reference;
@@ -290,117 +291,10 @@ fn seconds(text: &str) -> Option<i64> {
     Some(time.as_second())
 }
 
-/// Points `names` at a manifest. Whose name is taken away keeps an entry without one; an image with a name needs none such.
-fn give_names(entries: &mut Vec<Entry>, manifest: &Descriptor, id: &ImageId, names: &[Reference]) {
-    for name in names {
-        take_name(entries, name);
-        entries.push(Entry::new(manifest.clone(), id, Some(name)));
-    }
-    let same = |entry: &Entry| entry.descriptor.digest() == manifest.digest();
-    if entries.iter().any(|e| same(e) && e.name().is_some()) {
-        entries.retain(|e| !same(e) || e.name().is_some());
-    } else if !entries.iter().any(same) {
-        entries.push(Entry::new(manifest.clone(), id, None));
-    }
-}
-
-/// Takes a name away; the last one of an image leaves a nameless entry. Whether there was such a name.
-pub(crate) fn take_name(entries: &mut Vec<Entry>, name: &Reference) -> bool {
-    let Some(at) = entries.iter().position(|e| e.is_named(name)) else {
-        return false;
-    };
-    let mut gone = entries.remove(at);
-    let digest = gone.descriptor.digest().clone();
-    if !entries.iter().any(|e| *e.descriptor.digest() == digest) {
-        let config = gone.config();
-        gone.descriptor.set_annotations(None);
-        let nameless = match config {
-            Some(config) => Entry::new(gone.descriptor, &config, None),
-            None => gone,
-        };
-        entries.push(nameless);
-    }
-    true
-}
-
-/// The name that was probably meant: one letter off, or the same repository with another tag.
-fn nearest(wanted: &str, entries: &[Entry]) -> Option<String> {
-    let names: Vec<String> = entries
-        .iter()
-        .filter_map(|e| Some(e.name()?.to_string()))
-        .collect();
-    let repository = wanted.split(':').next().unwrap_or(wanted);
-    let same = names.iter().find(|name| {
-        name.rsplit_once(':')
-            .is_some_and(|(repo, _)| repo == repository || off_by_one(repo, repository))
-    });
-    same.cloned()
-}
-
-/// One letter put in, left out, changed, or two swapped.
-fn off_by_one(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let (a, b) = (&a[head..], &b[head..]);
-    let tail = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take_while(|(x, y)| x == y)
-        .count();
-    let (a, b) = (&a[..a.len() - tail], &b[..b.len() - tail]);
-    (a.len() <= 1 && b.len() <= 1) || (a.len() == 2 && b.len() == 2 && a[0] == b[1] && a[1] == b[0])
-}
-
 fn malformed(what: &'static str, digest: &str, error: &dyn fmt::Display) -> StoreError {
     StoreError::Malformed {
         what,
         digest: digest.to_owned(),
         reason: error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::of_bytes;
-
-    fn descriptor(content: &[u8]) -> (Descriptor, ImageId) {
-        let digest = of_bytes(content);
-        (
-            Descriptor::new(MediaType::ImageManifest, 1, digest.clone()),
-            digest,
-        )
-    }
-
-    #[test]
-    fn a_name_that_moves_leaves_its_image_nameless() {
-        let (first, first_id) = descriptor(b"1");
-        let (second, second_id) = descriptor(b"2");
-        let name = [Reference::parse("web").unwrap()];
-        let mut entries = Vec::new();
-        give_names(&mut entries, &first, &first_id, &name);
-        give_names(&mut entries, &second, &second_id, &name);
-        let shown: Vec<_> = entries
-            .iter()
-            .map(|e| (e.config(), e.name().is_some()))
-            .collect();
-        assert_eq!(
-            shown,
-            [(Some(first_id.clone()), false), (Some(second_id), true)]
-        );
-        give_names(
-            &mut entries,
-            &first,
-            &first_id,
-            &[Reference::parse("old").unwrap()],
-        );
-        assert!(entries.iter().all(|e| e.name().is_some()));
-    }
-
-    #[test]
-    fn near_misses() {
-        assert!(off_by_one("alpine", "alpin") && off_by_one("alpine", "apline"));
-        assert!(off_by_one("web", "wab") && !off_by_one("web", "abc"));
     }
 }

@@ -5,6 +5,7 @@
 mod blob;
 mod image;
 mod index;
+mod names;
 mod pin;
 mod remove;
 mod unpacked;
@@ -17,8 +18,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
-pub(crate) use blob::copy;
 pub use blob::{BlobWriter, Compression};
+pub(crate) use blob::{CopyError, copy};
 pub(crate) use image::manifest_of;
 pub use image::{Image, ImageId};
 pub use pin::Pin;

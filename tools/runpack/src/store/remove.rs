@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::image::Digest;
 
-use super::image::take_name;
+use super::names::take_name;
 use super::{Image, Store};
 use crate::digest::chain_ids;
 use crate::error::StoreError;
@@ -139,6 +139,13 @@ impl Store {
             gone.temporaries += 1;
         }
         Ok(gone)
+    }
+
+    /// After a failure: what was put for an image that will not be goes at once, unless somebody else is putting content too.
+    pub fn give_up(&self) {
+        self.release();
+        // The failure is what is reported; a later gc has another chance.
+        let _ = self.gc();
     }
 
     /// The digests, in hexadecimal, of the blobs and of the chains that the index leads to.
