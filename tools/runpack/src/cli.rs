@@ -9,13 +9,14 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use kit_cli::{Act, Failure, Output, Result, emit, need_root};
 use kit_plan::{Plan, Roots};
+use nix::sys::signal::SigSet;
 
 use crate::change::Change;
 use crate::import::Import;
 use crate::pack::cli::PackArgs;
 use crate::source::LoadOptions;
 use crate::unpack::{Layout, Unpack};
-use crate::{Reference, Removed, Source, Store, StoreError, images};
+use crate::{Reference, Removed, Source, Store, StoreError, images, interrupt};
 
 /// Images: an image is files; here they are
 #[derive(Parser)]
@@ -263,8 +264,14 @@ fn run(act: Act, roots: &Roots, plan: &Plan, doing: &str, waiting: Option<&str>)
     let quiet = act.dry_run || act.explain || act.trace;
     let bar = waiting.filter(|_| !quiet && std::io::stderr().is_terminal());
     let bar = bar.map(|text| {
+        // Its thread must not be the one that a Ctrl-C finds unblocked.
+        let before = SigSet::thread_get_mask();
+        let _ = interrupt::ending().thread_block();
         let bar = indicatif::ProgressBar::new_spinner().with_message(text.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
+        if let Ok(before) = before {
+            let _ = before.thread_set_mask();
+        }
         bar
     });
     let done = act.run(plan);

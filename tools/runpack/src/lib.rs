@@ -27,6 +27,7 @@ mod digest;
 mod error;
 pub mod images;
 pub mod import;
+mod interrupt;
 pub mod layer;
 pub mod load;
 pub mod pack;

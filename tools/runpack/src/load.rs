@@ -8,6 +8,7 @@ use kit_plan::{
     Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
 };
 
+use crate::interrupt::Interrupt;
 use crate::source::{LoadOptions, Loaded, SourceError, load};
 use crate::{Source, Store};
 
@@ -66,6 +67,9 @@ impl Step for Load {
 }
 
 pub(crate) fn step_error(error: SourceError) -> StepError {
+    if let Some(code) = Interrupt::new().take() {
+        return StepError::whole("interrupted, and nothing was kept").exit(code);
+    }
     let hint = error.hint();
     with_hint(StepError::whole(error), hint)
 }

@@ -10,6 +10,7 @@ use oci_spec::image::Digest;
 
 use super::LayerError;
 use crate::digest::{Meter, MeterReader};
+use crate::interrupt::Interrupt;
 
 const CHUNK: usize = 256 * 1024;
 /// Chunks on their way: enough to ride out a burst of small files.
@@ -120,10 +121,14 @@ fn produce(
     let mut raw = BufReader::with_capacity(CHUNK, MeterReader::new(blob));
     let (mut decoded, compressed) = decoder(&mut raw).map_err(LayerError::Stream)?;
     let mut content = Meter::default();
+    let interrupt = Interrupt::new();
     let failed = loop {
         let mut chunk = empty.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);
-        let got = match fill(&mut decoded, &mut chunk) {
+        let filled = interrupt
+            .check()
+            .and_then(|()| fill(&mut decoded, &mut chunk));
+        let got = match filled {
             Ok(got) => got,
             Err(error) => break Some(error),
         };

@@ -10,6 +10,7 @@ use oci_spec::image::{Descriptor, Digest, DigestAlgorithm, MediaType};
 use super::Store;
 use crate::digest::{MeterWriter, of_bytes};
 use crate::error::StoreError;
+use crate::interrupt::Interrupt;
 
 /// Large enough that system calls do not count.
 const BUFFER: usize = 256 * 1024;
@@ -183,7 +184,9 @@ impl CopyError {
 pub(crate) fn copy(reader: &mut impl Read, writer: &mut impl Write) -> Result<u64, CopyError> {
     let mut buffer = vec![0; BUFFER];
     let mut total = 0;
+    let interrupt = Interrupt::new();
     loop {
+        interrupt.check().map_err(CopyError::Read)?;
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(total),
             Ok(got) => {
