@@ -710,6 +710,27 @@ fn an_interrupted_import_says_so_and_leaves_nothing() {
 }
 
 #[test]
+fn what_another_tool_puts_into_the_store_is_an_image_too() {
+    let room = Room::new();
+    layered(&room);
+    // An index of one platform beside it, which we leave alone.
+    room.sh("runpack load oci:lay:base -t ours && skopeo copy -q oci:lay:three oci:root/images:theirs:1
+        cd root/images && manifest=$(jq -c '.manifests[0]' index.json)
+        printf '{\"schemaVersion\":2,\"manifests\":[%s]}' \"$manifest\" > list
+        hash=$(sha256sum list | cut -d' ' -f1) && size=$(stat -c %s list) && mv list blobs/sha256/$hash
+        jq -c \".manifests += [{mediaType: \\\"application/vnd.oci.image.index.v1+json\\\", digest: \\\"sha256:$hash\\\", size: $size}]\" index.json > new
+        mv new index.json");
+    assert_eq!(room.sh("runpack images -q | wc -l").trim(), "2");
+    room.sh("runpack gc && runpack unpack theirs:1 a && umoci unpack --image lay:three b");
+    assert_same(&room.path("b/rootfs"), &room.path("a"), false);
+    room.sh(
+        "runpack rmi theirs:1 ours && [ $(jq '.manifests | length' root/images/index.json) = 1 ]",
+    );
+    // What the index leads to is still there.
+    assert_eq!(room.sh("ls root/images/blobs/sha256 | wc -l").trim(), "4");
+}
+
+#[test]
 fn a_dry_run_changes_nothing_and_its_script_does_the_same() {
     let room = Room::new();
     layered(&room);

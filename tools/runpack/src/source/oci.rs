@@ -1,15 +1,15 @@
 //! An OCI image layout: `index.json` leads to manifests, or to further indexes with one manifest a platform.
 
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
 use super::{Loaded, Loading, SourceError};
 use crate::digest::of_bytes;
 use crate::reference::Reference;
+use crate::store::is_index;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// docker's and containerd's; the whole name, where the other is often the tag alone.
 const IMAGE_NAME: &str = "io.containerd.image.name";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// An index of indexes of indexes is not an image.
 const MAX_DEPTH: usize = 4;
 
@@ -141,10 +141,6 @@ fn own_name(descriptor: &Descriptor) -> Option<&str> {
 fn platform(descriptor: &Descriptor) -> String {
     let platform = descriptor.platform().as_ref();
     platform.map_or_else(String::new, |p| format!("{}/{}", p.os(), p.architecture()))
-}
-
-fn is_index(media_type: &MediaType) -> bool {
-    *media_type == MediaType::ImageIndex || media_type.to_string() == DOCKER_LIST
 }
 
 fn blob(descriptor: &Descriptor) -> String {

@@ -137,7 +137,7 @@ impl Store {
     /// Every image, the newest first.
     pub fn images(&self) -> Result<Vec<Image>, StoreError> {
         let mut images: Vec<Image> = Vec::new();
-        for entry in self.entries()? {
+        for entry in self.images_of_index()? {
             let id = self.id_of(&entry)?;
             match images.iter_mut().find(|image| image.id == id) {
                 Some(image) => image.names.extend(entry.name()),
@@ -153,7 +153,7 @@ impl Store {
 
     /// By name, by ID or its beginning, by digest of its manifest, in docker's order: a name wins over an ID.
     pub fn resolve(&self, wanted: &str) -> Result<Image, StoreError> {
-        let entries = self.entries()?;
+        let entries = self.images_of_index()?;
         let wanted_digest = wanted.rsplit_once('@').map_or(wanted, |(_, digest)| digest);
         let name = Reference::parse(wanted);
         let by_name = name.as_ref().ok();
@@ -216,6 +216,12 @@ impl Store {
             });
         }
         Ok(found.pop().map(|(_, entry)| entry))
+    }
+
+    fn images_of_index(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = self.entries()?;
+        entries.retain(|entry| !entry.is_index());
+        Ok(entries)
     }
 
     /// From our own note, or, where another tool wrote the entry, from the manifest.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::str::FromStr;
 
-use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageIndexBuilder};
+use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageIndexBuilder, MediaType};
 
 use super::Store;
 use crate::error::StoreError;
@@ -13,6 +13,8 @@ use crate::reference::Reference;
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The configuration's digest, so that a lookup by ID need not read every manifest.
 const CONFIG: &str = "boxkit.image.id";
+
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// One entry of the index.
 #[derive(Debug, Clone)]
@@ -35,6 +37,11 @@ impl Entry {
     fn note(&self, key: &str) -> Option<&str> {
         let notes = self.descriptor.annotations().as_ref()?;
         notes.get(key).map(String::as_str)
+    }
+
+    /// Another tool put an index of several platforms here: kept, but no image of ours.
+    pub fn is_index(&self) -> bool {
+        is_index(self.descriptor.media_type())
     }
 
     /// The name, if it has one that is a name by our rules.
@@ -94,6 +101,10 @@ impl Store {
         self.write_file(&self.dir.join("index.json"), &bytes)?;
         Ok(result)
     }
+}
+
+pub(crate) fn is_index(media_type: &MediaType) -> bool {
+    *media_type == MediaType::ImageIndex || media_type.to_string() == DOCKER_LIST
 }
 
 /// With sorted keys: the same content has the same digest.

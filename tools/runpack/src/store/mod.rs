@@ -22,6 +22,7 @@ pub use blob::{BlobWriter, Compression};
 pub(crate) use blob::{CopyError, copy};
 pub(crate) use image::manifest_of;
 pub use image::{Image, ImageId};
+pub(crate) use index::is_index;
 pub use pin::Pin;
 pub use remove::{Gone, Removed};
 pub use unpacked::LayerState;

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Digest;
+use oci_spec::image::{Descriptor, Digest, ImageIndex};
 
+use super::index::is_index;
 use super::names::take_name;
 use super::{Image, Store};
 use crate::digest::chain_ids;
@@ -84,7 +85,7 @@ impl Store {
                     Removed::Deleted(id) => {
                         let mut kept = Vec::new();
                         for entry in entries.drain(..) {
-                            if self.id_of(&entry)? != *id {
+                            if entry.is_index() || self.id_of(&entry)? != *id {
                                 kept.push(entry);
                             }
                         }
@@ -152,9 +153,22 @@ impl Store {
     fn in_use(&self) -> Result<(HashSet<String>, HashSet<String>), StoreError> {
         let (mut blobs, mut chains) = (HashSet::new(), HashSet::new());
         let hex = |digest: &Digest| digest.digest().to_owned();
-        for entry in self.entries()? {
-            blobs.insert(hex(entry.descriptor.digest()));
-            let manifest = self.manifest(&entry.descriptor)?;
+        let mut todo: Vec<Descriptor> = self.entries()?.into_iter().map(|e| e.descriptor).collect();
+        while let Some(descriptor) = todo.pop() {
+            let new = blobs.insert(hex(descriptor.digest()));
+            if is_index(descriptor.media_type()) {
+                // Of another tool, which need not have fetched every platform.
+                if new && self.has_blob(descriptor.digest()) {
+                    let index = self.read_blob("index", descriptor.digest())?;
+                    let index: Option<ImageIndex> = serde_json::from_slice(&index).ok();
+                    todo.extend(index.iter().flat_map(|index| index.manifests().clone()));
+                }
+                continue;
+            }
+            if !self.has_blob(descriptor.digest()) {
+                continue;
+            }
+            let manifest = self.manifest(&descriptor)?;
             blobs.insert(hex(manifest.config().digest()));
             blobs.extend(manifest.layers().iter().map(|layer| hex(layer.digest())));
         }
