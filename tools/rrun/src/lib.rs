@@ -4,8 +4,11 @@
 //! docker turns flags into such a configuration by pure functions ([`spec`]). A [`monitor`] stays with each
 //! container; [`state`] is what is on disk.
 
+pub mod cli;
+pub mod client;
 pub mod engine;
 pub mod monitor;
 pub mod network;
 pub mod spec;
 pub mod state;
+pub mod volume;

@@ -1,1 +1,3 @@
-fn main() {}
+fn main() -> std::process::ExitCode {
+    kit_cli::run(&["run", "exec"], rrun::cli::dispatch)
+}

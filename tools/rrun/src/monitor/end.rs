@@ -76,6 +76,7 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
         if let Ok(trash) = containers.discard(container) {
             let _ = std::fs::remove_dir_all(trash);
         }
+        release(containers, container);
         return;
     }
     if let Ok(mut state) = containers.state(&container.id) {
@@ -88,4 +89,14 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
         let _ = containers.save_state(&container.id, &state, true);
     }
     let _ = std::fs::remove_dir_all(containers.run_dir(&container.id));
+}
+
+/// What a container of `--rm` held: the pin on its image, its anonymous volumes.
+pub(crate) fn release(containers: &Containers, container: &Container) {
+    if container.image.is_some() {
+        let _ = runpack::Store::open(&containers.roots.root).unpin(&container.id);
+    }
+    for name in crate::volume::anonymous(container) {
+        let _ = crate::volume::remove(&containers.roots, &name);
+    }
 }

@@ -20,8 +20,8 @@ use std::os::unix::net::UnixStream;
 use crate::state::{Containers, StateError};
 
 pub use born::{Fresh, fork, take_over};
-pub use prepare::plan;
-pub use recover::{Collected, collect};
+pub use prepare::{cgroup_name, join_files, plan};
+pub use recover::{Collected, collect, remove_empty_parents};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use kit_plan::{Context, Plan, ProcessId, Step};
 use oci_spec::runtime::Spec;
-use rcgroup::{Group, Hierarchies};
+use rcgroup::Hierarchies;
 
 use super::born::failed;
 use super::wire::Failed;
@@ -196,11 +196,13 @@ pub fn cgroup_name(containers: &Containers, container: &Container) -> String {
     container.cgroup.clone().unwrap_or_else(own)
 }
 
-/// Its directories, `None` if they are gone.
-pub fn cgroup(containers: &Containers, container: &Container) -> Option<(Hierarchies, Group)> {
-    let host = Hierarchies::detect().ok()?;
-    let group = host.existing(&cgroup_name(containers, container)).ok()?;
-    Some((host, group))
+/// The files by which a process of `exec` joins the container's cgroups; none when they are gone.
+pub fn join_files(containers: &Containers, container: &Container) -> Vec<PathBuf> {
+    let Ok(host) = Hierarchies::detect() else {
+        return Vec::new();
+    };
+    let group = host.existing(&cgroup_name(containers, container));
+    group.map_or_else(|_| Vec::new(), |group| cgroup::join_files(&host, &group))
 }
 
 fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Failed> {

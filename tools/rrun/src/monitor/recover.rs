@@ -132,3 +132,17 @@ fn sweep(containers: &Containers) -> usize {
     }
     removed + containers.free_orphaned_names()
 }
+
+/// The instance's parent in each hierarchy goes when nobody is left below it.
+pub fn remove_empty_parents(instance: &kit_plan::Instance) {
+    let Ok(host) = rcgroup::Hierarchies::detect() else {
+        return;
+    };
+    let Ok(parent) = host.existing(&instance.name()) else {
+        return;
+    };
+    for dir in parent.unique_dirs() {
+        // Not empty is somebody's.
+        let _ = std::fs::remove_dir(dir);
+    }
+}

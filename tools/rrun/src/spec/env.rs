@@ -102,13 +102,18 @@ pub fn environment(
         );
     }
     for change in changes {
-        let entry = match change {
-            EnvChange::Set(key, value) => Some(format!("{key}={value}")),
-            EnvChange::Unset(_) => None,
-        };
-        put(&mut all, change.key(), entry);
+        apply(&mut all, change);
     }
     all
+}
+
+/// One flag's change to an environment.
+pub fn apply(all: &mut Vec<String>, change: &EnvChange) {
+    let entry = match change {
+        EnvChange::Set(key, value) => Some(format!("{key}={value}")),
+        EnvChange::Unset(_) => None,
+    };
+    put(all, change.key(), entry);
 }
 
 fn put(all: &mut Vec<String>, key: &str, entry: Option<String>) {

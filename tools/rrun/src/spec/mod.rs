@@ -1,5 +1,6 @@
 //! Flags, image configuration and host facts become an OCI runtime configuration, by pure functions.
 
+pub mod build;
 pub mod command;
 pub mod env;
 mod error;
@@ -7,5 +8,6 @@ pub mod names;
 pub mod ports;
 pub mod sizes;
 pub mod user;
+pub mod volumes;
 
 pub use error::SpecError;

@@ -30,6 +30,18 @@ impl Containers {
         Self { roots }
     }
 
+    /// Those of `--rootfs`: nothing of them is kept in the root, so their files lie in the run directory.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let root = self.roots.run.join("bare");
+        Self {
+            roots: Roots {
+                root,
+                ..self.roots.clone()
+            },
+        }
+    }
+
     /// What survives a reboot.
     pub fn dir(&self, id: &str) -> PathBuf {
         self.roots.root.join("containers").join(id)

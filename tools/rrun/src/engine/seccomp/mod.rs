@@ -9,3 +9,9 @@ pub enum SeccompError {}
 pub fn load_profile(_: &LinuxSeccomp, _: &LinuxCapabilities) -> Result<(), SeccompError> {
     Ok(())
 }
+
+pub fn default_profile(
+    _: &std::collections::HashSet<oci_spec::runtime::Capability>,
+) -> LinuxSeccomp {
+    LinuxSeccomp::default()
+}

@@ -1,0 +1,78 @@
+//! `rrun attach`: the same terminal, no new process.
+
+use kit_cli::{Failure, Result};
+
+use super::fault;
+use super::run::{detach_keys, finish};
+use crate::client::{self, Attach};
+use crate::monitor;
+use crate::monitor::wire::Request;
+use crate::state::{Container, Containers};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Do not pass input on
+    #[arg(long)]
+    pub no_stdin: bool,
+    /// Keys that leave the container running
+    #[arg(long)]
+    pub detach_keys: Option<String>,
+    /// Pass signals on to the container
+    #[arg(long, default_value = "true", action = clap::ArgAction::Set)]
+    pub sig_proxy: bool,
+    pub container: String,
+}
+
+pub fn run(args: &Args, containers: &Containers) -> Result {
+    let container = containers.resolve(&args.container).map_err(fault)?;
+    let state = containers.state(&container.id).map_err(fault)?;
+    if !state.is_running() {
+        return Err(Failure::new(format!(
+            "attaching to container \"{}\": it is not running",
+            args.container
+        ))
+        .hint(format!("rrun start -ai {} starts it", args.container))
+        .into());
+    }
+    attach(
+        containers,
+        &container,
+        !args.no_stdin,
+        args.detach_keys.as_deref(),
+        args.sig_proxy,
+    )
+}
+
+pub fn attach(
+    containers: &Containers,
+    container: &Container,
+    stdin: bool,
+    keys: Option<&str>,
+    sig_proxy: bool,
+) -> Result {
+    let state = containers.state(&container.id).map_err(fault)?;
+    if state.is_unattended() {
+        monitor::take_over(containers, &container.id)?;
+    }
+    let mut socket = monitor::connect(containers, &container.id).map_err(|e| {
+        Failure::new(format!(
+            "attaching to container \"{}\": {e}",
+            container.name
+        ))
+    })?;
+    let stdin = stdin && container.open_stdin;
+    Request::Attach { stdin }.write(&mut socket)?;
+    if let Some((rows, columns)) = client::size().filter(|_| container.tty) {
+        Request::Resize(rows, columns).write(&mut socket)?;
+    }
+    let mut attach = Attach {
+        stdin,
+        stdout: true,
+        stderr: true,
+        tty: container.tty,
+        detach_keys: detach_keys(keys)?,
+        forward: if sig_proxy { state.process } else { None },
+    };
+    let ended = client::relay(&mut socket, &mut attach)?;
+    finish(Some(ended), container)
+}

@@ -1,0 +1,138 @@
+//! The flags that `run` and `create` share, and what they mean.
+
+use clap::{ArgAction, Args};
+use kit_cli::Act;
+
+/// docker's flags. Whatever follows IMAGE belongs to the program.
+#[derive(Args)]
+pub struct Create {
+    #[command(flatten)]
+    pub act: Act,
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Remove the container when it ends
+    #[arg(long)]
+    pub rm: bool,
+    /// Its name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Set a variable, or pass the caller's on
+    #[arg(short, long, value_name = "K[=V]")]
+    pub env: Vec<String>,
+    /// Read variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<std::path::PathBuf>,
+    /// Working directory
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    pub workdir: String,
+    /// User, or UID, and :group
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Host name
+    #[arg(short = 'h', long)]
+    pub hostname: Option<String>,
+    /// Run this instead of the image's entrypoint
+    #[arg(long)]
+    pub entrypoint: Option<String>,
+    /// Set a label
+    #[arg(short, long, value_name = "K=V")]
+    pub label: Vec<String>,
+    /// Write the ID to a file that must not exist
+    #[arg(long, value_name = "FILE")]
+    pub cidfile: Option<std::path::PathBuf>,
+    /// Mount a volume or a directory: [SOURCE:]PATH[:ro,create=dir|file]
+    #[arg(short, long)]
+    pub volume: Vec<String>,
+    /// Mount: type=bind|volume|tmpfs,source=…,target=…[,readonly]
+    #[arg(long)]
+    pub mount: Vec<String>,
+    /// Mount memory: PATH[:size=…,mode=…]
+    #[arg(long)]
+    pub tmpfs: Vec<String>,
+    /// Publish a port: [IP:][PORT:]PORT[/udp]
+    #[arg(short, long)]
+    pub publish: Vec<String>,
+    /// Publish every exposed port at a free one
+    #[arg(short = 'P', long)]
+    pub publish_all: bool,
+    /// Expose a port, for -P
+    #[arg(long)]
+    pub expose: Vec<String>,
+    /// Memory limit, like 100m
+    #[arg(short, long)]
+    pub memory: Option<String>,
+    /// Memory and swap together; -1 for no limit
+    #[arg(long, allow_hyphen_values = true)]
+    pub memory_swap: Option<String>,
+    /// Memory that is left alone while there is enough
+    #[arg(long)]
+    pub memory_reservation: Option<String>,
+    /// CPUs, like 1.5
+    #[arg(long)]
+    pub cpus: Option<String>,
+    /// CPU weight, 1024 by default
+    #[arg(short, long)]
+    pub cpu_shares: Option<u64>,
+    /// CPUs to run on
+    #[arg(long)]
+    pub cpuset_cpus: Option<String>,
+    /// Memory nodes to use
+    #[arg(long)]
+    pub cpuset_mems: Option<String>,
+    /// Limit of processes
+    #[arg(long, allow_hyphen_values = true)]
+    pub pids_limit: Option<i64>,
+    /// Block I/O weight
+    #[arg(long, value_parser = clap::value_parser!(u16).range(10..=1000))]
+    pub blkio_weight: Option<u16>,
+    /// bridge, none, host, container:NAME, ns:NETNS
+    #[arg(long, visible_alias = "net", default_value = "bridge")]
+    pub network: String,
+    /// A root that cannot be written
+    #[arg(long)]
+    pub read_only: bool,
+    /// All capabilities, no mask, no filter
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set)]
+    pub privileged: bool,
+    /// Add a capability
+    #[arg(long)]
+    pub cap_add: Vec<String>,
+    /// Drop a capability
+    #[arg(long)]
+    pub cap_drop: Vec<String>,
+    /// no-new-privileges, seccomp=unconfined, seccomp=FILE
+    #[arg(long)]
+    pub security_opt: Vec<String>,
+    /// TYPE=SOFT[:HARD]
+    #[arg(long)]
+    pub ulimit: Vec<String>,
+    /// The signal that stop sends
+    #[arg(long)]
+    pub stop_signal: Option<String>,
+    /// Seconds until stop kills
+    #[arg(long)]
+    pub stop_timeout: Option<u32>,
+    /// An init of ours as PID 1, which reaps and passes signals on
+    #[arg(long)]
+    pub init: bool,
+    /// No image: this directory is the root
+    #[arg(long, value_name = "DIR")]
+    pub rootfs: Option<std::path::PathBuf>,
+    /// Join this cgroup instead of one of its own
+    #[arg(long, value_name = "NAME")]
+    pub cgroup: Option<String>,
+    /// Print help
+    #[arg(long, action = ArgAction::HelpLong)]
+    pub help: Option<bool>,
+    /// IMAGE [COMMAND [ARG…]]; with --rootfs, the command
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "IMAGE COMMAND"
+    )]
+    pub words: Vec<String>,
+}

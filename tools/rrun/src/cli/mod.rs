@@ -1,0 +1,198 @@
+//! The command line of `rrun`: docker's words. One file a verb.
+
+mod attach;
+mod bundle;
+mod docker;
+mod doctor;
+mod elsewhere;
+mod exec;
+mod flags;
+mod gc;
+mod image;
+mod info;
+mod inspect;
+mod logs;
+mod port;
+mod prepare;
+mod ps;
+mod rm;
+mod run;
+mod start;
+mod stop;
+mod template;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+use kit_cli::{Failure, Result, need_root};
+use kit_plan::Roots;
+
+use crate::monitor::wire::Failed;
+use crate::state::{Containers, StateError};
+
+/// Containers: docker's words, and you can see why it works
+#[derive(Parser)]
+#[command(name = "rrun", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  runpack pack -t tools --bin sh ls cat        an image of this machine's programs
+  rrun run -it --rm tools sh                   a shell in a container
+  rrun run -d --name web -p 8080:80 nginx      in the background, with a port
+  rrun run --dry-run tools ls                  the shell script that would do the same
+  rrun rm -f $(rrun ps -aq)                    all of them go";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Create a container and run it
+    Run(run::Args),
+    /// Create a container; start runs it
+    Create(run::CreateArgs),
+    /// Start containers that are stopped
+    Start(start::Args),
+    /// Stop containers and start them again
+    Restart(stop::RestartArgs),
+    /// Wait until containers end, and print their exit codes
+    Wait(stop::WaitArgs),
+    /// List containers
+    Ps(ps::Args),
+    /// Print what a container has said
+    Logs(logs::Args),
+    /// Run one more program in a running container
+    Exec(exec::Args),
+    /// Be the terminal of a running container
+    Attach(attach::Args),
+    /// Stop containers: their stop signal, then SIGKILL
+    Stop(stop::Args),
+    /// Send a signal to containers
+    Kill(stop::KillArgs),
+    /// Remove containers
+    Rm(rm::Args),
+    /// Give a container another name
+    Rename { container: String, name: String },
+    /// All that is known of containers or images, as JSON
+    Inspect(inspect::Args),
+    /// List published ports
+    Port(port::Args),
+    /// An OCI bundle of a container, for runc and crun
+    Bundle(bundle::Args),
+    /// Undo what killed processes left behind
+    Gc(gc::Args),
+    /// What this installation has and does
+    Info,
+    /// Versions
+    Version,
+    /// Try what this kernel can do, by doing it
+    Doctor(doctor::Args),
+    /// Load an image from an archive or a layout
+    #[command(disable_help_flag = true)]
+    Load(image::Words),
+    /// Make an image of a root filesystem's archive
+    #[command(disable_help_flag = true)]
+    Import(image::Words),
+    /// Write images to an archive
+    #[command(disable_help_flag = true)]
+    Save(image::Words),
+    /// List images
+    #[command(disable_help_flag = true)]
+    Images(image::Words),
+    /// Give an image one more name
+    #[command(disable_help_flag = true)]
+    Tag(image::Words),
+    /// Remove images
+    #[command(disable_help_flag = true)]
+    Rmi(image::Words),
+    /// How an image was made
+    #[command(disable_help_flag = true)]
+    History(image::Words),
+    /// docker's group of image verbs
+    #[command(disable_help_flag = true)]
+    Image(image::Words),
+    /// docker's group of container verbs
+    #[command(disable_help_flag = true)]
+    Container(image::Words),
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+pub fn dispatch(cli: Cli) -> Result {
+    match cli.verb {
+        Verb::Other(words) => return elsewhere::refuse(&words),
+        Verb::Version => return info::version(),
+        Verb::Load(words) => return image::verb("load", &words),
+        Verb::Import(words) => return image::verb("import", &words),
+        Verb::Save(words) => return image::verb("save", &words),
+        Verb::Images(words) => return image::verb("images", &words),
+        Verb::Tag(words) => return image::verb("tag", &words),
+        Verb::Rmi(words) => return image::verb("rmi", &words),
+        Verb::History(words) => return image::verb("history", &words),
+        Verb::Image(words) => return image::group(&words),
+        Verb::Container(words) => return regroup(&words),
+        _ => {}
+    }
+    let dry_run = matches!(&cli.verb, Verb::Run(args) if args.create.act.dry_run);
+    if !dry_run {
+        need_root("managing containers")?;
+    }
+    let roots = Roots::from_env().map_err(Failure::from)?;
+    if !dry_run {
+        roots.prepare().map_err(Failure::from)?;
+    }
+    let containers = Containers::new(roots);
+    match cli.verb {
+        Verb::Run(args) => run::run(args, &containers),
+        Verb::Create(args) => run::create(args, &containers),
+        Verb::Start(args) => start::run(&args, &containers),
+        Verb::Restart(args) => stop::restart(&args, &containers),
+        Verb::Wait(args) => stop::wait(&args, &containers),
+        Verb::Ps(args) => ps::run(&args, &containers),
+        Verb::Logs(args) => logs::run(&args, &containers),
+        Verb::Exec(args) => exec::run(&args, &containers),
+        Verb::Attach(args) => attach::run(&args, &containers),
+        Verb::Stop(args) => stop::run(&args, &containers),
+        Verb::Kill(args) => stop::kill(&args, &containers),
+        Verb::Rm(args) => rm::run(&args, &containers),
+        Verb::Rename { container, name } => rm::rename(&containers, &container, &name),
+        Verb::Inspect(args) => inspect::run(&args, &containers),
+        Verb::Port(args) => port::run(&args, &containers),
+        Verb::Bundle(args) => bundle::run(&args, &containers),
+        Verb::Gc(args) => gc::run(&args, &containers),
+        Verb::Info => info::info(&containers),
+        Verb::Doctor(args) => doctor::run(&args, &containers),
+        _ => Ok(0),
+    }
+}
+
+/// `container VERB …` is `VERB …`, `container ls` is `ps`.
+fn regroup(words: &image::Words) -> Result {
+    let mut argv: Vec<OsString> = vec!["rrun".into()];
+    argv.extend(words.words.iter().cloned());
+    if argv
+        .get(1)
+        .is_some_and(|verb| verb == "ls" || verb == "list")
+    {
+        argv[1] = "ps".into();
+    }
+    match Cli::try_parse_from(argv) {
+        Ok(cli) => dispatch(cli),
+        Err(error) => {
+            Err(Failure::usage(error.to_string().lines().next().unwrap_or_default()).into())
+        }
+    }
+}
+
+/// A state error on its way to the error line.
+pub(crate) fn fault(error: StateError) -> Failure {
+    let hint = error.hint();
+    Failure::new(error).hint_from(hint.as_deref())
+}
+
+/// What the monitor said, as our own error.
+pub(crate) fn told(failed: Failed) -> Failure {
+    Failure::new(failed.text)
+        .hint_from(failed.hint.as_deref())
+        .exit(failed.exit)
+}

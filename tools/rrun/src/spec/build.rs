@@ -1,0 +1,362 @@
+//! A whole OCI runtime configuration from flags and an image's configuration. Pure: users are looked up, ports
+//! bound and files made by others, later.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use oci_spec::runtime::{
+    Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
+    LinuxSeccomp, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, ProcessBuilder,
+    RootBuilder, Spec, SpecBuilder,
+};
+
+use super::SpecError;
+use super::env::{EnvChange, environment};
+use super::sizes::Ulimit;
+
+/// docker's default set (moby, `oci/caps/defaults.go`).
+const DEFAULT_CAPABILITIES: [Capability; 14] = [
+    Capability::Chown,
+    Capability::DacOverride,
+    Capability::Fowner,
+    Capability::Fsetid,
+    Capability::Kill,
+    Capability::Setgid,
+    Capability::Setuid,
+    Capability::Setpcap,
+    Capability::NetBindService,
+    Capability::NetRaw,
+    Capability::SysChroot,
+    Capability::Mknod,
+    Capability::AuditWrite,
+    Capability::Setfcap,
+];
+
+const MASKED: [&str; 11] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+];
+
+const READONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+/// What the flags say, each already parsed.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    pub argv: Vec<String>,
+    pub env: Vec<EnvChange>,
+    /// `-w`; empty takes the image's.
+    pub workdir: String,
+    pub hostname: String,
+    pub tty: bool,
+    pub readonly: bool,
+    pub privileged: bool,
+    pub cap_add: Vec<String>,
+    pub cap_drop: Vec<String>,
+    pub no_new_privileges: bool,
+    /// Volumes and binds, on top of the default mounts.
+    pub mounts: Vec<Mount>,
+    pub ulimits: Vec<Ulimit>,
+    /// A network namespace is shared rather than made.
+    pub shares_net: bool,
+    /// With the host itself: it keeps the host's name too.
+    pub host_net: bool,
+    pub seccomp: Option<LinuxSeccomp>,
+}
+
+/// What an image says of how it is run.
+#[derive(Debug, Clone, Default)]
+pub struct ImageDefaults {
+    pub env: Vec<String>,
+    pub workdir: String,
+}
+
+/// The configuration.
+pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> {
+    let cwd = [&wanted.workdir, &image.workdir]
+        .into_iter()
+        .find(|dir| !dir.is_empty());
+    let cwd = cwd.cloned().unwrap_or_else(|| "/".to_owned());
+    if !cwd.starts_with('/') {
+        let rule =
+            format!("the working directory '{cwd}' is invalid, it needs to be an absolute path");
+        return Err(SpecError::Rule(rule));
+    }
+    let caps = capabilities(wanted)?;
+    let sets = LinuxCapabilitiesBuilder::default()
+        .bounding(caps.clone())
+        .effective(caps.clone())
+        .permitted(caps)
+        .inheritable(HashSet::new())
+        .ambient(HashSet::new())
+        .build()?;
+    let process = ProcessBuilder::default()
+        .terminal(wanted.tty)
+        .args(wanted.argv.clone())
+        .env(environment(
+            &wanted.env,
+            &image.env,
+            &wanted.hostname,
+            wanted.tty,
+        ))
+        .cwd(cwd)
+        .capabilities(sets)
+        .no_new_privileges(wanted.no_new_privileges)
+        .rlimits(rlimits(&wanted.ulimits)?)
+        .build()?;
+    let paths = |paths: &[&str]| {
+        let all = paths
+            .iter()
+            .map(|path| (*path).to_owned())
+            .collect::<Vec<_>>();
+        if wanted.privileged { Vec::new() } else { all }
+    };
+    let mut linux = LinuxBuilder::default()
+        .namespaces(namespaces(wanted)?)
+        .masked_paths(paths(&MASKED))
+        .readonly_paths(paths(&READONLY))
+        .build()?;
+    if let (Some(profile), false) = (&wanted.seccomp, wanted.privileged) {
+        linux.set_seccomp(Some(profile.clone()));
+    }
+    let mut mounts = default_mounts(wanted.privileged)?;
+    mounts.extend(wanted.mounts.iter().cloned());
+    let root = RootBuilder::default()
+        .path("rootfs")
+        .readonly(wanted.readonly)
+        .build()?;
+    let mut spec = SpecBuilder::default()
+        .version("1.0.2")
+        .root(root)
+        .process(process)
+        .mounts(mounts)
+        .linux(linux)
+        .build()?;
+    spec.set_hostname((!wanted.host_net).then(|| wanted.hostname.clone()));
+    Ok(spec)
+}
+
+fn namespaces(wanted: &Wanted) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, SpecError> {
+    let mut kinds = vec![
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Cgroup,
+    ];
+    if !wanted.host_net {
+        kinds.push(LinuxNamespaceType::Uts);
+    }
+    if !wanted.shares_net {
+        kinds.push(LinuxNamespaceType::Network);
+    }
+    let make = |kind| Ok(LinuxNamespaceBuilder::default().typ(kind).build()?);
+    kinds.into_iter().map(make).collect()
+}
+
+fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<PosixRlimit>, SpecError> {
+    let make = |limit: &Ulimit| {
+        Ok(PosixRlimitBuilder::default()
+            .typ(limit.kind)
+            .soft(limit.soft)
+            .hard(limit.hard)
+            .build()?)
+    };
+    ulimits.iter().map(make).collect()
+}
+
+/// The default set, more, less; `ALL` both ways. What is added wins over `--cap-drop ALL`.
+pub fn capabilities(wanted: &Wanted) -> Result<HashSet<Capability>, SpecError> {
+    let is_all = |name: &String| name.eq_ignore_ascii_case("all");
+    let mut caps: HashSet<Capability> = if wanted.privileged || wanted.cap_add.iter().any(is_all) {
+        all_capabilities()
+    } else if wanted.cap_drop.iter().any(is_all) {
+        HashSet::new()
+    } else {
+        DEFAULT_CAPABILITIES.into_iter().collect()
+    };
+    for name in wanted.cap_drop.iter().filter(|name| !is_all(name)) {
+        caps.remove(&capability(name)?);
+    }
+    for name in wanted.cap_add.iter().filter(|name| !is_all(name)) {
+        caps.insert(capability(name)?);
+    }
+    Ok(caps)
+}
+
+/// `NET_ADMIN`, `CAP_NET_ADMIN`, in any case.
+fn capability(name: &str) -> Result<Capability, SpecError> {
+    let upper = name.to_ascii_uppercase();
+    let upper = if upper.starts_with("CAP_") {
+        upper
+    } else {
+        format!("CAP_{upper}")
+    };
+    let parsed = upper.parse::<caps::Capability>().ok();
+    let known = parsed.and_then(|_| {
+        all_capabilities()
+            .into_iter()
+            .find(|cap| with_prefix(*cap) == upper)
+    });
+    known.ok_or_else(|| SpecError::Rule(format!("unknown capability: \"{name}\"")))
+}
+
+fn with_prefix(cap: Capability) -> String {
+    let name = cap.to_string();
+    if name.starts_with("CAP_") {
+        name
+    } else {
+        format!("CAP_{name}")
+    }
+}
+
+/// Those that this kernel has.
+fn all_capabilities() -> HashSet<Capability> {
+    let known = caps::runtime::thread_all_supported();
+    known
+        .into_iter()
+        .filter_map(|cap| {
+            let name = cap.to_string();
+            serde_json::from_value(serde_json::Value::String(name)).ok()
+        })
+        .collect()
+}
+
+fn default_mounts(privileged: bool) -> Result<Vec<Mount>, SpecError> {
+    const TABLE: [(&str, &str, &str, &str); 7] = [
+        ("/proc", "proc", "proc", "nosuid,noexec,nodev"),
+        (
+            "/dev",
+            "tmpfs",
+            "tmpfs",
+            "nosuid,strictatime,mode=755,size=65536k",
+        ),
+        (
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5",
+        ),
+        ("/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"),
+        (
+            "/sys/fs/cgroup",
+            "cgroup",
+            "cgroup",
+            "ro,nosuid,noexec,nodev",
+        ),
+        ("/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"),
+        (
+            "/dev/shm",
+            "tmpfs",
+            "shm",
+            "nosuid,noexec,nodev,mode=1777,size=67108864",
+        ),
+    ];
+    let writable = |option: &&str| !(privileged && *option == "ro");
+    TABLE
+        .into_iter()
+        .map(|(to, kind, source, options)| {
+            let options: Vec<String> = options
+                .split(',')
+                .filter(writable)
+                .map(str::to_owned)
+                .collect();
+            mount(to, kind, source, options)
+        })
+        .collect()
+}
+
+/// One entry of `mounts`.
+pub fn mount(
+    to: impl Into<PathBuf>,
+    kind: &str,
+    source: impl Into<PathBuf>,
+    options: Vec<String>,
+) -> Result<Mount, SpecError> {
+    let built = MountBuilder::default()
+        .destination(to)
+        .typ(kind)
+        .source(source)
+        .options(options)
+        .build();
+    Ok(built?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            argv: vec!["true".to_owned()],
+            hostname: "box".to_owned(),
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn capabilities_are_dockers_less_and_more() {
+        assert_eq!(capabilities(&wanted()).unwrap().len(), 14);
+        let less = Wanted {
+            cap_drop: vec!["ALL".into()],
+            cap_add: vec!["net_admin".into()],
+            ..wanted()
+        };
+        assert_eq!(
+            capabilities(&less).unwrap(),
+            HashSet::from([Capability::NetAdmin])
+        );
+        let wrong = Wanted {
+            cap_add: vec!["NET_ADMN".into()],
+            ..wanted()
+        };
+        assert_eq!(
+            capabilities(&wrong).unwrap_err().to_string(),
+            "unknown capability: \"NET_ADMN\""
+        );
+    }
+
+    #[test]
+    fn a_relative_working_directory_is_refused() {
+        let relative = Wanted {
+            workdir: "tmp".into(),
+            ..wanted()
+        };
+        let refused = build(&relative, &ImageDefaults::default())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            refused,
+            "the working directory 'tmp' is invalid, it needs to be an absolute path"
+        );
+    }
+
+    #[test]
+    fn the_hosts_network_comes_with_the_hosts_name() {
+        let host = Wanted {
+            host_net: true,
+            shares_net: true,
+            ..wanted()
+        };
+        let spec = build(&host, &ImageDefaults::default()).unwrap();
+        assert_eq!(spec.hostname(), &None);
+        let kinds: Vec<_> = spec.linux().clone().unwrap().namespaces().clone().unwrap();
+        assert!(kinds.iter().all(|ns| !matches!(
+            ns.typ(),
+            LinuxNamespaceType::Network | LinuxNamespaceType::Uts
+        )));
+    }
+}
