@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use kit_plan::Observer;
 use rustix::fs::{Mode, OFlags};
 
 use super::serve::Monitor;
@@ -18,6 +19,15 @@ pub struct Fresh {
 
 /// Forks a monitor. Call it early and while single-threaded: what this process has in memory, the monitor keeps.
 pub fn fork(containers: &Containers) -> Result<Fresh, MonitorError> {
+    fork_watched(containers, None)
+}
+
+/// The same with an observer of the plan, which lives in the monitor's process: for stepping, and for the tests
+/// that kill.
+pub fn fork_watched(
+    containers: &Containers,
+    watch: Option<Box<dyn Observer>>,
+) -> Result<Fresh, MonitorError> {
     let (ours, theirs) = UnixStream::pair().map_err(MonitorError::Fork)?;
     let containers = containers.clone();
     let cloned = kit_sys::clone::clone_into(0, None, move || {
@@ -25,7 +35,7 @@ pub fn fork(containers: &Containers) -> Result<Fresh, MonitorError> {
         if leave_home(&socket).is_err() {
             return 1;
         }
-        wait_for_go(containers, UnixStream::from(socket))
+        wait_for_go(containers, UnixStream::from(socket), watch)
     });
     cloned.map_err(|errno| MonitorError::Fork(errno.into()))?;
     Ok(Fresh { socket: ours })
@@ -45,13 +55,17 @@ fn leave_home(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn wait_for_go(containers: Containers, mut socket: UnixStream) -> i32 {
+fn wait_for_go(
+    containers: Containers,
+    mut socket: UnixStream,
+    watch: Option<Box<dyn Observer>>,
+) -> i32 {
     let Ok(Some(Request::Go(go))) = Request::read(&mut socket) else {
         return 0;
     };
     let mut first = clients::Client::new(socket);
     first.attach(go.attach);
-    match Monitor::start(containers, &go, first) {
+    match Monitor::start(containers, &go, first, watch) {
         Ok(monitor) => monitor.serve(),
         Err((mut client, failed)) => {
             client.send_now(&Event::Failed(failed));

@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::state::{Containers, StateError};
 
-pub use born::{Fresh, fork, take_over};
+pub use born::{Fresh, fork, fork_watched, take_over};
 pub use prepare::{cgroup_name, join_files, plan};
 pub use recover::{Collected, collect, remove_empty_parents};
 

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
-use kit_plan::{Context, Header, Journal, Mark, ProcessId};
+use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -41,8 +41,9 @@ impl Monitor {
         containers: Containers,
         go: &Go,
         mut client: Client,
+        watch: Option<Box<dyn Observer>>,
     ) -> Result<Self, (Client, Failed)> {
-        match Self::try_start(containers, go, &mut client) {
+        match Self::try_start(containers, go, &mut client, watch) {
             Ok(mut monitor) => {
                 client.send(&Event::Started);
                 monitor.clients.push(client);
@@ -52,7 +53,12 @@ impl Monitor {
         }
     }
 
-    fn try_start(containers: Containers, go: &Go, client: &mut Client) -> Result<Self, Failed> {
+    fn try_start(
+        containers: Containers,
+        go: &Go,
+        client: &mut Client,
+        watch: Option<Box<dyn Observer>>,
+    ) -> Result<Self, Failed> {
         let state_error = |e: crate::state::StateError| failed(&e, e.hint().as_deref(), 125);
         let lock = Lock::try_take(&containers, &go.id).map_err(state_error)?;
         let lock = lock.ok_or_else(|| Failed {
@@ -64,7 +70,12 @@ impl Monitor {
             exit: 125,
         })?;
         let container = containers.load(&go.id).map_err(state_error)?;
-        let started = Self::apply(&containers, &container, go, client);
+        let started = Self::apply(
+            &containers,
+            &container,
+            &mut Tell::new(client, go, watch),
+            go.size,
+        );
         match started {
             Ok((cx, journal, kernel)) => {
                 Self::running(containers, container, lock, cx, journal, kernel)
@@ -79,8 +90,8 @@ impl Monitor {
     fn apply(
         containers: &Containers,
         container: &Container,
-        go: &Go,
-        client: &mut Client,
+        watch: &mut Tell<'_>,
+        size: Option<(u16, u16)>,
     ) -> Result<(Context, Journal, Kernel), Failed> {
         let run_dir = containers.make_run_dir(&container.id);
         run_dir.map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
@@ -89,7 +100,7 @@ impl Monitor {
             plan: container.id.clone(),
         };
         let mut cx = Context::new(mark.clone());
-        let plan = prepare::for_run(containers, container, go.size, &mut cx)?;
+        let plan = prepare::for_run(containers, container, size, &mut cx)?;
         let header = Header::new(&mark, plan.command.clone()).map_err(|e| failed(&e, None, 125))?;
         let header = Header {
             container: Some(container.id.clone()),
@@ -98,7 +109,7 @@ impl Monitor {
         let journal = Journal::create(&containers.roots.journals(), header);
         let mut journal = journal.map_err(|e| failed(&e, None, 125))?;
         let kernel = Kernel::new();
-        let applied = plan.apply(&mut cx, &mut journal, &kernel, &mut Tell::new(client, go));
+        let applied = plan.apply(&mut cx, &mut journal, &kernel, watch);
         match applied {
             Ok(()) => Ok((cx, journal, kernel)),
             Err(error) => {
