@@ -107,6 +107,8 @@ impl Step for Join {
             // `cgroup.procs`, waits for a grace period of 11 to 15 ms.
             rustix::io::write(file.as_fd(), b"0").map_err(fail("joining the cgroup"))?;
         }
+        // What the mount of /sys/fs/cgroup will show, seen from outside for the last time.
+        cx.keep(super::cgroupfs::Own::read());
         if self.namespace {
             let unshared = kit_sys::process::unshare(UnshareFlags::NEWCGROUP);
             unshared.map_err(fail("making a cgroup namespace"))?;

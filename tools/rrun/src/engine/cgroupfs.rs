@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Line, run};
-use rustix::fs::{Mode, mkdirat};
+use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
+use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::io::Errno;
-use rustix::mount::MountAttrFlags;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::beneath;
 use super::mounts::move_to;
@@ -75,7 +76,38 @@ fn attrs() -> MountAttrFlags {
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
-pub fn mount(root: BorrowedFd<'_>, to: &Path) -> Result<(), Errno> {
+/// Our own cgroup in each hierarchy, by its controllers: `/proc/self/cgroup` as it was before the cgroup
+/// namespace hid what is above (cgroups(7)).
+pub struct Own(Vec<(String, String)>);
+
+impl Own {
+    pub fn read() -> Self {
+        let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let line = |line: &str| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            Some((controllers.to_owned(), path.to_owned()))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    /// The path below the root of the hierarchy with these mount options.
+    fn path(&self, hierarchy: &Hierarchy) -> &str {
+        let own = self.0.iter().find(|(controllers, _)| match hierarchy.kind {
+            "cgroup2" => controllers.is_empty(),
+            _ => {
+                !controllers.is_empty()
+                    && controllers
+                        .split(',')
+                        .all(|one| hierarchy.options.iter().any(|option| option == one))
+            }
+        });
+        own.map_or("", |(_, path)| path.trim_start_matches('/'))
+    }
+}
+
+/// On v1 and hybrid hosts the directories are bound, from the host's mounts at our own groups: mounting each
+/// hierarchy anew would show the same, and takes more than a millisecond a piece.
+pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
     let target = beneath::make_dir(root, to)?;
     let Some(hierarchies) = hierarchies() else {
         let tree = new_filesystem("cgroup2", "cgroup", &[], attrs())?;
@@ -88,15 +120,24 @@ pub fn mount(root: BorrowedFd<'_>, to: &Path) -> Result<(), Errno> {
     }
     move_to(&tmpfs, &target)?;
     for hierarchy in hierarchies {
-        let tree = new_filesystem(hierarchy.kind, "cgroup", &hierarchy.options, attrs())?;
+        let source = Path::new(PLACE)
+            .join(&hierarchy.name)
+            .join(own.path(&hierarchy));
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(CWD, &source, flags)?;
+        let attr = MountAttr {
+            set: u64::from(attrs().bits()),
+            ..MountAttr::default()
+        };
+        set_attr(tree.as_fd(), &attr, false)?;
         let point = beneath::find(root, &to.join(&hierarchy.name))?;
         move_to(&tree, &point)?;
     }
-    let attr = kit_sys::mount::MountAttr {
-        set: kit_sys::mount::MOUNT_ATTR_RDONLY,
-        ..Default::default()
+    let attr = MountAttr {
+        set: MOUNT_ATTR_RDONLY,
+        ..MountAttr::default()
     };
-    kit_sys::mount::set_attr(tmpfs.as_fd(), &attr, false)
+    set_attr(tmpfs.as_fd(), &attr, false)
 }
 
 pub fn script(to: &Path) -> Vec<Line> {

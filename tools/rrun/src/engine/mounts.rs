@@ -164,10 +164,18 @@ impl Step for MountOne {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let to = self.mount.destination();
         let parsed = Options::parse(&self.options());
+        let own = if self.kind() == "cgroup" {
+            cx.take::<cgroupfs::Own>()
+        } else {
+            None
+        };
         let root = cx.fd(ROOT)?;
         let doing = || format!("mounting {} at {to:?}", self.kind());
         if self.kind() == "cgroup" {
-            cgroupfs::mount(root, to).map_err(fail(doing()))?;
+            let own = own
+                .as_ref()
+                .ok_or_else(|| StepError::new(doing(), "no step has joined a cgroup"))?;
+            cgroupfs::mount(root, to, own).map_err(fail(doing()))?;
         } else if parsed.bind {
             let source = self.mount.source().clone().unwrap_or_default();
             bind(root, &source, to, &parsed)?;
