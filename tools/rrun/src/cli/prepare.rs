@@ -80,6 +80,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         rootfs: rootfs(flags)?,
         path: argv[0].clone(),
         args: argv[1..].to_vec(),
+        init: flags.init,
         tty: flags.tty,
         open_stdin: flags.interactive,
         auto_remove: flags.rm,

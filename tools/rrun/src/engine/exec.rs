@@ -176,6 +176,7 @@ fn run_steps(
         process: exec.process.clone(),
         seccomp: exec.seccomp.clone(),
         user: exec.user.clone(),
+        init: false,
     };
     program.apply(cx)
 }
@@ -249,7 +250,7 @@ impl Pipes {
 }
 
 /// Tells why it failed; the code to leave with.
-fn tell(say: &OwnedFd, error: &StepError) -> i32 {
+pub(super) fn tell(say: &OwnedFd, error: &StepError) -> i32 {
     let line = format!(
         "{}\n{}\n{error}",
         error.exit_code(),
@@ -260,7 +261,7 @@ fn tell(say: &OwnedFd, error: &StepError) -> i32 {
 }
 
 /// What a child told, until the program has replaced it, which closes the pipe.
-fn heard(said: OwnedFd) -> Result<Option<StepError>, StepError> {
+pub(super) fn heard(said: OwnedFd) -> Result<Option<StepError>, StepError> {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut File::from(said), &mut text)
         .map_err(fail("hearing from the child"))?;

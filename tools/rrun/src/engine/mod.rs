@@ -11,6 +11,7 @@ pub mod dev;
 mod error;
 pub mod exec;
 mod find;
+mod init;
 mod mask;
 mod mounts;
 mod names;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub run_dir: PathBuf,
     /// As given to `-u`.
     pub user: String,
+    /// PID 1 is ours, and reaps.
+    pub init: bool,
     pub tty: bool,
     pub open_stdin: bool,
     /// Rows and columns for the terminal.
@@ -93,6 +96,7 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
         process,
         seccomp: linux.seccomp().clone(),
         user: setup.user,
+        init: setup.init,
     });
     plan
 }

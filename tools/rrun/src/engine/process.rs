@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit};
 use super::dev::TERMINAL;
 use super::error::fail;
 use super::find::{self, NotRunnable};
+use super::init;
 use super::{caps, seccomp};
 use crate::spec::user::{ResolvedUser, resolve_user};
 
@@ -24,6 +25,8 @@ pub struct Become {
     pub seccomp: Option<LinuxSeccomp>,
     /// As given to `-u`, to be looked up in the container's own files; empty takes config.json's numbers.
     pub user: String,
+    /// This process stays as PID 1 and the program is its child: `--init`.
+    pub init: bool,
 }
 
 impl Step for Become {
@@ -61,7 +64,11 @@ impl Step for Become {
         take_streams(cx)?;
         enter_directory(self.process.cwd())?;
         self.give_up(&user)?;
-        self.exec(&user)
+        if self.init {
+            init::stay(|| self.exec(&user))
+        } else {
+            self.exec(&user)
+        }
     }
 }
 

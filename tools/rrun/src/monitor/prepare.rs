@@ -173,6 +173,7 @@ fn setup(
         root,
         run_dir: containers.run_dir(&container.id),
         user: container.user.clone(),
+        init: container.init,
         tty: container.tty,
         open_stdin: container.open_stdin,
         size,

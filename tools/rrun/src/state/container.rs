@@ -22,6 +22,9 @@ pub struct Container {
     /// The command, as docker's Path and Args.
     pub path: String,
     pub args: Vec<String>,
+    /// `--init`: PID 1 is ours, and reaps.
+    #[serde(default)]
+    pub init: bool,
     pub tty: bool,
     pub open_stdin: bool,
     pub auto_remove: bool,

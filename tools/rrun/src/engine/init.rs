@@ -1,0 +1,78 @@
+//! `--init`: a PID 1 that reaps orphans and passes signals on, for programs that do neither.
+//!
+//! It is this process, which does not become the program but stays as its parent. Not dumpable, so nothing
+//! inside reaches our executable through it.
+
+use std::os::fd::AsFd;
+
+use kit_plan::{Done, StepError};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::process::{Pid, Signal as Number, WaitOptions, kill_process, wait};
+
+use super::error::fail;
+use super::exec::{heard, tell};
+
+/// Clones the program, which `exec` becomes, and stays. Returns only if it could not be started.
+pub fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, StepError> {
+    let (said, say) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail("making a pipe"))?;
+    let mut all = SigSet::all();
+    // Whatever comes is waited for, not handled; a fault of our own stays one.
+    for fault in [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGILL,
+        Signal::SIGFPE,
+        Signal::SIGABRT,
+    ] {
+        all.remove(fault);
+    }
+    all.thread_block().map_err(fail("blocking signals"))?;
+    let cloned = kit_sys::clone::clone_into(0, None, || match exec() {
+        Ok(_) => 0,
+        Err(error) => tell(&say, &error),
+    });
+    let child = cloned.map_err(fail("cloning the program's process"))?;
+    drop(say);
+    if let Some(error) = heard(said)? {
+        return Err(error);
+    }
+    // The relay's pipes too: their end tells the monitor that the program runs.
+    kit_sys::fds::close_all_but(&[child.pidfd.as_fd()]);
+    let code = serve(child.pid, &all);
+    kit_sys::process::exit_now(code)
+}
+
+fn serve(program: i32, signals: &SigSet) -> i32 {
+    loop {
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) => {
+                if let Some(code) = reap(program) {
+                    return code;
+                }
+            }
+            // Sent to us by the terminal as well as to the program: those it has already.
+            Ok(Signal::SIGTTIN | Signal::SIGTTOU) | Err(_) => {}
+            Ok(signal) => {
+                if let (Some(pid), Some(number)) = (
+                    Pid::from_raw(program),
+                    Number::from_named_raw(signal as i32),
+                ) {
+                    let _ = kill_process(pid, number);
+                }
+            }
+        }
+    }
+}
+
+/// Reaps whoever is dead; the program's code when it is among them.
+fn reap(program: i32) -> Option<i32> {
+    let mut code = None;
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if pid.as_raw_nonzero().get() == program {
+            let signalled = status.terminating_signal().map(|signal| 128 + signal);
+            code = status.exit_status().or(signalled).or(code);
+        }
+    }
+    code
+}
