@@ -143,8 +143,8 @@ pub fn dispatch(cli: Cli) -> Result {
     }
     let containers = Containers::new(roots);
     match cli.verb {
-        Verb::Run(args) => run::run(args, &containers),
-        Verb::Create(args) => run::create(args, &containers),
+        Verb::Run(args) => run::run(&args, &containers),
+        Verb::Create(args) => run::create(&args, &containers),
         Verb::Start(args) => start::run(&args, &containers),
         Verb::Restart(args) => stop::restart(&args, &containers),
         Verb::Wait(args) => stop::wait(&args, &containers),

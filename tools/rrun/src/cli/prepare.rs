@@ -203,7 +203,7 @@ fn name(flags: &Create, containers: &Containers) -> Result<String> {
     }
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = nanos.map_or(0, |t| t.as_nanos() as u64) ^ u64::from(std::process::id());
-    let free = (0..)
+    let free = (0..10_000)
         .map(|attempt| generated_name(seed, attempt))
         .find(|name| containers.resolve(name).is_err());
     Ok(free.unwrap_or_default())

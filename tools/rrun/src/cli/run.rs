@@ -40,7 +40,7 @@ pub struct CreateArgs {
     pub create: Create,
 }
 
-pub fn create(args: CreateArgs, containers: &Containers) -> Result {
+pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
     let ready = prepare(&args.create, containers)?;
     if args.create.act.dry_run {
         return print_script(containers, ready);
@@ -50,9 +50,9 @@ pub fn create(args: CreateArgs, containers: &Containers) -> Result {
     Ok(0)
 }
 
-pub fn run(args: Args, containers: &Containers) -> Result {
+pub fn run(args: &Args, containers: &Containers) -> Result {
     let flags = &args.create;
-    check_streams(&args)?;
+    check_streams(args)?;
     if flags.tty
         && flags.interactive
         && !args.detach
@@ -88,7 +88,7 @@ pub fn run(args: Args, containers: &Containers) -> Result {
         size: if flags.tty { client::size() } else { None },
     };
     Request::Go(go).write(&mut fresh.socket)?;
-    let ended = follow(&mut fresh.socket, containers, &ready.container, &args)?;
+    let ended = follow(&mut fresh.socket, containers, &ready.container, args)?;
     finish(ended, &ready.container)
 }
 

@@ -95,15 +95,18 @@ pub fn relay(socket: &mut UnixStream, attach: &mut Attach) -> io::Result<Ended> 
             }
             [0, 1, 2].map(|at| fds.get(at).is_some_and(|fd| !fd.revents().is_empty()))
         };
-        if ready[0] {
-            if let Some(ended) = hear(socket, attach)? {
-                return Ok(ended);
-            }
+        let ended = if ready[0] {
+            hear(socket, attach)?
+        } else {
+            None
+        };
+        if let Some(ended) = ended {
+            return Ok(ended);
         }
         if ready[1] {
             signal(&signals, socket, attach)?;
         }
-        if ready[2] && !type_in(socket, attach, &mut reads)? {
+        if ready[2] && !type_in(socket, attach, &mut reads) {
             return Ok(Ended::Detached);
         }
     }
@@ -165,17 +168,17 @@ pub fn send(process: &ProcessId, signal: Signal) -> bool {
 }
 
 /// Passes input on; false when the detach keys were typed.
-fn type_in(socket: &mut UnixStream, attach: &mut Attach, reads: &mut bool) -> io::Result<bool> {
+fn type_in(socket: &mut UnixStream, attach: &mut Attach, reads: &mut bool) -> bool {
     let mut buffer = [0u8; 16 * 1024];
     let got = match rustix::io::read(io::stdin(), &mut buffer) {
         Ok(n) => n,
-        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(true),
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return true,
         Err(_) => 0,
     };
     if got == 0 {
         *reads = false;
         let _ = Request::StdinEof.write(socket);
-        return Ok(true);
+        return true;
     }
     let (bytes, detach) = if attach.tty {
         attach.detach_keys.filter(&buffer[..got])
@@ -186,5 +189,5 @@ fn type_in(socket: &mut UnixStream, attach: &mut Attach, reads: &mut bool) -> io
         // The monitor may have gone; the next read of the socket says so.
         let _ = Request::Stdin(bytes).write(socket);
     }
-    Ok(!detach)
+    !detach
 }

@@ -83,8 +83,18 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
     for step in setup.child_net {
         plan.push_boxed(step);
     }
-    inside(&mut plan, &setup.spec, &at, setup.tty.then_some(setup.size));
-    let readonly = setup.spec.root().as_ref().and_then(|root| root.readonly()) == Some(true);
+    inside(
+        &mut plan,
+        &setup.spec,
+        &at,
+        setup.tty.then_some(dev::OpenTerminal { size: setup.size }),
+    );
+    let readonly = setup
+        .spec
+        .root()
+        .as_ref()
+        .and_then(oci_spec::runtime::Root::readonly)
+        == Some(true);
     plan.push(rootfs::Enter {
         at,
         pid: PID,
@@ -102,12 +112,7 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
 }
 
 /// The steps between the root's mount and the move into it.
-fn inside(
-    plan: &mut Plan,
-    spec: &Spec,
-    at: &std::path::Path,
-    terminal: Option<Option<(u16, u16)>>,
-) {
+fn inside(plan: &mut Plan, spec: &Spec, at: &std::path::Path, terminal: Option<dev::OpenTerminal>) {
     for mount in spec.mounts().iter().flatten() {
         plan.push(mounts::MountOne {
             mount: mount.clone(),
@@ -118,8 +123,8 @@ fn inside(
         more: devices(spec),
         at: at.to_owned(),
     });
-    if let Some(size) = terminal {
-        plan.push(dev::OpenTerminal { size });
+    if let Some(terminal) = terminal {
+        plan.push(terminal);
     }
     let linux = spec.linux().clone().unwrap_or_default();
     let paths = |paths: &Option<Vec<String>>| {

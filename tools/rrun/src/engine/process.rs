@@ -86,10 +86,9 @@ impl Become {
             .map(|cap| cap.to_string().to_lowercase())
             .collect();
         names.sort();
-        let bounding: String = names
-            .iter()
-            .map(|name| format!(",+{}", name.trim_start_matches("cap_")))
-            .collect();
+        let bounding = names.iter().fold(String::new(), |all, name| {
+            all + ",+" + name.trim_start_matches("cap_")
+        });
         let user = self.process.user();
         let mut words = vec![
             Value::from("setpriv"),

@@ -63,11 +63,9 @@ impl Monitor {
 /// From the pidfd of a child of ours.
 fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
     let status = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).ok()??;
-    status.exit_status().map(|code| code as i32).or_else(|| {
-        status
-            .terminating_signal()
-            .map(|signal| 128 + signal as i32)
-    })
+    status
+        .exit_status()
+        .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
 }
 
 /// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.

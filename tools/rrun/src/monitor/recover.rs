@@ -94,10 +94,10 @@ fn settle(containers: &Containers) {
         state.finished_at = now();
         "its monitor was killed, so nobody saw its exit code".clone_into(&mut state.error);
         let _ = containers.save_state(&id, &state, true);
-        if let Ok(container) = containers.load(&id) {
-            if container.auto_remove {
-                let _ = containers.discard(&container);
-            }
+        if let Ok(container) = containers.load(&id)
+            && container.auto_remove
+        {
+            let _ = containers.discard(&container);
         }
     }
 }

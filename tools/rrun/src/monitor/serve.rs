@@ -266,10 +266,10 @@ impl Monitor {
         }
         self.streams.flush();
         self.hear(&ready[2..2 + self.clients.len()]);
-        if ready[1] {
-            if let Ok((socket, _)) = self.listener.accept() {
-                self.clients.push(Client::new(socket));
-            }
+        if ready[1]
+            && let Ok((socket, _)) = self.listener.accept()
+        {
+            self.clients.push(Client::new(socket));
         }
         ready[0]
     }
@@ -303,7 +303,7 @@ impl Monitor {
 
     /// Passes on what the container has said; at most `rounds` buffers of each stream.
     pub(super) fn drain(&mut self, rounds: usize) {
-        let mut buffer = [0u8; 32 * 1024];
+        let mut buffer = [0u8; 16 * 1024];
         for _ in 0..rounds {
             let mut any = false;
             for stream in 0..3 {

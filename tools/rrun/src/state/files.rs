@@ -26,7 +26,7 @@ pub enum StateError {
     },
     #[error("naming a container \"{name}\": container {} has that name", short(.holder))]
     NameTaken { name: String, holder: String },
-    #[error("finding container \"{name}\": no such container{}", near_text(.near))]
+    #[error("finding container \"{name}\": no such container{}", near_text(.near.as_ref()))]
     Unknown { name: String, near: Option<String> },
     #[error("finding container \"{prefix}\": {count} containers have IDs that begin so")]
     Ambiguous { prefix: String, count: usize },
@@ -36,9 +36,8 @@ fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
 }
 
-fn near_text(near: &Option<String>) -> String {
-    near.as_ref()
-        .map(|near| format!(" (did you mean \"{near}\"?)"))
+fn near_text(near: Option<&String>) -> String {
+    near.map(|near| format!(" (did you mean \"{near}\"?)"))
         .unwrap_or_default()
 }
 

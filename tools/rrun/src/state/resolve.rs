@@ -38,10 +38,10 @@ impl Containers {
         if self.dir(name).is_dir() {
             return self.load(name);
         }
-        if let Ok(id) = std::fs::read_to_string(self.names().join(name)) {
-            if let Ok(container) = self.load(&id) {
-                return Ok(container);
-            }
+        if let Ok(id) = std::fs::read_to_string(self.names().join(name))
+            && let Ok(container) = self.load(&id)
+        {
+            return Ok(container);
         }
         let mut with_prefix = self.ids();
         with_prefix.retain(|id| id.starts_with(name));

@@ -16,16 +16,15 @@ pub enum VolumeError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("mounting {path:?}: no such file or directory on this host{}", near_text(.near))]
+    #[error("mounting {path:?}: no such file or directory on this host{}", near_text(.near.as_ref()))]
     Missing {
         path: PathBuf,
         near: Option<PathBuf>,
     },
 }
 
-fn near_text(near: &Option<PathBuf>) -> String {
-    near.as_ref()
-        .map(|near| format!(" (did you mean {near:?}?)"))
+fn near_text(near: Option<&PathBuf>) -> String {
+    near.map(|near| format!(" (did you mean {near:?}?)"))
         .unwrap_or_default()
 }
 
