@@ -8,6 +8,7 @@ pub mod caps;
 pub mod cgroup;
 mod cgroupfs;
 pub mod dev;
+pub mod devices;
 mod error;
 pub mod exec;
 mod find;

@@ -18,8 +18,8 @@ use crate::state::{Container, Containers, Net, Port, RunState};
 const PORT_RANGE: std::ops::RangeInclusive<u16> = 49153..=65535;
 
 /// Directories of v1 that each container has besides those that its limits need: devices carry the default
-/// rules, and memory and pids are what `stats` shows.
-const CONTROLLERS: [&str; 3] = ["devices", "memory", "pids"];
+/// rules, memory is what `stats` shows and tells of an OOM kill.
+const CONTROLLERS: [&str; 2] = ["devices", "memory"];
 
 /// The plan of a run, with the descriptors that its steps need in `cx`.
 pub fn for_run(
@@ -210,13 +210,22 @@ fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Fa
     let wrong = |e: rcgroup::CgroupError| failed(&e, e.hint().as_deref(), 125);
     let host = Hierarchies::detect().map_err(wrong)?;
     let name = cgroup_name(containers, container);
-    let mut before = Vec::new();
+    let mut before: Vec<Box<dyn Step>> = Vec::new();
     let group = if container.cgroup.is_some() {
         host.existing(&name).map_err(wrong)?
     } else {
-        before =
-            rcgroup::create::steps(&host, &name, &CONTROLLERS, &container.limits).map_err(wrong)?;
         let mut wanted: Vec<&str> = CONTROLLERS.to_vec();
+        match host.v1.get("devices") {
+            Some(_) if container.privileged => wanted.retain(|controller| *controller != "devices"),
+            Some(root) => {
+                let parent = root.join(containers.roots.instance.name());
+                before.push(Box::new(engine::devices::Restrict { parent }));
+            }
+            None => {}
+        }
+        before.extend(
+            rcgroup::create::steps(&host, &name, &wanted, &container.limits).map_err(wrong)?,
+        );
         let settings = rcgroup::settings(&host, &container.limits).map_err(wrong)?;
         wanted.extend(settings.iter().map(|setting| setting.controller));
         host.group(&name, &wanted)

@@ -22,6 +22,9 @@ pub struct Container {
     /// The command, as docker's Path and Args.
     pub path: String,
     pub args: Vec<String>,
+    /// `--privileged`: any device may be opened.
+    #[serde(default)]
+    pub privileged: bool,
     /// `--init`: PID 1 is ours, and reaps.
     #[serde(default)]
     pub init: bool,

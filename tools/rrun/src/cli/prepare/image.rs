@@ -1,0 +1,89 @@
+//! The image: found in the store, unpacked, and what it says of how it is run.
+
+use std::collections::BTreeMap;
+
+use kit_cli::{Failure, Result};
+use runpack::Store;
+
+use crate::cli::flags::Create;
+use crate::state::{Containers, Image};
+
+/// What an image says, or nothing for `--rootfs`.
+#[derive(Default)]
+pub(super) struct Config {
+    pub image: Option<Image>,
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+    pub env: Vec<String>,
+    pub workdir: String,
+    pub user: String,
+    pub exposed: Vec<String>,
+    pub volumes: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub stop_signal: Option<String>,
+}
+
+/// The image's configuration and the words of the command.
+pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config, Vec<String>)> {
+    if flags.rootfs.is_some() {
+        return Ok((Config::default(), flags.words.clone()));
+    }
+    let Some((name, args)) = flags.words.split_first() else {
+        return Err(Failure::usage("missing IMAGE")
+            .hint("rrun images shows them; see rrun run --help")
+            .exit(125)
+            .into());
+    };
+    let store = Store::open(&containers.roots.root);
+    let found = store.resolve(name).map_err(|e| {
+        Failure::new(&e)
+            .hint("rrun images shows what is there; rrun load FILE brings one, runpack pack -t NAME --bin PROGRAM makes one, debootstrap DIR and tar -C DIR -c . | rrun import - NAME another")
+            .exit(125)
+    })?;
+    check_architecture(name, &found)?;
+    let layers = store
+        .layers_unpacked(&found)
+        .map_err(|e| Failure::new(&e).exit(125))?;
+    let config = found.config.config().clone().unwrap_or_default();
+    let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let config = Config {
+        image: Some(Image {
+            name: name.clone(),
+            id: found.id.to_string(),
+            layers,
+        }),
+        entrypoint: list(config.entrypoint()),
+        cmd: list(config.cmd()),
+        env: list(config.env()),
+        workdir: config.working_dir().clone().unwrap_or_default(),
+        user: config.user().clone().unwrap_or_default(),
+        exposed: list(config.exposed_ports()),
+        volumes: list(config.volumes()),
+        labels: config
+            .labels()
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        stop_signal: config.stop_signal().clone(),
+    };
+    Ok((config, args.to_vec()))
+}
+
+fn check_architecture(name: &str, image: &runpack::Image) -> Result<()> {
+    let ours = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let theirs = image.config.architecture().to_string();
+    if theirs == ours || (ours == "amd64" && theirs == "386") || theirs.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "running image \"{name}\": it is for {theirs}, and this machine is {ours}"
+    ))
+    .hint("load the image for this machine")
+    .exit(125)
+    .into())
+}

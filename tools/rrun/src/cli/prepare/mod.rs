@@ -1,0 +1,220 @@
+//! From flags to a container's files: the image is looked up, volumes are made, names chosen.
+
+mod image;
+mod ports;
+mod security;
+mod volumes;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kit_cli::{Failure, Result};
+use oci_spec::runtime::Spec;
+
+use self::image::{Config, source};
+use self::ports::{exposed, ports};
+use self::security::wanted;
+use self::volumes::volumes;
+use super::fault;
+use super::flags::Create;
+use crate::spec::SpecError;
+use crate::spec::build::{ImageDefaults, build};
+use crate::spec::command::{Command, command};
+use crate::spec::env::parse_label;
+use crate::spec::names::{check_hostname, check_name, generated_name};
+use crate::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
+use crate::state::{Container, Containers, Net, now};
+
+/// A container ready to be published.
+pub struct Ready {
+    pub container: Container,
+    pub spec: Spec,
+}
+
+pub(super) fn usage(error: SpecError) -> Failure {
+    Failure::usage(error).exit(125)
+}
+
+pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
+    let id = random_id()?;
+    let (config, args) = source(flags, containers)?;
+    let hostname = flags
+        .hostname
+        .clone()
+        .unwrap_or_else(|| id[..12].to_owned());
+    check_hostname(&hostname).map_err(usage)?;
+    let net = network(flags, containers)?;
+    let flags_command = Command {
+        entrypoint: flags.entrypoint.clone(),
+        args,
+    };
+    let argv = command(&flags_command, &config.entrypoint, &config.cmd).map_err(|e| {
+        usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
+    })?;
+    let (mounts, points) = volumes(flags, containers, &config, &id)?;
+    let wanted = wanted(flags, &net, &hostname, argv.clone(), mounts)?;
+    let image = ImageDefaults {
+        env: config.env.clone(),
+        workdir: config.workdir.clone(),
+    };
+    let spec = build(&wanted, &image).map_err(usage)?;
+    let exposed = exposed(flags, &config)?;
+    let (labels, stop_signal) = (labels(flags, &config)?, stop_signal(flags, &config)?);
+    let container = Container {
+        name: name(flags, containers)?,
+        id,
+        created: now(),
+        image: config.image,
+        rootfs: rootfs(flags)?,
+        path: argv[0].clone(),
+        args: argv[1..].to_vec(),
+        privileged: flags.privileged,
+        init: flags.init,
+        tty: flags.tty,
+        open_stdin: flags.interactive,
+        auto_remove: flags.rm,
+        ports: if net == Net::Bridge {
+            ports(flags, &exposed)?
+        } else {
+            Vec::new()
+        },
+        net,
+        exposed,
+        mounts: points,
+        limits: limits(flags)?,
+        cgroup: flags.cgroup.clone(),
+        labels,
+        stop_signal,
+        stop_timeout: flags.stop_timeout.unwrap_or(10),
+        user: flags.user.clone().unwrap_or(config.user),
+    };
+    Ok(Ready { container, spec })
+}
+
+/// 64 hex digits, as docker's.
+fn random_id() -> Result<String> {
+    let mut bytes = [0u8; 32];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(bytes.iter().fold(String::with_capacity(64), |id, byte| {
+        id + &format!("{byte:02x}")
+    }))
+}
+
+fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
+    let Some(dir) = &flags.rootfs else {
+        return Ok(None);
+    };
+    let doing = format!("using root {dir:?}");
+    let real =
+        std::fs::canonicalize(dir).map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
+    if !real.is_dir() {
+        return Err(Failure::new(format!("{doing}: it is not a directory"))
+            .exit(125)
+            .into());
+    }
+    if real == std::path::Path::new("/") {
+        return Err(Failure::new(format!("{doing}: that is the host's own"))
+            .exit(125)
+            .into());
+    }
+    Ok(Some(real))
+}
+
+fn name(flags: &Create, containers: &Containers) -> Result<String> {
+    if let Some(name) = &flags.name {
+        check_name(name).map_err(usage)?;
+        return Ok(name.clone());
+    }
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = nanos.map_or(0, |t| t.as_nanos() as u64) ^ u64::from(std::process::id());
+    let free = (0..10_000)
+        .map(|attempt| generated_name(seed, attempt))
+        .find(|name| containers.resolve(name).is_err());
+    Ok(free.unwrap_or_default())
+}
+
+fn network(flags: &Create, containers: &Containers) -> Result<Net> {
+    Ok(match flags.network.as_str() {
+        "bridge" | "default" => Net::Bridge,
+        "none" => Net::None,
+        "host" => Net::Host,
+        text => match text.split_once(':') {
+            Some(("container", name)) => {
+                Net::Container(containers.resolve(name).map_err(|e| fault(e).exit(125))?.id)
+            }
+            Some(("ns", netns)) => {
+                let parsed = rnetns::Netns::parse(netns).and_then(|netns| netns.open());
+                parsed.map_err(|e| {
+                    let hint = e.hint();
+                    Failure::new(e).hint_from(hint.as_deref()).exit(125)
+                })?;
+                Net::Ns(netns.to_owned())
+            }
+            _ => {
+                return Err(Failure::new(format!("network {text} not found"))
+                    .hint("the networks are bridge, none, host, container:NAME and ns:NETNS")
+                    .exit(125)
+                    .into());
+            }
+        },
+    })
+}
+
+fn labels(flags: &Create, config: &Config) -> Result<BTreeMap<String, String>> {
+    let mut labels = config.labels.clone();
+    for text in &flags.label {
+        let (key, value) = parse_label(text).map_err(usage)?;
+        labels.insert(key, value);
+    }
+    Ok(labels)
+}
+
+fn stop_signal(flags: &Create, config: &Config) -> Result<String> {
+    let text = flags
+        .stop_signal
+        .clone()
+        .or(config.stop_signal.clone())
+        .unwrap_or_else(|| "SIGTERM".to_owned());
+    parse_signal(&text).map_err(usage)?;
+    Ok(text)
+}
+
+fn limits(flags: &Create) -> Result<rcgroup::Limits> {
+    let bytes = |text: &Option<String>| -> std::result::Result<Option<u64>, SpecError> {
+        text.as_ref()
+            .map(|text| parse_bytes(text))
+            .transpose()
+            .map(|bytes| bytes.map(|bytes| bytes as u64))
+    };
+    let limits = rcgroup::Limits {
+        memory_bytes: bytes(&flags.memory).map_err(usage)?,
+        memory_swap_bytes: flags
+            .memory_swap
+            .as_ref()
+            .map(|text| parse_swap(text))
+            .transpose()
+            .map_err(usage)?,
+        memory_reservation_bytes: bytes(&flags.memory_reservation).map_err(usage)?,
+        nano_cpus: flags
+            .cpus
+            .as_ref()
+            .map(|text| parse_cpus(text))
+            .transpose()
+            .map_err(usage)?,
+        cpu_shares: flags.cpu_shares,
+        cpuset_cpus: flags.cpuset_cpus.clone(),
+        cpuset_mems: flags.cpuset_mems.clone(),
+        // docker: 0 and -1 are no limit.
+        pids: flags
+            .pids_limit
+            .and_then(|pids| u64::try_from(pids).ok())
+            .filter(|pids| *pids > 0),
+        blkio_weight: flags.blkio_weight,
+    };
+    if limits.memory_bytes.is_some_and(|bytes| bytes < 6 << 20) {
+        return Err(Failure::usage("Minimum memory limit allowed is 6MB")
+            .exit(125)
+            .into());
+    }
+    Ok(limits)
+}

@@ -1,0 +1,93 @@
+//! `-p`, `-P`, `--expose` and the image's EXPOSE.
+
+use kit_cli::{Failure, Result};
+
+use super::image::Config;
+use super::usage;
+use crate::cli::flags::Create;
+use crate::spec::ports::{HostPort, parse_expose, parse_publish};
+use crate::state::Port;
+
+pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for text in config.exposed.iter().chain(&flags.expose) {
+        for port in parse_expose(text).map_err(usage)? {
+            all.push(port.to_string());
+        }
+    }
+    all.sort();
+    all.dedup();
+    Ok(all)
+}
+
+pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
+    let mut ports = Vec::new();
+    for text in &flags.publish {
+        for published in parse_publish(text).map_err(usage)? {
+            let host_port = match published.host {
+                HostPort::Any => 0,
+                HostPort::One(port) => port,
+                HostPort::Range(first, last) => {
+                    let (ip, proto) = (
+                        published.ip.and_then(v4),
+                        proto(&published.proto.to_string()),
+                    );
+                    let free = crate::network::free_port(ip, proto, first..=last);
+                    free.ok_or_else(|| {
+                        Failure::new(format!(
+                            "publishing \"{text}\": no port of {first}-{last} is free"
+                        ))
+                        .exit(125)
+                    })?
+                }
+            };
+            let proto = published.proto.to_string();
+            if proto == "sctp" {
+                return Err(Failure::new(format!(
+                    "publishing \"{text}\": only tcp and udp are translated"
+                ))
+                .exit(125)
+                .into());
+            }
+            ports.push(Port {
+                host_ip: published.ip,
+                host_port,
+                container_port: published.container,
+                proto,
+            });
+        }
+    }
+    if flags.publish_all {
+        for text in exposed {
+            let (port, proto) = text.split_once('/').unwrap_or((text, "tcp"));
+            let container_port = port.parse().unwrap_or_default();
+            if !ports
+                .iter()
+                .any(|known| known.container_port == container_port && known.proto == proto)
+            {
+                ports.push(Port {
+                    host_ip: None,
+                    host_port: 0,
+                    container_port,
+                    proto: proto.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(ports)
+}
+
+fn v4(ip: std::net::IpAddr) -> Option<std::net::Ipv4Addr> {
+    match ip {
+        std::net::IpAddr::V4(ip) => Some(ip),
+        std::net::IpAddr::V6(_) => None,
+    }
+}
+
+fn proto(text: &str) -> rbridge::Proto {
+    if text == "udp" {
+        rbridge::Proto::Udp
+    } else {
+        rbridge::Proto::Tcp
+    }
+}

@@ -1,0 +1,95 @@
+//! What the configuration is built from: environment, capabilities, the filter of system calls.
+
+use kit_cli::{Failure, Result};
+use oci_spec::runtime::Mount;
+
+use super::usage;
+use crate::cli::flags::Create;
+use crate::spec::build::Wanted;
+use crate::spec::env::{parse_env, parse_env_file};
+use crate::spec::sizes::parse_ulimit;
+use crate::state::Net;
+
+pub(super) fn wanted(
+    flags: &Create,
+    net: &Net,
+    hostname: &str,
+    argv: Vec<String>,
+    mounts: Vec<Mount>,
+) -> Result<Wanted> {
+    let host = |key: &str| std::env::var(key).ok();
+    let mut env = Vec::new();
+    for file in &flags.env_file {
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| Failure::new(format!("reading --env-file {file:?}: {e}")).exit(125))?;
+        env.extend(parse_env_file(&text, &host).map_err(usage)?);
+    }
+    for text in &flags.env {
+        env.push(parse_env(text, &host).map_err(usage)?);
+    }
+    let ulimits: std::result::Result<Vec<_>, _> =
+        flags.ulimit.iter().map(|text| parse_ulimit(text)).collect();
+    let (no_new_privileges, seccomp) = security(flags)?;
+    let mut wanted = Wanted {
+        argv,
+        env,
+        workdir: flags.workdir.clone(),
+        hostname: hostname.to_owned(),
+        tty: flags.tty,
+        readonly: flags.read_only,
+        privileged: flags.privileged,
+        cap_add: flags.cap_add.clone(),
+        cap_drop: flags.cap_drop.clone(),
+        no_new_privileges,
+        mounts,
+        ulimits: ulimits.map_err(usage)?,
+        shares_net: matches!(net, Net::Host | Net::Container(_) | Net::Ns(_)),
+        host_net: *net == Net::Host,
+        seccomp: None,
+    };
+    wanted.seccomp = match seccomp {
+        Seccomp::Unconfined => None,
+        Seccomp::File(profile) => Some(*profile),
+        Seccomp::Default => {
+            let caps = crate::spec::build::capabilities(&wanted).map_err(usage)?;
+            Some(crate::engine::seccomp::default_profile(&caps))
+        }
+    };
+    Ok(wanted)
+}
+
+enum Seccomp {
+    Default,
+    Unconfined,
+    File(Box<oci_spec::runtime::LinuxSeccomp>),
+}
+
+fn security(flags: &Create) -> Result<(bool, Seccomp)> {
+    let (mut locked, mut seccomp) = (false, Seccomp::Default);
+    for option in &flags.security_opt {
+        let (key, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
+        match (key, value) {
+            ("no-new-privileges", "" | "true") => locked = true,
+            ("no-new-privileges", "false") => locked = false,
+            ("seccomp", "unconfined") => seccomp = Seccomp::Unconfined,
+            ("seccomp", file) if !file.is_empty() => {
+                let doing = format!("reading seccomp profile {file:?}");
+                let text = std::fs::read(file)
+                    .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
+                let parsed = serde_json::from_slice(&text);
+                seccomp = Seccomp::File(Box::new(
+                    parsed.map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?,
+                ));
+            }
+            _ => {
+                return Err(
+                    Failure::usage(format!("invalid --security-opt: \"{option}\""))
+                        .hint("no-new-privileges, seccomp=unconfined, seccomp=FILE")
+                        .exit(125)
+                        .into(),
+                );
+            }
+        }
+    }
+    Ok((locked, seccomp))
+}
