@@ -47,8 +47,8 @@ pub fn become_user(
     ];
     for (set, name, wanted) in sets {
         let mut wanted = convert(wanted)?;
-        if name == "effective" {
-            // The effective set is given from the permitted one, which is still as large as it was.
+        if matches!(name, "effective" | "permitted") {
+            // What we do not have ourselves cannot be given: root in a sandbox may lack CAP_SYS_RESOURCE.
             wanted.retain(|cap| caps::has_cap(None, CapSet::Permitted, *cap).unwrap_or(false));
         }
         let done = caps::set(None, set, &wanted);

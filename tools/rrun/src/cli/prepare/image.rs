@@ -41,9 +41,11 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
             .exit(125)
     })?;
     check_architecture(name, &found)?;
-    let layers = store
+    let mut layers = store
         .layers_unpacked(&found)
         .map_err(|e| Failure::new(&e).exit(125))?;
+    // The store gives the topmost first.
+    layers.reverse();
     let config = found.config.config().clone().unwrap_or_default();
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let config = Config {
