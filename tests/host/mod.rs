@@ -1,0 +1,125 @@
+//! A host of a test's own: a network namespace that ends with its thread, roots of its own, and an image of
+//! this machine's programs. What a test leaves running is ended when this is dropped.
+
+#![allow(dead_code)] // each of the tests that include this uses a part of it
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, unshare};
+use tempfile::TempDir;
+
+/// The programs of the image "tools".
+const PROGRAMS: [&str; 20] = [
+    "sh", "ls", "cat", "ip", "id", "ps", "sleep", "hostname", "grep", "readlink", "head", "tail",
+    "socat", "touch", "stat", "env", "kill", "stty", "mkdir", "rm",
+];
+
+pub struct Host {
+    dir: TempDir,
+}
+
+impl Host {
+    /// With the image.
+    pub fn new() -> Self {
+        let host = Self::bare();
+        host.ok(&format!(
+            "runpack pack -t tools --bin {}",
+            PROGRAMS.join(" ")
+        ));
+        host
+    }
+
+    pub fn bare() -> Self {
+        unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
+        let host = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        host.ok("ip link set lo up");
+        host
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.path().join("root")
+    }
+
+    pub fn run_dir(&self) -> PathBuf {
+        self.path().join("run")
+    }
+
+    /// A shell script with our commands on its PATH.
+    pub fn sh(&self, script: &str) -> Output {
+        self.command(script).output().unwrap()
+    }
+
+    pub fn command(&self, script: &str) -> Command {
+        let ours = Path::new(env!("CARGO_BIN_EXE_rrun")).parent().unwrap();
+        let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .current_dir(self.path())
+            .env("PATH", path)
+            .env("BOXKIT_RUN", self.run_dir())
+            .env("BOXKIT_ROOT", self.root());
+        command
+    }
+
+    /// What it prints, if it goes well.
+    pub fn ok(&self, script: &str) -> String {
+        let out = self.sh(script);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{script}: {:?}: {said}", out.status);
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Its exit code, what it printed, what it said.
+    pub fn outcome(&self, script: &str) -> (i32, String, String) {
+        let out = self.sh(script);
+        (
+            out.status.code().unwrap(),
+            String::from_utf8_lossy(&out.stdout).into_owned(),
+            String::from_utf8_lossy(&out.stderr).into_owned(),
+        )
+    }
+
+    pub fn code(&self, script: &str) -> i32 {
+        self.outcome(script).0
+    }
+
+    /// Repeats a script until it succeeds, for what takes a moment.
+    pub fn until(&self, script: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let (code, out, said) = self.outcome(script);
+            if code == 0 {
+                return out;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "{script}: {said}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// All files under a directory of ours, sorted.
+    pub fn files(&self, dir: &str) -> String {
+        self.ok(&format!(
+            "[ ! -e {dir} ] || find {dir} -not -path '*/images/*' | sort"
+        ))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.sh(
+            "for c in root/containers/*; do [ ! -d $c ] || rrun rm -f ${c##*/}; done; rrun gc; true",
+        );
+    }
+}
