@@ -8,4 +8,5 @@ pub mod clone;
 pub mod fds;
 pub mod mount;
 pub mod process;
+pub mod seccomp;
 pub mod signal;

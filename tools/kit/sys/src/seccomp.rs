@@ -1,0 +1,62 @@
+//! seccomp(2): a filter of system calls, loaded for good.
+//!
+//! What is in the filter is the caller's affair; the kernel checks that it is well-formed.
+
+use rustix::io::Errno;
+
+/// One instruction of classic BPF, `struct sock_filter` of linux/filter.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    pub code: u16,
+    /// How many instructions to skip when the comparison holds.
+    pub jt: u8,
+    /// And when it does not.
+    pub jf: u8,
+    pub k: u32,
+}
+
+/// Loads `filter` for the calling thread, with the `SECCOMP_FILTER_FLAG_*` of linux/seccomp.h in `flags`.
+/// Needs CAP_SYS_ADMIN or no_new_privs (EACCES); EINVAL for a filter that is empty, too long or malformed;
+/// EBUSY when another thread could not be given the filter (TSYNC).
+pub fn load(filter: &[Instruction], flags: u32) -> Result<(), Errno> {
+    let len = u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?;
+    let program = libc::sock_fprog {
+        len,
+        filter: filter.as_ptr().cast_mut().cast(),
+    };
+    // SAFETY: `Instruction` has the layout of sock_filter, the pointer and length are one slice's, and the kernel
+    // copies the instructions without writing to them.
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            std::ptr::from_ref(&program),
+        )
+    };
+    match rc {
+        0 => Ok(()),
+        thread if thread > 0 => Err(Errno::BUSY),
+        _ => {
+            let raw = std::io::Error::last_os_error().raw_os_error();
+            Err(Errno::from_raw_os_error(raw.unwrap_or(libc::EIO)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_the_kernels() {
+        assert_eq!(size_of::<Instruction>(), size_of::<libc::sock_filter>());
+        assert_eq!(align_of::<Instruction>(), align_of::<libc::sock_filter>());
+    }
+
+    #[test]
+    fn an_empty_filter_is_refused() {
+        assert_eq!(load(&[], 0), Err(Errno::INVAL));
+    }
+}
