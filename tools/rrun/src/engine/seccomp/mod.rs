@@ -7,6 +7,7 @@ mod arch;
 mod bpf;
 mod compile;
 mod default;
+mod file;
 mod syscalls_aarch64;
 mod syscalls_i386;
 mod syscalls_x86_64;
@@ -17,6 +18,7 @@ use oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, LinuxSeccompFilterFlag 
 use rustix::io::Errno;
 
 pub use default::default_profile;
+pub use file::read_profile;
 
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum SeccompError {
