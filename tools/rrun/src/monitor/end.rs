@@ -40,7 +40,9 @@ impl Monitor {
         let trash = if lasting {
             None
         } else {
-            self.containers.discard(&self.container).ok()
+            let trash = self.containers.discard(&self.container).ok();
+            release(&self.containers, &self.container);
+            trash
         };
         for client in &mut self.clients {
             client.send_now(&Event::Exited(self.state.exit_code));

@@ -98,6 +98,7 @@ fn settle(containers: &Containers) {
             && container.auto_remove
         {
             let _ = containers.discard(&container);
+            super::end::release(containers, &container);
         }
     }
 }
