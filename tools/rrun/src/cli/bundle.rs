@@ -1,10 +1,216 @@
-//! soon
-use crate::state::Containers;
-use kit_cli::Result;
+//! `rrun bundle C DIR`: an OCI bundle of a stopped container, for runc and crun: its root mounted at
+//! `DIR/rootfs`, its configuration beside it.
+
+use std::path::PathBuf;
+
+use kit_cli::{Act, Failure, Result, emit};
+use kit_plan::{
+    Context, Done, Line, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, run,
+};
+use oci_spec::runtime::Spec;
+use rmount::overlay::{Overlay, OverlayOptions, Upper};
+
+use super::fault;
+use crate::state::{Containers, Lock, write_atomic};
+
 #[derive(clap::Args)]
 pub struct Args {
-    pub names: Vec<String>,
+    #[command(flatten)]
+    pub act: Act,
+    /// Unmount the root again; config.json stays
+    #[arg(long)]
+    pub umount: bool,
+    pub container: String,
+    pub dir: PathBuf,
 }
-pub fn run(_: &Args, _: &Containers) -> Result {
+
+pub fn run(args: &Args, containers: &Containers) -> Result {
+    let container = containers.resolve(&args.container).map_err(fault)?;
+    let rootfs = args.dir.join("rootfs");
+    if args.umount {
+        let mut plan = Plan::new(format!("rrun bundle --umount {}", args.container));
+        plan.push(Unmount { at: rootfs });
+        args.act.run(&plan)?;
+        return Ok(0);
+    }
+    let Some(image) = &container.image else {
+        return Err(Failure::new(format!(
+            "bundling container \"{}\": it has no image; its root is a directory already",
+            container.name
+        ))
+        .into());
+    };
+    // Two overlays on one upper directory would spoil it.
+    let lock = Lock::try_take(containers, &container.id).map_err(fault)?;
+    if lock.is_none() {
+        return Err(Failure::new(format!(
+            "bundling container \"{}\": it is running",
+            container.name
+        ))
+        .hint(format!("rrun stop {} first", container.name))
+        .into());
+    }
+    let dir = containers.dir(&container.id);
+    let overlay = Overlay {
+        lowers: image.layers.iter().rev().cloned().collect(),
+        upper: Some(Upper {
+            upper: dir.join("upper"),
+            work: dir.join("work"),
+        }),
+        options: OverlayOptions::default(),
+    };
+    let spec = containers.spec(&container.id).map_err(fault)?;
+    let mut plan = Plan::new(format!(
+        "rrun bundle {} {}",
+        args.container,
+        args.dir.display()
+    ));
+    plan.push(MakeDir { at: rootfs.clone() });
+    plan.push(WriteConfig {
+        at: args.dir.join("config.json"),
+        spec: Box::new(spec),
+    });
+    plan.push(MountRoot {
+        overlay,
+        at: rootfs,
+    });
+    args.act.run(&plan)?;
+    if !args.act.dry_run {
+        emit(&format!("{}\n", args.dir.display()))?;
+    }
     Ok(0)
+}
+
+struct MakeDir {
+    at: PathBuf,
+}
+
+impl Step for MakeDir {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "bundle.dir",
+            "a place for the root",
+            Shell::Exact(vec![run!["mkdir", "-p", &self.at]]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
+        let is_new = !self.at.exists();
+        std::fs::create_dir_all(&self.at)
+            .map_err(|e| StepError::new(format!("making {:?}", self.at), e))?;
+        Ok(if is_new {
+            Done::made(vec![Undo::rmdir(&self.at).identified()])
+        } else {
+            Done::nothing()
+        })
+    }
+}
+
+struct WriteConfig {
+    at: PathBuf,
+    spec: Box<Spec>,
+}
+
+impl WriteConfig {
+    fn text(&self) -> String {
+        serde_json::to_string_pretty(&self.spec).unwrap_or_default()
+    }
+}
+
+impl Step for WriteConfig {
+    fn meta(&self) -> Meta {
+        let line = Line::Write {
+            path: (&self.at).into(),
+            text: self.text().into(),
+        };
+        Meta::new(
+            "bundle.config",
+            "what is to be run, and how: the OCI runtime configuration",
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
+        write_atomic(&self.at, (self.text() + "\n").as_bytes(), false).map_err(StepError::whole)?;
+        Ok(Done::made(vec![Undo::unlink(&self.at).identified()]))
+    }
+}
+
+struct MountRoot {
+    overlay: Overlay,
+    at: PathBuf,
+}
+
+impl Step for MountRoot {
+    fn meta(&self) -> Meta {
+        let paths = |paths: &[PathBuf]| {
+            paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(":")
+        };
+        let mut options = format!("lowerdir={}", paths(&self.overlay.lowers));
+        if let Some(upper) = &self.overlay.upper {
+            let (upper, work) = (upper.upper.display(), upper.work.display());
+            options = format!("{options},upperdir={upper},workdir={work}");
+        }
+        let line = run!["mount", "-t", "overlay", "overlay", "-o", options, &self.at];
+        Meta::new(
+            "bundle.root",
+            "the container's root, layers below and its own on top",
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unmount(&self.at)]
+    }
+
+    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
+        rmount::overlay::mount_overlay(&self.overlay, &self.at).map_err(|e| {
+            let hint = e.hint();
+            let error = StepError::whole(e);
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        })?;
+        Ok(Done::made(vec![Undo::Unmount {
+            id: MountId::of(&self.at).ok(),
+            path: self.at.clone(),
+        }]))
+    }
+}
+
+struct Unmount {
+    at: PathBuf,
+}
+
+impl Step for Unmount {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "bundle.umount",
+            "the root is let go",
+            Shell::Exact(vec![run!["umount", &self.at]]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
+        let gone = rustix::mount::unmount(&self.at, rustix::mount::UnmountFlags::NOFOLLOW);
+        gone.map_err(|e| StepError::new(format!("unmounting {:?}", self.at), e))?;
+        Ok(Done::nothing())
+    }
 }

@@ -1,1 +1,214 @@
-//! soon
+//! A container as docker's `inspect` shows it: its field names, its shapes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::ps::word;
+use crate::state::{Container, Containers, Net, RunState, StateError};
+
+/// The object of one container.
+pub fn container(containers: &Containers, container: &Container) -> Result<Value, StateError> {
+    let state = containers.state(&container.id)?;
+    let spec = containers.spec(&container.id)?;
+    let process = spec.process().clone().unwrap_or_default();
+    let dir = containers.dir(&container.id);
+    let file = |name: &str| dir.join(name).display().to_string();
+    let image = container.image.as_ref();
+    Ok(json!({
+        "Id": container.id,
+        "Created": container.created,
+        "Path": container.path,
+        "Args": container.args,
+        "State": state_of(&state),
+        "Image": image.map(|image| image.id.clone()).unwrap_or_default(),
+        "ResolvConfPath": file("resolv.conf"),
+        "HostnamePath": file("hostname"),
+        "HostsPath": file("hosts"),
+        "LogPath": file("log.jsonl"),
+        "Name": format!("/{}", container.name),
+        "RestartCount": state.restarts,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "HostConfig": host_config(container, &spec),
+        "GraphDriver": graph(container, &dir),
+        "Mounts": mounts(container),
+        "Config": {
+            "Hostname": spec.hostname().clone().unwrap_or_default(),
+            "User": container.user,
+            "Tty": container.tty,
+            "OpenStdin": container.open_stdin,
+            "Env": process.env().clone().unwrap_or_default(),
+            "Cmd": process.args().clone().unwrap_or_default(),
+            "Image": image.map(|image| image.name.clone()).unwrap_or_default(),
+            "WorkingDir": process.cwd().display().to_string(),
+            "Labels": container.labels,
+            "ExposedPorts": container.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+            "StopSignal": container.stop_signal,
+            "StopTimeout": container.stop_timeout,
+        },
+        "NetworkSettings": network(container, &state),
+    }))
+}
+
+fn state_of(state: &RunState) -> Value {
+    let never = "0001-01-01T00:00:00Z";
+    let time = |text: &String| {
+        if text.is_empty() {
+            never.to_owned()
+        } else {
+            text.clone()
+        }
+    };
+    json!({
+        "Status": word(state),
+        "Running": state.is_running(),
+        "Paused": word(state) == "paused",
+        "Restarting": false,
+        "OOMKilled": state.oom_killed,
+        "Dead": false,
+        "Pid": state.process.as_ref().filter(|_| state.is_running()).map_or(0, |process| process.pid),
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": time(&state.started_at),
+        "FinishedAt": time(&state.finished_at),
+    })
+}
+
+fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
+    let limits = &container.limits;
+    let binds: Vec<String> = container
+        .mounts
+        .iter()
+        .filter(|mount| mount.kind != "tmpfs")
+        .map(|mount| {
+            let from = if mount.name.is_empty() {
+                mount.source.display().to_string()
+            } else {
+                mount.name.clone()
+            };
+            format!(
+                "{from}:{}{}",
+                mount.destination.display(),
+                if mount.rw { "" } else { ":ro" }
+            )
+        })
+        .collect();
+    let mut bindings: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for port in &container.ports {
+        let host_port = if port.host_port == 0 {
+            String::new()
+        } else {
+            port.host_port.to_string()
+        };
+        let ip = port.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let key = format!("{}/{}", port.container_port, port.proto);
+        bindings
+            .entry(key)
+            .or_default()
+            .push(json!({"HostIp": ip, "HostPort": host_port}));
+    }
+    json!({
+        "NetworkMode": mode(&container.net),
+        "PortBindings": bindings,
+        "Binds": binds,
+        "Memory": limits.memory_bytes.unwrap_or(0),
+        "MemorySwap": limits.memory_swap_bytes.unwrap_or(0),
+        "MemoryReservation": limits.memory_reservation_bytes.unwrap_or(0),
+        "NanoCpus": limits.nano_cpus.unwrap_or(0),
+        "CpuShares": limits.cpu_shares.unwrap_or(0),
+        "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
+        "CpusetMems": limits.cpuset_mems.clone().unwrap_or_default(),
+        "PidsLimit": limits.pids,
+        "BlkioWeight": limits.blkio_weight.unwrap_or(0),
+        "AutoRemove": container.auto_remove,
+        "Privileged": container.privileged,
+        "Init": container.init,
+        "ReadonlyRootfs": spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false),
+    })
+}
+
+fn mode(net: &Net) -> String {
+    match net {
+        Net::Bridge => "bridge".to_owned(),
+        Net::None => "none".to_owned(),
+        Net::Host => "host".to_owned(),
+        Net::Container(id) => format!("container:{id}"),
+        Net::Ns(name) => format!("ns:{name}"),
+    }
+}
+
+fn graph(container: &Container, dir: &std::path::Path) -> Value {
+    let layers = container
+        .image
+        .iter()
+        .flat_map(|image| image.layers.iter().rev());
+    let lower: Vec<String> = layers.map(|layer| layer.display().to_string()).collect();
+    json!({
+        "Name": "overlay",
+        "Data": {
+            "LowerDir": lower.join(":"),
+            "UpperDir": dir.join("upper").display().to_string(),
+            "WorkDir": dir.join("work").display().to_string(),
+        },
+    })
+}
+
+fn mounts(container: &Container) -> Vec<Value> {
+    let mount = |mount: &crate::state::MountPoint| {
+        json!({
+            "Type": mount.kind,
+            "Name": mount.name,
+            "Source": mount.source.display().to_string(),
+            "Destination": mount.destination.display().to_string(),
+            "Mode": if mount.rw { "" } else { "ro" },
+            "RW": mount.rw,
+            "Propagation": if mount.kind == "bind" { "rprivate" } else { "" },
+        })
+    };
+    container.mounts.iter().map(mount).collect()
+}
+
+fn network(container: &Container, state: &RunState) -> Value {
+    let address = state
+        .address
+        .as_deref()
+        .filter(|_| state.is_running())
+        .unwrap_or_default();
+    let (ip, prefix) = address.split_once('/').unwrap_or_default();
+    let prefix: u8 = prefix.parse().unwrap_or_default();
+    let gateway = state
+        .gateway
+        .clone()
+        .filter(|_| state.is_running())
+        .unwrap_or_default();
+    let mut ports: BTreeMap<String, Value> = container
+        .exposed
+        .iter()
+        .map(|port| (port.clone(), Value::Null))
+        .collect();
+    for port in state.ports.iter().filter(|_| state.is_running()) {
+        let key = format!("{}/{}", port.container_port, port.proto);
+        let ip = port
+            .host_ip
+            .map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+        let one = json!({"HostIp": ip, "HostPort": port.host_port.to_string()});
+        match ports.entry(key).or_insert(Value::Null) {
+            Value::Array(all) => all.push(one),
+            other => *other = json!([one]),
+        }
+    }
+    let own = json!({"IPAddress": ip, "IPPrefixLen": prefix, "Gateway": gateway, "Aliases": null});
+    let name = mode(&container.net);
+    let networks = match container.net {
+        Net::Bridge | Net::None | Net::Host => json!({ name: own }),
+        _ => json!({}),
+    };
+    json!({
+        "IPAddress": ip,
+        "IPPrefixLen": prefix,
+        "Gateway": gateway,
+        "Ports": ports,
+        "Networks": networks,
+    })
+}

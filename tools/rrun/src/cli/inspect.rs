@@ -1,10 +1,67 @@
-//! soon
-use crate::state::Containers;
-use kit_cli::Result;
+//! `rrun inspect`: containers and images, with docker's field names.
+
+use kit_cli::{Failure, Result, emit};
+use serde_json::Value;
+
+use super::{docker, fault, template};
+use crate::state::{Containers, StateError};
+
 #[derive(clap::Args)]
 pub struct Args {
+    /// A template: {{.State.Running}}, {{json .Config.Env}}
+    #[arg(short, long)]
+    pub format: Option<String>,
+    /// container or image
+    #[arg(long, value_parser = ["container", "image"])]
+    pub r#type: Option<String>,
+    /// Containers or images; - reads them from standard input
+    #[arg(required = true)]
     pub names: Vec<String>,
 }
-pub fn run(_: &Args, _: &Containers) -> Result {
-    Ok(0)
+
+pub fn run(args: &Args, containers: &Containers) -> Result {
+    let names = kit_cli::names(&args.names, &["container", "image"])?;
+    let mut found: Vec<Value> = Vec::new();
+    let mut texts = String::new();
+    let outcome = kit_cli::each(&names, |name| {
+        let value = one(args, containers, name)?;
+        if let Some(format) = &args.format {
+            texts.push_str(&template::render(format, &value).map_err(Failure::usage)?);
+            texts.push('\n');
+        }
+        found.push(value);
+        Ok(())
+    });
+    if args.format.is_some() {
+        emit(&texts)?;
+    } else {
+        emit(&(serde_json::to_string_pretty(&found)? + "\n"))?;
+    }
+    outcome
+}
+
+fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
+    let wants = |kind: &str| args.r#type.as_deref().is_none_or(|wanted| wanted == kind);
+    if wants("container") {
+        for containers in [containers.clone(), containers.bare()] {
+            match containers.resolve(name) {
+                Ok(container) => {
+                    return Ok(docker::container(&containers, &container).map_err(fault)?);
+                }
+                Err(StateError::Unknown { .. }) => {}
+                Err(error) => return Err(fault(error).into()),
+            }
+        }
+    }
+    let store = runpack::Store::open(&containers.roots.root);
+    if wants("image")
+        && let Ok(image) = runpack::images::inspect(&store, name)
+    {
+        return Ok(image);
+    }
+    let what = args.r#type.as_deref().unwrap_or("container or image");
+    let failure = Failure::new(format!("inspecting \"{name}\": no such {what}"));
+    Err(failure
+        .hint("rrun ps -a and rrun images show what there is")
+        .into())
 }

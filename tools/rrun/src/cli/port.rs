@@ -1,10 +1,55 @@
-//! soon
-use crate::state::Containers;
-use kit_cli::Result;
+//! `rrun port`: which port of the host leads where.
+
+use kit_cli::{Failure, Result, emit};
+
+use super::fault;
+use crate::state::{Containers, Port};
+
 #[derive(clap::Args)]
 pub struct Args {
-    pub names: Vec<String>,
+    pub container: String,
+    /// One port of the container: 80 or 53/udp
+    pub port: Option<String>,
 }
-pub fn run(_: &Args, _: &Containers) -> Result {
+
+pub fn run(args: &Args, containers: &Containers) -> Result {
+    let container = containers.resolve(&args.container).map_err(fault)?;
+    let state = containers.state(&container.id).map_err(fault)?;
+    let ports: Vec<&Port> = if state.is_running() {
+        state.ports.iter().collect()
+    } else {
+        Vec::new()
+    };
+    let Some(wanted) = &args.port else {
+        let line =
+            |port: &&Port| format!("{}/{} -> {}\n", port.container_port, port.proto, host(port));
+        let lines: Vec<String> = ports.iter().map(line).collect();
+        emit(&lines.concat())?;
+        return Ok(0);
+    };
+    let (number, proto) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
+    let is_wanted =
+        |port: &&&Port| port.container_port.to_string() == number && port.proto == proto;
+    let lines: Vec<String> = ports
+        .iter()
+        .filter(is_wanted)
+        .map(|port| host(port) + "\n")
+        .collect();
+    if lines.is_empty() {
+        let text = format!("no public port '{wanted}' published for {}", args.container);
+        return Err(Failure::new(text)
+            .hint(format!("rrun port {} shows them all", args.container))
+            .into());
+    }
+    emit(&lines.concat())?;
     Ok(0)
+}
+
+/// `0.0.0.0:8080`
+pub fn host(port: &Port) -> String {
+    match port.host_ip {
+        Some(std::net::IpAddr::V6(ip)) => format!("[{ip}]:{}", port.host_port),
+        Some(std::net::IpAddr::V4(ip)) => format!("{ip}:{}", port.host_port),
+        None => format!("0.0.0.0:{}", port.host_port),
+    }
 }

@@ -1,10 +1,298 @@
-//! soon
-use crate::state::Containers;
-use kit_cli::Result;
+//! `rrun ps`: docker's table.
+
+use kit_cli::{Failure, Result, emit, visible};
+use runpack::images::human_duration;
+
+use super::fault;
+use crate::state::{Container, Containers, Port, RunState, Status};
+
 #[derive(clap::Args)]
 pub struct Args {
-    pub names: Vec<String>,
+    /// All of them, not only those that run
+    #[arg(short, long)]
+    pub all: bool,
+    /// The newest one, whatever its state
+    #[arg(short, long)]
+    pub latest: bool,
+    /// The N newest ones, whatever their state
+    #[arg(short = 'n', long, value_name = "N")]
+    pub last: Option<usize>,
+    /// IDs only
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Whole IDs and commands
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE
+    #[arg(short, long)]
+    pub filter: Vec<String>,
+    /// One JSON array
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// One JSON object a line
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    pub jsonl: bool,
 }
-pub fn run(_: &Args, _: &Containers) -> Result {
+
+struct Entry {
+    container: Container,
+    state: RunState,
+}
+
+const HEAD: [&str; 7] = [
+    "CONTAINER ID",
+    "IMAGE",
+    "COMMAND",
+    "CREATED",
+    "STATUS",
+    "PORTS",
+    "NAMES",
+];
+
+pub fn run(args: &Args, containers: &Containers) -> Result {
+    for filter in &args.filter {
+        check_filter(filter)?;
+    }
+    let mut all = Vec::new();
+    for containers in [containers.clone(), containers.bare()] {
+        for container in containers.list() {
+            let state = containers.state(&container.id).map_err(fault)?;
+            all.push(Entry { container, state });
+        }
+    }
+    all.sort_by(|a, b| b.container.created.cmp(&a.container.created));
+    let limit = if args.latest { Some(1) } else { args.last };
+    let by_state = args
+        .filter
+        .iter()
+        .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
+    let shown = |entry: &&Entry| {
+        let in_state = args.all || limit.is_some() || by_state || entry.state.is_running();
+        in_state && args.filter.iter().all(|filter| matches(entry, filter))
+    };
+    let entries: Vec<&Entry> = all
+        .iter()
+        .filter(shown)
+        .take(limit.unwrap_or(usize::MAX))
+        .collect();
+    print(args, &entries)?;
     Ok(0)
+}
+
+fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
+    if args.quiet {
+        let id = |entry: &&Entry| id(entry, args.no_trunc) + "\n";
+        return emit(&entries.iter().map(id).collect::<String>());
+    }
+    let rows: Vec<[String; 7]> = entries
+        .iter()
+        .map(|entry| cells(entry, args.no_trunc))
+        .collect();
+    if args.json || args.jsonl {
+        let objects: Vec<serde_json::Value> = entries
+            .iter()
+            .zip(&rows)
+            .map(|(entry, row)| object(entry, row))
+            .collect();
+        if args.json {
+            return emit(&(serde_json::to_string_pretty(&objects)? + "\n"));
+        }
+        return emit(
+            &objects
+                .iter()
+                .map(|object| object.to_string() + "\n")
+                .collect::<String>(),
+        );
+    }
+    emit(&table(&rows))
+}
+
+/// docker's: columns three spaces apart, names last and unpadded.
+fn table(rows: &[[String; 7]]) -> String {
+    let rows: Vec<[String; 7]> = rows
+        .iter()
+        .map(|row| row.clone().map(|cell| visible(&cell)))
+        .collect();
+    let head = HEAD.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(&rows);
+    let width = |column: usize| {
+        all()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+    let line = |row: &[String; 7]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            let pad = " ".repeat(width - cell.chars().count() + 3);
+            format!("{cell}{pad}")
+        });
+        cells.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    all().map(line).collect()
+}
+
+fn id(entry: &Entry, whole: bool) -> String {
+    let id = &entry.container.id;
+    if whole {
+        id.clone()
+    } else {
+        id.get(..12).unwrap_or(id).to_owned()
+    }
+}
+
+fn cells(entry: &Entry, whole: bool) -> [String; 7] {
+    let Entry { container, state } = entry;
+    let image = match (&container.image, &container.rootfs) {
+        (Some(image), _) => image.name.clone(),
+        (None, Some(rootfs)) => rootfs.display().to_string(),
+        (None, None) => String::new(),
+    };
+    let mut command = std::iter::once(&container.path)
+        .chain(&container.args)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if !whole && command.chars().count() > 20 {
+        command = command.chars().take(19).collect::<String>() + "…";
+    }
+    [
+        id(entry, whole),
+        image,
+        format!("\"{command}\""),
+        format!("{} ago", human_duration(seconds_since(&container.created))),
+        status(state),
+        ports(container, state),
+        container.name.clone(),
+    ]
+}
+
+fn seconds_since(time: &str) -> i64 {
+    let then = time
+        .parse::<jiff::Timestamp>()
+        .map_or(0, jiff::Timestamp::as_second);
+    jiff::Timestamp::now().as_second() - then
+}
+
+/// "Up 3 seconds", "Exited (0) 5 seconds ago", "Created".
+pub fn status(state: &RunState) -> String {
+    if state.is_running() {
+        let up = format!("Up {}", human_duration(seconds_since(&state.started_at)));
+        return match (state.status, state.is_unattended()) {
+            (Status::Paused, _) => up + " (Paused)",
+            (_, true) => up + " (unattended)",
+            _ => up,
+        };
+    }
+    match state.status {
+        Status::Created => "Created".to_owned(),
+        Status::Exited => {
+            format!(
+                "Exited ({}) {} ago",
+                state.exit_code,
+                human_duration(seconds_since(&state.finished_at))
+            )
+        }
+        // Its monitor was killed, and nobody saw it end.
+        Status::Running | Status::Paused => "Exited (255)".to_owned(),
+    }
+}
+
+fn ports(container: &Container, state: &RunState) -> String {
+    if !state.is_running() {
+        return String::new();
+    }
+    let published = state.ports.iter().map(published);
+    let is_published = |text: &str| {
+        state
+            .ports
+            .iter()
+            .any(|port| format!("{}/{}", port.container_port, port.proto) == text)
+    };
+    let exposed = container
+        .exposed
+        .iter()
+        .filter(|text| !is_published(text))
+        .cloned();
+    published.chain(exposed).collect::<Vec<_>>().join(", ")
+}
+
+/// `0.0.0.0:8080->80/tcp`
+fn published(port: &Port) -> String {
+    format!(
+        "{}->{}/{}",
+        super::port::host(port),
+        port.container_port,
+        port.proto
+    )
+}
+
+fn object(entry: &Entry, row: &[String; 7]) -> serde_json::Value {
+    let labels: Vec<String> = entry
+        .container
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    serde_json::json!({
+        "schema": 1,
+        "kind": "container",
+        "name": row[6],
+        "ID": row[0],
+        "Image": row[1],
+        "Command": row[2],
+        "CreatedAt": entry.container.created,
+        "RunningFor": row[3],
+        "Status": row[4],
+        "State": word(&entry.state),
+        "Ports": row[5],
+        "Names": row[6],
+        "Labels": labels.join(","),
+    })
+}
+
+/// docker's word for a state.
+pub fn word(state: &RunState) -> &'static str {
+    match state.status {
+        Status::Created => "created",
+        Status::Running if state.is_running() => "running",
+        Status::Paused if state.is_running() => "paused",
+        _ => "exited",
+    }
+}
+
+fn check_filter(filter: &str) -> Result<()> {
+    const KEYS: [&str; 6] = ["status", "name", "id", "label", "ancestor", "exited"];
+    match filter.split_once('=') {
+        Some((key, _)) if KEYS.contains(&key) => Ok(()),
+        _ => Err(Failure::usage(format!("invalid filter '{filter}'"))
+            .hint("status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE")
+            .into()),
+    }
+}
+
+fn matches(entry: &Entry, filter: &str) -> bool {
+    let Entry { container, state } = entry;
+    let Some((key, value)) = filter.split_once('=') else {
+        return false;
+    };
+    match key {
+        "status" => word(state) == value,
+        "name" => container.name.contains(value),
+        "id" => container.id.starts_with(value),
+        "label" => match value.split_once('=') {
+            Some((key, value)) => container
+                .labels
+                .get(key)
+                .is_some_and(|label| label == value),
+            None => container.labels.contains_key(value),
+        },
+        "ancestor" => container.image.as_ref().is_some_and(|image| {
+            let bare = image.name.strip_suffix(":latest").unwrap_or(&image.name);
+            bare == value.strip_suffix(":latest").unwrap_or(value)
+                || image.id.trim_start_matches("sha256:").starts_with(value)
+        }),
+        "exited" => word(state) == "exited" && state.exit_code.to_string() == value,
+        _ => false,
+    }
 }

@@ -5,6 +5,7 @@ use oci_spec::runtime::Mount;
 
 use super::usage;
 use crate::cli::flags::Create;
+use crate::engine::seccomp::{default_profile, read_profile};
 use crate::spec::build::Wanted;
 use crate::spec::env::{parse_env, parse_env_file};
 use crate::spec::sizes::parse_ulimit;
@@ -47,13 +48,14 @@ pub(super) fn wanted(
         host_net: *net == Net::Host,
         seccomp: None,
     };
+    let caps = || crate::spec::build::capabilities(&wanted).map_err(usage);
     wanted.seccomp = match seccomp {
         Seccomp::Unconfined => None,
-        Seccomp::File(profile) => Some(*profile),
-        Seccomp::Default => {
-            let caps = crate::spec::build::capabilities(&wanted).map_err(usage)?;
-            Some(crate::engine::seccomp::default_profile(&caps))
-        }
+        Seccomp::File(doing, text) => Some(
+            read_profile(&text, &caps()?)
+                .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?,
+        ),
+        Seccomp::Default => Some(default_profile(&caps()?)),
     };
     Ok(wanted)
 }
@@ -61,7 +63,8 @@ pub(super) fn wanted(
 enum Seccomp {
     Default,
     Unconfined,
-    File(Box<oci_spec::runtime::LinuxSeccomp>),
+    /// What is being read, and its text: which of its rules count depends on the capabilities.
+    File(String, Vec<u8>),
 }
 
 fn security(flags: &Create) -> Result<(bool, Seccomp)> {
@@ -76,10 +79,7 @@ fn security(flags: &Create) -> Result<(bool, Seccomp)> {
                 let doing = format!("reading seccomp profile {file:?}");
                 let text = std::fs::read(file)
                     .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
-                let parsed = serde_json::from_slice(&text);
-                seccomp = Seccomp::File(Box::new(
-                    parsed.map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?,
-                ));
+                seccomp = Seccomp::File(doing, text);
             }
             _ => {
                 return Err(
