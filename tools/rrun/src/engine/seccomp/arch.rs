@@ -4,6 +4,9 @@ use oci_spec::runtime::Arch;
 
 use super::{syscalls_aarch64, syscalls_i386, syscalls_x86_64};
 
+/// How many names are looked at one by one: equality is decided by length mostly.
+const NEAR: usize = 8;
+
 /// `AUDIT_ARCH_*` of linux/audit.h, and the table of its calls by name.
 #[derive(Clone, Copy)]
 pub struct Architecture {
@@ -38,9 +41,25 @@ pub const NATIVE: Architecture = if cfg!(target_arch = "aarch64") {
 };
 
 impl Architecture {
+    #[cfg(test)]
     pub fn number(&self, name: &str) -> Option<u32> {
-        let at = self.numbers.binary_search_by(|(each, _)| (*each).cmp(name));
-        at.ok().map(|at| u32::from(self.numbers[at].1))
+        self.number_after(&mut 0, name)
+    }
+
+    /// The number of a call; `cursor` is where the last name was found. Profiles are mostly sorted, so the next one is near,
+    /// and a search of the whole table for each is half the time it takes to compile a profile.
+    pub fn number_after(&self, cursor: &mut usize, name: &str) -> Option<u32> {
+        let near = self.numbers.iter().enumerate().skip(*cursor).take(NEAR);
+        let found = near
+            .filter(|(_, (each, _))| *each == name)
+            .map(|(at, _)| at)
+            .next();
+        let at = found.or_else(|| {
+            let compare = |(each, _): &(&str, u16)| (*each).cmp(name);
+            self.numbers.binary_search_by(compare).ok()
+        })?;
+        *cursor = at;
+        Some(u32::from(self.numbers[at].1))
     }
 }
 

@@ -101,7 +101,11 @@ fn verdicts<'a>(
         if let Some(wrong) = args.iter().find(|arg| arg.index() > 5) {
             return Err(SeccompError::Argument(wrong.index()));
         }
-        for number in each.names().iter().filter_map(|name| arch.number(name)) {
+        let mut cursor = 0;
+        for name in each.names() {
+            let Some(number) = arch.number_after(&mut cursor, name) else {
+                continue;
+            };
             let number = number as usize;
             if by_number.len() <= number {
                 by_number.resize(number + 1, None);
