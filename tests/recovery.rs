@@ -1,0 +1,337 @@
+//! What is left when a process is killed: a monitor before and after each of its steps, its client, a monitor of
+//! a running container. Nothing may be left after `rrun gc`, and nothing that lives may be harmed.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+mod host;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use host::Host;
+use kit_plan::{Done, Go, Observer, Roots, StepError, StepView};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpid, getppid};
+use rrun::client::{Ended, wait_started};
+use rrun::monitor::wire::{self, Request};
+use rrun::state::Containers;
+
+/// Kills at a step: "before 7 monitor", "after 7 monitor", "before 7 client".
+struct Killer {
+    at: String,
+    /// How many steps there are is written here.
+    total: PathBuf,
+}
+
+impl Killer {
+    fn reached(&self, point: &str) {
+        let victim = match self.at.strip_prefix(point) {
+            Some(" monitor") => getpid(),
+            Some(" client") => getppid(),
+            _ => return,
+        };
+        kill(victim, Signal::SIGKILL).unwrap();
+    }
+}
+
+impl Observer for Killer {
+    fn before(&mut self, step: &StepView<'_>) -> Go {
+        std::fs::write(&self.total, step.total.to_string()).unwrap();
+        self.reached(&format!("before {}", step.number));
+        Go::On
+    }
+
+    fn after(&mut self, step: &StepView<'_>, _: Result<&Done, &StepError>, _: Duration) {
+        self.reached(&format!("after {}", step.number));
+    }
+
+    fn lockstep(&self) -> bool {
+        true
+    }
+}
+
+/// The client of a watched monitor, in a process of one thread: a fork of several is not safe.
+#[test]
+#[ignore = "the others start it"]
+fn watched() {
+    let containers = Containers::new(Roots::from_env().unwrap());
+    let killer = Killer {
+        at: std::env::var("KILL_AT").unwrap(),
+        total: std::env::var("TOTAL").unwrap().into(),
+    };
+    let mut fresh = rrun::monitor::fork_watched(&containers, Some(Box::new(killer))).unwrap();
+    let go = wire::Go {
+        id: std::env::var("ID").unwrap(),
+        attach: false,
+        explain: false,
+        trace: false,
+        size: None,
+    };
+    Request::Go(go).write(&mut fresh.socket).unwrap();
+    match wait_started(&mut fresh.socket).unwrap() {
+        None => {}
+        Some(Ended::Lost) => std::process::exit(9),
+        Some(ended) => panic!("{ended:?}"),
+    }
+}
+
+/// A host whose mounts nobody else changes either.
+fn host() -> Host {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let host = Host::new();
+    host.ok("mount --make-rprivate /; mkdir data; rrun run --rm -p 8080:80 tools id; rrun gc");
+    host
+}
+
+/// A bridged container with a published port, limits and volumes, created and not started.
+fn create(host: &Host, program: &str) -> String {
+    let id = host.ok(&format!(
+        "rrun create --name box -p 8080:80 -m 64m --cpus 0.5 --pids-limit 50 -v $PWD/data:/data -v named:/var/named -v /anon tools {program}"
+    ));
+    id.trim().to_owned()
+}
+
+/// Exit 9: its monitor is gone.
+fn start_watched(host: &Host, id: &str, at: &str) -> Option<i32> {
+    let mut command: Command =
+        host.command("exec \"$TEST\" --exact watched --ignored --test-threads=1 --nocapture");
+    command
+        .env("TEST", std::env::current_exe().unwrap())
+        .env("KILL_AT", at)
+        .env("ID", id)
+        .env("TOTAL", host.path().join("total"));
+    let out = command.output().unwrap();
+    let code = out.status.code();
+    assert!(
+        matches!(code, Some(0 | 9) | None),
+        "{at}: {}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    code
+}
+
+/// All that the kernel has of this host, and the run directory.
+fn kernel_state(host: &Host) -> String {
+    let instance = Roots::at(host.root(), host.run_dir()).instance.name();
+    host.ok(&format!(
+        "ip -j link | grep -o '\"ifname\":\"[^\"]*\"'; nft -j list ruleset | grep -v metainfo || true
+         cat /proc/sys/net/ipv4/ip_forward; findmnt -rn -o TARGET,FSTYPE
+         find /sys/fs/cgroup -type d -name '{instance}*'; find run | sort"
+    ))
+}
+
+/// The kernel frees a network namespace, and with it our end of a cable, in its own time.
+fn settles_to(host: &Host, wanted: &str, when: &str) {
+    let start = Instant::now();
+    loop {
+        let got = kernel_state(host);
+        if got == wanted {
+            return;
+        }
+        if start.elapsed() > Duration::from_secs(3) {
+            let lines = |text: &str, other: &str| -> Vec<String> {
+                text.lines()
+                    .filter(|line| !other.lines().any(|o| o == *line))
+                    .map(str::to_owned)
+                    .collect()
+            };
+            panic!(
+                "{when}: left {:#?}, lost {:#?}",
+                lines(&got, wanted),
+                lines(wanted, &got)
+            );
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+fn is_running(host: &Host, id: &str) -> bool {
+    host.code(&format!(
+        "grep -q '\"status\": \"running\"' root/containers/{id}/state.json"
+    )) == 0
+}
+
+fn steps(host: &Host) -> usize {
+    let id = create(host, "sleep 1");
+    assert_eq!(start_watched(host, &id, "never"), Some(0));
+    host.ok("rrun rm -f -v box; rrun gc");
+    std::fs::read_to_string(host.path().join("total"))
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// Kills a monitor there, and lets gc clean up.
+fn kill_and_collect(point: &str) {
+    let host = host();
+    let before = kernel_state(&host);
+    let files = host.files("root data");
+    let total = steps(&host);
+    assert!(total > 20, "{total}");
+    for number in 1..=total {
+        let at = format!("{point} {number} monitor");
+        let id = create(&host, &format!("sleep 4242{}", std::process::id()));
+        start_watched(&host, &id, &at);
+        host.ok("rrun gc");
+        if is_running(&host, &id) {
+            // It had begun: then gc gives it a monitor and leaves it alone.
+            assert!(point == "after" && number == total, "{at}");
+            host.ok("rrun exec box id");
+            host.ok("rrun stop -t 0 box; rrun gc");
+        }
+        settles_to(&host, &before, &at);
+        assert_ne!(
+            host.code(&format!(
+                "ps axww | grep -v grep | grep -q 'sleep 4242{}'",
+                std::process::id()
+            )),
+            0,
+            "{at}"
+        );
+        host.ok("rrun rm -v box");
+        // The named volume is to last.
+        assert_eq!(
+            host.files("root data")
+                .replace("root/volumes/named/_data\n", "")
+                .replace("root/volumes/named\n", "")
+                .replace("root/volumes\n", ""),
+            files,
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn a_monitor_killed_before_any_step_leaves_nothing() {
+    kill_and_collect("before");
+}
+
+#[test]
+fn a_monitor_killed_after_any_step_leaves_nothing() {
+    kill_and_collect("after");
+}
+
+#[test]
+fn a_killed_client_harms_no_run() {
+    let host = host();
+    let before = kernel_state(&host);
+    let total = steps(&host);
+    for number in 1..=total {
+        let at = format!("before {number} client");
+        let id = create(&host, "sleep 1000");
+        assert_eq!(start_watched(&host, &id, &at), None, "{at}");
+        host.until(&format!(
+            "grep -q '\"status\": \"running\"' root/containers/{id}/state.json"
+        ));
+        assert_eq!(host.ok("rrun exec box id -u"), "0\n", "{at}");
+        host.ok("rrun rm -f -v box; rrun gc");
+        settles_to(&host, &before, &at);
+    }
+}
+
+#[test]
+fn a_container_outlives_its_monitor() {
+    let host = host();
+    let before = kernel_state(&host);
+    let id = create(&host, "sh -c 'while :; do echo tick; sleep 0.1; done'");
+    host.ok("rrun start box");
+    let pid = || {
+        host.ok(&format!("grep -A3 '\"monitor\": {{' root/containers/{id}/state.json | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'"))
+    };
+    let killed: i32 = pid().trim().parse().unwrap();
+    kill(Pid::from_raw(killed), Signal::SIGKILL).unwrap();
+    host.until(&format!("! [ -e /proc/{killed}/exe ]"));
+    let count = || {
+        host.ok(&format!("grep -c tick root/containers/{id}/log.jsonl"))
+            .trim()
+            .parse::<usize>()
+            .unwrap()
+    };
+    let logged = count();
+    assert_eq!(host.ok("rrun exec box id -u"), "0\n");
+    assert!(host.ok("rrun gc").contains(&format!("attended: {id}")));
+    // The new monitor reads on.
+    host.until(&format!(
+        "[ $(grep -c tick root/containers/{id}/log.jsonl) -gt {} ]",
+        logged + 3
+    ));
+    host.ok("rrun stop -t 0 box");
+    assert_eq!(host.ok("rrun wait box"), "255\n");
+    let state = host.ok(&format!("cat root/containers/{id}/state.json"));
+    assert!(
+        state.contains("its monitor was killed, so nobody saw its exit code"),
+        "{state}"
+    );
+    host.ok("rrun rm -v box; rrun gc");
+    settles_to(&host, &before, "after the stop");
+}
+
+#[test]
+fn gc_harms_nobody_who_lives() {
+    let host = host();
+    let before = kernel_state(&host);
+    host.ok("rrun run -d --name lasting -p 8080:80 tools sleep 1000");
+    let mut runs = host
+        .command("for n in $(seq 20); do rrun run --rm tools sh -c \"exit $n\"; [ $? = $n ] || exit 1; done")
+        .spawn()
+        .unwrap();
+    while runs.try_wait().unwrap().is_none() {
+        host.ok("rrun gc >/dev/null");
+    }
+    assert!(runs.wait().unwrap().success());
+    assert_eq!(host.ok("rrun exec lasting id -u"), "0\n");
+    host.ok("rrun rm -f lasting; rrun gc");
+    settles_to(&host, &before, "after all");
+}
+
+#[test]
+fn two_instances_live_side_by_side() {
+    let host = host();
+    let before = kernel_state(&host);
+    let other =
+        "export BOXKIT_ROOT=$PWD/root2 BOXKIT_RUN=$PWD/run2; cp -a root/images . 2>/dev/null";
+    host.ok("mkdir -m 700 root2 run2; cp -a root/images root2/");
+    host.ok("rrun run -d --name box -p 8080:80 tools sleep 1000");
+    host.ok(&format!(
+        "{other}; rrun run -d --name box -p 8081:80 tools sleep 1000; rrun gc"
+    ));
+    assert_eq!(host.ok("rrun exec box id -u"), "0\n");
+    host.ok("rrun rm -f box; rrun gc");
+    settles_to_ours(&host, &format!("{other}; rrun exec box id -u"));
+    host.ok(&format!("{other}; rrun rm -f box; rrun gc"));
+    settles_to(&host, &before, "both gone");
+}
+
+fn settles_to_ours(host: &Host, script: &str) {
+    assert_eq!(host.ok(script), "0\n");
+}
+
+#[test]
+fn somebody_elses_bridge_is_not_touched() {
+    let host = host();
+    let name = Roots::at(host.root(), host.run_dir())
+        .instance
+        .name()
+        .replace("boxkit", "bk0");
+    host.ok(&format!(
+        "ip link add {name} type bridge; ip link set {name} up; ip addr add 10.99.0.1/24 dev {name}"
+    ));
+    let theirs = host.ok(&format!(
+        "ip -j link show {name}; ip -j -4 addr show {name}"
+    ));
+    let (code, out, said) = host.outcome("rrun run --rm tools id -u");
+    assert!(
+        (code == 0 && out == "0\n") || (code == 125 && said.contains(&name)),
+        "{code} {said}"
+    );
+    host.ok("rrun gc");
+    assert_eq!(
+        host.ok(&format!(
+            "ip -j link show {name}; ip -j -4 addr show {name}"
+        )),
+        theirs
+    );
+}
