@@ -46,8 +46,8 @@ impl Architecture {
         self.number_after(&mut 0, name)
     }
 
-    /// The number of a call; `cursor` is where the last name was found. Profiles are mostly sorted, so the next one is near,
-    /// and a search of the whole table for each is half the time it takes to compile a profile.
+    /// The number of a call; `cursor` is where the last name was found. Profiles are mostly sorted, so the next one
+    /// is near, and a search of the whole table for each is half the time it takes to compile a profile.
     pub fn number_after(&self, cursor: &mut usize, name: &str) -> Option<u32> {
         let near = self.numbers.iter().enumerate().skip(*cursor).take(NEAR);
         let found = near
