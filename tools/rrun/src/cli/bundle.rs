@@ -40,6 +40,9 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         ))
         .into());
     };
+    if !containers.state(&container.id).map_err(fault)?.is_running() {
+        super::stop::settled(containers, &container);
+    }
     // Two overlays on one upper directory would spoil it.
     let lock = Lock::try_take(containers, &container.id).map_err(fault)?;
     if lock.is_none() {
