@@ -1,11 +1,10 @@
-//! Which devices containers may open, on v1: docker's default rules, once, on the instance's parent cgroup, whose
-//! children inherit them. See Documentation/admin-guide/cgroup-v1/devices.rst.
+//! Which devices a container may open, on v1: docker's default rules, on its own cgroup. The shared parent would
+//! do for all, but takes no rule while it has children (EINVAL), so two first runs at once would race.
+//! See Documentation/admin-guide/cgroup-v1/devices.rst.
 
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
-
-use super::error::fail;
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo};
 
 /// Nodes may be made of anything; opened may be null, zero, full, random, urandom, tty, console, ptmx, pts.
 const ALLOWED: [&str; 11] = [
@@ -25,28 +24,18 @@ const ALLOWED: [&str; 11] = [
 /// What `devices.list` says before any rule.
 const EVERYTHING: &str = "a *:* rwm";
 
-/// Sets the rules where they are not set yet. The parent is shared, so nothing is undone.
+/// Sets the rules, unless whoever made us has set some: those may be narrowed only. They go with the cgroup.
 pub struct Restrict {
-    pub parent: PathBuf,
+    pub dir: PathBuf,
 }
 
 impl Step for Restrict {
     fn meta(&self) -> Meta {
-        let file = |name: &str| self.parent.join(name);
-        let mut lines = vec![run!["mkdir", "-p", &self.parent]];
-        if std::fs::read_to_string(file("devices.list"))
-            .is_ok_and(|list| list.trim_end() != EVERYTHING)
-        {
-            return Meta::new(
-                "cgroup.devices",
-                "no disk of the host's can be opened: set already",
-                Shell::Exact(Vec::new()),
-            );
-        }
-        lines.push(Line::Write {
+        let file = |name: &str| self.dir.join(name);
+        let mut lines = vec![Line::Write {
             path: file("devices.deny").into(),
             text: "a".into(),
-        });
+        }];
         lines.extend(ALLOWED.map(|rule| Line::Write {
             path: file("devices.allow").into(),
             text: rule.into(),
@@ -63,15 +52,13 @@ impl Step for Restrict {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        std::fs::create_dir_all(&self.parent)
-            .map_err(fail(format!("making cgroup {:?}", self.parent)))?;
-        let list = rcgroup::read(&self.parent.join("devices.list")).map_err(StepError::whole)?;
+        let list = rcgroup::read(&self.dir.join("devices.list")).map_err(StepError::whole)?;
         if list != EVERYTHING {
             return Ok(Done::nothing());
         }
-        rcgroup::write(&self.parent.join("devices.deny"), "a").map_err(StepError::whole)?;
+        rcgroup::write(&self.dir.join("devices.deny"), "a").map_err(StepError::whole)?;
         for rule in ALLOWED {
-            rcgroup::write(&self.parent.join("devices.allow"), rule).map_err(StepError::whole)?;
+            rcgroup::write(&self.dir.join("devices.allow"), rule).map_err(StepError::whole)?;
         }
         Ok(Done::nothing())
     }

@@ -215,17 +215,17 @@ fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Fa
         host.existing(&name).map_err(wrong)?
     } else {
         let mut wanted: Vec<&str> = CONTROLLERS.to_vec();
-        match host.v1.get("devices") {
-            Some(_) if container.privileged => wanted.retain(|controller| *controller != "devices"),
-            Some(root) => {
-                let parent = root.join(containers.roots.instance.name());
-                before.push(Box::new(engine::devices::Restrict { parent }));
-            }
-            None => {}
+        if container.privileged {
+            wanted.retain(|controller| *controller != "devices");
         }
         before.extend(
             rcgroup::create::steps(&host, &name, &wanted, &container.limits).map_err(wrong)?,
         );
+        if let Some(root) = host.v1.get("devices").filter(|_| !container.privileged) {
+            before.push(Box::new(engine::devices::Restrict {
+                dir: root.join(&name),
+            }));
+        }
         let settings = rcgroup::settings(&host, &container.limits).map_err(wrong)?;
         wanted.extend(settings.iter().map(|setting| setting.controller));
         host.group(&name, &wanted)

@@ -1,4 +1,4 @@
-//! The system calls of 32-bit x86 by name: facts of the kernel's uapi headers up to Linux 6.17, generated, sorted by
+//! @generated: The system calls of 32-bit x86 by name: facts of the kernel's uapi headers up to Linux 6.17, generated, sorted by
 //! name for a binary search. A number that is missing here is unknown to every profile.
 
 #[rustfmt::skip]
