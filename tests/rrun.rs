@@ -388,11 +388,30 @@ fn a_dry_run_is_a_script_that_does_the_same() {
     host.ok("rrun run --rm tools id; rrun gc --keep-network");
     let before = host.files("root run");
     host.ok("rrun run --dry-run --rm --net none tools sh -c 'echo hi $((6*7)); exit 5' >none.sh");
-    host.ok("rrun run --dry-run --rm -h boxy tools sh -c 'hostname; ip -br -4 addr show eth0; exit 6' >bridged.sh");
     assert_eq!(host.files("root run"), before);
     let (code, out, said) = host.outcome("BOXKIT_PARTIAL=1 sh none.sh");
     assert_eq!((code, out.as_str()), (5, "hi 42\n"), "{said}");
+    // Made now: a script says what is to be done as things are.
+    host.ok("rrun run --dry-run --rm -h boxy tools sh -c 'hostname; ip -br -4 addr show eth0; exit 6' >bridged.sh");
     let (code, out, said) = host.outcome("BOXKIT_PARTIAL=1 sh bridged.sh");
     assert_eq!(code, 6, "{said}");
     assert!(out.starts_with("boxy\neth0@"), "{out}");
+}
+
+#[test]
+fn images_come_and_go_by_dockers_words() {
+    let host = Host::new();
+    host.ok("rrun save -o t.tar tools && rrun tag tools other:2 && rrun rmi tools other:2");
+    assert_eq!(host.ok("rrun images -q"), "");
+    assert_eq!(
+        host.ok("rrun load -i t.tar"),
+        "Loaded image: tools:latest\n"
+    );
+    host.ok("rrun image rm tools");
+    assert_eq!(host.ok("rrun load <t.tar"), "Loaded image: tools:latest\n");
+    assert_eq!(
+        host.ok("rrun image load --input=t.tar"),
+        "Loaded image: tools:latest\n"
+    );
+    assert_eq!(host.ok("rrun run --rm tools id -u"), "0\n");
 }

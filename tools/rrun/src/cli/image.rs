@@ -13,7 +13,32 @@ pub struct Words {
 }
 
 pub fn verb(verb: &str, words: &Words) -> Result {
-    hand_over(std::iter::once(OsString::from(verb)).chain(words.words.iter().cloned()))
+    let words = if verb == "load" {
+        load_words(&words.words)
+    } else {
+        words.words.clone()
+    };
+    hand_over(std::iter::once(OsString::from(verb)).chain(words))
+}
+
+/// docker's `load -i FILE`, and `load <FILE`, as runpack has them: `load FILE`, `load -`.
+fn load_words(words: &[OsString]) -> Vec<OsString> {
+    let mut ours: Vec<OsString> = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        if text == "-i" || text == "--input" {
+            ours.extend(words.next().cloned());
+        } else if let Some(file) = text.strip_prefix("--input=") {
+            ours.push(file.into());
+        } else if text != "-q" && text != "--quiet" {
+            ours.push(word.clone());
+        }
+    }
+    if ours.is_empty() {
+        ours.push("-".into());
+    }
+    ours
 }
 
 /// `image ls`, `image rm`, `image load` …
@@ -22,6 +47,11 @@ pub fn group(words: &Words) -> Result {
     match words.first().and_then(|word| word.to_str()) {
         Some("ls" | "list") => words[0] = "images".into(),
         Some("rm" | "remove") => words[0] = "rmi".into(),
+        Some("load") => {
+            let ours = load_words(&words[1..]);
+            words.truncate(1);
+            words.extend(ours);
+        }
         None => {
             return Err(Failure::usage("no verb given after \"image\"")
                 .hint("see rrun images --help")
