@@ -23,7 +23,7 @@ pub struct Exec {
     pub seccomp: Option<LinuxSeccomp>,
     /// As given to `-u`.
     pub user: String,
-    /// v1 `tasks` files of the container's cgroups, or a v2 `cgroup.procs`, opened by [`crate::cgroup`].
+    /// v1 `tasks` files of the container's cgroups, or a v2 `cgroup.procs`, from [`super::cgroup::join_files`].
     pub cgroups: Vec<PathBuf>,
     pub tty: bool,
     pub size: Option<(u16, u16)>,
