@@ -251,6 +251,8 @@ fn a_container_outlives_its_monitor() {
             .unwrap()
     };
     let logged = count();
+    let listed = host.ok("rrun ps");
+    assert!(listed.contains("unattended"), "{listed}");
     assert_eq!(host.ok("rrun exec box id -u"), "0\n");
     assert!(host.ok("rrun gc").contains(&format!("attended: {id}")));
     // The new monitor reads on.

@@ -129,7 +129,7 @@ fn a_terminal_is_asked_for_where_there_is_none() {
 fn stop_kills_what_does_not_listen() {
     let host = Host::new();
     host.ok("rrun run -d --name deaf tools sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'");
-    host.until("cat root/containers/*/log.jsonl | grep ready");
+    host.until("rrun logs deaf | grep ready");
     let start = Instant::now();
     assert_eq!(host.ok("rrun stop -t 1 deaf"), "deaf\n");
     let took = start.elapsed();
@@ -139,7 +139,7 @@ fn stop_kills_what_does_not_listen() {
     );
     assert_eq!(host.ok("rrun wait deaf"), "137\n");
     host.ok("rrun run -d --name polite tools sh -c 'trap \"exit 6\" TERM; echo ready; while :; do sleep 0.1; done'");
-    host.until("[ $(cat root/containers/*/log.jsonl | grep -c ready) = 2 ]");
+    host.until("rrun logs polite | grep ready");
     host.ok("rrun stop polite");
     assert_eq!(host.ok("rrun wait polite"), "6\n");
 }
@@ -149,7 +149,9 @@ fn a_container_goes_through_its_life() {
     let host = Host::new();
     let id = host.ok("rrun create --name box tools sh -c 'echo run; echo bad >&2; echo x >>/count; exec sleep 1000'");
     assert_eq!(host.ok("rrun start box"), "box\n");
-    host.until("grep run root/containers/*/log.jsonl");
+    host.until("rrun logs box | grep run");
+    assert_eq!(host.ok("rrun logs box 2>/dev/null"), "run\n");
+    assert_eq!(host.ok("rrun logs box 2>&1 >/dev/null"), "bad\n");
     assert_eq!(host.ok("rrun restart -t 0 box"), "box\n");
     host.until("[ $(rrun exec box cat /count | wc -l) = 2 ]");
     assert_eq!(host.ok("rrun kill -s KILL box"), "box\n");
@@ -163,7 +165,7 @@ fn a_container_goes_through_its_life() {
         Some("rrun: removing container \"box\": it is running")
     );
     host.ok("rrun rename box other");
-    assert_eq!(host.ok("ls root/containers"), id);
+    assert_eq!(host.ok("rrun ps -aq --no-trunc"), id);
     assert_eq!(host.ok("rrun rm -f other"), "other\n");
     assert_eq!(host.code("rrun start box"), 1);
     assert_eq!(
@@ -176,9 +178,9 @@ fn a_container_goes_through_its_life() {
 fn all_of_them_go_at_once() {
     let host = Host::new();
     host.ok("rrun run --name one tools id; rrun run --name two tools id; rrun create --name three tools id");
-    assert_eq!(host.ok("ls root/containers").lines().count(), 3);
-    host.ok("rrun rm $(ls root/containers)");
-    assert_eq!(host.ok("ls root/containers"), "");
+    assert_eq!(host.ok("rrun ps -aq").lines().count(), 3);
+    host.ok("rrun rm $(rrun ps -aq)");
+    assert_eq!(host.ok("rrun ps -aq"), "");
     assert_eq!(host.files("root/containers"), "root/containers\n");
 }
 
@@ -414,4 +416,13 @@ fn images_come_and_go_by_dockers_words() {
         "Loaded image: tools:latest\n"
     );
     assert_eq!(host.ok("rrun run --rm tools id -u"), "0\n");
+}
+
+#[test]
+fn a_start_does_not_wait_for_what_the_last_run_leaves_to_the_kernel() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box -p 8080:80 tools sleep 1000");
+    for _ in 0..5 {
+        host.ok("rrun stop -t 0 box && rrun start box && rrun exec box ip addr show eth0 && rrun restart -t 0 box");
+    }
 }

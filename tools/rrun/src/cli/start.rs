@@ -60,6 +60,7 @@ pub fn start(
     if containers.state(&container.id).map_err(fault)?.is_running() {
         return Ok(());
     }
+    super::stop::settled(containers, container);
     let go = Go {
         id: container.id.clone(),
         attach: false,
@@ -91,6 +92,7 @@ fn attached(args: &Args, containers: &Containers, container: &Container) -> Resu
             true,
         );
     }
+    super::stop::settled(containers, container);
     let size = if container.tty { client::size() } else { None };
     let go = Go {
         id: container.id.clone(),

@@ -53,10 +53,11 @@ pub fn bridged(
         owner: container.id.clone(),
         slot: ADDR,
     };
-    let mut after: Vec<Box<dyn Step>> = vec![Box::new(PlugIn(cable(roots, container, &network)))];
+    let name = link_name(container);
+    let plug = PlugIn(cable(roots, container, &network, name.clone()));
+    let mut after: Vec<Box<dyn Step>> = vec![Box::new(plug)];
     // Where the kernel filters what bridges pass, a container meets its own published port only so.
     if rbridge::bridge::needs_hairpin(&Place::default()) {
-        let name = link_name(container);
         after.push(Box::new(rbridge::bridge::Hairpin::new(
             Place::default(),
             &name,
@@ -97,17 +98,20 @@ pub fn bridged(
     })
 }
 
-/// 15 characters are all that a link's name may have.
+/// The container's ID, and the time: the link of its last run is there until the kernel has torn that one's
+/// namespace down. 15 characters are all that a link's name may have.
 fn link_name(container: &Container) -> String {
-    format!("bk{}", container.id.get(..13).unwrap_or(&container.id))
+    let id = container.id.get(..8).unwrap_or(&container.id);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let micros = now.map_or(0, |since| since.as_micros());
+    format!("bk{id}{:05x}", micros & 0xf_ffff)
 }
 
-fn cable(roots: &Roots, container: &Container, network: &Network) -> Cable {
+fn cable(roots: &Roots, container: &Container, network: &Network, name: String) -> Cable {
     let inside = At::Opened {
         fd: INSIDE,
         path: cat!["/proc/", PID, "/ns/net"],
     };
-    let name = link_name(container);
     Cable {
         bridge: Some(network.bridge.clone()),
         alias: Some(container.name.clone()),
