@@ -2,8 +2,9 @@
 
 use kit_cli::{Failure, Result, emit, visible};
 use runpack::images::human_duration;
+use serde_json::{Value, json};
 
-use super::fault;
+use super::template::Template;
 use crate::state::{Container, Containers, Port, RunState, Status};
 
 #[derive(clap::Args)]
@@ -26,6 +27,12 @@ pub struct Args {
     /// status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE
     #[arg(short, long)]
     pub filter: Vec<String>,
+    /// A template, a line each: {{.Names}} {{.Status}}
+    #[arg(long)]
+    pub format: Option<String>,
+    /// json, a template ({{.Names}}), or table and a template with \t between columns
+    #[arg(long, conflicts_with_all = ["quiet", "json", "jsonl"])]
+    pub format: Option<String>,
     /// One JSON array
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
@@ -56,8 +63,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let mut all = Vec::new();
     for containers in [containers.clone(), containers.bare()] {
         for container in containers.list() {
-            let state = containers.state(&container.id).map_err(fault)?;
-            all.push(Entry { container, state });
+            // One that is being removed meanwhile is not there.
+            if let Ok(state) = containers.state(&container.id) {
+                all.push(Entry { container, state });
+            }
         }
     }
     all.sort_by(|a, b| b.container.created.cmp(&a.container.created));
@@ -68,7 +77,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
     let shown = |entry: &&Entry| {
         let in_state = args.all || limit.is_some() || by_state || entry.state.is_running();
-        in_state && args.filter.iter().all(|filter| matches(entry, filter))
+        in_state && passes(entry, &args.filter)
     };
     let entries: Vec<&Entry> = all
         .iter()
@@ -88,48 +97,85 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
         .iter()
         .map(|entry| cells(entry, args.no_trunc))
         .collect();
-    if args.json || args.jsonl {
-        let objects: Vec<serde_json::Value> = entries
+    if let Some(format) = &args.format {
+        let mut text = String::new();
+        for (entry, row) in entries.iter().zip(&rows) {
+            text.push_str(
+                &super::template::render(format, &object(entry, row)).map_err(Failure::usage)?,
+            );
+            text.push('\n');
+        }
+        return emit(&text);
+    }
+    let objects = || {
+        entries
             .iter()
             .zip(&rows)
             .map(|(entry, row)| object(entry, row))
-            .collect();
-        if args.json {
-            return emit(&(serde_json::to_string_pretty(&objects)? + "\n"));
-        }
-        return emit(
-            &objects
-                .iter()
-                .map(|object| object.to_string() + "\n")
-                .collect::<String>(),
-        );
+    };
+    if args.json {
+        let all: Vec<Value> = objects().collect();
+        return emit(&(serde_json::to_string_pretty(&all)? + "\n"));
     }
-    emit(&table(&rows))
+    match args.format.as_deref() {
+        None | Some("table") if !args.jsonl => {
+            let head = HEAD.map(str::to_owned).to_vec();
+            let rows = rows.iter().map(|row| row.to_vec());
+            emit(&table(
+                &std::iter::once(head).chain(rows).collect::<Vec<_>>(),
+            ))
+        }
+        None | Some("json") => emit(
+            &objects()
+                .map(|one| one.to_string() + "\n")
+                .collect::<String>(),
+        ),
+        Some(format) => emit(&formatted(format, objects())?),
+    }
 }
 
-/// docker's: columns three spaces apart, names last and unpadded.
-fn table(rows: &[[String; 7]]) -> String {
-    let rows: Vec<[String; 7]> = rows
-        .iter()
-        .map(|row| row.clone().map(|cell| visible(&cell)))
-        .collect();
-    let head = HEAD.map(str::to_owned);
-    let all = || std::iter::once(&head).chain(&rows);
-    let width = |column: usize| {
-        all()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
+/// docker's heads for the fields of `--format 'table …'`, in the shape of one row.
+fn heads() -> Value {
+    json!({"ID": HEAD[0], "Image": HEAD[1], "Command": HEAD[2], "CreatedAt": "CREATED AT",
+        "RunningFor": HEAD[3], "Status": HEAD[4], "State": "STATE", "Ports": HEAD[5], "Names": HEAD[6],
+        "Labels": "LABELS", "Networks": "NETWORKS", "Mounts": "MOUNTS"})
+}
+
+fn formatted(format: &str, objects: impl Iterator<Item = Value>) -> Result<String> {
+    let (format, is_table) = match format.strip_prefix("table ") {
+        Some(format) => (format, true),
+        None => (format, false),
     };
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    let line = |row: &[String; 7]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| {
-            let pad = " ".repeat(width - cell.chars().count() + 3);
-            format!("{cell}{pad}")
+    let format = format.replace("\\t", "\t").replace("\\n", "\n");
+    let template = Template::parse(&format).map_err(Failure::usage)?;
+    let heads = is_table.then(heads);
+    let mut lines = Vec::new();
+    for object in heads.into_iter().chain(objects) {
+        lines.push(template.render(&object).map_err(Failure::usage)?);
+    }
+    if is_table {
+        let cells = |line: &String| line.split('\t').map(str::to_owned).collect();
+        return Ok(table(&lines.iter().map(cells).collect::<Vec<_>>()));
+    }
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
+}
+
+/// docker's: columns three spaces apart.
+fn table(rows: &[Vec<String>]) -> String {
+    let visible = |row: &Vec<String>| row.iter().map(|cell| visible(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(visible).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let pad = width(column) - cell.chars().count() + 3;
+            format!("{cell}{}", " ".repeat(pad))
         });
         cells.collect::<String>().trim_end().to_owned() + "\n"
     };
-    all().map(line).collect()
+    rows.iter().map(line).collect()
 }
 
 fn id(entry: &Entry, whole: bool) -> String {
@@ -227,14 +273,23 @@ fn published(port: &Port) -> String {
     )
 }
 
-fn object(entry: &Entry, row: &[String; 7]) -> serde_json::Value {
+fn object(entry: &Entry, row: &[String; 7]) -> Value {
     let labels: Vec<String> = entry
         .container
         .labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    serde_json::json!({
+    let mounts: Vec<String> = entry
+        .container
+        .mounts
+        .iter()
+        .map(|mount| match mount.name.as_str() {
+            "" => mount.source.display().to_string(),
+            name => name.to_owned(),
+        })
+        .collect();
+    json!({
         "schema": 1,
         "kind": "container",
         "name": row[6],
@@ -248,7 +303,17 @@ fn object(entry: &Entry, row: &[String; 7]) -> serde_json::Value {
         "Ports": row[5],
         "Names": row[6],
         "Labels": labels.join(","),
+        "Networks": super::docker::mode(&entry.container.net),
+        "Mounts": mounts.join(","),
     })
+}
+
+/// 255 for one that nobody saw end.
+fn exit_code(state: &RunState) -> i32 {
+    match state.status {
+        Status::Running | Status::Paused => 255,
+        _ => state.exit_code,
+    }
 }
 
 /// docker's word for a state.
@@ -269,6 +334,20 @@ fn check_filter(filter: &str) -> Result<()> {
             .hint("status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE")
             .into()),
     }
+}
+
+/// As docker's: one of the values for each key, but all of the labels.
+fn passes(entry: &Entry, filters: &[String]) -> bool {
+    let key = |filter: &str| filter.split_once('=').map(|(key, _)| key.to_owned());
+    filters.iter().all(|filter| {
+        let of_key = filters.iter().filter(|other| key(other) == key(filter));
+        let mut of_key = of_key.map(|other| matches(entry, other));
+        if filter.starts_with("label=") {
+            of_key.all(|matches| matches)
+        } else {
+            of_key.any(|matches| matches)
+        }
+    })
 }
 
 fn matches(entry: &Entry, filter: &str) -> bool {
@@ -292,7 +371,7 @@ fn matches(entry: &Entry, filter: &str) -> bool {
             bare == value.strip_suffix(":latest").unwrap_or(value)
                 || image.id.trim_start_matches("sha256:").starts_with(value)
         }),
-        "exited" => word(state) == "exited" && state.exit_code.to_string() == value,
+        "exited" => word(state) == "exited" && exit_code(state).to_string() == value,
         _ => false,
     }
 }
