@@ -27,7 +27,7 @@ const SESSION: [(&str, &str); 24] = [
     ("docker port web", "80/tcp -> 0.0.0.0:8080\n"),
     ("docker exec web sh -c 'echo $0 inside'", "sh inside\n"),
     (
-        "script -qec 'docker exec -it web id -u' /dev/null </dev/null",
+        "sleep 1 | script -qec 'docker exec -it web id -u' /dev/null",
         "0\r\n",
     ),
     (
