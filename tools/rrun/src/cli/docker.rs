@@ -128,7 +128,8 @@ fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
     })
 }
 
-fn mode(net: &Net) -> String {
+/// docker's NetworkMode.
+pub fn mode(net: &Net) -> String {
     match net {
         Net::Bridge => "bridge".to_owned(),
         Net::None => "none".to_owned(),
@@ -198,7 +199,12 @@ fn network(container: &Container, state: &RunState) -> Value {
             other => *other = json!([one]),
         }
     }
-    let own = json!({"IPAddress": ip, "IPPrefixLen": prefix, "Gateway": gateway, "Aliases": null});
+    let mac = state
+        .mac
+        .clone()
+        .filter(|_| state.is_running())
+        .unwrap_or_default();
+    let own = json!({"IPAddress": ip, "IPPrefixLen": prefix, "Gateway": gateway, "MacAddress": mac, "Aliases": null});
     let name = mode(&container.net);
     let networks = match container.net {
         Net::Bridge | Net::None | Net::Host => json!({ name: own }),
@@ -208,6 +214,7 @@ fn network(container: &Container, state: &RunState) -> Value {
         "IPAddress": ip,
         "IPPrefixLen": prefix,
         "Gateway": gateway,
+        "MacAddress": mac,
         "Ports": ports,
         "Networks": networks,
     })

@@ -3,7 +3,8 @@
 use kit_cli::{Failure, Result, emit};
 use serde_json::Value;
 
-use super::{docker, fault, template};
+use super::template::Template;
+use super::{docker, fault};
 use crate::state::{Containers, StateError};
 
 #[derive(clap::Args)]
@@ -21,18 +22,20 @@ pub struct Args {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.names, &["container", "image"])?;
+    let template = args.format.as_deref().map(Template::parse).transpose();
+    let template = template.map_err(Failure::usage)?;
     let mut found: Vec<Value> = Vec::new();
     let mut texts = String::new();
     let outcome = kit_cli::each(&names, |name| {
         let value = one(args, containers, name)?;
-        if let Some(format) = &args.format {
-            texts.push_str(&template::render(format, &value).map_err(Failure::usage)?);
+        if let Some(template) = &template {
+            texts.push_str(&template.render(&value).map_err(Failure::usage)?);
             texts.push('\n');
         }
         found.push(value);
         Ok(())
     });
-    if args.format.is_some() {
+    if template.is_some() {
         emit(&texts)?;
     } else {
         emit(&(serde_json::to_string_pretty(&found)? + "\n"))?;

@@ -1,10 +1,13 @@
 //! `rrun logs`: what a container has said, from its log file.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
-use kit_cli::{ClosedPipe, Failure, Result};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use kit_cli::{ClosedPipe, Failure, Result, visible};
 use serde::Deserialize;
 
 use super::fault;
@@ -21,6 +24,12 @@ pub struct Args {
     /// Only the last N lines
     #[arg(short = 'n', long, default_value = "all", value_name = "N")]
     pub tail: String,
+    /// Only from a time on: 2026-01-31T12:00:00Z, or how long ago: 10m
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only up to a time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
     pub container: String,
 }
 
@@ -44,6 +53,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             Failure::usage(format!("invalid value \"{text}\" for --tail")).hint("a number, or all")
         })?),
     };
+    let window = Window {
+        since: args.since.as_deref().map(moment).transpose()?,
+        until: args.until.as_deref().map(moment).transpose()?,
+    };
     // Nothing was ever said by one that never ran.
     let Ok(file) = File::open(containers.log(&container.id)) else {
         return Ok(0);
@@ -53,29 +66,71 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if let Some(tail) = tail {
         lines.drain(..lines.len().saturating_sub(tail));
     }
+    lines.retain(|line| window.has(line));
     show(&lines, args.timestamps)?;
     if args.follow {
-        follow(args, containers, &container.id, &mut reader)?;
+        let is_over = || {
+            let running = containers.state(&container.id);
+            !running.is_ok_and(|state| state.is_running()) || window.is_past()
+        };
+        follow(args, &window, is_over, &mut reader)?;
     }
     Ok(0)
 }
 
-/// Until it has ended and all is read.
+/// `--since` and `--until`.
+struct Window {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Window {
+    fn has(&self, entry: &Entry) -> bool {
+        let Ok(time) = entry.time.parse::<Timestamp>() else {
+            return true;
+        };
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time <= until)
+    }
+
+    fn is_past(&self) -> bool {
+        self.until.is_some_and(|until| Timestamp::now() > until)
+    }
+}
+
+/// RFC 3339, a date or a time without a zone (UTC), seconds since the epoch, or how long ago.
+fn moment(text: &str) -> Result<Timestamp> {
+    let ago = |span: SignedDuration| Timestamp::now().checked_sub(span).ok();
+    let civil = |time: DateTime| Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let epoch = |seconds: f64| Timestamp::from_millisecond((seconds * 1000.0) as i64).ok();
+    let found = (text.parse().ok())
+        .or_else(|| text.parse().ok().and_then(civil))
+        .or_else(|| text.parse().ok().and_then(epoch))
+        .or_else(|| text.parse().ok().and_then(ago));
+    found.ok_or_else(|| {
+        Failure::usage(format!("invalid time \"{text}\""))
+            .hint("2026-01-31T12:00:00Z, or how long ago: 90s, 10m, 1h30m")
+            .into()
+    })
+}
+
+/// Until it is over and all is read.
 fn follow(
     args: &Args,
-    containers: &Containers,
-    id: &str,
+    window: &Window,
+    is_over: impl Fn() -> bool,
     reader: &mut BufReader<File>,
 ) -> Result<()> {
     loop {
         // Looked at first: what was written before the end is then still read.
-        let running = containers.state(id).is_ok_and(|state| state.is_running());
-        let lines = read_lines(reader)?;
+        let is_over = is_over();
+        let mut lines = read_lines(reader)?;
+        let is_quiet = lines.is_empty();
+        lines.retain(|line| window.has(line));
         show(&lines, args.timestamps)?;
-        if lines.is_empty() && !running {
+        if is_quiet && is_over {
             return Ok(());
         }
-        if lines.is_empty() {
+        if is_quiet {
             std::thread::sleep(BEAT);
         }
     }
@@ -100,13 +155,20 @@ fn read_lines(reader: &mut BufReader<File>) -> Result<Vec<Entry>> {
     }
 }
 
-/// stdout to stdout, stderr to stderr, as they came.
+/// stdout to stdout, stderr to stderr, as they came; to a terminal, so that they cannot steer it.
 fn show(entries: &[Entry], timestamps: bool) -> Result<()> {
+    let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     for Entry { log, stream, time } in entries {
+        let is_terminal = if stream == "stderr" { err } else { out };
+        let log = if is_terminal {
+            harmless(log)
+        } else {
+            log.clone()
+        };
         let text = if timestamps {
             format!("{time} {log}")
         } else {
-            log.clone()
+            log
         };
         let written = if stream == "stderr" {
             io::stderr().write_all(text.as_bytes())
@@ -121,4 +183,41 @@ fn show(entries: &[Entry], timestamps: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Control characters escaped, but for the ends of lines and tabs.
+fn harmless(log: &str) -> String {
+    let keep = |c: char| matches!(c, '\n' | '\r' | '\t');
+    let parts = log.split_inclusive(keep).map(|part| {
+        let text = part.trim_end_matches(keep);
+        visible(text) + &part[text.len()..]
+    });
+    parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_docker_takes_them() {
+        for (text, epoch) in [
+            ("2026-01-31T12:00:00Z", 1_769_860_800),
+            ("2026-01-31T13:00:00+01:00", 1_769_860_800),
+            ("2026-01-31T12:00:00", 1_769_860_800),
+            ("2026-01-31", 1_769_817_600),
+            ("1769860800", 1_769_860_800),
+        ] {
+            assert_eq!(moment(text).unwrap().as_second(), epoch, "{text}");
+        }
+        let ago = Timestamp::now().as_second() - moment("1h30m").unwrap().as_second();
+        assert!((5400..=5402).contains(&ago), "{ago}");
+        let refused = moment("soon").unwrap_err();
+        assert_eq!(refused.to_string(), "invalid time \"soon\"");
+    }
+
+    #[test]
+    fn a_log_cannot_steer_the_terminal() {
+        assert_eq!(harmless("a\tb\u{1b}[2J\r\nc\n"), "a\tb\\u{1b}[2J\r\nc\n");
+    }
 }

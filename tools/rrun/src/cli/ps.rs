@@ -27,9 +27,6 @@ pub struct Args {
     /// status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE
     #[arg(short, long)]
     pub filter: Vec<String>,
-    /// A template, a line each: {{.Names}} {{.Status}}
-    #[arg(long)]
-    pub format: Option<String>,
     /// json, a template ({{.Names}}), or table and a template with \t between columns
     #[arg(long, conflicts_with_all = ["quiet", "json", "jsonl"])]
     pub format: Option<String>,
@@ -97,16 +94,6 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
         .iter()
         .map(|entry| cells(entry, args.no_trunc))
         .collect();
-    if let Some(format) = &args.format {
-        let mut text = String::new();
-        for (entry, row) in entries.iter().zip(&rows) {
-            text.push_str(
-                &super::template::render(format, &object(entry, row)).map_err(Failure::usage)?,
-            );
-            text.push('\n');
-        }
-        return emit(&text);
-    }
     let objects = || {
         entries
             .iter()

@@ -1,9 +1,11 @@
-//! `-f '{{.State.Running}}'`: the part of Go's templates that people use with inspect: fields, `json`, `index`,
-//! `len`, `range` and `if`. Pure.
+//! `-f '{{.State.Running}}'`: the part of Go's templates that people use with `inspect` and `ps`: fields,
+//! variables, pipes, `range`, `if`, and the functions of [`expression`]. Pure.
 
-use std::fmt::Write;
+mod expression;
 
 use serde_json::Value;
+
+use expression::{FUNCTIONS, Scope, evaluate, is_true, plain};
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("template parsing error: {reason} in {{{{{at}}}}}")]
@@ -12,30 +14,43 @@ pub struct TemplateError {
     reason: &'static str,
 }
 
+fn wrong(at: impl Into<String>, reason: &'static str) -> TemplateError {
+    let at = at.into();
+    TemplateError { at, reason }
+}
+
 /// A template, taken apart.
+#[derive(Debug, PartialEq)]
+pub struct Template(Vec<Node>);
+
 #[derive(Debug, PartialEq)]
 enum Node {
     Text(String),
     Print(Vec<String>),
-    Range(Vec<String>, Vec<Node>),
+    /// The names of its variables, what is ranged over, the body, and what stands for none.
+    Range(Vec<String>, Vec<String>, Vec<Node>, Vec<Node>),
     If(Vec<String>, Vec<Node>, Vec<Node>),
 }
 
-/// The template with `value` for its dot.
-pub fn render(template: &str, value: &Value) -> Result<String, TemplateError> {
-    let mut rest = template;
-    let (nodes, _) = parse(&mut rest, false)?;
-    let mut out = String::new();
-    show(&nodes, value, value, &mut out)?;
-    Ok(out)
+/// Nodes, and the words of the `end` or `else` that ended them.
+type Block = (Vec<Node>, Vec<String>);
+
+impl Template {
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut rest = text;
+        Ok(Self(block(&mut rest, false)?.0))
+    }
+
+    /// With `value` for its dot.
+    pub fn render(&self, value: &Value) -> Result<String, TemplateError> {
+        let mut out = String::new();
+        let mut scope = Scope::new(value);
+        show(&self.0, value, &mut scope, &mut out)?;
+        Ok(out)
+    }
 }
 
-/// Up to the end, or to `end` or `else` when `inside`; the word that ended it.
-fn parse(rest: &mut &str, inside: bool) -> Result<(Vec<Node>, String), TemplateError> {
-    let wrong = |at: &str, reason| TemplateError {
-        at: at.to_owned(),
-        reason,
-    };
+fn block(rest: &mut &str, inside: bool) -> Result<Block, TemplateError> {
     let mut nodes = Vec::new();
     loop {
         let Some((text, after)) = rest.split_once("{{") else {
@@ -43,186 +58,154 @@ fn parse(rest: &mut &str, inside: bool) -> Result<(Vec<Node>, String), TemplateE
                 return Err(wrong("end", "it is missing"));
             }
             nodes.push(Node::Text((*rest).to_owned()));
-            return Ok((nodes, String::new()));
+            *rest = "";
+            return Ok((nodes, Vec::new()));
         };
-        nodes.push(Node::Text(text.to_owned()));
         let (action, after) = after
             .split_once("}}")
-            .ok_or(wrong(after, "unclosed action"))?;
+            .ok_or_else(|| wrong(after, "unclosed action"))?;
+        // A dash eats the blanks on its side.
+        let (text, action) = match action.strip_prefix("- ") {
+            Some(action) => (text.trim_end(), action),
+            None => (text, action),
+        };
+        let (after, action) = match action.strip_suffix(" -") {
+            Some(action) => (after.trim_start(), action),
+            None => (after, action),
+        };
+        nodes.push(Node::Text(text.to_owned()));
         *rest = after;
         let words = words(action);
         match words.first().map(String::as_str) {
             None => return Err(wrong(action, "missing value for command")),
-            Some("range") => nodes.push(Node::Range(words[1..].to_vec(), parse(rest, true)?.0)),
-            Some("if") => {
-                let (yes, by) = parse(rest, true)?;
-                let no = if by == "else" {
-                    parse(rest, true)?.0
-                } else {
-                    Vec::new()
-                };
-                nodes.push(Node::If(words[1..].to_vec(), yes, no));
-            }
-            Some(word @ ("end" | "else")) if inside => return Ok((nodes, word.to_owned())),
+            Some("range") => nodes.push(range(&words[1..], rest)?),
+            Some("if") => nodes.push(condition(&words[1..], rest)?),
+            Some("end" | "else") if inside => return Ok((nodes, words)),
             Some("end" | "else") => return Err(wrong(action, "it closes nothing")),
-            Some(_) => nodes.push(Node::Print(words)),
+            Some(_) => nodes.push(Node::Print(expression(&words)?)),
         }
     }
 }
 
-/// Words at blanks; a quoted one may hold some.
+fn range(words: &[String], rest: &mut &str) -> Result<Node, TemplateError> {
+    let at = words.iter().position(|word| word == ":=");
+    let (names, of) = match at {
+        Some(at) => (&words[..at], &words[at + 1..]),
+        None => (&words[..0], words),
+    };
+    let names: Vec<String> = names.iter().filter(|word| *word != ",").cloned().collect();
+    if names.len() > 2 || names.iter().any(|name| !name.starts_with('$')) {
+        return Err(wrong(words.join(" "), "range has $value or $key, $value"));
+    }
+    let of = expression(of)?;
+    let (body, by) = block(rest, true)?;
+    let none = otherwise(&by, rest)?;
+    Ok(Node::Range(names, of, body, none))
+}
+
+fn condition(words: &[String], rest: &mut &str) -> Result<Node, TemplateError> {
+    let words = expression(words)?;
+    let (yes, by) = block(rest, true)?;
+    Ok(Node::If(words, yes, otherwise(&by, rest)?))
+}
+
+/// What follows `else`, `else if …` or, nothing, `end`.
+fn otherwise(by: &[String], rest: &mut &str) -> Result<Vec<Node>, TemplateError> {
+    match by {
+        [word] if word == "end" => Ok(Vec::new()),
+        [word] if word == "else" => match block(rest, true)? {
+            (nodes, by) if by == ["end"] => Ok(nodes),
+            (_, by) => Err(wrong(by.join(" "), "expected end")),
+        },
+        [word, then, words @ ..] if word == "else" && then == "if" => {
+            Ok(vec![condition(words, rest)?])
+        }
+        _ => Err(wrong(by.join(" "), "unexpected words")),
+    }
+}
+
+/// Words that only call what there is.
+fn expression(words: &[String]) -> Result<Vec<String>, TemplateError> {
+    if words.is_empty() {
+        return Err(wrong("", "missing value for command"));
+    }
+    let unknown = words
+        .iter()
+        .find(|word| word.starts_with(char::is_alphabetic) && !FUNCTIONS.contains(&word.as_str()));
+    match unknown {
+        Some(word) => Err(wrong(word, "function not defined")),
+        None => Ok(words.to_vec()),
+    }
+}
+
+/// Words at blanks; a quoted one may hold some. `(`, `|`, `,` and `)` are words of their own, the last with the
+/// field that is taken of it: `).HostPort`.
 fn words(action: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = action.trim();
-    while !rest.is_empty() {
-        let end = match rest.strip_prefix('"') {
-            Some(inside) => inside.find('"').map_or(rest.len(), |at| at + 2),
-            None => rest.find(char::is_whitespace).unwrap_or(rest.len()),
+    while let Some(first) = rest.chars().next() {
+        let is_end = |c: char| c.is_whitespace() || "(),|".contains(c);
+        let end = match first {
+            '"' | '`' => rest[1..].find(first).map_or(rest.len(), |at| at + 2),
+            '(' | ',' | '|' => 1,
+            _ => rest[1..].find(is_end).map_or(rest.len(), |at| at + 1),
         };
+        // The first character may be wider than a byte; it is then never one of those above.
+        let end = (end..=rest.len())
+            .find(|end| rest.is_char_boundary(*end))
+            .unwrap_or(rest.len());
         words.push(rest[..end].to_owned());
         rest = rest[end..].trim_start();
     }
     words
 }
 
-fn show(nodes: &[Node], dot: &Value, root: &Value, out: &mut String) -> Result<(), TemplateError> {
+fn show(
+    nodes: &[Node],
+    dot: &Value,
+    scope: &mut Scope<'_>,
+    out: &mut String,
+) -> Result<(), TemplateError> {
     for node in nodes {
         match node {
             Node::Text(text) => out.push_str(text),
-            Node::Print(words) => print(words, dot, root, out)?,
-            Node::Range(words, inside) => match evaluate(words, dot, root)? {
-                Value::Array(all) => {
-                    for one in &all {
-                        show(inside, one, root, out)?;
-                    }
+            Node::Print(words) => out.push_str(&plain(&evaluate(words, dot, scope)?)),
+            Node::Range(names, words, body, none) => {
+                let all = pairs(evaluate(words, dot, scope)?);
+                if all.is_empty() {
+                    show(none, dot, scope, out)?;
                 }
-                Value::Object(all) => {
-                    for one in all.values() {
-                        show(inside, one, root, out)?;
+                for (key, value) in all {
+                    let depth = scope.vars.len();
+                    match names.as_slice() {
+                        [name] => scope.vars.push((name.clone(), value.clone())),
+                        [first, second] => scope
+                            .vars
+                            .extend([(first.clone(), key), (second.clone(), value.clone())]),
+                        _ => {}
                     }
+                    show(body, &value, scope, out)?;
+                    scope.vars.truncate(depth);
                 }
-                _ => {}
-            },
+            }
             Node::If(words, yes, no) => {
-                let branch = if is_true(&evaluate(words, dot, root)?) {
-                    yes
-                } else {
-                    no
-                };
-                show(branch, dot, root, out)?;
+                let is_true = is_true(&evaluate(words, dot, scope)?);
+                show(if is_true { yes } else { no }, dot, scope, out)?;
             }
         }
     }
     Ok(())
 }
 
-fn print(
-    words: &[String],
-    dot: &Value,
-    root: &Value,
-    out: &mut String,
-) -> Result<(), TemplateError> {
-    match words.split_first() {
-        Some((first, rest)) if first == "json" => {
-            let _ = write!(out, "{}", evaluate(rest, dot, root)?);
-        }
-        Some((first, rest)) if first == "println" => {
-            out.push_str(&plain(&evaluate(rest, dot, root)?));
-            out.push('\n');
-        }
-        _ => out.push_str(&plain(&evaluate(words, dot, root)?)),
-    }
-    Ok(())
-}
-
-fn evaluate(words: &[String], dot: &Value, root: &Value) -> Result<Value, TemplateError> {
-    let wrong = |reason| TemplateError {
-        at: words.join(" "),
-        reason,
-    };
-    match words {
-        [word] => operand(word, dot, root).ok_or(wrong("not a field, a string or a number")),
-        [function, rest @ ..] if function == "index" => {
-            let mut all = rest.iter().map(|word| {
-                operand(word, dot, root).ok_or(wrong("not a field, a string or a number"))
-            });
-            let mut value = all.next().ok_or(wrong("index of what"))??;
-            for key in all {
-                value = at(&value, &key?);
-            }
-            Ok(value)
-        }
-        [function, of] if function == "len" => {
-            let length = match operand(of, dot, root) {
-                Some(Value::Array(all)) => all.len(),
-                Some(Value::Object(all)) => all.len(),
-                Some(Value::String(text)) => text.len(),
-                _ => 0,
-            };
-            Ok(length.into())
-        }
-        _ => Err(wrong("function not defined")),
-    }
-}
-
-fn at(value: &Value, key: &Value) -> Value {
-    match key {
-        Value::String(key) => value.get(key),
-        Value::Number(number) => number.as_u64().and_then(|n| value.get(n as usize)),
-        _ => None,
-    }
-    .cloned()
-    .unwrap_or(Value::Null)
-}
-
-/// `.`, `.A.B`, `$.A`, `"text"`, `7`. A field that is not there is null, which prints as `<no value>`.
-fn operand(word: &str, dot: &Value, root: &Value) -> Option<Value> {
-    if let Some(text) = word.strip_prefix('"') {
-        return Some(text.trim_end_matches('"').into());
-    }
-    if let Ok(number) = word.parse::<i64>() {
-        return Some(number.into());
-    }
-    let (from, path) = match word.strip_prefix('$') {
-        Some(path) => (root, path),
-        None => (dot, word),
-    };
-    if path.is_empty() {
-        return Some(from.clone());
-    }
-    let path = path.strip_prefix('.')?;
-    let mut value = from.clone();
-    for field in path.split('.').filter(|field| !field.is_empty()) {
-        value = value.get(field).cloned().unwrap_or(Value::Null);
-    }
-    Some(value)
-}
-
-fn is_true(value: &Value) -> bool {
+/// Keys or indexes, with their values.
+fn pairs(value: Value) -> Vec<(Value, Value)> {
     match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(all) => !all.is_empty(),
-        Value::Object(all) => !all.is_empty(),
-    }
-}
-
-/// As Go prints values: `[a b]`, `map[k:v]`.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "<no value>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(all) => format!("[{}]", all.iter().map(plain).collect::<Vec<_>>().join(" ")),
-        Value::Object(all) => {
-            let pairs: Vec<String> = all
-                .iter()
-                .map(|(key, value)| format!("{key}:{}", plain(value)))
-                .collect();
-            format!("map[{}]", pairs.join(" "))
-        }
-        other => other.to_string(),
+        Value::Array(all) => (0u64..).map(Value::from).zip(all).collect(),
+        Value::Object(all) => all
+            .into_iter()
+            .map(|(key, one)| (key.into(), one))
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -231,19 +214,44 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn render(template: &str, value: &Value) -> Result<String, TemplateError> {
+        Template::parse(template)?.render(value)
+    }
+
     #[test]
     fn what_people_write() {
         let value = json!({"Name": "/web", "State": {"Running": true, "Pid": 7}, "Args": ["a", "b"],
-            "Labels": {"k": "v"}, "Mounts": [{"Source": "/a"}, {"Source": "/b"}]});
+            "Labels": {"k": "v"}, "Mounts": [{"Source": "/a"}, {"Source": "/b"}], "None": [],
+            "Ports": {"53/udp": null, "80/tcp": [{"HostPort": "8080"}]}});
         for (template, expected) in [
             ("{{.Name}}", "/web"),
             ("{{ .State.Running }} {{.State.Pid}}", "true 7"),
             ("{{json .State}}", "{\"Pid\":7,\"Running\":true}"),
+            ("{{.State | json}}", "{\"Pid\":7,\"Running\":true}"),
             ("{{.Args}}", "[a b]"),
             ("{{index .Labels \"k\"}}", "v"),
+            ("{{index .Labels \"nope\"}}", ""),
             ("{{range .Mounts}}{{.Source}};{{end}}", "/a;/b;"),
+            ("{{range .None}}x{{else}}none{{end}}", "none"),
+            ("{{range $i, $a := .Args}}{{$i}}={{$a}} {{end}}", "0=a 1=b "),
+            ("{{range $k, $v := .Labels}}{{$k}}:{{$v}}{{end}}", "k:v"),
+            ("{{range .Args}}{{.}}@{{$.Name}} {{end}}", "a@/web b@/web "),
+            (
+                "{{range $p, $at := .Ports}}{{if $at}}{{$p}} -> {{(index $at 0).HostPort}}{{end}}{{end}}",
+                "80/tcp -> 8080",
+            ),
+            ("{{(index (index .Ports \"80/tcp\") 0).HostPort}}", "8080"),
             ("{{if .State.Running}}up{{else}}down{{end}}", "up"),
+            (
+                "{{if .None}}a{{else if eq .Name \"/web\"}}b{{else}}c{{end}}",
+                "b",
+            ),
+            ("{{if not .None}}empty{{end}}", "empty"),
             ("{{len .Args}}", "2"),
+            ("{{join .Args \", \"}}", "a, b"),
+            ("{{upper .Name}}", "/WEB"),
+            ("a {{- .Name -}} b", "a/webb"),
+            ("{{println .Name}}", "/web\n"),
             ("{{.Nope}}", "<no value>"),
         ] {
             assert_eq!(render(template, &value).unwrap(), expected, "{template}");
@@ -252,13 +260,30 @@ mod tests {
 
     #[test]
     fn what_is_no_template() {
+        for (bad, why) in [
+            ("{{", "unclosed action in {{}}"),
+            ("{{.A", "unclosed action in {{.A}}"),
+            ("{{}}", "missing value for command in {{}}"),
+            ("{{frob .A}}", "function not defined in {{frob}}"),
+            ("{{range .A}}", "it is missing in {{end}}"),
+            ("{{end}}", "it closes nothing in {{end}}"),
+            (
+                "{{if .A}}{{else}}{{else}}{{end}}",
+                "expected end in {{else}}",
+            ),
+            ("{{é", "unclosed action in {{é}}"),
+        ] {
+            let error = render(bad, &json!({})).unwrap_err().to_string();
+            assert_eq!(error, format!("template parsing error: {why}"), "{bad}");
+        }
         for bad in [
-            "{{",
-            "{{.A",
-            "{{}}",
-            "{{frob .A}}",
-            "{{range .A}}",
-            "{{end}}",
+            "{{(}}",
+            "{{)}}",
+            "{{|}}",
+            "{{.A .B}}",
+            "{{index}}",
+            "{{$nope}}",
+            "{{(.A}}",
         ] {
             assert!(render(bad, &json!({})).is_err(), "{bad}");
         }
