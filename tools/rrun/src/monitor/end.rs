@@ -37,6 +37,7 @@ impl Monitor {
                 .save_state(&self.container.id, &self.state, true);
         }
         let errors = self.journal.rollback(&self.kernel, &mut kit_plan::Silent);
+        crate::network::let_go(&mut self.kept);
         let trash = if lasting {
             None
         } else {

@@ -12,6 +12,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 #[derive(Default)]
 pub struct Held(#[allow(dead_code)] Vec<OwnedFd>);
 
+/// Lets go of all that the plan of this context holds: before the end of a run is reported, since the next run
+/// may want the same port at once.
+pub fn let_go(cx: &mut Context) {
+    drop(cx.take::<Held>());
+}
+
 /// Binds one port and does not listen: what comes is translated before it would get here.
 pub struct Hold {
     pub host: HostPort,
