@@ -1,6 +1,7 @@
 //! A container as docker's `inspect` shows it: its field names, its shapes.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 
 use serde_json::{Map, Value, json};
 
@@ -170,6 +171,17 @@ fn mounts(container: &Container) -> Vec<Value> {
     container.mounts.iter().map(mount).collect()
 }
 
+/// Of its eth0 as it is now: asked of the kernel, and `None` where it has none of its own.
+fn mac(container: &Container, state: &RunState) -> Option<String> {
+    let process = state.process.as_ref().filter(|_| state.is_running())?;
+    let netns = std::fs::File::open(format!("/proc/{}/ns/net", process.pid)).ok()?;
+    let is_own = matches!(container.net, Net::Bridge) && process.is_alive();
+    let nl = is_own.then(|| kit_net::Netlink::open_in(netns.as_fd()).ok())??;
+    let bytes = nl.link("eth0").ok()??.mac;
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(bytes.join(":"))
+}
+
 fn network(container: &Container, state: &RunState) -> Value {
     let address = state
         .address
@@ -199,11 +211,7 @@ fn network(container: &Container, state: &RunState) -> Value {
             other => *other = json!([one]),
         }
     }
-    let mac = state
-        .mac
-        .clone()
-        .filter(|_| state.is_running())
-        .unwrap_or_default();
+    let mac = mac(container, state).unwrap_or_default();
     let own = json!({"IPAddress": ip, "IPPrefixLen": prefix, "Gateway": gateway, "MacAddress": mac, "Aliases": null});
     let name = mode(&container.net);
     let networks = match container.net {

@@ -1,11 +1,11 @@
 //! `rrun doctor`: what this kernel can do, found out by doing it in throw-away children.
 
-use std::os::fd::AsFd;
+mod limits;
+mod networks;
+
+use std::os::fd::{AsFd, BorrowedFd};
 
 use kit_cli::{Output, Result, Row};
-use kit_net::rtnetlink::{LinkBridge, LinkVeth};
-use kit_net::{Batch, NetError, Netlink, Nft};
-use rcgroup::{Hierarchies, Mode};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::Serialize;
 
@@ -28,14 +28,21 @@ struct Finding {
     essential: bool,
     needed_by: &'static str,
     /// What to do about it.
-    way_out: &'static str,
+    way_out: String,
+}
+
+impl Finding {
+    fn essential(mut self) -> Self {
+        self.essential = true;
+        self
+    }
 }
 
 impl Row for Finding {
     const HEAD: &'static [&'static str] = &["", "WHAT", "NEEDED BY", "WAY OUT"];
 
     fn cells(&self) -> Vec<String> {
-        let way_out = if self.ok { "" } else { self.way_out };
+        let way_out = if self.ok { "" } else { &self.way_out };
         let state = if self.ok { "ok" } else { "missing" };
         [state, self.name, self.needed_by, way_out]
             .map(str::to_owned)
@@ -49,8 +56,8 @@ impl Row for Finding {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let mut findings = for_any_run(containers);
-    findings.extend(for_limits());
-    findings.extend(for_networks());
+    findings.extend(limits::probe(containers));
+    findings.extend(networks::probe(containers));
     args.output.list(&findings)?;
     Ok(u8::from(
         findings
@@ -61,7 +68,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 
 const OWN: &str = "a kernel with it, and a sandbox that allows it";
 
-fn find(name: &'static str, ok: bool, needed_by: &'static str, way_out: &'static str) -> Finding {
+fn find(
+    name: &'static str,
+    ok: bool,
+    needed_by: &'static str,
+    way_out: impl Into<String>,
+) -> Finding {
     Finding {
         schema: 1,
         kind: "capability",
@@ -69,14 +81,18 @@ fn find(name: &'static str, ok: bool, needed_by: &'static str, way_out: &'static
         ok,
         essential: false,
         needed_by,
-        way_out,
+        way_out: way_out.into(),
     }
 }
 
 fn for_any_run(containers: &Containers) -> Vec<Finding> {
     let all = libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC | libc::CLONE_NEWPID;
-    let disk = "modprobe overlay; a BOXKIT_ROOT on ext4, xfs or tmpfs";
-    let mut found = vec![
+    let disk = if is_on_overlay(containers) {
+        "BOXKIT_ROOT is itself on an overlay: put it on a volume, or on ext4, xfs or tmpfs"
+    } else {
+        "modprobe overlay; a BOXKIT_ROOT on ext4, xfs or tmpfs"
+    };
+    let found = vec![
         find(
             "mount, UTS, IPC and PID namespaces",
             in_child(all, || true),
@@ -105,82 +121,32 @@ fn for_any_run(containers: &Containers) -> Vec<Finding> {
             "new mount API",
             in_child(libc::CLONE_NEWNS, new_mounts),
             "rrun run",
+            "Linux 5.2",
+        ),
+        find(
+            "attributes of whole mount trees",
+            in_child(libc::CLONE_NEWNS, mount_attributes),
+            "rrun run",
             "Linux 5.12",
         ),
         find(
-            "cgroups",
-            Hierarchies::detect().is_ok(),
+            "seccomp filters",
+            in_child(0, filter),
             "rrun run",
-            "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+            "CONFIG_SECCOMP_FILTER; or --security-opt seccomp=unconfined",
         ),
     ];
-    for finding in &mut found {
-        finding.essential = true;
-    }
-    found
-}
-
-fn for_limits() -> Vec<Finding> {
-    let host = Hierarchies::detect().ok();
-    let has = |controller: &str| {
-        host.as_ref()
-            .is_some_and(|host| has_controller(host, controller))
-    };
-    let swap = |host: &Hierarchies| {
-        let memory = host.v1.get("memory");
-        memory.is_none_or(|dir| dir.join("memory.memsw.limit_in_bytes").exists())
-    };
-    let swap = host.as_ref().is_some_and(swap);
-    let boot = "cgroup_enable=memory on the kernel's command line";
-    vec![
-        find("memory controller", has("memory"), "rrun run -m", boot),
-        find(
-            "swap accounting",
-            swap,
-            "rrun run --memory-swap",
-            "swapaccount=1 on the kernel's command line",
-        ),
-        find("cpu controller", has("cpu"), "rrun run --cpus", OWN),
-        find("pids controller", has("pids"), "rrun run --pids-limit", OWN),
-        find(
-            "CAP_SYS_RESOURCE",
-            has_sys_resource(),
-            "--ulimit above the hard limit",
-            "run outside the sandbox that took it away",
-        ),
-    ]
-}
-
-fn for_networks() -> Vec<Finding> {
-    let cables = in_child(libc::CLONE_NEWNET, || cable().is_ok());
-    let tables = in_child(libc::CLONE_NEWNET, || table().is_ok());
-    let filters = std::path::Path::new("/proc/sys/kernel/seccomp/actions_avail").exists();
-    let needed = "rrun run with a network, and -p";
-    vec![
-        find(
-            "veth and bridge",
-            cables,
-            needed,
-            "modprobe veth bridge; or --net none, --net host",
-        ),
-        find(
-            "nftables",
-            tables,
-            needed,
-            "modprobe nf_tables nft_chain_nat nft_masq; or --net none",
-        ),
-        find(
-            "seccomp filters",
-            filters,
-            "the default profile",
-            "--security-opt seccomp=unconfined",
-        ),
-    ]
+    found.into_iter().map(Finding::essential).collect()
 }
 
 /// Whether a child in new namespaces says so.
 fn in_child(flags: i32, body: impl FnOnce() -> bool) -> bool {
-    let cloned = kit_sys::clone::clone_into(flags as u64, None, || i32::from(!body()));
+    in_child_of(flags, None, body)
+}
+
+/// The same, born in a cgroup.
+fn in_child_of(flags: i32, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnce() -> bool) -> bool {
+    let cloned = kit_sys::clone::clone_into(flags as u64, cgroup, || i32::from(!body()));
     let Ok(child) = cloned else { return false };
     let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
     status
@@ -194,19 +160,41 @@ fn unshare_cgroup() -> bool {
     kit_sys::process::unshare(rustix::thread::UnshareFlags::NEWCGROUP).is_ok()
 }
 
-fn new_mounts() -> bool {
+fn tmpfs() -> rustix::io::Result<std::os::fd::OwnedFd> {
     use rustix::mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen,
     };
-    let tree = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).and_then(|fs| {
-        fsconfig_create(&fs)?;
-        fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
-    });
+    let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&fs)?;
+    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+fn new_mounts() -> bool {
+    tmpfs().is_ok()
+}
+
+fn mount_attributes() -> bool {
     let attr = kit_sys::mount::MountAttr {
         set: kit_sys::mount::MOUNT_ATTR_RDONLY,
         ..Default::default()
     };
-    tree.is_ok_and(|tree| kit_sys::mount::set_attr(tree.as_fd(), &attr, true).is_ok())
+    tmpfs().is_ok_and(|tree| kit_sys::mount::set_attr(tree.as_fd(), &attr, true).is_ok())
+}
+
+/// The shortest filter there is: everything is allowed.
+fn filter() -> bool {
+    let allow = kit_sys::seccomp::Instruction {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: libc::SECCOMP_RET_ALLOW,
+    };
+    kit_sys::seccomp::load(&[allow], 0).is_ok()
+}
+
+fn is_on_overlay(containers: &Containers) -> bool {
+    let stat = rustix::fs::statfs(&containers.roots.root);
+    stat.is_ok_and(|stat| stat.f_type == libc::OVERLAYFS_SUPER_MAGIC)
 }
 
 /// A real overlay on directories of the root, in a mount namespace of its own.
@@ -246,40 +234,4 @@ fn overlay(containers: &Containers) -> bool {
         });
     let _ = std::fs::remove_dir_all(place);
     mounted
-}
-
-fn has_controller(host: &Hierarchies, controller: &str) -> bool {
-    match (host.mode, &host.v2) {
-        (Mode::V2, Some(root)) => {
-            let there =
-                std::fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
-            there.split_whitespace().any(|name| name == controller)
-        }
-        _ => host.v1.contains_key(controller),
-    }
-}
-
-fn cable() -> std::result::Result<(), NetError> {
-    let nl = Netlink::open()?;
-    nl.add_link(LinkBridge::new("br0").build())?;
-    nl.add_link(LinkVeth::new("a0", "b0").build())
-}
-
-fn table() -> std::result::Result<(), NetError> {
-    let nft = Nft::open()?;
-    let mut batch = Batch::new();
-    batch.create_table(&kit_net::nft::Table::new(
-        kit_net::nft::Family::Ip,
-        "doctor",
-    ));
-    nft.commit(batch)
-}
-
-fn has_sys_resource() -> bool {
-    caps::has_cap(
-        None,
-        caps::CapSet::Effective,
-        caps::Capability::CAP_SYS_RESOURCE,
-    )
-    .unwrap_or(false)
 }

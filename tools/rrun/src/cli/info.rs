@@ -71,7 +71,10 @@ pub fn info(containers: &Containers) -> Result {
         ("Instance", containers.roots.instance.name()),
         ("Default Bridge", containers.roots.instance.bridge()),
     ];
-    for (name, value) in rows {
+    // Made with the first container on it.
+    let network = rbridge::network::Dir::new(&containers.roots, rbridge::network::DEFAULT).read();
+    let subnet = network.map(|network| ("Default Subnet", network.subnet().to_string()));
+    for (name, value) in rows.into_iter().chain(subnet) {
         let _ = writeln!(text, "{name}: {value}");
     }
     emit(&text)?;

@@ -1,0 +1,125 @@
+//! What `rrun` tells of containers: ps, logs, inspect, port, info, doctor and bundle.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+mod host;
+
+use host::Host;
+
+#[test]
+fn ps_in_the_shape_that_is_asked_for() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web -p 8080:80 -l tier=front tools sleep 1000");
+    assert_eq!(
+        host.code("rrun run --name done -l tier=back tools sh -c 'exit 3'"),
+        3
+    );
+    host.ok("rrun create --name new tools sh");
+    let names = |flags: &str| host.ok(&format!("rrun ps {flags} --format '{{{{.Names}}}}'"));
+    assert_eq!(names(""), "web\n");
+    assert_eq!(names("-a"), "new\ndone\nweb\n");
+    assert_eq!(names("-n 2"), "new\ndone\n");
+    assert_eq!(names("-f status=exited -f status=created"), "new\ndone\n");
+    assert_eq!(names("-a -f label=tier -f label=tier=back"), "done\n");
+    assert_eq!(names("-f exited=3"), "done\n");
+    assert_eq!(names("-a -f name=we -f status=exited"), "");
+    let table = host.ok(r"rrun ps -a --format 'table {{.Names}}\t{{.State}}\t{{.Ports}}'");
+    let expected = "NAMES   STATE     PORTS\nnew     created\ndone    exited\n\
+                    web     running   0.0.0.0:8080->80/tcp\n";
+    assert_eq!(table, expected);
+    let json = host.ok("rrun ps --format json");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["Networks"], "bridge");
+    let (code, _, said) = host.outcome("rrun ps --format '{{.Names'");
+    let why = "rrun: template parsing error: unclosed action in {{.Names}}\n";
+    assert_eq!((code, said.as_str()), (2, why));
+    assert_eq!(host.code("rrun ps -f colour=red"), 2);
+}
+
+#[test]
+fn inspect_answers_what_a_template_asks() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web -p 8080:80 -l a=b tools sleep 1000");
+    let ask = |template: &str| host.ok(&format!("rrun inspect -f '{template}' web"));
+    let ports =
+        "{{range $p, $at := .NetworkSettings.Ports}}{{$p}}={{(index $at 0).HostPort}}{{end}}";
+    assert_eq!(ask(ports), "80/tcp=8080\n");
+    assert_eq!(ask("{{index .Config.Labels \"a\"}}"), "b\n");
+    let pid = ask("{{.State.Pid}}");
+    let ip = format!("nsenter -t {} -n ip -j link show eth0", pid.trim());
+    let links: serde_json::Value = serde_json::from_str(&host.ok(&ip)).unwrap();
+    let mac = links[0]["address"].as_str().unwrap();
+    assert_eq!(ask("{{.NetworkSettings.MacAddress}}").trim(), mac);
+    let (code, out, said) = host.outcome("rrun inspect -f '{{.Name}}' web nosuch");
+    assert_eq!((code, out.as_str()), (1, "/web\n"));
+    assert!(said.starts_with("rrun: inspecting \"nosuch\": no such container or image"));
+    assert_eq!(host.code("rrun inspect -f '{{frob}}' web"), 2);
+    assert_eq!(host.ok("rrun port web 80"), "0.0.0.0:8080\n");
+    assert_eq!(host.code("rrun port web 81"), 1);
+    assert!(host.ok("rrun info").contains("\n Running: 1\n"));
+}
+
+#[test]
+fn logs_of_a_time_and_to_the_end() {
+    let host = Host::new();
+    host.ok("rrun run -d --name talker tools sh -c 'echo one; sleep 2; echo two; sleep 1'");
+    host.until("rrun logs talker | grep one");
+    assert_eq!(host.ok("rrun logs --until 10m talker"), "");
+    assert_eq!(host.ok("rrun logs --since 10m talker"), "one\n");
+    assert_eq!(host.ok("rrun logs -f talker"), "one\ntwo\n");
+    let time = host.ok("rrun logs -t talker | tail -n 1 | cut -d' ' -f1");
+    let since = format!("rrun logs --since {} talker", time.trim());
+    assert_eq!(host.ok(&since), "two\n");
+    assert_eq!(host.ok("rrun logs --tail 1 talker"), "two\n");
+    assert_eq!(host.ok("rrun logs talker | head -n 1"), "one\n");
+    assert_eq!(host.code("rrun logs --since soon talker"), 2);
+}
+
+#[test]
+fn doctor_tries_and_leaves_nothing() {
+    let host = Host::new();
+    let state = "ip -br link; nft list ruleset; find /sys/fs/cgroup -name '*doctor*'; cut -d' ' -f5 \
+                 /proc/self/mountinfo; cat /proc/sys/net/ipv4/ip_forward; ls -A root run";
+    host.ok("rrun ps");
+    let before = host.ok(state);
+    let found = host.ok("rrun doctor --json");
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let found = found.as_array().unwrap();
+    let missing = found
+        .iter()
+        .filter(|one| one["essential"] == true && one["ok"] == false);
+    assert_eq!(missing.count(), 0);
+    assert_eq!(host.ok(state), before);
+
+    // Somebody else's chain that drops is named, with what lets us pass.
+    host.ok("nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'");
+    let row = host.ok("rrun doctor | grep FORWARD");
+    assert!(
+        row.starts_with("missing") && row.contains("FORWARD"),
+        "{row}"
+    );
+    // Where no directory can be made in the root, an overlay cannot be either, and that is exit 1.
+    let (code, out, _) = host.outcome(
+        "unshare -m sh -c 'mount --bind root root; mount -o remount,bind,ro root; rrun doctor'",
+    );
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("missing  overlay on BOXKIT_ROOT"), "{out}");
+}
+
+#[test]
+fn a_bundle_runs_under_another_runtime() {
+    let host = Host::new();
+    host.ok("rrun create --name box --network none tools sh -c 'echo from the bundle; touch /new'");
+    host.ok("rrun bundle box here");
+    let config = host.ok("cat here/config.json");
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["root"]["path"], "rootfs");
+    assert!(host.path().join("here/rootfs/bin/sh").exists());
+    host.ok("rrun bundle --umount box here");
+    assert!(!host.path().join("here/rootfs/bin/sh").exists());
+    assert_eq!(host.code("rrun bundle --umount box here"), 1);
+    host.ok("rrun run -d --name busy tools sleep 1000");
+    let (code, _, said) = host.outcome("rrun bundle busy there");
+    let why = "rrun: bundling container \"busy\": it is running\nhint: rrun stop busy first\n";
+    assert_eq!((code, said.as_str()), (1, why));
+}

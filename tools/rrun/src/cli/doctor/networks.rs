@@ -1,0 +1,73 @@
+//! What networks need, tried in a network namespace that is thrown away; and who else filters on this host.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use kit_net::rtnetlink::{LinkBridge, LinkVeth};
+use kit_net::{Batch, NetError, Netlink, Nft};
+
+use super::{Finding, find, in_child};
+use crate::state::Containers;
+
+pub fn probe(containers: &Containers) -> Vec<Finding> {
+    let in_netns = |body: fn() -> bool| in_child(libc::CLONE_NEWNET, body);
+    let needed = "rrun run with a network, and -p";
+    let mut found = vec![
+        find(
+            "veth and bridge",
+            in_netns(|| cable().is_ok()),
+            needed,
+            "modprobe veth bridge; or --net none, --net host",
+        ),
+        find(
+            "nftables",
+            in_netns(|| table().is_ok()),
+            needed,
+            "modprobe nf_tables nft_chain_nat nft_masq; or --net none",
+        ),
+        find(
+            "IPv4 forwarding that can be set",
+            in_netns(|| forward().is_ok()),
+            needed,
+            "a /proc/sys that can be written; or --net none, --net host",
+        ),
+    ];
+    let bridge = containers.roots.instance.bridge();
+    let blockers = Nft::open()
+        .map_err(rbridge::BridgeError::from)
+        .and_then(|nft| rbridge::forward_blockers(&nft, &bridge));
+    // Without nftables nobody drops by it; that row is above.
+    let blocker = blockers.unwrap_or_default().into_iter().next();
+    let way_out = blocker.as_ref().map(|blocker| blocker.command.clone());
+    found.push(find(
+        "no foreign FORWARD chain that drops",
+        blocker.is_none(),
+        "the way out of the bridge, and -p",
+        way_out.unwrap_or_default(),
+    ));
+    found
+}
+
+fn cable() -> Result<(), NetError> {
+    let nl = Netlink::open()?;
+    nl.add_link(LinkBridge::new("br0").build())?;
+    nl.add_link(LinkVeth::new("a0", "b0").build())
+}
+
+fn table() -> Result<(), NetError> {
+    let nft = Nft::open()?;
+    let mut batch = Batch::new();
+    batch.create_table(&kit_net::nft::Table::new(
+        kit_net::nft::Family::Ip,
+        "doctor",
+    ));
+    nft.commit(batch)
+}
+
+/// /proc/sys/net is that of whoever opens it, so this is the child's own.
+fn forward() -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .open("/proc/sys/net/ipv4/ip_forward")?;
+    file.write_all(b"1")
+}
