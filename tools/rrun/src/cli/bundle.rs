@@ -9,6 +9,7 @@ use kit_plan::{
 };
 use oci_spec::runtime::Spec;
 use rmount::overlay::{Overlay, OverlayOptions, Upper};
+use rustix::io::Errno;
 
 use super::fault;
 use crate::state::{Containers, Lock, write_atomic};
@@ -213,7 +214,16 @@ impl Step for Unmount {
 
     fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
         let gone = rustix::mount::unmount(&self.at, rustix::mount::UnmountFlags::NOFOLLOW);
-        gone.map_err(|e| StepError::new(format!("unmounting {:?}", self.at), e))?;
+        gone.map_err(|errno| {
+            let doing = format!("unmounting {:?}", self.at);
+            match errno {
+                // What the kernel says of a directory that is no mount point.
+                Errno::INVAL => StepError::new(doing, "nothing is mounted there"),
+                Errno::BUSY => StepError::new(doing, errno)
+                    .hint("something still runs in it: fuser -vm names it"),
+                _ => StepError::new(doing, errno),
+            }
+        })?;
         Ok(Done::nothing())
     }
 }
