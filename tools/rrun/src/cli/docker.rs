@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use serde_json::{Map, Value, json};
 
-use super::ps::word;
+use super::ps::{exit_code, word};
 use crate::state::{Container, Containers, Net, RunState, StateError};
 
 /// The object of one container.
@@ -69,7 +69,7 @@ fn state_of(state: &RunState) -> Value {
         "OOMKilled": state.oom_killed,
         "Dead": false,
         "Pid": state.process.as_ref().filter(|_| state.is_running()).map_or(0, |process| process.pid),
-        "ExitCode": state.exit_code,
+        "ExitCode": exit_code(state),
         "Error": state.error,
         "StartedAt": time(&state.started_at),
         "FinishedAt": time(&state.finished_at),

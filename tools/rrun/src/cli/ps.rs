@@ -296,9 +296,9 @@ fn object(entry: &Entry, row: &[String; 7]) -> Value {
 }
 
 /// 255 for one that nobody saw end.
-fn exit_code(state: &RunState) -> i32 {
+pub fn exit_code(state: &RunState) -> i32 {
     match state.status {
-        Status::Running | Status::Paused => 255,
+        Status::Running | Status::Paused if !state.is_running() => 255,
         _ => state.exit_code,
     }
 }
@@ -360,5 +360,28 @@ fn matches(entry: &Entry, filter: &str) -> bool {
         }),
         "exited" => word(state) == "exited" && exit_code(state).to_string() == value,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_nobody_saw_end() {
+        // Its file says that it runs, and there is no such process.
+        let state = RunState {
+            status: Status::Running,
+            ..RunState::default()
+        };
+        let seen = (word(&state), exit_code(&state), status(&state));
+        assert_eq!(seen, ("exited", 255, "Exited (255)".to_owned()));
+    }
+
+    #[test]
+    fn a_table_is_aligned_and_cannot_steer_the_terminal() {
+        let rows = [["A", "NAMES"], ["é1", "\u{1b}[2J"], ["", "x"]];
+        let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
+        assert_eq!(table(&rows), "A    NAMES\né1   \\u{1b}[2J\n     x\n");
     }
 }
