@@ -579,7 +579,6 @@ fn the_steps_of_a_runtime_plug_a_container_into_a_bridge() {
             name: "eth0".to_owned(),
             addrs: vec!["10.9.0.2/24".parse().unwrap()],
             gateways: vec!["10.9.0.1".parse().unwrap()],
-            in_child: false,
         });
         let script = plan.script().unwrap();
         let create = format!(

@@ -32,7 +32,6 @@ impl Wanted {
             name: self.link.name.clone(),
             addrs: self.addrs.clone(),
             gateways: self.gateways.clone(),
-            in_child: false,
         }
     }
 

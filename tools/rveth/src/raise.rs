@@ -18,8 +18,6 @@ pub struct Raise {
     pub name: String,
     pub addrs: Vec<Cidr>,
     pub gateways: Vec<IpAddr>,
-    /// Done by the plan's child, in its own namespace: then `at` is [`At::Own`].
-    pub in_child: bool,
 }
 
 impl Raise {
@@ -64,8 +62,7 @@ impl Step for Raise {
                 self.name
             ),
         };
-        let meta = Meta::new("link.raise", why, Shell::Exact(lines));
-        if self.in_child { meta.in_child() } else { meta }
+        Meta::new("link.raise", why, Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -74,7 +71,7 @@ impl Step for Raise {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let acted = match self.at {
-            At::Own if !self.in_child => {
+            At::Own => {
                 let nl = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
                 self.act(nl)
             }

@@ -1,27 +1,31 @@
 //! The child's half of a plan: it runs its own steps one by one, each after a byte from the parent, and says
-//! of each what it came to. The end of file on the go-pipe, when the parent has died, makes it exit.
+//! of each what it came to. The parent may do steps of its own meanwhile. The end of file on the go-pipe, when the parent has died, makes it exit.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Done, Side, Step, StepError};
+use crate::{Context, Done, Side, StepError};
 
-/// The parent's view of the child: it has a child-side step done.
+/// The parent's view of the child.
 pub trait Child {
-    /// Has step `index` done and returns what it came to. `ahead` more child-side steps follow it directly
-    /// and may run on without being asked; `last` says that the step replaces the child's program, so that
-    /// silence is success.
-    fn step(&mut self, index: usize, ahead: usize, last: bool) -> Result<Done, StepError>;
+    /// Lets it do its next `steps` steps, and does not wait.
+    fn let_go(&mut self, steps: usize);
+
+    /// What step `index` came to and how long it took; waits for it. `last` says that the step replaces the
+    /// child's program, so that silence is success.
+    fn hear(&mut self, index: usize, last: bool) -> (Result<Done, StepError>, Duration);
 }
 
 /// What the child says of a step: `{step, errno, detail}` in words.
 #[derive(Serialize, Deserialize)]
 struct Report {
     step: usize,
+    usec: u64,
     note: Option<String>,
     error: Option<Failure>,
 }
@@ -37,8 +41,6 @@ struct Failure {
 pub struct Relay {
     go: File,
     results: BufReader<File>,
-    /// Steps that were let go already.
-    let_go: usize,
 }
 
 /// The child's end.
@@ -57,7 +59,6 @@ pub fn relay() -> Result<(Relay, ChildEnd), StepError> {
     let parent = Relay {
         go: go_in.into(),
         results: BufReader::new(results_out.into()),
-        let_go: 0,
     };
     Ok((
         parent,
@@ -69,45 +70,62 @@ pub fn relay() -> Result<(Relay, ChildEnd), StepError> {
 }
 
 impl Child for Relay {
-    fn step(&mut self, index: usize, ahead: usize, last: bool) -> Result<Done, StepError> {
-        if self.let_go == 0 {
-            self.let_go = 1 + ahead;
-            // A dead child is found out below, by the end of its results.
-            let _ = self.go.write_all(&vec![b'g'; self.let_go]);
+    fn let_go(&mut self, steps: usize) {
+        // A dead child is found out by the end of its results.
+        let _ = self.go.write_all(&vec![b'g'; steps]);
+    }
+
+    fn hear(&mut self, index: usize, last: bool) -> (Result<Done, StepError>, Duration) {
+        let begun = Instant::now();
+        match self.report(index) {
+            Ok(Some(report)) => (report.came_to(), Duration::from_micros(report.usec)),
+            Ok(None) if last => (Ok(Done::nothing()), begun.elapsed()),
+            Ok(None) => (
+                Err(lost("it ended before its steps were done")),
+                begun.elapsed(),
+            ),
+            Err(error) => (Err(error), begun.elapsed()),
         }
-        self.let_go -= 1;
+    }
+}
+
+impl Relay {
+    /// `None` at the end of all reports.
+    fn report(&mut self, index: usize) -> Result<Option<Report>, StepError> {
         let mut line = String::new();
-        let read = self.results.read_line(&mut line);
-        read.map_err(|e| StepError::new("hearing from the child", e))?;
+        self.results.read_line(&mut line).map_err(lost)?;
         if line.is_empty() {
-            return if last {
-                Ok(Done::nothing())
-            } else {
-                Err(StepError::new(
-                    "hearing from the child",
-                    "it ended before its steps were done",
-                ))
-            };
+            return Ok(None);
         }
-        let report: Report =
-            serde_json::from_str(&line).map_err(|e| StepError::new("hearing from the child", e))?;
-        match report.error {
-            _ if report.step != index => Err(StepError::new(
-                "hearing from the child",
-                format!("it reports step {} where {index} is due", report.step),
-            )),
-            None => Ok(Done {
+        let report: Report = serde_json::from_str(&line).map_err(lost)?;
+        if report.step == index {
+            Ok(Some(report))
+        } else {
+            Err(lost(format!(
+                "it reports step {} where {index} is due",
+                report.step
+            )))
+        }
+    }
+}
+
+fn lost(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
+    StepError::new("hearing from the child", why)
+}
+
+impl Report {
+    fn came_to(&self) -> Result<Done, StepError> {
+        let Some(failure) = &self.error else {
+            return Ok(Done {
                 made: Vec::new(),
-                note: report.note,
-            }),
-            Some(failure) => {
-                let error = StepError::whole(failure.text).exit(failure.exit);
-                Err(match failure.hint {
-                    Some(hint) => error.hint(hint),
-                    None => error,
-                })
-            }
-        }
+                note: self.note.clone(),
+            });
+        };
+        let error = StepError::whole(failure.text.clone()).exit(failure.exit);
+        Err(match &failure.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
     }
 }
 
@@ -121,15 +139,16 @@ impl ChildEnd {
         kit_sys::fds::close_all_but(&keep);
         let steps = cx.steps();
         for (index, step) in steps.iter().enumerate() {
-            if step.meta().side != Side::Child {
+            if step.side() != Side::Child {
                 continue;
             }
             if !self.wait() {
                 return 1;
             }
+            let begun = Instant::now();
             let outcome = step.apply(cx);
             let failed = outcome.is_err();
-            if !self.tell(index, outcome) || failed {
+            if !self.tell(index, outcome, begun.elapsed()) || failed {
                 return 1;
             }
         }
@@ -147,7 +166,7 @@ impl ChildEnd {
         }
     }
 
-    fn tell(&mut self, index: usize, outcome: Result<Done, StepError>) -> bool {
+    fn tell(&mut self, index: usize, outcome: Result<Done, StepError>, took: Duration) -> bool {
         let (note, error) = match outcome {
             Ok(done) => (done.note, None),
             Err(e) => (
@@ -161,6 +180,7 @@ impl ChildEnd {
         };
         let Ok(mut line) = serde_json::to_vec(&Report {
             step: index,
+            usec: took.as_micros() as u64,
             note,
             error,
         }) else {
@@ -174,11 +194,4 @@ impl ChildEnd {
     pub fn into_fds(self) -> (OwnedFd, OwnedFd) {
         (self.go.into(), self.results.into())
     }
-}
-
-/// How many child-side steps follow `index` directly, and whether `index` is the plan's last one.
-pub(crate) fn ahead(steps: &[Box<dyn Step>], index: usize) -> (usize, bool) {
-    let rest = steps[index + 1..].iter().map(|step| step.meta().side);
-    let ahead = rest.clone().take_while(|side| *side == Side::Child).count();
-    (ahead, !rest.into_iter().any(|side| side == Side::Child))
 }

@@ -3,21 +3,29 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::{Done, Meta, Record, Shell, StepError, UndoError, Undone, shell_text};
+use crate::{Done, Meta, Record, Shell, Step, StepError, UndoError, Undone, shell_text};
 
 /// A step as an observer sees it.
 pub struct StepView<'a> {
     /// From 1.
     pub number: usize,
     pub total: usize,
-    pub meta: &'a Meta,
+    pub step: &'a dyn Step,
+}
+
+impl StepView<'_> {
+    /// What it is: made when somebody asks, since most plans are not watched.
+    pub fn meta(&self) -> Meta {
+        self.step.meta()
+    }
 }
 
 /// What an observer wants next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Go {
     On,
-    /// Do not take this step: undo what was done, and say why.
+    /// Do not take this step: undo what was done, and say why. For a step of the child's it takes
+    /// [`Observer::lockstep`].
     Stop(String),
 }
 
@@ -34,7 +42,8 @@ pub trait Observer {
     ) {
     }
     fn undone(&mut self, _record: &Record, _came_to: Result<&Undone, &UndoError>) {}
-    /// Whether the child waits before each of its steps until `before` has returned, instead of running on.
+    /// Whether each step waits until `before` has returned and the step before it is done. Otherwise the child runs
+    /// ahead while the parent does its own steps, and is heard of in the plan's order.
     fn lockstep(&self) -> bool {
         false
     }
@@ -50,11 +59,12 @@ pub fn explain_text(
     came_to: Result<&Done, &StepError>,
     took: Duration,
 ) -> String {
-    let mut text = format!("{}/{} {}\n", step.number, step.total, step.meta.why);
-    for line in shell_text(&step.meta.shell).lines() {
+    let meta = step.meta();
+    let mut text = format!("{}/{} {}\n", step.number, step.total, meta.why);
+    for line in shell_text(&meta.shell).lines() {
         let _ = writeln!(text, "      {line}");
     }
-    if let Shell::None(reason) = &step.meta.shell {
+    if let Shell::None(reason) = &meta.shell {
         let _ = writeln!(text, "      (no command does this: {reason})");
     }
     let micros = took.as_micros();
@@ -74,11 +84,12 @@ pub fn trace_line(
     came_to: Result<&Done, &StepError>,
     took: Duration,
 ) -> String {
+    let meta = step.meta();
     let line = serde_json::json!({
         "step": step.number,
         "steps": step.total,
-        "id": step.meta.id,
-        "why": step.meta.why,
+        "id": meta.id,
+        "why": meta.why,
         "ok": came_to.is_ok(),
         "error": came_to.err().map(ToString::to_string),
         "note": came_to.ok().and_then(|done| done.note.as_deref()),

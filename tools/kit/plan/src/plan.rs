@@ -1,12 +1,13 @@
 //! A list of steps, and doing them.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::shell::Line;
 use crate::{
-    Context, Done, Go, Journal, JournalError, Observer, Side, SlotId, Step, StepError, StepView,
-    UndoError, Undoer,
+    Child, Context, Done, Go, Journal, JournalError, Observer, Side, SlotId, Step, StepError,
+    StepView, UndoError, Undoer,
 };
 
 /// What a verb will do.
@@ -128,8 +129,8 @@ impl Plan {
                 }
                 spawned |= matches!(line, Line::Spawn { .. });
             }
-            if meta.side == Side::Child && !spawned && matches!(meta.shell, crate::Shell::Exact(_))
-            {
+            let for_child = step.side() == Side::Child;
+            if for_child && !spawned && matches!(meta.shell, crate::Shell::Exact(_)) {
                 return Err(malformed(format!(
                     "step {number} is the child's, and there is none yet"
                 )));
@@ -138,9 +139,10 @@ impl Plan {
         Ok(())
     }
 
-    /// Does every step in order. On a failure, what was done is undone, last first, and everything that could
-    /// not be is in the error. The journal is committed at the end, and is the caller's to keep or discard;
-    /// after a clean rollback it is empty, and the caller's to discard.
+    /// Does every step in order; steps of the child's may still be running while the parent does those that come
+    /// after them (see [`Observer::lockstep`]). On a failure, what was done is undone, last first, and everything
+    /// that could not be is in the error. The journal is committed at the end, and is the caller's to keep or
+    /// discard; after a clean rollback it is empty, and the caller's to discard.
     pub fn apply(
         &self,
         cx: &mut Context,
@@ -149,82 +151,154 @@ impl Plan {
         watch: &mut dyn Observer,
     ) -> Result<(), PlanError> {
         cx.set_steps(Rc::clone(&self.steps));
-        for index in 0..self.steps.len() {
-            if let Err(failed) = self.step(index, cx, journal, watch) {
-                // The end of file on its go-pipe ends a waiting child even if the undo below cannot.
-                cx.child = None;
-                let left = journal.rollback(undoer, watch);
-                return Err(match failed {
-                    PlanError::Step { id, error, .. } => PlanError::Step { id, error, left },
-                    PlanError::Stopped { why, .. } => PlanError::Stopped { why, left },
-                    other => other,
-                });
-            }
+        if let Err(failed) = self.run(cx, journal, watch) {
+            // The end of file on its go-pipe ends a waiting child even if the undo below cannot.
+            cx.child = None;
+            let left = journal.rollback(undoer, watch);
+            return Err(match failed {
+                PlanError::Step { id, error, .. } => PlanError::Step { id, error, left },
+                PlanError::Stopped { why, .. } => PlanError::Stopped { why, left },
+                other => other,
+            });
         }
         journal.commit()?;
         Ok(())
     }
 
-    fn step(
+    fn run(
+        &self,
+        cx: &mut Context,
+        journal: &mut Journal,
+        watch: &mut dyn Observer,
+    ) -> Result<(), PlanError> {
+        let lockstep = watch.lockstep();
+        // Steps of the child's that were let go and not heard of yet.
+        let mut unheard = VecDeque::new();
+        for index in 0..self.steps.len() {
+            match self.side(index) {
+                Side::Child if lockstep => {
+                    self.before(index, watch)?;
+                    child(cx)?.let_go(1);
+                    self.hear(index, cx, watch)?;
+                }
+                Side::Child => {
+                    if index == 0 || self.side(index - 1) == Side::Parent {
+                        let rest = index..self.steps.len();
+                        let run = rest.take_while(|next| self.side(*next) == Side::Child);
+                        child(cx)?.let_go(run.count());
+                    }
+                    unheard.push_back(index);
+                }
+                Side::Parent => {
+                    let came_to = self.parent_step(index, cx, journal, watch);
+                    if came_to.is_err() {
+                        // What the child failed at came first, and may be why this one did.
+                        self.hear_all(&mut unheard, cx, watch)?;
+                    }
+                    came_to?;
+                }
+            }
+        }
+        self.hear_all(&mut unheard, cx, watch)
+    }
+
+    fn side(&self, index: usize) -> Side {
+        self.steps[index].side()
+    }
+
+    fn view(&self, index: usize) -> StepView<'_> {
+        StepView {
+            number: index + 1,
+            total: self.steps.len(),
+            step: &*self.steps[index],
+        }
+    }
+
+    fn before(&self, index: usize, watch: &mut dyn Observer) -> Result<(), PlanError> {
+        match watch.before(&self.view(index)) {
+            Go::On => Ok(()),
+            Go::Stop(why) => Err(PlanError::Stopped {
+                why,
+                left: Vec::new(),
+            }),
+        }
+    }
+
+    fn after(
+        &self,
+        index: usize,
+        came_to: Result<Done, StepError>,
+        took: Duration,
+        watch: &mut dyn Observer,
+    ) -> Result<(), PlanError> {
+        watch.after(&self.view(index), came_to.as_ref(), took);
+        came_to.map(drop).map_err(|error| PlanError::Step {
+            id: self.steps[index].meta().id,
+            error,
+            left: Vec::new(),
+        })
+    }
+
+    fn parent_step(
         &self,
         index: usize,
         cx: &mut Context,
         journal: &mut Journal,
         watch: &mut dyn Observer,
     ) -> Result<(), PlanError> {
-        let step = &self.steps[index];
-        let meta = step.meta();
-        let view = StepView {
-            number: index + 1,
-            total: self.steps.len(),
-            meta: &meta,
-        };
-        if let Go::Stop(why) = watch.before(&view) {
-            return Err(PlanError::Stopped {
-                why,
-                left: Vec::new(),
-            });
-        }
+        self.before(index, watch)?;
         let begun = Instant::now();
-        let outcome = if meta.side == Side::Child {
-            self.child_step(index, cx, watch.lockstep())
-        } else {
-            let intent = step.intent(&cx.slots);
-            let intends = !intent.is_empty();
-            if intends {
-                journal.intend(index, intent)?;
+        let step = &self.steps[index];
+        let intent = step.intent(&cx.slots);
+        let intends = !intent.is_empty();
+        if intends {
+            journal.intend(index, intent)?;
+        }
+        let came_to = step.apply(cx).and_then(|mut done| {
+            if intends || !done.made.is_empty() {
+                let made = std::mem::take(&mut done.made);
+                let noted = journal.done(index, made);
+                noted.map_err(StepError::whole)?;
             }
-            step.apply(cx).and_then(|mut done| {
-                if intends || !done.made.is_empty() {
-                    let made = std::mem::take(&mut done.made);
-                    let noted = journal.done(index, made);
-                    noted.map_err(StepError::whole)?;
-                }
-                Ok(done)
-            })
-        };
-        watch.after(&view, outcome.as_ref(), begun.elapsed());
-        outcome.map(drop).map_err(|error| PlanError::Step {
-            id: meta.id,
-            error,
-            left: Vec::new(),
-        })
+            Ok(done)
+        });
+        self.after(index, came_to, begun.elapsed(), watch)
     }
 
-    fn child_step(
+    fn hear_all(
+        &self,
+        unheard: &mut VecDeque<usize>,
+        cx: &mut Context,
+        watch: &mut dyn Observer,
+    ) -> Result<(), PlanError> {
+        while let Some(index) = unheard.pop_front() {
+            self.before(index, watch)?;
+            self.hear(index, cx, watch)?;
+        }
+        Ok(())
+    }
+
+    fn hear(
         &self,
         index: usize,
         cx: &mut Context,
-        lockstep: bool,
-    ) -> Result<Done, StepError> {
-        let (ahead, last) = crate::child::ahead(&self.steps, index);
-        match &mut cx.child {
-            Some(child) => child.step(index, if lockstep { 0 } else { ahead }, last),
-            None => Err(StepError::new(
-                "doing a step of the child's",
-                "no step has started one",
-            )),
-        }
+        watch: &mut dyn Observer,
+    ) -> Result<(), PlanError> {
+        let mut later = index + 1..self.steps.len();
+        let last = !later.any(|next| self.side(next) == Side::Child);
+        let (came_to, took) = child(cx)?.hear(index, last);
+        self.after(index, came_to, took, watch)
+    }
+}
+
+/// The child, which an earlier step has started; [`Plan::check`] sees to that.
+fn child(cx: &mut Context) -> Result<&mut dyn Child, PlanError> {
+    match &mut cx.child {
+        Some(child) => Ok(child.as_mut()),
+        None => Err(PlanError::Malformed {
+            command: "a step of the child's".to_owned(),
+            reason: "no step has started one".to_owned(),
+        }),
     }
 }
 

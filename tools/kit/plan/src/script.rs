@@ -74,7 +74,7 @@ impl Plan {
                 let _ = writeln!(text, "echo {reason} >&2");
                 text.push_str("[ \"${BOXKIT_PARTIAL:-}\" = 1 ] || exit 3\n");
             }
-            match meta.side {
+            match step.side() {
                 Side::Child => family.child.push_str(&text),
                 Side::Parent => {
                     family.parent.push_str(&text);

@@ -23,7 +23,6 @@ pub struct Meta {
     /// Why it is done, one line, for a learner.
     pub why: Cow<'static, str>,
     pub shell: Shell,
-    pub side: Side,
 }
 
 impl Meta {
@@ -32,14 +31,7 @@ impl Meta {
             id,
             why: why.into(),
             shell,
-            side: Side::Parent,
         }
-    }
-
-    #[must_use]
-    pub fn in_child(mut self) -> Self {
-        self.side = Side::Child;
-        self
     }
 }
 
@@ -71,8 +63,13 @@ impl Done {
 
 /// One thing that a plan does. Open: each tool brings its own.
 pub trait Step {
-    /// Pure: what it is.
+    /// Pure: what it is, for a reader. Nothing asks on the way of a plan that nobody watches.
     fn meta(&self) -> Meta;
+
+    /// Pure: who does it.
+    fn side(&self) -> Side {
+        Side::Parent
+    }
 
     /// Pure: what would undo it, journalled before it acts. It must be safe to undo even if the step never
     /// got as far: see the identities of [`Undo`].

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo};
 use rcgroup::{Group, Hierarchies, Mode};
 use rustix::thread::UnshareFlags;
 
@@ -93,7 +93,10 @@ impl Step for Join {
             "limited from its first moment on",
             Shell::Exact(Vec::new()),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

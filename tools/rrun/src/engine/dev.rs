@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -90,7 +90,11 @@ impl Step for MakeDevices {
         });
         let lines = nodes.chain(links).chain(more).collect();
         let why = "null, zero, random and a terminal; no disk and no memory of the host's";
-        Meta::new("dev.nodes", why, Shell::Exact(lines)).in_child()
+        Meta::new("dev.nodes", why, Shell::Exact(lines))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -169,7 +173,10 @@ impl Step for OpenTerminal {
             why,
             Shell::None("a shell cannot hold the other end of a terminal"),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 use rustix::fs::{FileType, fstatfs};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
@@ -41,7 +41,11 @@ impl Step for Mask {
         });
         let lines: Vec<Line> = hide.chain(freeze).collect();
         let why = "kernel memory, keys and switches in /proc and /sys that no namespace covers";
-        Meta::new("mount.mask", why, Shell::Exact(lines)).in_child()
+        Meta::new("mount.mask", why, Shell::Exact(lines))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -52,7 +52,7 @@ pub struct Setup {
     /// What the parent does before the child is cloned (cgroups), and after (network), by step.
     pub before: Vec<Box<dyn Step>>,
     pub after: Vec<Box<dyn Step>>,
-    /// What the child does first (joining cgroups and namespaces), and in its network namespace.
+    /// What the child does first (joining cgroups and namespaces), and last in its network namespace.
     pub child_first: Vec<Box<dyn Step>>,
     pub child_net: Vec<Box<dyn Step>>,
 }
@@ -73,7 +73,7 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
         join: setup.join,
         namespaces: namespaces(&setup.spec),
     });
-    for step in setup.after.into_iter().chain(setup.child_first) {
+    for step in setup.child_first {
         plan.push_boxed(step);
     }
     plan.push(rootfs::MakePrivate);
@@ -81,15 +81,17 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
         root: setup.root,
         at: at.clone(),
     });
-    for step in setup.child_net {
-        plan.push_boxed(step);
-    }
     inside(
         &mut plan,
         &setup.spec,
         &at,
         setup.tty.then_some(dev::OpenTerminal { size: setup.size }),
     );
+    // The parent plugs the network in while the child mounts; and the later the better, since the namespace of a
+    // container that has just ended may still be holding the kernel's one lock for all links.
+    for step in setup.after.into_iter().chain(setup.child_net) {
+        plan.push_boxed(step);
+    }
     let readonly = setup
         .spec
         .root()

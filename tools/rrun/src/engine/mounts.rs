@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
 use rustix::fs::{CWD, FileType};
@@ -154,7 +154,11 @@ impl Step for MountOne {
             };
             vec![run!["mkdir", "-p", &to], mount]
         };
-        Meta::new("mount.one", self.why(), Shell::Exact(lines)).in_child()
+        Meta::new("mount.one", self.why(), Shell::Exact(lines))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -1,7 +1,7 @@
 //! The container's host name, and its loopback. Child-side.
 
 use kit_net::Netlink;
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 
 use super::error::fail;
 
@@ -18,7 +18,10 @@ impl Step for SetHostname {
             "a name of its own, in its own UTS namespace",
             Shell::Exact(vec![line]),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -43,7 +46,10 @@ impl Step for RaiseLo {
             "its programs reach each other on 127.0.0.1",
             Shell::Exact(lines),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

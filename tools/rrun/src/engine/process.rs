@@ -4,7 +4,9 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use kit_plan::{Context, Done, Line, Meta, Program, Shell, Slots, Step, StepError, Undo, Value};
+use kit_plan::{
+    Context, Done, Line, Meta, Program, Shell, Side, Slots, Step, StepError, Undo, Value,
+};
 use oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, Process};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
@@ -43,7 +45,11 @@ impl Step for Become {
             "privileges given up, then the program itself: {}",
             argv.join(" ")
         );
-        Meta::new("program.exec", why, Shell::Exact(vec![Line::Exec(program)])).in_child()
+        Meta::new("program.exec", why, Shell::Exact(vec![Line::Exec(program)]))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, Value, cat, run};
+use kit_plan::{
+    Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, Value, cat, run,
+};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -44,7 +46,10 @@ impl Step for MakePrivate {
             "no mount made from here on reaches the host",
             Shell::Exact(vec![line]),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -89,7 +94,11 @@ impl Step for MountRoot {
                 run!["mount", "--rbind", dir, &self.at],
             ),
         };
-        Meta::new("root.mount", why, Shell::Exact(vec![line])).in_child()
+        Meta::new("root.mount", why, Shell::Exact(vec![line]))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -250,7 +259,10 @@ impl Step for Enter {
             "this root is /, and the host's files are out of reach",
             Shell::Exact(lines),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -1,7 +1,8 @@
 //! The child: clone3(2) into new namespaces. It waits for "go" and then runs the child-side steps.
 
 use kit_plan::{
-    Context, Done, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, Value, relay,
+    Context, Done, Line, Meta, ProcessId, Shell, Side, SlotId, Slots, Step, StepError, Undo, Value,
+    relay,
 };
 use rustix::io::Errno;
 
@@ -139,7 +140,10 @@ impl Step for Join {
             why,
             Shell::None("a shell cannot enter a namespace and go on"),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

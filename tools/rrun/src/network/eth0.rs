@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use kit_net::{Cidr, Netlink};
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, cat, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, cat, run};
 
 use super::ADDR;
 
@@ -38,7 +38,10 @@ impl Step for Configure {
             "an address, and the bridge as the way out",
             Shell::Exact(lines),
         )
-        .in_child()
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
