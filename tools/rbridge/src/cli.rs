@@ -25,7 +25,7 @@ const EXAMPLES: &str = "Examples:
   rbridge publish 8080:10.1.0.2:80       port 8080 of this host leads inside
   rbridge list -q | rbridge del -        all bridges go";
 
-/// What the verbs that change something share.
+// What the verbs that change something share.
 #[derive(clap::Args)]
 struct Common {
     #[command(flatten)]
@@ -42,6 +42,7 @@ enum Switch {
 }
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make bridges, each up
     Add {

@@ -24,6 +24,7 @@ const EXAMPLES: &str = "Examples:
   rcgroup del web";
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make cgroups, with limits
     Create {
@@ -83,7 +84,7 @@ enum Verb {
     },
 }
 
-/// docker's words.
+// docker's words.
 #[derive(Args)]
 struct LimitFlags {
     /// Memory, like 100m or 2g

@@ -22,6 +22,7 @@ const EXAMPLES: &str = "Examples:
   rnetns list -q | rnetns del -        all of them go";
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make namespaces, each with lo up
     Add {

@@ -35,6 +35,7 @@ const EXAMPLES: &str = "Examples:
   runpack images -q | runpack rmi -             all of them go";
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Load images from an archive, an OCI layout or standard input
     Load {

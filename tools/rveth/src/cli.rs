@@ -26,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   rveth list --netns blue -q | rveth del -                 all cables of blue go";
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make a cable with both its ends up, or a macvlan
     Add(Add),

@@ -13,7 +13,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::{Failure, Result, emit};
 
-/// The flags of every verb that changes something.
+// The flags of every verb that changes something.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Act {
     /// Print the shell script that would do the same, and change nothing

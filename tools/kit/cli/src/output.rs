@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{ClosedPipe, Result};
 
-/// How a verb that lists prints.
+// How a verb that lists prints.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Output {
     /// One JSON array

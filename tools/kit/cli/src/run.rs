@@ -16,7 +16,7 @@ const OURS: u8 = 125;
 /// a program: there, whatever of ours fails is exit 125, usage included, as with docker(1) and env(1).
 pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Result) -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let command = C::command();
+    let mut command = C::command();
     let tool = command.get_name().to_owned();
     let verb = argv
         .get(1)
@@ -25,7 +25,7 @@ pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Res
     let runs_program = programs.contains(&verb);
     let outcome = match verb {
         "completions" | "man" if argv.len() <= 3 => generate(command, &argv),
-        _ => match C::try_parse_from(&argv) {
+        _ => match parse(&mut command, &argv) {
             Ok(cli) => dispatch(cli),
             Err(error) => parse_error(&error, &tool, verb),
         },
@@ -45,6 +45,15 @@ pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Res
     } else {
         code
     })
+}
+
+/// As `try_parse_from`, which would build the whole command a second time.
+fn parse<C: Parser>(
+    command: &mut clap::Command,
+    argv: &[OsString],
+) -> std::result::Result<C, clap::Error> {
+    let mut matches = command.try_get_matches_from_mut(argv)?;
+    C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))
 }
 
 /// The error line: `tool: doing what to "object": reason`, and the hint.

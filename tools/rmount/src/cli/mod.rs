@@ -31,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   rmount list -q --under $PWD/root | tac | rmount umount -    all of them go";
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Stack directories as one tree
     Overlay(overlay::Overlay),
@@ -73,7 +74,7 @@ impl From<Kind> for list::Kind {
     }
 }
 
-/// Switches that every mount has.
+// Switches that every mount has.
 #[derive(Debug, Clone, Copy, Args)]
 #[allow(clippy::struct_excessive_bools)] // flags of a command line
 struct FlagArgs {

@@ -63,7 +63,8 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         }),
         options: OverlayOptions::default(),
     };
-    let spec = containers.spec(&container.id).map_err(fault)?;
+    let mut spec = containers.spec(&container.id).map_err(fault)?;
+    crate::engine::seccomp::write_out(&mut spec);
     let mut plan = Plan::new(format!(
         "rrun bundle {} {}",
         args.container,

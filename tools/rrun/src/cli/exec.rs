@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::fault;
 use crate::client::{DetachKeys, Raw, size};
 use crate::engine::exec::{Exec, Running, start};
+use crate::engine::seccomp::Filter;
 use crate::monitor;
 use crate::spec::env::parse_env;
 use crate::state::Containers;
@@ -78,15 +79,15 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         crate::spec::env::apply(&mut env, &change);
     }
     own.set_env(Some(env));
-    let linux = spec.linux().clone().unwrap_or_default();
+    let filter = if args.privileged {
+        None
+    } else {
+        Filter::of(&spec).map_err(Failure::new)?
+    };
     let exec = Exec {
         pid: process.pid,
         process: own,
-        seccomp: if args.privileged {
-            None
-        } else {
-            linux.seccomp().clone()
-        },
+        filter,
         user: args.user.clone().unwrap_or_else(|| container.user.clone()),
         cgroups: monitor::join_files(containers, &container),
         tty: args.tty,

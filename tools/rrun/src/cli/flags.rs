@@ -3,7 +3,7 @@
 use clap::{ArgAction, Args};
 use kit_cli::Act;
 
-/// docker's flags. Whatever follows IMAGE belongs to the program.
+// docker's flags. Whatever follows IMAGE belongs to the program.
 #[derive(Args)]
 pub struct Create {
     #[command(flatten)]

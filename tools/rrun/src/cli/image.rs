@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Parser;
 use kit_cli::{Failure, Result, emit};
 
-/// All that follows the verb, for the other parser.
+// All that follows the verb, for the other parser.
 #[derive(clap::Args)]
 pub struct Words {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

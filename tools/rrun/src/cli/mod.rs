@@ -46,6 +46,7 @@ const EXAMPLES: &str = "Examples:
   rrun rm -f $(rrun ps -aq)                    all of them go";
 
 #[derive(Subcommand)]
+#[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Create a container and run it
     Run(run::Args),

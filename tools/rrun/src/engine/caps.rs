@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use caps::{CapSet, Capability};
+use caps::Capability;
 use oci_spec::runtime::LinuxCapabilities;
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
+    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CapsError {
     #[error("{doing}: {source}")]
     Call { doing: &'static str, source: Errno },
-    #[error("setting {set} capabilities: {reason}")]
-    Set { set: &'static str, reason: String },
     #[error("giving capability \"{name}\": this kernel has no such capability")]
     Unknown { name: String },
 }
@@ -28,60 +31,60 @@ pub fn become_user(
 ) -> Result<(), CapsError> {
     let call = |doing| move |source| CapsError::Call { doing, source };
     // While CAP_SETPCAP is still there: nothing outside this set can be had again, not even by a set-uid file.
-    bound(&convert(wanted.bounding())?)?;
+    bound(bits(wanted.bounding())?).map_err(call("setting bounding capabilities"))?;
     let groups: Vec<Gid> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-    rustix::thread::set_thread_groups(&groups).map_err(call("setting supplementary groups"))?;
+    set_thread_groups(&groups).map_err(call("setting supplementary groups"))?;
     let gid = Gid::from_raw(gid);
-    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(call("setting the group"))?;
+    set_thread_res_gid(gid, gid, gid).map_err(call("setting the group"))?;
     // Changing from 0 to another user clears the permitted set otherwise.
-    rustix::thread::set_keep_capabilities(true).map_err(call("keeping capabilities"))?;
+    set_keep_capabilities(true).map_err(call("keeping capabilities"))?;
     let uid = Uid::from_raw(uid);
-    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(call("setting the user"))?;
-    rustix::thread::set_keep_capabilities(false).map_err(call("no longer keeping capabilities"))?;
-    let sets = [
-        // Inheritable before ambient, which must be a subset of it; permitted last, since it is the limit of all.
-        (CapSet::Inheritable, "inheritable", wanted.inheritable()),
-        (CapSet::Ambient, "ambient", wanted.ambient()),
-        (CapSet::Effective, "effective", wanted.effective()),
-        (CapSet::Permitted, "permitted", wanted.permitted()),
-    ];
-    for (set, name, wanted) in sets {
-        let mut wanted = convert(wanted)?;
-        if matches!(name, "effective" | "permitted") {
-            // What we do not have ourselves cannot be given: root in a sandbox may lack CAP_SYS_RESOURCE.
-            wanted.retain(|cap| caps::has_cap(None, CapSet::Permitted, *cap).unwrap_or(false));
-        }
-        let done = caps::set(None, set, &wanted);
-        done.map_err(|e| CapsError::Set {
-            set: name,
-            reason: e.to_string(),
-        })?;
+    set_thread_res_uid(uid, uid, uid).map_err(call("setting the user"))?;
+    set_keep_capabilities(false).map_err(call("no longer keeping capabilities"))?;
+    // What we do not have ourselves cannot be given: root in a sandbox may lack CAP_SYS_RESOURCE.
+    let ours = capabilities(None).map_err(call("reading our capabilities"))?;
+    let sets = CapabilitySets {
+        effective: bits(wanted.effective())? & ours.permitted,
+        permitted: bits(wanted.permitted())? & ours.permitted,
+        inheritable: bits(wanted.inheritable())?,
+    };
+    set_capabilities(None, sets).map_err(call("setting capabilities"))?;
+    // After the two that the ambient set must be a subset of.
+    clear_ambient_capability_set().map_err(call("clearing ambient capabilities"))?;
+    for cap in bits(wanted.ambient())?.iter() {
+        configure_capability_in_ambient_set(cap, true)
+            .map_err(call("setting ambient capabilities"))?;
     }
     Ok(())
 }
 
-fn bound(keep: &HashSet<Capability>) -> Result<(), CapsError> {
-    for cap in caps::runtime::thread_all_supported() {
-        if keep.contains(&cap) {
+fn bound(keep: CapabilitySet) -> Result<(), Errno> {
+    for number in 0..u64::BITS {
+        let cap = CapabilitySet::from_bits_retain(1 << number);
+        if keep.contains(cap) {
             continue;
         }
-        caps::drop(None, CapSet::Bounding, cap).map_err(|e| CapsError::Set {
-            set: "bounding",
-            reason: e.to_string(),
-        })?;
+        match remove_capability_from_bounding_set(cap) {
+            // The kernel's last one was before this (prctl(2)).
+            Err(Errno::INVAL) => break,
+            other => other?,
+        }
     }
     Ok(())
 }
 
-fn convert(wanted: &Wanted) -> Result<HashSet<Capability>, CapsError> {
-    let each = wanted.iter().flatten().map(|cap| {
+fn bits(wanted: &Wanted) -> Result<CapabilitySet, CapsError> {
+    let mut all = CapabilitySet::empty();
+    for cap in wanted.iter().flatten() {
         let name = cap.to_string();
         let name = if name.starts_with("CAP_") {
             name
         } else {
             format!("CAP_{name}")
         };
-        name.parse().map_err(|_| CapsError::Unknown { name })
-    });
-    each.collect()
+        let known: Result<Capability, _> = name.parse();
+        let cap = known.map_err(|_| CapsError::Unknown { name })?;
+        all |= CapabilitySet::from_bits_retain(1 << cap.index());
+    }
+    Ok(all)
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use kit_plan::{Context, Done, Mark, Step, StepError};
-use oci_spec::runtime::{LinuxSeccomp, Process};
+use oci_spec::runtime::Process;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::{
     LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
@@ -14,13 +14,14 @@ use rustix::thread::{
 use super::dev::{TERMINAL, receive, send};
 use super::error::fail;
 use super::process::{Become, STDIO};
+use super::seccomp::Filter;
 
 /// What to run, as config.json's `process` has it, and where.
 pub struct Exec {
     /// PID 1 of the container.
     pub pid: i32,
     pub process: Process,
-    pub seccomp: Option<LinuxSeccomp>,
+    pub filter: Option<Filter>,
     /// As given to `-u`.
     pub user: String,
     /// v1 `tasks` files of the container's cgroups, or a v2 `cgroup.procs`, from [`super::cgroup::join_files`].
@@ -174,7 +175,7 @@ fn run_steps(
     }
     let program = Become {
         process: exec.process.clone(),
-        seccomp: exec.seccomp.clone(),
+        filter: exec.filter.clone(),
         user: exec.user.clone(),
         init: false,
     };

@@ -91,10 +91,9 @@ fn refuse_ourselves(path: &Path) -> Result<(), NotRunnable> {
 }
 
 fn head(path: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Ok(file) = std::fs::File::open(path) {
-        let _ = file.take(4096).read_to_end(&mut bytes);
-    }
+    let mut bytes = vec![0; 4096];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut bytes));
+    bytes.truncate(read.unwrap_or(0));
     bytes
 }
 

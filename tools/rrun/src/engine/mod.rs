@@ -29,6 +29,7 @@ use oci_spec::runtime::{LinuxDeviceType, LinuxNamespaceType, Spec};
 
 pub use dev::{TERMINAL_TO, receive, send};
 pub use rootfs::Root;
+use seccomp::{Filter, SeccompError};
 pub use spawn::{PID, PIDFD};
 pub use stdio::{Fifo, Streams, fifo_path};
 
@@ -58,7 +59,8 @@ pub struct Setup {
 }
 
 /// The plan of one run.
-pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
+pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompError> {
+    let filter = Filter::of(&setup.spec)?;
     let mut plan = Plan::new(command);
     let at = setup.run_dir.join("root");
     for step in setup.before {
@@ -103,15 +105,14 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Plan {
         pid: PID,
         readonly,
     });
-    let linux = setup.spec.linux().clone().unwrap_or_default();
     let process = setup.spec.process().clone().unwrap_or_default();
     plan.push(process::Become {
         process,
-        seccomp: linux.seccomp().clone(),
+        filter,
         user: setup.user,
         init: setup.init,
     });
-    plan
+    Ok(plan)
 }
 
 /// The steps between the root's mount and the move into it.

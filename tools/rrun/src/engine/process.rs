@@ -7,15 +7,16 @@ use std::path::Path;
 use kit_plan::{
     Context, Done, Line, Meta, Program, Shell, Side, Slots, Step, StepError, Undo, Value,
 };
-use oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, Process};
+use oci_spec::runtime::{LinuxCapabilities, Process};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 
+use super::caps;
 use super::dev::TERMINAL;
 use super::error::fail;
 use super::find::{self, NotRunnable};
 use super::init;
-use super::{caps, seccomp};
+use super::seccomp::Filter;
 use crate::spec::user::{ResolvedUser, resolve_user};
 
 /// The container's standard streams, made by the parent.
@@ -24,7 +25,7 @@ pub const STDIO: [&str; 3] = ["stdin", "stdout", "stderr"];
 /// What the child becomes.
 pub struct Become {
     pub process: Process,
-    pub seccomp: Option<LinuxSeccomp>,
+    pub filter: Option<Filter>,
     /// As given to `-u`, to be looked up in the container's own files; empty takes config.json's numbers.
     pub user: String,
     /// This process stays as PID 1 and the program is its child: `--init`.
@@ -134,21 +135,19 @@ impl Become {
         let none = LinuxCapabilities::default();
         let wanted = self.process.capabilities().as_ref().unwrap_or(&none);
         if !locked {
-            self.filter(wanted)?;
+            self.load_filter()?;
         }
         caps::become_user(user.uid, user.gid, &user.groups, wanted).map_err(StepError::whole)?;
         if locked {
             rustix::thread::set_no_new_privs(true).map_err(fail("setting no_new_privs"))?;
-            self.filter(wanted)?;
+            self.load_filter()?;
         }
         Ok(())
     }
 
-    fn filter(&self, caps: &LinuxCapabilities) -> Result<(), StepError> {
-        let Some(profile) = &self.seccomp else {
-            return Ok(());
-        };
-        seccomp::load_profile(profile, caps).map_err(StepError::whole)
+    fn load_filter(&self) -> Result<(), StepError> {
+        let load = self.filter.as_ref().map_or(Ok(()), Filter::load);
+        load.map_err(StepError::whole)
     }
 
     fn exec(&self, user: &ResolvedUser) -> Result<Done, StepError> {

@@ -40,16 +40,18 @@ pub fn for_run(
     }
     let setup = setup(containers, container, spec, joined, size)?;
     cx.keep(Numbered(setup.1));
-    Ok(engine::plan(setup.0, command(container)))
+    engine_plan(setup.0, container)
 }
 
 /// What `--dry-run` prints: nothing is opened.
 pub fn plan(containers: &Containers, container: &Container, spec: Spec) -> Result<Plan, Failed> {
     let joined = joins(containers, container)?;
-    Ok(engine::plan(
-        setup(containers, container, spec, joined, None)?.0,
-        command(container),
-    ))
+    let setup = setup(containers, container, spec, joined, None)?.0;
+    engine_plan(setup, container)
+}
+
+fn engine_plan(setup: Setup, container: &Container) -> Result<Plan, Failed> {
+    engine::plan(setup, command(container)).map_err(|e| failed(&e, None, 125))
 }
 
 const NETNS: &str = "netns";

@@ -1,7 +1,7 @@
 //! A whole OCI runtime configuration from flags and an image's configuration. Pure: users are looked up, ports
 //! bound and files made by others, later.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
@@ -13,6 +13,7 @@ use oci_spec::runtime::{
 use super::SpecError;
 use super::env::{EnvChange, environment};
 use super::sizes::Ulimit;
+use crate::engine::seccomp;
 
 /// docker's default set (moby, `oci/caps/defaults.go`).
 const DEFAULT_CAPABILITIES: [Capability; 14] = [
@@ -75,7 +76,16 @@ pub struct Wanted {
     pub shares_net: bool,
     /// With the host itself: it keeps the host's name too.
     pub host_net: bool,
-    pub seccomp: Option<LinuxSeccomp>,
+    pub seccomp: Seccomp,
+}
+
+/// `--security-opt seccomp=…`.
+#[derive(Debug, Clone, Default)]
+pub enum Seccomp {
+    #[default]
+    Default,
+    Unconfined,
+    Profile(Box<LinuxSeccomp>),
 }
 
 /// What an image says of how it is run.
@@ -130,8 +140,16 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .masked_paths(paths(&MASKED))
         .readonly_paths(paths(&READONLY))
         .build()?;
-    if let (Some(profile), false) = (&wanted.seccomp, wanted.privileged) {
-        linux.set_seccomp(Some(profile.clone()));
+    let mut annotations = HashMap::new();
+    match &wanted.seccomp {
+        _ if wanted.privileged => {}
+        Seccomp::Unconfined => {}
+        Seccomp::Default => {
+            annotations.insert(seccomp::ANNOTATION.to_owned(), seccomp::DEFAULT.to_owned());
+        }
+        Seccomp::Profile(profile) => {
+            linux.set_seccomp(Some((**profile).clone()));
+        }
     }
     let mut mounts = default_mounts(wanted.privileged)?;
     mounts.extend(wanted.mounts.iter().cloned());
@@ -145,6 +163,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .process(process)
         .mounts(mounts)
         .linux(linux)
+        .annotations(annotations)
         .build()?;
     spec.set_hostname((!wanted.host_net).then(|| wanted.hostname.clone()));
     Ok(spec)

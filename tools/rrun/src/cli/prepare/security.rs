@@ -5,8 +5,8 @@ use oci_spec::runtime::Mount;
 
 use super::usage;
 use crate::cli::flags::Create;
-use crate::engine::seccomp::{default_profile, read_profile};
-use crate::spec::build::Wanted;
+use crate::engine::seccomp::read_profile;
+use crate::spec::build::{Seccomp, Wanted};
 use crate::spec::env::{parse_env, parse_env_file};
 use crate::spec::sizes::parse_ulimit;
 use crate::state::Net;
@@ -30,7 +30,7 @@ pub(super) fn wanted(
     }
     let ulimits: std::result::Result<Vec<_>, _> =
         flags.ulimit.iter().map(|text| parse_ulimit(text)).collect();
-    let (no_new_privileges, seccomp) = security(flags)?;
+    let (no_new_privileges, seccomp, profile) = security(flags)?;
     let mut wanted = Wanted {
         argv,
         env,
@@ -46,40 +46,40 @@ pub(super) fn wanted(
         ulimits: ulimits.map_err(usage)?,
         shares_net: matches!(net, Net::Host | Net::Container(_) | Net::Ns(_)),
         host_net: *net == Net::Host,
-        seccomp: None,
+        seccomp: Seccomp::Default,
     };
-    let caps = || crate::spec::build::capabilities(&wanted).map_err(usage);
-    wanted.seccomp = match seccomp {
-        Seccomp::Unconfined => None,
-        Seccomp::File(doing, text) => Some(
-            read_profile(&text, &caps()?)
-                .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?,
-        ),
-        Seccomp::Default => Some(default_profile(&caps()?)),
+    wanted.seccomp = match profile {
+        None => seccomp,
+        // Which of its rules count depends on the capabilities.
+        Some(Profile { doing, text }) => {
+            let caps = crate::spec::build::capabilities(&wanted).map_err(usage)?;
+            let profile = read_profile(&text, &caps)
+                .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
+            Seccomp::Profile(Box::new(profile))
+        }
     };
     Ok(wanted)
 }
 
-enum Seccomp {
-    Default,
-    Unconfined,
-    /// What is being read, and its text: which of its rules count depends on the capabilities.
-    File(String, Vec<u8>),
+/// A profile's text, and what is being read.
+struct Profile {
+    doing: String,
+    text: Vec<u8>,
 }
 
-fn security(flags: &Create) -> Result<(bool, Seccomp)> {
-    let (mut locked, mut seccomp) = (false, Seccomp::Default);
+fn security(flags: &Create) -> Result<(bool, Seccomp, Option<Profile>)> {
+    let (mut locked, mut seccomp, mut profile) = (false, Seccomp::Default, None);
     for option in &flags.security_opt {
         let (key, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
         match (key, value) {
             ("no-new-privileges", "" | "true") => locked = true,
             ("no-new-privileges", "false") => locked = false,
-            ("seccomp", "unconfined") => seccomp = Seccomp::Unconfined,
+            ("seccomp", "unconfined") => (seccomp, profile) = (Seccomp::Unconfined, None),
             ("seccomp", file) if !file.is_empty() => {
                 let doing = format!("reading seccomp profile {file:?}");
                 let text = std::fs::read(file)
                     .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
-                seccomp = Seccomp::File(doing, text);
+                profile = Some(Profile { doing, text });
             }
             _ => {
                 return Err(
@@ -91,5 +91,5 @@ fn security(flags: &Create) -> Result<(bool, Seccomp)> {
             }
         }
     }
-    Ok((locked, seccomp))
+    Ok((locked, seccomp, profile))
 }

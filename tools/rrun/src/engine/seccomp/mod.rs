@@ -14,7 +14,11 @@ mod syscalls_x86_64;
 #[cfg(test)]
 mod tests;
 
-use oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, LinuxSeccompFilterFlag as Flag};
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use kit_sys::seccomp::Instruction;
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag as Flag, Spec};
 use rustix::io::Errno;
 
 pub use default::default_profile;
@@ -34,11 +38,68 @@ pub enum SeccompError {
     Load(Errno),
 }
 
-/// Loads what config.json's `linux.seccomp` says, by seccomp(2), for the calling thread and all it will execute.
-/// Which capabilities the process has was decided into the profile when it was made.
-pub fn load_profile(profile: &LinuxSeccomp, _: &LinuxCapabilities) -> Result<(), SeccompError> {
-    let filter = compile::compile(profile)?;
-    kit_sys::seccomp::load(&filter, flags(profile)).map_err(SeccompError::Load)
+/// In config.json's annotations: the profile is the default one for the process's bounding set, and is not written
+/// out, since 300 names written, read and compiled at each start cost more than the start's mounts.
+pub const ANNOTATION: &str = "org.boxkit.seccomp";
+pub const DEFAULT: &str = "default";
+
+/// A profile compiled: made before the clone, loaded after it.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    code: Vec<Instruction>,
+    flags: u32,
+}
+
+impl Filter {
+    pub fn compile(profile: &LinuxSeccomp) -> Result<Self, SeccompError> {
+        Ok(Self {
+            code: compile::compile(profile)?,
+            flags: flags(profile),
+        })
+    }
+
+    /// What a configuration says; `None` for one without a filter.
+    pub fn of(spec: &Spec) -> Result<Option<Self>, SeccompError> {
+        profile_of(spec)
+            .map(|profile| Self::compile(&profile))
+            .transpose()
+    }
+
+    /// By seccomp(2), for the calling thread and all it will execute.
+    pub fn load(&self) -> Result<(), SeccompError> {
+        kit_sys::seccomp::load(&self.code, self.flags).map_err(SeccompError::Load)
+    }
+}
+
+/// A configuration's profile, written out.
+pub fn profile_of(spec: &Spec) -> Option<Cow<'_, LinuxSeccomp>> {
+    let named = spec
+        .annotations()
+        .as_ref()
+        .and_then(|all| all.get(ANNOTATION));
+    if named.is_some_and(|name| name == DEFAULT) {
+        let caps = spec
+            .process()
+            .as_ref()
+            .and_then(|process| process.capabilities().as_ref());
+        let none = HashSet::new();
+        let bounding = caps
+            .and_then(|caps| caps.bounding().as_ref())
+            .unwrap_or(&none);
+        return Some(Cow::Owned(default_profile(bounding)));
+    }
+    spec.linux().as_ref()?.seccomp().as_ref().map(Cow::Borrowed)
+}
+
+/// The same configuration for those who do not know the annotation.
+pub fn write_out(spec: &mut Spec) {
+    let profile = profile_of(spec).map(Cow::into_owned);
+    if let Some(annotations) = spec.annotations_mut() {
+        annotations.remove(ANNOTATION);
+    }
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_seccomp(profile);
+    }
 }
 
 /// SECCOMP_FILTER_FLAG_* of linux/seccomp.h. Where the profile is silent speculation stays as fast as it was, as

@@ -329,7 +329,9 @@ fn the_kernel_runs_the_default_profile() {
         let start = std::time::Instant::now();
         let code = compile(&profile).unwrap();
         let compiled = start.elapsed();
-        super::load_profile(&profile, &oci_spec::runtime::LinuxCapabilities::default()).unwrap();
+        super::Filter::compile(&profile)
+            .and_then(|filter| filter.load())
+            .unwrap();
         let total = start.elapsed();
         println!(
             "{} instructions: compiled in {compiled:?}; that, compiled again and loaded in {total:?}",
