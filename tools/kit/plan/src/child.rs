@@ -1,24 +1,31 @@
-//! The child's half of a plan: it runs its own steps one by one, each after a byte from the parent, and says
+//! The child's half of a plan: it runs its own steps one by one, each when the parent lets it, and says
 //! of each what it came to. The parent may do steps of its own meanwhile. The end of file on the go-pipe, when the parent has died, makes it exit.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Done, Side, StepError};
+use crate::{Context, Done, Side, Slots, StepError};
 
 /// The parent's view of the child.
 pub trait Child {
-    /// Lets it do its next `steps` steps, and does not wait.
-    fn let_go(&mut self, steps: usize);
+    /// Lets it do its next `steps` steps with what the slots hold by now, and does not wait.
+    fn let_go(&mut self, steps: usize, slots: &Slots);
 
     /// What step `index` came to and how long it took; waits for it. `last` says that the step replaces the
     /// child's program, so that silence is success.
     fn hear(&mut self, index: usize, last: bool) -> (Result<Done, StepError>, Duration);
+}
+
+/// What the parent says: how many steps, and the slots, some of them filled since the clone.
+#[derive(Serialize, Deserialize)]
+struct LetGo {
+    steps: usize,
+    slots: Slots,
 }
 
 /// What the child says of a step: `{step, errno, detail}` in words.
@@ -45,8 +52,10 @@ pub struct Relay {
 
 /// The child's end.
 pub struct ChildEnd {
-    go: File,
+    go: BufReader<File>,
     results: File,
+    /// How many more steps it may do.
+    let_go: usize,
 }
 
 /// Both ends, to be made before the clone; each process drops the other's.
@@ -63,16 +72,21 @@ pub fn relay() -> Result<(Relay, ChildEnd), StepError> {
     Ok((
         parent,
         ChildEnd {
-            go: go_out.into(),
+            go: BufReader::new(go_out.into()),
             results: results_in.into(),
+            let_go: 0,
         },
     ))
 }
 
 impl Child for Relay {
-    fn let_go(&mut self, steps: usize) {
+    fn let_go(&mut self, steps: usize, slots: &Slots) {
+        let slots = slots.clone();
         // A dead child is found out by the end of its results.
-        let _ = self.go.write_all(&vec![b'g'; steps]);
+        if let Ok(mut line) = serde_json::to_vec(&LetGo { steps, slots }) {
+            line.push(b'\n');
+            let _ = self.go.write_all(&line);
+        }
     }
 
     fn hear(&mut self, index: usize, last: bool) -> (Result<Done, StepError>, Duration) {
@@ -134,7 +148,7 @@ impl ChildEnd {
     /// return, when the last step has replaced this program.
     pub fn run(mut self, cx: &mut Context) -> i32 {
         let mut keep: Vec<_> = cx.fds().collect();
-        keep.extend([self.go.as_fd(), self.results.as_fd()]);
+        keep.extend([self.go.get_ref().as_fd(), self.results.as_fd()]);
         // The journal's lock and the monitor's sockets among others: a half-made child must hold nothing.
         kit_sys::fds::close_all_but(&keep);
         let steps = cx.steps();
@@ -142,7 +156,7 @@ impl ChildEnd {
             if step.side() != Side::Child {
                 continue;
             }
-            if !self.wait() {
+            if !self.wait(&mut cx.slots) {
                 return 1;
             }
             let begun = Instant::now();
@@ -156,14 +170,24 @@ impl ChildEnd {
     }
 
     /// Whether the parent says go on; not so when it is gone.
-    fn wait(&mut self) -> bool {
-        loop {
-            return match self.go.read(&mut [0]) {
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Ok(n) => n == 1,
-                Err(_) => false,
+    fn wait(&mut self, slots: &mut Slots) -> bool {
+        if self.let_go == 0 {
+            let mut line = String::new();
+            let heard = self
+                .go
+                .read_line(&mut line)
+                .map(|_| serde_json::from_str(&line));
+            let Ok(Ok(LetGo {
+                steps,
+                slots: filled,
+            })) = heard
+            else {
+                return false;
             };
+            (self.let_go, *slots) = (steps, filled);
         }
+        self.let_go -= 1;
+        true
     }
 
     fn tell(&mut self, index: usize, outcome: Result<Done, StepError>, took: Duration) -> bool {
@@ -188,10 +212,5 @@ impl ChildEnd {
         };
         line.push(b'\n');
         self.results.write_all(&line).is_ok()
-    }
-
-    /// The descriptors, for a clone whose body cannot own this value.
-    pub fn into_fds(self) -> (OwnedFd, OwnedFd) {
-        (self.go.into(), self.results.into())
     }
 }

@@ -178,14 +178,14 @@ impl Plan {
             match self.side(index) {
                 Side::Child if lockstep => {
                     self.before(index, watch)?;
-                    child(cx)?.let_go(1);
+                    let_go(cx, 1)?;
                     self.hear(index, cx, watch)?;
                 }
                 Side::Child => {
                     if index == 0 || self.side(index - 1) == Side::Parent {
                         let rest = index..self.steps.len();
                         let run = rest.take_while(|next| self.side(*next) == Side::Child);
-                        child(cx)?.let_go(run.count());
+                        let_go(cx, run.count())?;
                     }
                     unheard.push_back(index);
                 }
@@ -289,6 +289,12 @@ impl Plan {
         let (came_to, took) = child(cx)?.hear(index, last);
         self.after(index, came_to, took, watch)
     }
+}
+
+fn let_go(cx: &mut Context, steps: usize) -> Result<(), PlanError> {
+    let slots = cx.slots.clone();
+    child(cx)?.let_go(steps, &slots);
+    Ok(())
 }
 
 /// The child, which an earlier step has started; [`Plan::check`] sees to that.

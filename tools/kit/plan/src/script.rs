@@ -77,6 +77,7 @@ impl Plan {
             match step.side() {
                 Side::Child => family.child.push_str(&text),
                 Side::Parent => {
+                    family.pass_on(meta.shell.lines());
                     family.parent.push_str(&text);
                     family.undo(&step.intent(&Slots::default()));
                 }

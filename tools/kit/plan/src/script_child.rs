@@ -21,6 +21,8 @@ pub(crate) struct Family {
     outside: String,
     program: String,
     spawned: bool,
+    /// Slots that the parent fills after the clone: told with "go".
+    late: Vec<&'static str>,
     /// Last first: what the script's trap undoes.
     undo: Vec<String>,
 }
@@ -46,6 +48,17 @@ impl Family {
             Line::Exec(program) => self.exec(text, program),
             Line::Outside(_) => simple_line(&mut self.outside, line),
             other => simple_line(text, other),
+        }
+    }
+
+    /// Notes what the lines of a parent's step fill that the child, which is there already, may read.
+    pub fn pass_on(&mut self, lines: &[Line]) {
+        let filled = lines.iter().filter_map(|line| match line {
+            Line::Capture { slot, .. } | Line::Background { slot, .. } => Some(slot.0),
+            _ => None,
+        });
+        if self.spawned {
+            self.late.extend(filled);
         }
     }
 
@@ -99,6 +112,10 @@ impl Family {
         if !self.spawned {
             return format!("#!/bin/sh\n# {command}\nset -eu\n{}", self.parent);
         }
+        let tell = |slot: &&str| format!("printf '%s\\n' \"${slot}\" >&9\n");
+        let hear = |slot: &&str| format!("IFS= read -r {slot} <&6 || exit 125\nexport {slot}\n");
+        let told: String = self.late.iter().map(tell).collect();
+        let heard: String = self.late.iter().map(hear).collect();
         let between = if self.outside.is_empty() {
             String::new()
         } else {
@@ -112,9 +129,9 @@ impl Family {
             self.undo.concat(),
         );
         format!(
-            "#!/bin/sh\n# {command}\nset -eu\n{}{}export program\n{cleanup}{}{WAIT}{between}exec 8<&- 9>&-\n\
+            "#!/bin/sh\n# {command}\nset -eu\n{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n\
              code=0; wait \"$job\" || code=$?\njob=\n",
-            variable("child", &format!("{CHILD_HEAD}{}", self.child)),
+            variable("child", &format!("{CHILD_HEAD}{heard}{}", self.child)),
             variable("program", &self.program),
             self.parent,
         )

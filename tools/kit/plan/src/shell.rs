@@ -2,9 +2,12 @@
 //!
 //! Data only; [`crate::script`] prints it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 /// Names something that is known only as the plan runs, such as a PID: `$pid` in the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,17 +176,20 @@ impl Shell {
     }
 }
 
-/// What the slots hold so far.
-#[derive(Debug, Clone, Default)]
-pub struct Slots(BTreeMap<SlotId, OsString>);
+/// What the slots hold so far, by their names.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Slots(BTreeMap<Cow<'static, str>, Filled>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Filled(#[serde(with = "crate::os_text")] OsString);
 
 impl Slots {
     pub fn get(&self, id: SlotId) -> Option<&OsStr> {
-        self.0.get(&id).map(OsString::as_os_str)
+        self.0.get(id.0).map(|filled| filled.0.as_os_str())
     }
 
     /// Fills a slot; the last value wins, since a step that is applied again after an undo fills it anew.
     pub fn fill(&mut self, id: SlotId, value: impl Into<OsString>) {
-        self.0.insert(id, value.into());
+        self.0.insert(id.0.into(), Filled(value.into()));
     }
 }

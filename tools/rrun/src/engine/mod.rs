@@ -25,7 +25,7 @@ mod stdio;
 use std::path::PathBuf;
 
 use kit_plan::{Plan, Step};
-use oci_spec::runtime::{LinuxDeviceType, LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxDeviceType, LinuxNamespaceType, Mount, Spec};
 
 pub use dev::{TERMINAL_TO, receive, send};
 pub use rootfs::Root;
@@ -50,9 +50,11 @@ pub struct Setup {
     pub size: Option<(u16, u16)>,
     /// Files by which the script's child joins its cgroups.
     pub join: Vec<PathBuf>,
-    /// What the parent does before the child is cloned (cgroups), and after (network), by step.
+    /// What the parent does before the child is cloned (cgroups), and while it mounts (network), by step.
     pub before: Vec<Box<dyn Step>>,
-    pub after: Vec<Box<dyn Step>>,
+    pub meanwhile: Vec<Box<dyn Step>>,
+    /// What the parent's steps have made to be mounted: /etc/hosts and the like.
+    pub names: Vec<Mount>,
     /// What the child does first (joining cgroups and namespaces), and last in its network namespace.
     pub child_first: Vec<Box<dyn Step>>,
     pub child_net: Vec<Box<dyn Step>>,
@@ -91,7 +93,16 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
     );
     // The parent plugs the network in while the child mounts; and the later the better, since the namespace of a
     // container that has just ended may still be holding the kernel's one lock for all links.
-    for step in setup.after.into_iter().chain(setup.child_net) {
+    for step in setup.meanwhile {
+        plan.push_boxed(step);
+    }
+    for mount in setup.names {
+        plan.push(mounts::MountOne {
+            mount,
+            at: at.clone(),
+        });
+    }
+    for step in setup.child_net {
         plan.push_boxed(step);
     }
     let readonly = setup
@@ -156,10 +167,11 @@ fn inside(plan: &mut Plan, spec: &Spec, at: &std::path::Path, terminal: Option<d
 }
 
 fn has_new(spec: &Spec, kind: LinuxNamespaceType) -> bool {
-    let linux = spec.linux().clone().unwrap_or_default();
-    let namespaces = linux.namespaces().clone().unwrap_or_default();
+    let linux = spec.linux().as_ref();
+    let namespaces = linux.and_then(|linux| linux.namespaces().as_ref());
     namespaces
-        .iter()
+        .into_iter()
+        .flatten()
         .any(|namespace| namespace.typ() == kind && namespace.path().is_none())
 }
 

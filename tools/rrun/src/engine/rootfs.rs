@@ -30,6 +30,9 @@ pub enum Root {
         layers: Vec<PathBuf>,
         upper: PathBuf,
         work: PathBuf,
+        /// It goes with the container: nothing of it is synced, not even when it is unmounted (overlayfs.rst,
+        /// "Volatile mount").
+        volatile: bool,
     },
     /// A directory as it is.
     Dir(PathBuf),
@@ -76,6 +79,7 @@ impl Step for MountRoot {
                 layers,
                 upper,
                 work,
+                volatile,
             } => {
                 let mut options = OsString::from("lowerdir=");
                 options.push(lowers(layers));
@@ -83,6 +87,9 @@ impl Step for MountRoot {
                 options.push(escape(upper));
                 options.push(",workdir=");
                 options.push(escape(work));
+                if *volatile {
+                    options.push(",volatile");
+                }
                 let line = run!["mount", "-t", "overlay", "overlay", "-o", options, &self.at];
                 (
                     "the image's layers below, read-only and shared; this container's own on top",
@@ -111,7 +118,8 @@ impl Step for MountRoot {
                 layers,
                 upper,
                 work,
-            } => overlay(layers, upper, work, &self.at)?,
+                volatile,
+            } => overlay(layers, (upper, work), *volatile, &self.at)?,
             Root::Dir(dir) => {
                 let flags = OpenTreeFlags::OPEN_TREE_CLONE
                     | OpenTreeFlags::OPEN_TREE_CLOEXEC
@@ -135,7 +143,12 @@ fn attach(tree: &std::os::fd::OwnedFd, at: &Path) -> Result<(), Errno> {
     move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> Result<(), StepError> {
+fn overlay(
+    layers: &[PathBuf],
+    (upper, work): (&Path, &Path),
+    volatile: bool,
+    at: &Path,
+) -> Result<(), StepError> {
     let doing = || format!("mounting overlay root {at:?}");
     let lower = lowers(layers);
     if lower.len() + upper.as_os_str().len() + work.as_os_str().len() < PAGE - 64 {
@@ -144,6 +157,9 @@ fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> Result<(
         for (key, path) in [(",upperdir=", upper), (",workdir=", work)] {
             options.extend(key.as_bytes());
             options.extend(escape(path).as_encoded_bytes());
+        }
+        if volatile {
+            options.extend(b",volatile");
         }
         let options = std::ffi::CString::new(options).map_err(fail(doing()))?;
         let mounted = mount(
@@ -163,6 +179,9 @@ fn overlay(layers: &[PathBuf], upper: &Path, work: &Path, at: &Path) -> Result<(
         }
         fsconfig_set_string(&fs, "upperdir", upper)?;
         fsconfig_set_string(&fs, "workdir", work)?;
+        if volatile {
+            fsconfig_set_flag(&fs, "volatile")?;
+        }
         fsconfig_create(&fs)?;
         let tree = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
         attach(&tree, at)

@@ -3,13 +3,18 @@
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
 
 use super::serve::Monitor;
 use super::wire::{Event, Failed};
-use crate::state::{Container, Containers, Status, now};
+use crate::state::{Container, Containers, Net, Status, now};
 
 /// What an exit code that nobody saw is reported as.
 pub const UNKNOWN: i32 = 255;
+
+/// Longer than the kernel's grace periods last on a busy machine.
+const GRACE: Duration = Duration::from_millis(60);
 
 impl Monitor {
     pub(super) fn finish(mut self) -> i32 {
@@ -42,7 +47,7 @@ impl Monitor {
             None
         } else {
             let trash = self.containers.discard(&self.container).ok();
-            release(&self.containers, &self.container);
+            release(&self.containers, &self.container, trash.as_deref());
             trash
         };
         for client in &mut self.clients {
@@ -56,7 +61,11 @@ impl Monitor {
         if errors.is_empty() {
             let _ = self.journal.discard();
         }
-        // Closing an nftables socket right after a delete waits for the kernel; nobody waits for us any more.
+        // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
+        // meanwhile; nobody waits for this process any more, and it has nothing else.
+        if self.container.net == Net::Bridge {
+            std::thread::sleep(GRACE);
+        }
         drop(self.kept);
         drop(self.kernel);
         0
@@ -74,10 +83,11 @@ fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
 /// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.
 pub fn never_started(containers: &Containers, container: &Container, failed: &Failed) {
     if container.auto_remove {
-        if let Ok(trash) = containers.discard(container) {
+        let trash = containers.discard(container).ok();
+        release(containers, container, trash.as_deref());
+        if let Some(trash) = trash {
             let _ = std::fs::remove_dir_all(trash);
         }
-        release(containers, container);
         return;
     }
     if let Ok(mut state) = containers.state(&container.id) {
@@ -93,9 +103,13 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
 }
 
 /// What a container of `--rm` held: the pin on its image, its anonymous volumes.
-pub(crate) fn release(containers: &Containers, container: &Container) {
+pub(crate) fn release(containers: &Containers, container: &Container, trash: Option<&Path>) {
     if container.image.is_some() {
-        let _ = runpack::Store::open(&containers.roots.root).unpin(&container.id);
+        let store = runpack::Store::open(&containers.roots.root);
+        let _ = match trash {
+            Some(trash) => store.unpin_into(&container.id, trash),
+            None => store.unpin(&container.id),
+        };
     }
     for name in crate::volume::anonymous(container) {
         let _ = crate::volume::remove(&containers.roots, &name);

@@ -104,7 +104,7 @@ type Ready = (Setup, (Vec<Port>, Option<rbridge::Network>));
 fn setup(
     containers: &Containers,
     container: &Container,
-    mut spec: Spec,
+    spec: Spec,
     joined: Option<rnetns::Netns>,
     size: Option<(u16, u16)>,
 ) -> Result<Ready, Failed> {
@@ -117,6 +117,7 @@ fn setup(
                     layers: image.layers.clone(),
                     upper,
                     work,
+                    volatile: container.auto_remove,
                 },
                 true,
             )
@@ -129,7 +130,8 @@ fn setup(
     let cgroups = cgroups(containers, container)?;
     let ports = numbered(&container.ports)?;
     let mut network = None;
-    let (mut before, mut after, mut inside) = (cgroups.before, Vec::new(), Vec::new());
+    let (mut meanwhile, mut inside): (Vec<Box<dyn Step>>, _) = (Vec::new(), Vec::new());
+    let mut names = Vec::new();
     let mut child_first: Vec<Box<dyn Step>> = vec![Box::new(cgroup::Join { namespace: true })];
     let own_netns = !matches!(container.net, Net::Host | Net::Container(_) | Net::Ns(_));
     match joined {
@@ -144,19 +146,18 @@ fn setup(
     if container.net == Net::Bridge {
         let bridged = network::bridged(&containers.roots, container, &ports)
             .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
-        before.extend(bridged.before);
-        after.extend(bridged.after);
+        meanwhile.extend(bridged.outside);
         inside.extend(bridged.inside);
         network = Some(bridged.network);
     }
     if image {
         let hostname = spec.hostname().clone().unwrap_or_default();
-        let names = match &container.net {
+        let dir = match &container.net {
             Net::Container(other) => containers.dir(other),
             net => {
                 let addressed = *net == Net::Bridge;
                 let host_resolver = *net == Net::Host;
-                before.push(Box::new(network::WriteFiles {
+                meanwhile.push(Box::new(network::WriteFiles {
                     dir: dir.clone(),
                     hostname,
                     addressed,
@@ -165,9 +166,7 @@ fn setup(
                 dir.clone()
             }
         };
-        let mut mounts = spec.mounts().clone().unwrap_or_default();
-        mounts.extend(network::mounts(&names));
-        spec.set_mounts(Some(mounts));
+        names = network::mounts(&dir);
     }
     let setup = Setup {
         id: container.id.clone(),
@@ -180,8 +179,9 @@ fn setup(
         open_stdin: container.open_stdin,
         size,
         join: cgroups.join,
-        before,
-        after,
+        before: cgroups.before,
+        meanwhile,
+        names,
         child_first,
         child_net: inside,
     };

@@ -97,8 +97,8 @@ fn settle(containers: &Containers) {
         if let Ok(container) = containers.load(&id)
             && container.auto_remove
         {
-            let _ = containers.discard(&container);
-            super::end::release(containers, &container);
+            let trash = containers.discard(&container).ok();
+            super::end::release(containers, &container, trash.as_deref());
         }
     }
 }

@@ -31,10 +31,8 @@ const INSIDE: &str = "netns-inside";
 /// What a bridged container needs, by where it goes in the plan.
 pub struct Bridged {
     pub network: Network,
-    /// Before the clone: membership, address.
-    pub before: Vec<Box<dyn Step>>,
-    /// After it: the cable, the ports.
-    pub after: Vec<Box<dyn Step>>,
+    /// While the child mounts: membership, address, the cable, the ports.
+    pub outside: Vec<Box<dyn Step>>,
     /// In the container's network namespace.
     pub inside: Vec<Box<dyn Step>>,
 }
@@ -55,10 +53,10 @@ pub fn bridged(
     };
     let name = link_name(container);
     let plug = PlugIn(cable(roots, container, &network, name.clone()));
-    let mut after: Vec<Box<dyn Step>> = vec![Box::new(plug)];
+    let mut outside: Vec<Box<dyn Step>> = vec![Box::new(join), Box::new(lease), Box::new(plug)];
     // Where the kernel filters what bridges pass, a container meets its own published port only so.
     if rbridge::bridge::needs_hairpin(&Place::default()) {
-        after.push(Box::new(rbridge::bridge::Hairpin::new(
+        outside.push(Box::new(rbridge::bridge::Hairpin::new(
             Place::default(),
             &name,
         )));
@@ -77,9 +75,9 @@ pub fn bridged(
             },
         };
         // Bound before the element goes in: bind decides a race, and a conflict is real.
-        after.push(Box::new(Hold { host }));
+        outside.push(Box::new(Hold { host }));
         let to = (Target::Slot(ADDR), port.container_port);
-        after.push(Box::new(Publish::new(
+        outside.push(Box::new(Publish::new(
             &roots.instance,
             Place::default(),
             host,
@@ -91,10 +89,9 @@ pub fn bridged(
         gateway: network.gateway,
     })];
     Ok(Bridged {
-        before: vec![Box::new(join), Box::new(lease)],
-        after,
-        inside,
         network,
+        outside,
+        inside,
     })
 }
 

@@ -215,10 +215,14 @@ impl Containers {
 
     /// Frees a name, if it is that container's.
     pub fn free_name(&self, name: &str, id: &str) {
-        let path = self.names().join(name);
-        if std::fs::read_to_string(&path).is_ok_and(|holder| holder == id) {
-            let _ = std::fs::remove_file(path);
+        if self.has_name(name, id) {
+            let _ = std::fs::remove_file(self.names().join(name));
         }
+    }
+
+    fn has_name(&self, name: &str, id: &str) -> bool {
+        let holder = std::fs::read_to_string(self.names().join(name));
+        holder.is_ok_and(|holder| holder == id)
     }
 
     /// Frees the names whose container is gone and not being made; how many.
@@ -235,7 +239,8 @@ impl Containers {
             .count()
     }
 
-    /// Removes a container's directories by way of the trash: gone for everybody at once, deleted after.
+    /// Removes a container's directories and its name by way of the trash: gone for everybody at once, deleted after.
+    /// A rename takes microseconds; a deletion may wait for the disk, on a filesystem that discards.
     pub fn discard(&self, container: &Container) -> Result<PathBuf, StateError> {
         let trash = self.trash();
         let to = trash.join(&container.id);
@@ -246,8 +251,10 @@ impl Containers {
             source,
         };
         std::fs::create_dir_all(&trash).map_err(io)?;
-        self.free_name(&container.name, &container.id);
         std::fs::rename(&dir, &to).map_err(io)?;
+        if self.has_name(&container.name, &container.id) {
+            let _ = std::fs::rename(self.names().join(&container.name), to.join("name"));
+        }
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
         Ok(to)
     }

@@ -60,6 +60,14 @@ impl Store {
         }
     }
 
+    /// Ends a pin by moving its file into a directory that is to be deleted: nobody waits for the disk.
+    pub fn unpin_into(&self, owner: &str, trash: &std::path::Path) -> Result<(), StoreError> {
+        match std::fs::rename(self.pin_path(owner), trash.join("pin")) {
+            Ok(()) => Ok(()),
+            Err(_) => self.unpin(owner),
+        }
+    }
+
     /// All pins. One that does not parse was cut off by a crash: its owner is not committed either.
     pub fn pins(&self) -> Result<Vec<Pin>, StoreError> {
         let dir = self.dir.join("pins");
