@@ -61,6 +61,7 @@ impl Monitor {
         if errors.is_empty() {
             let _ = self.journal.discard();
         }
+        drop((self.lock, self.listener, self.streams, self.pidfd));
         // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
         // meanwhile; nobody waits for this process any more, and it has nothing else.
         if self.container.net == Net::Bridge {

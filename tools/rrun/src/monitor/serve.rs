@@ -31,8 +31,8 @@ pub struct Monitor {
     pub(super) is_parent: bool,
     /// What the plan kept: sockets, held ports.
     pub(super) kept: Context,
-    listener: UnixListener,
-    _lock: Lock,
+    pub(super) listener: UnixListener,
+    pub(super) lock: Lock,
 }
 
 impl Monitor {
@@ -169,7 +169,7 @@ impl Monitor {
             is_parent: true,
             kept: cx,
             listener,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -219,7 +219,7 @@ impl Monitor {
             is_parent: false,
             kept: Context::new(mark),
             listener,
-            _lock: lock,
+            lock,
         })
     }
 
