@@ -567,12 +567,15 @@ fn the_steps_of_a_runtime_plug_a_container_into_a_bridge() {
         let mut plan = Plan::new("run");
         plan.push(Cable {
             bridge: Some("bk9".to_owned()),
-            alias: Some("web".to_owned()),
             mark: Some(rveth::Mark { group, kept: true }),
             ..Cable::new(
                 End::new("bk123456789ab", At::Own),
                 End::new("eth0", at.clone()),
             )
+        });
+        plan.push(rveth::Label {
+            link: "bk123456789ab".to_owned(),
+            alias: "web".to_owned(),
         });
         plan.push(Raise {
             at,
@@ -582,10 +585,13 @@ fn the_steps_of_a_runtime_plug_a_container_into_a_bridge() {
         });
         let script = plan.script().unwrap();
         let create = format!(
-            "ip link add name bk123456789ab up master bk9 group {group} type veth peer name eth0 netns /run/netns/inside\n\
-             ip link set dev bk123456789ab alias web\n"
+            "ip link add name bk123456789ab up master bk9 group {group} type veth peer name eth0 netns /run/netns/inside\n"
         );
         assert!(script.contains(&create), "{script}");
+        assert!(
+            script.contains("ip link set dev bk123456789ab alias web\n"),
+            "{script}"
+        );
         assert!(
             script.contains("nsenter --net=/run/netns/inside ip addr add 10.9.0.2/24 dev eth0\n"),
             "{script}"

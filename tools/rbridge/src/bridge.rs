@@ -224,8 +224,8 @@ impl Step for Hairpin {
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let set = || -> Result<(), BridgeError> {
             let nl = self.place.netlink()?;
-            let port = nl.need_link(&self.link)?;
-            Ok(nl.set_link(LinkBridgePort::new(port.index).hairpin(true).build())?)
+            let port = nl.need_index(&self.link)?;
+            Ok(nl.set_link(LinkBridgePort::new(port).hairpin(true).build())?)
         };
         set()?;
         Ok(Done::nothing())

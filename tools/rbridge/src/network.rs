@@ -196,6 +196,9 @@ pub fn ensure(roots: &Roots, nft: &Nft) -> Result<Network, BridgeError> {
 /// Makes what is missing of a network, under its lock. The record comes first: it is what removes the rest.
 fn complete(roots: &Roots, dir: &Dir, nft: &Nft, network: &Network) -> Result<(), BridgeError> {
     let place = Place::default();
+    if is_complete(roots, dir, nft, network)? {
+        return Ok(());
+    }
     let group = roots.instance.link_group();
     let link = place.netlink()?.link(&network.bridge)?;
     if link.as_ref().is_some_and(|link| !is_ours(link, group)) {
@@ -230,6 +233,23 @@ fn complete(roots: &Roots, dir: &Dir, nft: &Nft, network: &Network) -> Result<()
     nat::add_bridge(nft, &table, &network.bridge)?;
     forward::hold(&place, nft, &network.bridge)?;
     place.write_sysctl(&localnet, "1")
+}
+
+/// Whether all of it is there; asked without the kernel's lock for links, since each start does.
+fn is_complete(
+    roots: &Roots,
+    dir: &Dir,
+    nft: &Nft,
+    network: &Network,
+) -> Result<bool, BridgeError> {
+    let place = Place::default();
+    // Only a local address can be bound.
+    let answers = || std::net::UdpSocket::bind((network.gateway, 0)).is_ok();
+    Ok(dir.read().as_ref() == Some(network)
+        && place.netlink()?.need_index(&network.bridge).is_ok()
+        && answers()
+        && nat::is_on(&roots.instance, nft, &network.bridge)?
+        && place.read_sysctl(&nat::route_localnet(&network.bridge))? == "1")
 }
 
 fn is_ours(link: &Link, group: u32) -> bool {

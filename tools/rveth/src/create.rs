@@ -99,8 +99,6 @@ pub struct Cable {
     pub b: End,
     /// A bridge, where `a` is, whose port `a` becomes.
     pub bridge: Option<String>,
-    /// Whom `a` belongs to, for people: shown by `ip link`.
-    pub alias: Option<String>,
     /// Without it an interrupted plan leaves the pair behind.
     pub mark: Option<Mark>,
 }
@@ -111,7 +109,6 @@ impl Cable {
             a,
             b,
             bridge: None,
-            alias: None,
             mark: None,
         }
     }
@@ -182,9 +179,6 @@ impl Cable {
         if let (Some(bridge), false) = (&self.bridge, self.a.at == At::Own) {
             set(words!["master", bridge]);
         }
-        if let Some(alias) = &self.alias {
-            set(words!["alias", alias]);
-        }
         lines
     }
 }
@@ -211,7 +205,7 @@ impl Step for Cable {
         let there = away.then(|| self.a.at.netlink(cx)).transpose()?;
         // The bridge's index is one of a's namespace, where the kernel looks it up.
         let bridge = match &self.bridge {
-            Some(name) => Some(ask(cx, there.as_ref(), |nl| nl.need_link(name))?.index),
+            Some(name) => Some(ask(cx, there.as_ref(), |nl| nl.need_index(name))?),
             None => None,
         };
         let (message, netns) = self.message(cx, bridge)?;
@@ -220,10 +214,7 @@ impl Step for Cable {
             return Err(self.refused(cx, error));
         }
         drop(netns);
-        let index = ask(cx, there.as_ref(), |nl| nl.need_link(&self.a.name))?.index;
-        if let Some(alias) = &self.alias {
-            ask(cx, there.as_ref(), |nl| nl.set_alias(index, alias))?;
-        }
+        let index = ask(cx, there.as_ref(), |nl| nl.need_index(&self.a.name))?;
         Ok(Done::made(link_undo(
             &self.a,
             self.mark,

@@ -91,6 +91,19 @@ impl Netlink {
         })
     }
 
+    /// The index of the link of that name, by SIOCGIFINDEX of netdevice(7): a lookup, where [`Netlink::need_link`]
+    /// waits for the kernel's one lock for all links, which a namespace that ends holds for milliseconds.
+    pub fn need_index(&self, name: &str) -> Result<u32, NetError> {
+        match rustix::net::netdevice::name_to_index(self.socket.fd(), name) {
+            Ok(index) => Ok(index),
+            Err(rustix::io::Errno::NODEV) => Err(NetError::NoLink {
+                name: name.to_owned(),
+            }),
+            // Not a name at all, or a kernel that does not answer: netlink says why.
+            Err(_) => Ok(self.need_link(name)?.index),
+        }
+    }
+
     fn get_link(&self, mut message: LinkMessage, doing: &str) -> Result<Option<Link>, NetError> {
         message.attributes.push(skip_stats());
         let absent = [Errno::ENODEV];

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NlaBuffer, NlasIterator};
 use netlink_packet_core::{
@@ -68,6 +69,10 @@ impl Socket {
             seq: Cell::new(1),
             buffer: RefCell::new(vec![0; BUFFER]),
         })
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
     }
 
     pub fn next_seq(&self) -> u32 {

@@ -6,6 +6,7 @@
 
 pub mod clone;
 pub mod fds;
+pub mod memory;
 pub mod mount;
 pub mod process;
 pub mod seccomp;

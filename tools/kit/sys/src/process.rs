@@ -1,6 +1,7 @@
 //! Who a process is, beyond its reusable number: PID, start time and boot ID. See proc(5).
 
 use std::io;
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
@@ -38,11 +39,15 @@ fn parse_start_time(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Names this boot of the kernel: `/proc/sys/kernel/random/boot_id`, without its newline.
+/// Names this boot of the kernel: `/proc/sys/kernel/random/boot_id`, without its newline. Read once: no process
+/// outlives it.
 pub fn boot_id() -> io::Result<String> {
-    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?
-        .trim_end()
-        .to_owned())
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(known) = BOOT.get() {
+        return Ok(known.clone());
+    }
+    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(BOOT.get_or_init(|| read.trim_end().to_owned()).clone())
 }
 
 #[cfg(test)]

@@ -220,11 +220,9 @@ fn pin(containers: &Containers, container: &Container) -> Result<()> {
         return Ok(());
     };
     let store = runpack::Store::open(&containers.roots.root);
-    let found = store
-        .resolve(&image.id)
-        .map_err(|e| Failure::new(&e).exit(125))?;
+    let id: runpack::ImageId = image.id.parse().map_err(|e| Failure::new(&e).exit(125))?;
     store
-        .pin(&found.id, &container.id)
+        .pin(&id, &container.id)
         .map_err(|e| Failure::new(&e).exit(125))?;
     Ok(())
 }

@@ -58,6 +58,8 @@ pub struct Setup {
     /// What the child does first (joining cgroups and namespaces), and last in its network namespace.
     pub child_first: Vec<Box<dyn Step>>,
     pub child_net: Vec<Box<dyn Step>>,
+    /// What the parent does while the program starts.
+    pub last: Vec<Box<dyn Step>>,
 }
 
 /// The plan of one run.
@@ -123,6 +125,9 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
         user: setup.user,
         init: setup.init,
     });
+    for step in setup.last {
+        plan.push_boxed(step);
+    }
     Ok(plan)
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use kit_plan::Observer;
 use rustix::fs::{Mode, OFlags};
 
+use super::early::Early;
 use super::serve::Monitor;
 use super::wire::{Event, Failed, Request};
 use super::{MonitorError, clients};
@@ -60,12 +61,13 @@ fn wait_for_go(
     mut socket: UnixStream,
     watch: Option<Box<dyn Observer>>,
 ) -> i32 {
+    let early = Early::look();
     let Ok(Some(Request::Go(go))) = Request::read(&mut socket) else {
         return 0;
     };
     let mut first = clients::Client::new(socket);
     first.attach(go.attach);
-    match Monitor::start(containers, &go, first, watch) {
+    match Monitor::start((containers, early), &go, first, watch) {
         Ok(monitor) => monitor.serve(),
         Err((mut client, failed)) => {
             client.send_now(&Event::Failed(failed));

@@ -5,7 +5,9 @@
 
 mod born;
 mod clients;
+mod early;
 mod end;
+mod idle;
 mod log;
 mod output;
 mod prepare;

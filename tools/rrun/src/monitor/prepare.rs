@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use kit_plan::{Context, Plan, ProcessId, Step};
 use oci_spec::runtime::Spec;
-use rcgroup::Hierarchies;
+use rcgroup::{Hierarchies, Mode};
 
 use super::born::failed;
+use super::early::Early;
 use super::wire::Failed;
 use crate::engine::{self, Root, Setup, cgroup};
 use crate::network::{self, ADDR};
@@ -24,7 +25,7 @@ const CONTROLLERS: [&str; 1] = ["devices"];
 /// The plan of a run, with the descriptors that its steps need in `cx`.
 pub fn for_run(
     containers: &Containers,
-    container: &Container,
+    (container, early): (&Container, Early),
     size: Option<(u16, u16)>,
     cx: &mut Context,
 ) -> Result<Plan, Failed> {
@@ -38,7 +39,9 @@ pub fn for_run(
             .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
         cx.put_fd(NETNS, opened.into());
     }
-    let setup = setup(containers, container, spec, joined, size)?;
+    let cgroups = cgroups(containers, container, early.cgroups)?;
+    let mut setup = setup(containers, container, spec, joined, cgroups)?;
+    setup.0.size = size;
     cx.keep(Numbered(setup.1));
     engine_plan(setup.0, container)
 }
@@ -46,7 +49,8 @@ pub fn for_run(
 /// What `--dry-run` prints: nothing is opened.
 pub fn plan(containers: &Containers, container: &Container, spec: Spec) -> Result<Plan, Failed> {
     let joined = joins(containers, container)?;
-    let setup = setup(containers, container, spec, joined, None)?.0;
+    let cgroups = cgroups(containers, container, Hierarchies::detect())?;
+    let setup = setup(containers, container, spec, joined, cgroups)?.0;
     engine_plan(setup, container)
 }
 
@@ -106,7 +110,7 @@ fn setup(
     container: &Container,
     spec: Spec,
     joined: Option<rnetns::Netns>,
-    size: Option<(u16, u16)>,
+    cgroups: Cgroups,
 ) -> Result<Ready, Failed> {
     let dir = containers.dir(&container.id);
     let (root, image) = match (&container.image, &container.rootfs) {
@@ -127,11 +131,10 @@ fn setup(
             false,
         ),
     };
-    let cgroups = cgroups(containers, container)?;
     let ports = numbered(&container.ports)?;
     let mut network = None;
     let (mut meanwhile, mut inside): (Vec<Box<dyn Step>>, _) = (Vec::new(), Vec::new());
-    let mut names = Vec::new();
+    let (mut names, mut last) = (Vec::new(), Vec::new());
     let mut child_first: Vec<Box<dyn Step>> = vec![Box::new(cgroup::Join { namespace: true })];
     let own_netns = !matches!(container.net, Net::Host | Net::Container(_) | Net::Ns(_));
     match joined {
@@ -148,6 +151,7 @@ fn setup(
             .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
         meanwhile.extend(bridged.outside);
         inside.extend(bridged.inside);
+        last = bridged.last;
         network = Some(bridged.network);
     }
     if image {
@@ -177,13 +181,14 @@ fn setup(
         init: container.init,
         tty: container.tty,
         open_stdin: container.open_stdin,
-        size,
+        size: None,
         join: cgroups.join,
         before: cgroups.before,
         meanwhile,
         names,
         child_first,
         child_net: inside,
+        last,
     };
     Ok((setup, (ports, network)))
 }
@@ -208,9 +213,13 @@ pub fn join_files(containers: &Containers, container: &Container) -> Vec<PathBuf
     group.map_or_else(|_| Vec::new(), |group| cgroup::join_files(&host, &group))
 }
 
-fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Failed> {
+fn cgroups(
+    containers: &Containers,
+    container: &Container,
+    host: Result<Hierarchies, rcgroup::CgroupError>,
+) -> Result<Cgroups, Failed> {
     let wrong = |e: rcgroup::CgroupError| failed(&e, e.hint().as_deref(), 125);
-    let host = Hierarchies::detect().map_err(wrong)?;
+    let host = host.map_err(wrong)?;
     let name = cgroup_name(containers, container);
     let mut before: Vec<Box<dyn Step>> = Vec::new();
     let group = if container.cgroup.is_some() {
@@ -290,6 +299,10 @@ pub fn last_look(state: &mut RunState, container: &Container, containers: &Conta
     let Ok(host) = Hierarchies::detect() else {
         return;
     };
+    if host.mode != Mode::V2 && container.limits.memory_bytes.is_none() {
+        // It shares the memory cgroup of whoever started it.
+        return;
+    }
     let stats = rcgroup::stats::stats(&host, &cgroup_name(containers, container));
     state.oom_killed = stats.is_ok_and(|stats| stats.oom_kills.is_some_and(|kills| kills > 0));
 }

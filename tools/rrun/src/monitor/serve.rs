@@ -5,10 +5,12 @@ use std::os::unix::net::UnixListener;
 
 use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 
 use super::born::failed;
 use super::clients::Client;
+use super::early::Early;
+use super::idle::Idle;
 use super::log::Log;
 use super::output::Tell;
 use super::prepare;
@@ -31,6 +33,7 @@ pub struct Monitor {
     pub(super) is_parent: bool,
     /// What the plan kept: sockets, held ports.
     pub(super) kept: Context,
+    idle: Idle,
     pub(super) listener: UnixListener,
     pub(super) lock: Lock,
 }
@@ -38,12 +41,12 @@ pub struct Monitor {
 impl Monitor {
     /// Starts the container that `go` names. On a failure all is undone, and the client gets the reason.
     pub fn start(
-        containers: Containers,
+        on: (Containers, Early),
         go: &Go,
         mut client: Client,
         watch: Option<Box<dyn Observer>>,
     ) -> Result<Self, (Client, Failed)> {
-        match Self::try_start(containers, go, &mut client, watch) {
+        match Self::try_start(on, go, &mut client, watch) {
             Ok(mut monitor) => {
                 client.send(&Event::Started);
                 monitor.clients.push(client);
@@ -54,7 +57,7 @@ impl Monitor {
     }
 
     fn try_start(
-        containers: Containers,
+        (containers, early): (Containers, Early),
         go: &Go,
         client: &mut Client,
         watch: Option<Box<dyn Observer>>,
@@ -72,7 +75,7 @@ impl Monitor {
         let container = containers.load(&go.id).map_err(state_error)?;
         let started = Self::apply(
             &containers,
-            &container,
+            (&container, early),
             &mut Tell::new(client, go, watch),
             go.size,
         );
@@ -89,7 +92,7 @@ impl Monitor {
 
     fn apply(
         containers: &Containers,
-        container: &Container,
+        (container, early): (&Container, Early),
         watch: &mut Tell<'_>,
         size: Option<(u16, u16)>,
     ) -> Result<(Context, Journal, Kernel), Failed> {
@@ -100,7 +103,7 @@ impl Monitor {
             plan: container.id.clone(),
         };
         let mut cx = Context::new(mark.clone());
-        let plan = prepare::for_run(containers, container, size, &mut cx)?;
+        let plan = prepare::for_run(containers, (container, early), size, &mut cx)?;
         let header = Header::new(&mark, plan.command.clone()).map_err(|e| failed(&e, None, 125))?;
         let header = Header {
             container: Some(container.id.clone()),
@@ -168,6 +171,7 @@ impl Monitor {
             pidfd,
             is_parent: true,
             kept: cx,
+            idle: Idle::default(),
             listener,
             lock,
         })
@@ -218,6 +222,7 @@ impl Monitor {
             pidfd,
             is_parent: false,
             kept: Context::new(mark),
+            idle: Idle::default(),
             listener,
             lock,
         })
@@ -256,7 +261,7 @@ impl Monitor {
         if let Some(input) = self.streams.input().filter(|_| self.streams.has_input()) {
             fds.push(PollFd::new(input, PollFlags::OUT));
         }
-        if poll(&mut fds, None).is_err() {
+        if !self.idle.wait(&mut fds) {
             return false;
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();

@@ -35,6 +35,8 @@ pub struct Bridged {
     pub outside: Vec<Box<dyn Step>>,
     /// In the container's network namespace.
     pub inside: Vec<Box<dyn Step>>,
+    /// While the program starts: what nothing of its waits for.
+    pub last: Vec<Box<dyn Step>>,
 }
 
 /// The steps for a container on the default network, with `ports` that all have a number.
@@ -52,11 +54,15 @@ pub fn bridged(
         slot: ADDR,
     };
     let name = link_name(container);
-    let plug = PlugIn(cable(roots, container, &network, name.clone()));
+    let plug = PlugIn(cable(roots, &network, name.clone()));
     let mut outside: Vec<Box<dyn Step>> = vec![Box::new(join), Box::new(lease), Box::new(plug)];
+    let mut last: Vec<Box<dyn Step>> = vec![Box::new(rveth::Label {
+        link: name.clone(),
+        alias: container.name.clone(),
+    })];
     // Where the kernel filters what bridges pass, a container meets its own published port only so.
     if rbridge::bridge::needs_hairpin(&Place::default()) {
-        outside.push(Box::new(rbridge::bridge::Hairpin::new(
+        last.push(Box::new(rbridge::bridge::Hairpin::new(
             Place::default(),
             &name,
         )));
@@ -92,6 +98,7 @@ pub fn bridged(
         network,
         outside,
         inside,
+        last,
     })
 }
 
@@ -104,14 +111,13 @@ fn link_name(container: &Container) -> String {
     format!("bk{id}{:05x}", micros & 0xf_ffff)
 }
 
-fn cable(roots: &Roots, container: &Container, network: &Network, name: String) -> Cable {
+fn cable(roots: &Roots, network: &Network, name: String) -> Cable {
     let inside = At::Opened {
         fd: INSIDE,
         path: cat!["/proc/", PID, "/ns/net"],
     };
     Cable {
         bridge: Some(network.bridge.clone()),
-        alias: Some(container.name.clone()),
         mark: Some(Mark {
             group: roots.instance.link_group(),
             kept: true,

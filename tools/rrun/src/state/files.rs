@@ -220,6 +220,11 @@ impl Containers {
         }
     }
 
+    /// Whether nobody has taken a name yet.
+    pub fn is_free(&self, name: &str) -> bool {
+        !self.names().join(name).exists()
+    }
+
     fn has_name(&self, name: &str, id: &str) -> bool {
         let holder = std::fs::read_to_string(self.names().join(name));
         holder.is_ok_and(|holder| holder == id)

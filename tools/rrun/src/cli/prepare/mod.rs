@@ -129,7 +129,7 @@ fn name(flags: &Create, containers: &Containers) -> Result<String> {
     let seed = nanos.map_or(0, |t| t.as_nanos() as u64) ^ u64::from(std::process::id());
     let free = (0..10_000)
         .map(|attempt| generated_name(seed, attempt))
-        .find(|name| containers.resolve(name).is_err());
+        .find(|name| containers.is_free(name));
     Ok(free.unwrap_or_default())
 }
 

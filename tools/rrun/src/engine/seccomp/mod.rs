@@ -16,9 +16,10 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use kit_sys::seccomp::Instruction;
-use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompFilterFlag as Flag, Spec};
+use oci_spec::runtime::{Capability, LinuxSeccomp, LinuxSeccompFilterFlag as Flag, Spec};
 use rustix::io::Errno;
 
 pub use default::default_profile;
@@ -60,6 +61,12 @@ impl Filter {
 
     /// What a configuration says; `None` for one without a filter.
     pub fn of(spec: &Spec) -> Result<Option<Self>, SeccompError> {
+        if let (true, Some(bounding), Some((caps, filter))) =
+            (is_default(spec), bounding(spec), WARM.get())
+            && bounding == caps
+        {
+            return Ok(Some(filter.clone()));
+        }
         profile_of(spec)
             .map(|profile| Self::compile(&profile))
             .transpose()
@@ -71,22 +78,33 @@ impl Filter {
     }
 }
 
+/// The filter that most containers get, by their capabilities.
+static WARM: OnceLock<(HashSet<Capability>, Filter)> = OnceLock::new();
+
+/// Compiles the default filter for `caps` while there is time.
+pub(crate) fn warm(caps: HashSet<Capability>) {
+    if let Ok(filter) = Filter::compile(&default_profile(&caps)) {
+        let _ = WARM.set((caps, filter));
+    }
+}
+
+fn is_default(spec: &Spec) -> bool {
+    let annotations = spec.annotations().as_ref();
+    annotations
+        .and_then(|all| all.get(ANNOTATION))
+        .is_some_and(|name| name == DEFAULT)
+}
+
+fn bounding(spec: &Spec) -> Option<&HashSet<Capability>> {
+    let caps = spec.process().as_ref()?.capabilities().as_ref()?;
+    caps.bounding().as_ref()
+}
+
 /// A configuration's profile, written out.
 pub fn profile_of(spec: &Spec) -> Option<Cow<'_, LinuxSeccomp>> {
-    let named = spec
-        .annotations()
-        .as_ref()
-        .and_then(|all| all.get(ANNOTATION));
-    if named.is_some_and(|name| name == DEFAULT) {
-        let caps = spec
-            .process()
-            .as_ref()
-            .and_then(|process| process.capabilities().as_ref());
+    if is_default(spec) {
         let none = HashSet::new();
-        let bounding = caps
-            .and_then(|caps| caps.bounding().as_ref())
-            .unwrap_or(&none);
-        return Some(Cow::Owned(default_profile(bounding)));
+        return Some(Cow::Owned(default_profile(bounding(spec).unwrap_or(&none))));
     }
     spec.linux().as_ref()?.seccomp().as_ref().map(Cow::Borrowed)
 }

@@ -1,0 +1,36 @@
+//! A link's alias: whose it is, for people. See ip-link(8).
+
+use kit_net::Netlink;
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
+
+use crate::at::failed;
+
+/// Names a link of our own namespace for people. A step apart from the link's creation, where the kernel drops an alias
+/// without a word; and nothing waits for it.
+#[derive(Debug, Clone)]
+pub struct Label {
+    pub link: String,
+    pub alias: String,
+}
+
+impl Step for Label {
+    fn meta(&self) -> Meta {
+        let line = run!["ip", "link", "set", "dev", &self.link, "alias", &self.alias];
+        let why = "ip link shows people whose it is";
+        Meta::new("link.label", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // It goes with the link.
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let nl = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
+        let named = nl
+            .need_index(&self.link)
+            .and_then(|index| nl.set_alias(index, &self.alias));
+        named.map_err(|e| failed(e.into()))?;
+        Ok(Done::nothing())
+    }
+}
