@@ -82,6 +82,8 @@ fn host() -> Host {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let host = Host::new();
     host.ok("mount --make-rprivate /; mkdir data; rrun run --rm -p 8080:80 tools id; rrun gc");
+    // The kernel takes that container's cable away in its own time.
+    host.until("! ip -br link | grep -q '^bk[0-9a-f]*@'");
     host
 }
 

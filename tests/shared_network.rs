@@ -162,7 +162,7 @@ fn container(roots: &Roots) -> Plan {
     let (dir, owner) = (Dir::new(roots, "bridge"), "c0ffee".to_owned());
     let host = HostPort::parse("8080").unwrap();
     let mut plan = Plan::new("rrun run");
-    plan.push(Join::new(roots, &network, &owner).unwrap());
+    plan.push(Join::new(roots, &network, &owner));
     plan.push(AcquireLease {
         dir,
         network,

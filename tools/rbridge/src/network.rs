@@ -9,10 +9,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use kit_net::{Cidr, Link, Nft};
-use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::Roots;
 use serde::{Deserialize, Serialize};
 
-use crate::bridge::{AddAddr, Create, create};
+use crate::bridge::{Create, create};
 use crate::lock::Lock;
 use crate::{BridgeError, Place, forward, lease, nat, table};
 
@@ -89,7 +89,7 @@ impl Dir {
         self.0.join("cursor")
     }
 
-    fn record(&self) -> PathBuf {
+    pub(crate) fn record(&self) -> PathBuf {
         self.0.join("network.json")
     }
 
@@ -101,7 +101,7 @@ impl Dir {
         self.leases().join(addr.to_string())
     }
 
-    fn members(&self) -> PathBuf {
+    pub(crate) fn members(&self) -> PathBuf {
         self.0.join("members")
     }
 
@@ -124,7 +124,7 @@ impl Dir {
         serde_json::from_slice(&fs::read(self.record()).ok()?).ok()
     }
 
-    fn make(&self) -> Result<(), BridgeError> {
+    pub(crate) fn make(&self) -> Result<(), BridgeError> {
         let members = self.members();
         let made = fs::DirBuilder::new()
             .recursive(true)
@@ -194,7 +194,12 @@ pub fn ensure(roots: &Roots, nft: &Nft) -> Result<Network, BridgeError> {
 }
 
 /// Makes what is missing of a network, under its lock. The record comes first: it is what removes the rest.
-fn complete(roots: &Roots, dir: &Dir, nft: &Nft, network: &Network) -> Result<(), BridgeError> {
+pub(crate) fn complete(
+    roots: &Roots,
+    dir: &Dir,
+    nft: &Nft,
+    network: &Network,
+) -> Result<(), BridgeError> {
     let place = Place::default();
     if is_complete(roots, dir, nft, network)? {
         return Ok(());
@@ -289,103 +294,6 @@ fn lease_sweep(dir: &Dir) {
         if lease::is_stale(dir, &held) {
             let _ = fs::remove_file(dir.lease(addr));
         }
-    }
-}
-
-/// A step that makes sure of a network and makes `member` one of its users. The membership alone is undone.
-pub struct Join {
-    roots: Roots,
-    dir: Dir,
-    network: Network,
-    member: String,
-    lines: Vec<Line>,
-}
-
-impl Join {
-    /// `network` is what [`preview`] or [`ensure`] said.
-    pub fn new(roots: &Roots, network: &Network, member: &str) -> Result<Self, BridgeError> {
-        let dir = Dir::new(roots, &network.name);
-        let mut lines = missing_lines(roots, network)?;
-        lines.push(run!["mkdir", "-p", dir.members()]);
-        lines.push(Line::Write {
-            path: dir.record().into(),
-            // Strings and numbers only, which always serialize.
-            text: serde_json::to_string(network).unwrap_or_default().into(),
-        });
-        lines.push(run!["touch", dir.member(member)]);
-        Ok(Self {
-            roots: roots.clone(),
-            dir,
-            network: network.clone(),
-            member: member.to_owned(),
-            lines,
-        })
-    }
-}
-
-/// What the network still lacks, in sh.
-fn missing_lines(roots: &Roots, network: &Network) -> Result<Vec<Line>, BridgeError> {
-    let place = Place::default();
-    let mut plan = Plan::new("");
-    let (name, addr) = (network.bridge.clone(), network.gateway_cidr());
-    let index = place.netlink()?.link(&name)?.map(|link| link.index);
-    if index.is_none() {
-        plan.push(Create {
-            place: place.clone(),
-            name: name.clone(),
-            group: roots.instance.link_group(),
-        });
-    }
-    if index.and_then(|index| nat::gateway(&place, index)) != Some(addr) {
-        plan.push(AddAddr {
-            place: place.clone(),
-            name: name.clone(),
-            addr,
-        });
-    }
-    if index.is_none() || !nat::is_on(&roots.instance, &place.nft()?, &name)? {
-        nat::on_steps(&roots.instance, &place, &name)?
-            .into_iter()
-            .for_each(|step| plan.push_boxed(step));
-    }
-    Ok(plan
-        .steps()
-        .iter()
-        .flat_map(|step| step.meta().shell.lines().to_vec())
-        .collect())
-}
-
-impl Step for Join {
-    fn meta(&self) -> Meta {
-        let why = format!(
-            "network {}: a bridge with {} as its gateway",
-            self.network.name, self.network.gateway
-        );
-        Meta::new("network.join", why, Shell::Exact(self.lines.clone()))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        vec![Undo::unlink(self.dir.member(&self.member))]
-    }
-
-    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let doing = |e| BridgeError::io("joining", self.dir.member(&self.member))(e);
-        self.dir.make()?;
-        let _lock = Lock::wait(&self.dir.lock())?;
-        if self.dir.read().is_some_and(|now| now != self.network) {
-            return Err(StepError::new(
-                format!("joining network \"{}\"", self.network.name),
-                "it was made anew meanwhile",
-            )
-            .hint("try again"));
-        }
-        Place::default().with_nft(cx, |nft| {
-            complete(&self.roots, &self.dir, nft, &self.network)
-        })?;
-        fs::write(self.dir.member(&self.member), b"").map_err(doing)?;
-        Ok(Done::made(vec![
-            Undo::unlink(self.dir.member(&self.member)).identified(),
-        ]))
     }
 }
 

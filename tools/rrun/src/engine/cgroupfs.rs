@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use kit_plan::{Line, run};
 use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
@@ -18,14 +19,21 @@ use super::rootfs::new_filesystem;
 const PLACE: &str = "/sys/fs/cgroup";
 
 /// A hierarchy of the host's: its directory's name, and the options that name it to mount(2).
-struct Hierarchy {
+#[derive(Debug)]
+pub(crate) struct Hierarchy {
     name: String,
     kind: &'static str,
     options: Vec<String>,
 }
 
-/// From `/proc/self/mountinfo` (proc(5)): the ones mounted below /sys/fs/cgroup; `None` on a pure v2 host.
-fn hierarchies() -> Option<Vec<Hierarchy>> {
+/// From `/proc/self/mountinfo` (proc(5)): the ones mounted below /sys/fs/cgroup; `None` on a pure v2 host. Looked up
+/// once, by whoever clones the container's process.
+pub(crate) fn hierarchies() -> Option<&'static [Hierarchy]> {
+    static HOST: OnceLock<Option<Vec<Hierarchy>>> = OnceLock::new();
+    HOST.get_or_init(look).as_deref()
+}
+
+fn look() -> Option<Vec<Hierarchy>> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut found: Vec<Hierarchy> = Vec::new();
     for line in mounts.lines() {
@@ -115,14 +123,14 @@ pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
     };
     let writable = attrs() - MountAttrFlags::MOUNT_ATTR_RDONLY;
     let tmpfs = new_filesystem("tmpfs", "cgroup", &["mode=755".to_owned()], writable)?;
-    for hierarchy in &hierarchies {
+    for hierarchy in hierarchies {
         mkdirat(&tmpfs, hierarchy.name.as_str(), Mode::from_raw_mode(0o755))?;
     }
     move_to(&tmpfs, &target)?;
     for hierarchy in hierarchies {
         let source = Path::new(PLACE)
             .join(&hierarchy.name)
-            .join(own.path(&hierarchy));
+            .join(own.path(hierarchy));
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(CWD, &source, flags)?;
         let attr = MountAttr {
@@ -170,14 +178,14 @@ pub fn script(to: &Path) -> Vec<Line> {
         options,
     } in hierarchies
     {
-        let point: PathBuf = to.join(&name);
+        let point: PathBuf = to.join(name);
         let mut all = format!("{SAFE},ro");
         for option in options {
             all.push(',');
-            all.push_str(&option);
+            all.push_str(option);
         }
         lines.push(run!["mkdir", &point]);
-        lines.push(run!["mount", "-t", kind, "-o", all, "cgroup", &point]);
+        lines.push(run!["mount", "-t", *kind, "-o", all, "cgroup", &point]);
     }
     lines.push(run!["mount", "-o", "remount,ro", to]);
     lines

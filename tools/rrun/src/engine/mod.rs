@@ -6,7 +6,7 @@
 mod beneath;
 pub mod caps;
 pub mod cgroup;
-mod cgroupfs;
+pub(crate) mod cgroupfs;
 pub mod dev;
 pub mod devices;
 mod error;

@@ -7,10 +7,9 @@ use std::os::unix::net::UnixStream;
 use kit_plan::Observer;
 use rustix::fs::{Mode, OFlags};
 
-use super::early::Early;
 use super::serve::Monitor;
 use super::wire::{Event, Failed, Request};
-use super::{MonitorError, clients};
+use super::{MonitorError, clients, early};
 use crate::state::{Containers, Lock};
 
 /// A monitor that waits to be told what to run. Dropping this without a word makes it leave.
@@ -61,13 +60,13 @@ fn wait_for_go(
     mut socket: UnixStream,
     watch: Option<Box<dyn Observer>>,
 ) -> i32 {
-    let early = Early::look();
+    early::look();
     let Ok(Some(Request::Go(go))) = Request::read(&mut socket) else {
         return 0;
     };
     let mut first = clients::Client::new(socket);
     first.attach(go.attach);
-    match Monitor::start((containers, early), &go, first, watch) {
+    match Monitor::start(containers, &go, first, watch) {
         Ok(monitor) => monitor.serve(),
         Err((mut client, failed)) => {
             client.send_now(&Event::Failed(failed));

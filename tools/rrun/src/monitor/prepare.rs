@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use kit_plan::{Context, Plan, ProcessId, Step};
 use oci_spec::runtime::Spec;
-use rcgroup::{Hierarchies, Mode};
+use rcgroup::Mode;
 
 use super::born::failed;
-use super::early::Early;
+use super::early;
 use super::wire::Failed;
 use crate::engine::{self, Root, Setup, cgroup};
 use crate::network::{self, ADDR};
@@ -25,7 +25,7 @@ const CONTROLLERS: [&str; 1] = ["devices"];
 /// The plan of a run, with the descriptors that its steps need in `cx`.
 pub fn for_run(
     containers: &Containers,
-    (container, early): (&Container, Early),
+    container: &Container,
     size: Option<(u16, u16)>,
     cx: &mut Context,
 ) -> Result<Plan, Failed> {
@@ -39,7 +39,7 @@ pub fn for_run(
             .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
         cx.put_fd(NETNS, opened.into());
     }
-    let cgroups = cgroups(containers, container, early.cgroups)?;
+    let cgroups = cgroups(containers, container)?;
     let mut setup = setup(containers, container, spec, joined, cgroups)?;
     setup.0.size = size;
     cx.keep(Numbered(setup.1));
@@ -49,7 +49,7 @@ pub fn for_run(
 /// What `--dry-run` prints: nothing is opened.
 pub fn plan(containers: &Containers, container: &Container, spec: Spec) -> Result<Plan, Failed> {
     let joined = joins(containers, container)?;
-    let cgroups = cgroups(containers, container, Hierarchies::detect())?;
+    let cgroups = cgroups(containers, container)?;
     let setup = setup(containers, container, spec, joined, cgroups)?.0;
     engine_plan(setup, container)
 }
@@ -206,20 +206,16 @@ pub fn cgroup_name(containers: &Containers, container: &Container) -> String {
 
 /// The files by which a process of `exec` joins the container's cgroups; none when they are gone.
 pub fn join_files(containers: &Containers, container: &Container) -> Vec<PathBuf> {
-    let Ok(host) = Hierarchies::detect() else {
+    let Ok(host) = early::hierarchies() else {
         return Vec::new();
     };
     let group = host.existing(&cgroup_name(containers, container));
     group.map_or_else(|_| Vec::new(), |group| cgroup::join_files(&host, &group))
 }
 
-fn cgroups(
-    containers: &Containers,
-    container: &Container,
-    host: Result<Hierarchies, rcgroup::CgroupError>,
-) -> Result<Cgroups, Failed> {
+fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Failed> {
     let wrong = |e: rcgroup::CgroupError| failed(&e, e.hint().as_deref(), 125);
-    let host = host.map_err(wrong)?;
+    let host = early::hierarchies().map_err(wrong)?;
     let name = cgroup_name(containers, container);
     let mut before: Vec<Box<dyn Step>> = Vec::new();
     let group = if container.cgroup.is_some() {
@@ -296,7 +292,7 @@ pub fn note(state: &mut RunState, cx: &mut Context, _container: &Container) {
 
 /// What only the dying cgroup can tell: whether memory ran out.
 pub fn last_look(state: &mut RunState, container: &Container, containers: &Containers) {
-    let Ok(host) = Hierarchies::detect() else {
+    let Ok(host) = early::hierarchies() else {
         return;
     };
     if host.mode != Mode::V2 && container.limits.memory_bytes.is_none() {

@@ -9,7 +9,6 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::born::failed;
 use super::clients::Client;
-use super::early::Early;
 use super::idle::Idle;
 use super::log::Log;
 use super::output::Tell;
@@ -41,12 +40,12 @@ pub struct Monitor {
 impl Monitor {
     /// Starts the container that `go` names. On a failure all is undone, and the client gets the reason.
     pub fn start(
-        on: (Containers, Early),
+        containers: Containers,
         go: &Go,
         mut client: Client,
         watch: Option<Box<dyn Observer>>,
     ) -> Result<Self, (Client, Failed)> {
-        match Self::try_start(on, go, &mut client, watch) {
+        match Self::try_start(containers, go, &mut client, watch) {
             Ok(mut monitor) => {
                 client.send(&Event::Started);
                 monitor.clients.push(client);
@@ -57,7 +56,7 @@ impl Monitor {
     }
 
     fn try_start(
-        (containers, early): (Containers, Early),
+        containers: Containers,
         go: &Go,
         client: &mut Client,
         watch: Option<Box<dyn Observer>>,
@@ -75,7 +74,7 @@ impl Monitor {
         let container = containers.load(&go.id).map_err(state_error)?;
         let started = Self::apply(
             &containers,
-            (&container, early),
+            &container,
             &mut Tell::new(client, go, watch),
             go.size,
         );
@@ -92,7 +91,7 @@ impl Monitor {
 
     fn apply(
         containers: &Containers,
-        (container, early): (&Container, Early),
+        container: &Container,
         watch: &mut Tell<'_>,
         size: Option<(u16, u16)>,
     ) -> Result<(Context, Journal, Kernel), Failed> {
@@ -103,7 +102,7 @@ impl Monitor {
             plan: container.id.clone(),
         };
         let mut cx = Context::new(mark.clone());
-        let plan = prepare::for_run(containers, (container, early), size, &mut cx)?;
+        let plan = prepare::for_run(containers, container, size, &mut cx)?;
         let header = Header::new(&mark, plan.command.clone()).map_err(|e| failed(&e, None, 125))?;
         let header = Header {
             container: Some(container.id.clone()),

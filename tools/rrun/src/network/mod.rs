@@ -46,7 +46,7 @@ pub fn bridged(
     ports: &[Port],
 ) -> Result<Bridged, BridgeError> {
     let network = preview(roots)?;
-    let join = Join::new(roots, &network, &container.id)?;
+    let join = Join::new(roots, &network, &container.id);
     let lease = AcquireLease {
         dir: Dir::new(roots, &network.name),
         network: network.clone(),
