@@ -3,7 +3,8 @@
 use kit_net::rtnetlink::{LinkBridge, LinkBridgePort, LinkUnspec};
 use kit_net::{Cidr, Link};
 use kit_plan::{
-    Context, Done, Instance, LinkWas, Meta, Plan, Shell, Slots, Step, StepError, Undo, words,
+    Context, Done, FileId, Instance, LinkWas, Meta, Plan, Shell, Slots, Step, StepError, Undo,
+    words,
 };
 
 use crate::{BridgeError, Place, nat, table};
@@ -62,6 +63,7 @@ impl Step for Create {
         let index = Some(create(self)?);
         let (netns, name) = (self.place.path(), self.name.clone());
         Ok(Done::made(vec![Undo::Link {
+            netns_id: FileId::of_netns(netns.as_deref()).ok(),
             netns,
             name,
             group: self.group,

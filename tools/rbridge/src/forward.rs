@@ -12,6 +12,8 @@ use kit_net::nft::{Chain, Family, InetHookNumber, Set, Table, Type, ifname};
 use kit_net::{Batch, Nft};
 use kit_plan::{Context, Done, Line, Meta, NftFamily, Shell, Slots, Step, StepError, Undo};
 
+use rnetns::Netns;
+
 use crate::hex::to_hex;
 use crate::lock::Lock;
 use crate::{BridgeError, Place};
@@ -176,6 +178,22 @@ pub(crate) fn release(place: &Place, nft: &Nft, bridge: &str) -> Result<(), Brid
         }
     }
     Ok(nft.commit(batch)?)
+}
+
+/// Switches forwarding off where an interrupted verb left the guard with no living bridge in it: in our own
+/// namespace and in those that have a name.
+pub fn release_unused() -> Result<(), BridgeError> {
+    let names = std::fs::read_dir(rnetns::RUN_NETNS).into_iter().flatten();
+    let named = names.flatten().filter_map(|entry| {
+        let netns = Netns::parse(entry.file_name().to_str()?).ok()?;
+        Some(Place::new(Some(netns)))
+    });
+    for place in std::iter::once(Place::default()).chain(named) {
+        // A name whose namespace is gone has nothing to release.
+        let Ok(nft) = place.nft() else { continue };
+        release(&place, &nft, "")?;
+    }
+    Ok(())
 }
 
 /// What [`release`] is in sh, as things are now.

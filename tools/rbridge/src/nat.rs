@@ -193,20 +193,15 @@ pub(crate) fn route_localnet(bridge: &str) -> String {
 }
 
 impl RouteLocalnet {
-    /// A sysctl of another namespace has no path that a journal could name; it dies with the bridge.
     fn undo(&self, done: bool) -> Vec<Undo> {
         let path = sysctl_path(&route_localnet(&self.bridge));
-        let restore = Undo::Restore {
+        vec![Undo::Restore {
             path,
             was: "0".to_owned(),
             wrote: "1".to_owned(),
             done,
-        };
-        if self.place.is_ours() {
-            vec![restore]
-        } else {
-            Vec::new()
-        }
+            netns: self.place.path(),
+        }]
     }
 }
 

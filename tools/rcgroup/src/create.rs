@@ -20,16 +20,26 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
         });
     }
     let mut plan = Plan::new(format!("rcgroup create {name}"));
-    for step in steps(host, name, &ALWAYS, limits)? {
+    for step in named_steps(host, (name, false), &ALWAYS, limits)? {
         plan.push_boxed(step);
     }
     Ok(plan)
 }
 
-/// The steps that make cgroup `name` with directories for `controllers` and for what `limits` need.
+/// The steps that make cgroup `name`, one that nobody else makes, with directories for `controllers` and for
+/// what `limits` need.
 pub fn steps(
     host: &Hierarchies,
     name: &str,
+    controllers: &[&str],
+    limits: &Limits,
+) -> Result<Vec<Box<dyn Step>>, CgroupError> {
+    named_steps(host, (name, true), controllers, limits)
+}
+
+fn named_steps(
+    host: &Hierarchies,
+    (name, marked): (&str, bool),
     controllers: &[&str],
     limits: &Limits,
 ) -> Result<Vec<Box<dyn Step>>, CgroupError> {
@@ -51,6 +61,7 @@ pub fn steps(
             dir: dir.to_owned(),
             root,
             enable: enable.clone(),
+            marked,
         }));
     }
     if group.dirs.contains_key("cpuset") {
@@ -87,6 +98,8 @@ struct MakeDir {
     dir: PathBuf,
     root: Option<PathBuf>,
     enable: Vec<String>,
+    /// The name is one that nobody else makes.
+    marked: bool,
 }
 
 impl MakeDir {
@@ -138,12 +151,32 @@ impl Step for MakeDir {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        vec![Undo::cgroup(&self.dir)]
+        // By a user's name it may be somebody else's, who was quicker: that is why this fails then.
+        if self.marked {
+            vec![Undo::cgroup(&self.dir)]
+        } else {
+            Vec::new()
+        }
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        make(self).map_err(step_error)?;
-        Ok(Done::made(vec![Undo::cgroup(&self.dir).identified()]))
+        let missing = |dir: &&Path| !dir.exists();
+        let mut above: Vec<&Path> = self.dir.ancestors().skip(1).take_while(missing).collect();
+        if self.marked {
+            // What is above a container's group is shared by all of them, and stays.
+            above.clear();
+        }
+        if let Err(error) = make(self) {
+            // Empty ones alone: another may have moved in.
+            for dir in above {
+                let _ = std::fs::remove_dir(dir);
+            }
+            return Err(step_error(error));
+        }
+        let above = above.into_iter().rev();
+        let mut made: Vec<Undo> = above.map(|dir| Undo::rmdir(dir).identified()).collect();
+        made.push(Undo::cgroup(&self.dir).identified());
+        Ok(Done::made(made))
     }
 }
 

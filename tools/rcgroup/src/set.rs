@@ -85,6 +85,7 @@ impl Step for SetLimit {
             was,
             wrote: now,
             done: true,
+            netns: None,
         };
         Ok(Done::made(vec![undo]))
     }

@@ -115,6 +115,13 @@ impl MountOverlay {
         ]])
     }
 
+    /// What the kernel makes in the work directory, and leaves there.
+    fn kernels_own(&self) -> Vec<PathBuf> {
+        let work = self.overlay.upper.iter().map(|upper| &upper.work);
+        work.flat_map(|work| ["work", "index"].map(|name| work.join(name)))
+            .collect()
+    }
+
     /// The same by our own command.
     fn own_words(&self) -> Vec<Value> {
         let mut words = words!["rmount", "overlay"];
@@ -177,8 +184,14 @@ impl Step for MountOverlay {
                 fault,
             })
         })?;
+        let places = self.kernels_own();
+        let missing: Vec<&PathBuf> = places.iter().filter(|path| !path.exists()).collect();
         mount_overlay(&self.overlay, &self.target).map_err(failed)?;
-        Ok(Done::made(vec![Undo::unmount(&self.target).identified()]))
+        let made = missing.into_iter().filter(|path| path.exists());
+        let mut made: Vec<Undo> = made.map(|path| Undo::rmdir(path).identified()).collect();
+        // Undone first, since the last is.
+        made.push(Undo::unmount(&self.target).identified());
+        Ok(Done::made(made))
     }
 }
 

@@ -6,7 +6,9 @@ use kit_net::netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use kit_net::rtnetlink::packet_route::link::MacVlanMode;
 use kit_net::rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use kit_net::{NetError, Netlink};
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, Value, words};
+use kit_plan::{
+    Context, Done, FileId, Line, Meta, Shell, Slots, Step, StepError, Undo, Value, words,
+};
 use nix::errno::Errno;
 
 use crate::at::failed;
@@ -238,11 +240,14 @@ fn ask<T>(
 }
 
 fn link_undo(end: &End, mark: Option<Mark>, slots: &Slots, index: Option<u32>) -> Vec<Undo> {
+    let netns = end.at.path(slots);
+    let made = index.and_then(|_| FileId::of_netns(netns.as_deref()).ok());
     let link = |mark: Mark| Undo::Link {
-        netns: end.at.path(slots),
+        netns,
         name: end.name.clone(),
         group: mark.group,
         index,
+        netns_id: made,
     };
     mark.map(link).into_iter().collect()
 }

@@ -166,12 +166,17 @@ impl Set {
     }
 
     /// What takes the change back, from what the link was before.
-    fn undo(&self, was: &kit_net::Link) -> Result<Option<Undo>, VethError> {
+    fn undo(&self, was: &kit_net::Link, addrs: Vec<String>) -> Result<Option<Undo>, VethError> {
         let slots = Slots::default();
         let mut now = self.link.clone();
         let mut before = LinkWas::default();
         match &self.change {
-            Change::Up(_) => before.up = Some(was.up),
+            Change::Up(up) => {
+                before.up = Some(was.up);
+                if !up {
+                    before.addrs = addrs;
+                }
+            }
             Change::Mtu(_) => before.mtu = Some(was.mtu),
             Change::Mac(_) => before.address = Some(was.mac.clone()),
             Change::Name(name) => {
@@ -182,6 +187,7 @@ impl Set {
                 let home = self.link.at().path(&slots);
                 before.netns = Some(home.unwrap_or_else(|| PathBuf::from("/proc/self/ns/net")));
                 before.up = Some(was.up);
+                before.addrs = addrs;
                 now.netns = Some(netns.clone());
             }
             Change::Addr(addr) => {
@@ -219,8 +225,13 @@ impl Step for Set {
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let act = || {
             let was = self.link.find("changing")?;
-            self.act(&self.link.netlink()?, was.index)?;
-            self.undo(&was)
+            let nl = self.link.netlink()?;
+            // The kernel takes them away with the link's being up, or with its namespace.
+            let mut addrs = nl.addrs(was.index)?;
+            addrs.retain(|addr| addr.scope == "global");
+            self.act(&nl, was.index)?;
+            let addrs = addrs.iter().map(|addr| addr.cidr.to_string());
+            self.undo(&was, addrs.collect())
         };
         Ok(Done::made(act().map_err(failed)?.into_iter().collect()))
     }

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, StatxFlags};
 use serde::{Deserialize, Serialize};
 
 /// A file: device and inode number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
     pub dev: u64,
     pub ino: u64,
@@ -19,6 +19,15 @@ impl FileId {
     /// Of `path` itself, a final symlink not followed.
     pub fn of(path: &Path) -> io::Result<Self> {
         let meta = std::fs::symlink_metadata(path)?;
+        Ok(Self {
+            dev: meta.dev(),
+            ino: meta.ino(),
+        })
+    }
+
+    /// Of the network namespace that the file `netns` stands for; `None` is the calling thread's own.
+    pub fn of_netns(netns: Option<&Path>) -> io::Result<Self> {
+        let meta = std::fs::metadata(netns.unwrap_or(Path::new("/proc/thread-self/ns/net")))?;
         Ok(Self {
             dev: meta.dev(),
             ino: meta.ino(),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::{Observer, ProcessId, Undo, UndoError, Undoer};
+use crate::{FileId, Observer, ProcessId, Undo, UndoError, Undoer};
 
 const VERSION: u32 = 1;
 
@@ -28,6 +28,9 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     pub owner: ProcessId,
+    /// The network namespace that a record means by "our own".
+    #[serde(default)]
+    pub netns: Option<FileId>,
 }
 
 /// A line after the first.
@@ -102,6 +105,7 @@ impl Header {
             command: command.into(),
             container: None,
             owner: ProcessId::of_self()?,
+            netns: FileId::of_netns(None).ok(),
         })
     }
 }

@@ -32,6 +32,7 @@
 
 mod child;
 mod context;
+mod home;
 mod identity;
 mod journal;
 mod observe;

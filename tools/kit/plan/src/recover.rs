@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Header, Journal, JournalError, Silent, UndoError, Undoer};
+use crate::{Header, Journal, JournalError, Silent, UndoError, Undoer, home};
 
 /// What is to become of an unlocked journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,9 @@ pub struct Recovery {
     pub unreadable: Vec<JournalError>,
 }
 
-/// Replays each journal in `dir` whose owner is gone: those that were still building always, committed ones
-/// if `judge` says so. A missing `dir` is an empty one.
+/// Replays each journal in `dir` whose owner is gone, in the network namespace that it was written in: those
+/// that were still building always, a container's committed one if `judge` says so. A committed one of a
+/// verb's is only dropped: what it made is whole, and the user's. A missing `dir` is an empty one.
 pub fn recover(
     dir: &Path,
     undoer: &dyn Undoer,
@@ -61,14 +62,27 @@ fn replay(
         Ok(None) => return,
         Err(error) => return recovery.unreadable.push(error),
     };
-    if journal.is_committed() && judge(&journal.header) == Fate::Leave {
-        return recovery.left.push((path.to_owned(), journal.header));
-    }
-    let errors = journal.rollback(undoer, &mut Silent);
-    if !errors.is_empty() {
-        return recovery.errors.extend(errors);
+    if journal.is_committed() {
+        if journal.header.container.is_none() {
+            if let Err(error) = journal.discard() {
+                recovery.unreadable.push(error);
+            }
+            return;
+        }
+        if judge(&journal.header) == Fate::Leave {
+            return recovery.left.push((path.to_owned(), journal.header));
+        }
     }
     let header = journal.header.clone();
+    let undone = home::within(header.netns, || journal.rollback(undoer, &mut Silent));
+    match undone {
+        Ok(errors) if errors.is_empty() => {}
+        Ok(errors) => return recovery.errors.extend(errors),
+        Err(e) => {
+            let doing = format!("entering the network namespace of {path:?}");
+            return recovery.errors.push(UndoError::new(doing, e));
+        }
+    }
     match journal.discard() {
         Ok(()) => recovery.replayed.push(header),
         Err(error) => recovery.unreadable.push(error),

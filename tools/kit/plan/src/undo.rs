@@ -23,6 +23,9 @@ pub enum Undo {
         name: String,
         group: u32,
         index: Option<u32>,
+        /// The namespace itself, since a name or a path may be another's by now.
+        #[serde(default)]
+        netns_id: Option<FileId>,
     },
     /// Remove an address (`192.0.2.1/24`) from a link. Only when done.
     Addr {
@@ -102,6 +105,9 @@ pub enum Undo {
         was: String,
         wrote: String,
         done: bool,
+        /// Where a sysctl is one of another network namespace.
+        #[serde(default)]
+        netns: Option<PathBuf>,
     },
 }
 
@@ -117,6 +123,9 @@ pub struct LinkWas {
     /// The namespace that it was in, as the undoing process names it.
     #[serde(default)]
     pub netns: Option<PathBuf>,
+    /// Addresses that it loses by going down or elsewhere.
+    #[serde(default)]
+    pub addrs: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! Cgroup directories, those below them first; what still runs in there is killed.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,21 +14,38 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub fn remove(path: &Path, id: Option<FileId>) -> Result<Undone, UndoError> {
     match FileId::of(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Undone::Absent),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Undone::Absent),
         Err(e) => return Err(UndoError::new(format!("removing cgroup {path:?}"), e)),
         Ok(there) if id.is_some_and(|id| id != there) => {
             return Ok(not_ours("another cgroup has that name now"));
         }
         Ok(_) => {}
     }
+    if id.is_none() {
+        return remove_empty(path);
+    }
+    remove_all(path)
+}
+
+/// Nobody joins a group before it is written down as made: who is in this one is not ours to kill.
+fn remove_empty(path: &Path) -> Result<Undone, UndoError> {
+    match std::fs::remove_dir(path) {
+        Ok(()) => Ok(Undone::Removed),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(Undone::Absent),
+        Err(e) if e.kind() == ErrorKind::ResourceBusy => Ok(not_ours("somebody is in it")),
+        Err(e) => Err(UndoError::new(format!("removing cgroup {path:?}"), e)),
+    }
+}
+
+fn remove_all(path: &Path) -> Result<Undone, UndoError> {
     for below in children(path) {
-        remove(&below, None)?;
+        remove_all(&below)?;
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
         match std::fs::remove_dir(path) {
             Ok(()) => return Ok(Undone::Removed),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Undone::Absent),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Undone::Absent),
             Err(e) if Instant::now() > deadline => {
                 return Err(UndoError::new(format!("removing cgroup {path:?}"), e));
             }

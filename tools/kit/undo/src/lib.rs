@@ -37,7 +37,11 @@ impl Undoer for Kernel {
                 name,
                 group,
                 index,
-            } => link::delete(netns.as_deref(), name, *group, *index),
+                netns_id,
+            } => {
+                let made = index.zip(*netns_id);
+                link::delete(netns.as_deref(), name, *group, made)
+            }
             Undo::Addr {
                 netns,
                 name,
@@ -60,8 +64,12 @@ impl Undoer for Kernel {
             Undo::Tree { path, id } => file::remove_tree(path, *id, done),
             Undo::Kill { process } => process::kill(process.as_ref()),
             Undo::Restore {
-                path, was, wrote, ..
-            } => sysctl::restore(path, was, wrote),
+                path,
+                was,
+                wrote,
+                netns,
+                ..
+            } => sysctl::restore_in(netns.as_deref(), path, (was, wrote)),
             other => Err(UndoError::new(
                 format!("undoing {other:?}"),
                 "this command does not know that kind",

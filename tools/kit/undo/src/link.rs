@@ -6,7 +6,7 @@ use std::path::Path;
 
 use kit_net::rtnetlink::LinkUnspec;
 use kit_net::{Link, NetError, Netlink};
-use kit_plan::{UndoError, Undone};
+use kit_plan::{FileId, UndoError, Undone};
 use nix::errno::Errno;
 
 use crate::not_ours;
@@ -38,11 +38,15 @@ pub fn delete(
     netns: Option<&Path>,
     name: &str,
     group: u32,
-    index: Option<u32>,
+    made: Option<(u32, FileId)>,
 ) -> Result<Undone, UndoError> {
     let Some(nl) = open(netns)? else {
         return Ok(Undone::Absent);
     };
+    if made.is_some_and(|(_, home)| FileId::of_netns(netns).ok() != Some(home)) {
+        return Ok(not_ours("another network namespace has that name now"));
+    }
+    let index = made.map(|(index, _)| index);
     let Some(link) = find(&nl, name, index)? else {
         return Ok(Undone::Absent);
     };
@@ -52,7 +56,8 @@ pub fn delete(
             link.name
         )));
     }
-    if link.group != group {
+    // One whose index is known may have lost the mark already, as the last thing that its verb does.
+    if index.is_none() && link.group != group {
         return Ok(not_ours("it does not have our group"));
     }
     match nl.del_link(link.index) {
@@ -112,9 +117,30 @@ pub fn restore(
         Some(false) => message.down(),
         None => message,
     };
+    let failed = |e| UndoError::new(format!("restoring link \"{name}\""), e);
     match nl.set_link(message.build()) {
-        Ok(()) => Ok(Undone::Removed),
-        Err(e) if e.is(Errno::ENODEV) => Ok(Undone::Absent),
-        Err(e) => Err(UndoError::new(format!("restoring link \"{name}\""), e)),
+        Ok(()) => {}
+        Err(e) if e.is(Errno::ENODEV) => return Ok(Undone::Absent),
+        Err(e) => return Err(failed(e)),
     }
+    let nl = match home {
+        Some(home) => Netlink::open_in(home.as_fd()).map_err(failed)?,
+        None => nl,
+    };
+    add_addrs(&nl, name, &was.addrs).map_err(failed)?;
+    Ok(Undone::Removed)
+}
+
+/// Those that went with its being up, or with its namespace.
+fn add_addrs(nl: &Netlink, name: &str, addrs: &[String]) -> Result<(), NetError> {
+    let Some(link) = nl.link(name)?.filter(|_| !addrs.is_empty()) else {
+        return Ok(());
+    };
+    for cidr in addrs.iter().filter_map(|addr| addr.parse().ok()) {
+        match nl.add_addr(link.index, cidr) {
+            Err(e) if !e.is(Errno::EEXIST) => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }

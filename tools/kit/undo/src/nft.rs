@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use kit_net::nft::{Batch, Family, Table};
 use kit_net::{NetError, Nft};
-use kit_plan::{NftFamily, Undo, UndoError, Undone};
+use kit_plan::{FileId, NftFamily, Undo, UndoError, Undone};
 use nix::errno::Errno;
 
 use crate::not_ours;
 
 /// The sockets, one a network namespace, kept open.
 #[derive(Default)]
-pub struct Sockets(HashMap<Option<PathBuf>, Nft>);
+pub struct Sockets(HashMap<(Option<PathBuf>, Option<FileId>), Nft>);
 
 impl Sockets {
     pub fn undo(&mut self, undo: &Undo) -> Result<Undone, UndoError> {
@@ -75,7 +75,7 @@ impl Sockets {
         netns: Option<&Path>,
         act: impl FnOnce(&Nft) -> Result<Undone, NetError>,
     ) -> Result<Undone, UndoError> {
-        let key = netns.map(Path::to_owned);
+        let key = (netns.map(Path::to_owned), FileId::of_netns(netns).ok());
         if !self.0.contains_key(&key) {
             match open(netns).map_err(|e| UndoError::new("opening netlink", e))? {
                 Some(nft) => self.0.insert(key.clone(), nft),

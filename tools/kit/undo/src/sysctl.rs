@@ -1,14 +1,43 @@
 //! Sysctls: the old value goes back only while the one that we wrote still stands.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::Path;
 
+use kit_net::NetError;
 use kit_plan::{UndoError, Undone};
+use nix::errno::Errno;
 
 use crate::not_ours;
 
-pub fn restore(path: &Path, was: &str, wrote: &str) -> Result<Undone, UndoError> {
+/// In `netns`; one that is gone took its sysctls along.
+pub fn restore_in(
+    netns: Option<&Path>,
+    path: &Path,
+    (was, wrote): (&str, &str),
+) -> Result<Undone, UndoError> {
+    let Some(netns) = netns else {
+        return restore(path, was, wrote);
+    };
+    let Ok(file) = File::open(netns) else {
+        return Ok(Undone::Absent);
+    };
+    match kit_net::within(file.as_fd(), || -> Result<_, NetError> {
+        Ok(restore(path, was, wrote))
+    }) {
+        Ok(outcome) => outcome,
+        // The file is there but no namespace is mounted on it any more.
+        Err(NetError::Netns { source, .. })
+            if source.raw_os_error() == Some(Errno::EINVAL as i32) =>
+        {
+            Ok(Undone::Absent)
+        }
+        Err(e) => Err(UndoError::new(format!("restoring {path:?} to {was}"), e)),
+    }
+}
+
+fn restore(path: &Path, was: &str, wrote: &str) -> Result<Undone, UndoError> {
     let doing = || format!("restoring {path:?} to {was}");
     let now = match std::fs::read_to_string(path) {
         Ok(now) => now,

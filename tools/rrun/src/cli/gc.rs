@@ -47,6 +47,8 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if !args.keep_network {
         network(containers)?;
     }
+    let released = rbridge::release_unused();
+    failures.extend(released.err().map(|error| error.to_string()));
     monitor::remove_empty_parents(&containers.roots.instance);
     if failures.is_empty() {
         Ok(0)
