@@ -43,13 +43,19 @@ impl FileId {
     }
 }
 
-/// A mount: its mount ID and the file at its root. Mount IDs are reused (`STATX_MNT_ID_UNIQUE` is Linux 6.8,
-/// newer than what we support), the three together are not.
+/// A mount: its mount ID and the file at its root. On Linux 6.8 and later the ID is unique. Before that it is
+/// used again, and so are the numbers of a tmpfs's root: there only the root's birth tells two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountId {
     pub mount: u64,
     pub root: FileId,
+    /// Seconds and nanoseconds, where the filesystem knows.
+    #[serde(default)]
+    pub born: Option<(i64, u32)>,
 }
+
+/// statx(2): the mount ID that is never used again, in place of the other. Older kernels pass it over.
+const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
 impl MountId {
     /// Of the topmost mount at `path`.
@@ -58,8 +64,10 @@ impl MountId {
             rustix::fs::CWD,
             path,
             AtFlags::NO_AUTOMOUNT,
-            StatxFlags::BASIC_STATS | StatxFlags::MNT_ID,
+            StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID | MNT_ID_UNIQUE,
         )?;
+        let knows_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+        let born = (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
         let dev = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
         Ok(Self {
             mount: stat.stx_mnt_id,
@@ -67,6 +75,7 @@ impl MountId {
                 dev,
                 ino: stat.stx_ino,
             },
+            born: knows_birth.then_some(born),
         })
     }
 }
