@@ -378,7 +378,7 @@ fn cut_last_line(world: &World) {
         .unwrap()
         + 1;
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.set_len(u64::try_from((start + text.len()) / 2).unwrap())
+    file.set_len(u64::try_from(usize::midpoint(start, text.len())).unwrap())
         .unwrap();
 }
 
