@@ -79,6 +79,8 @@ impl Store {
             let made = DirBuilder::new().recursive(true).mode(0o755).create(&dir);
             made.map_err(StoreError::io("mkdir", &dir))?;
         }
+        // Two files are written by way of temporary names, which a gc would sweep up.
+        let _busy = self.lock_file("content.lock", FlockOperation::LockShared)?;
         let index = self.dir.join("index.json");
         if !index.exists() {
             let _lock = self.lock_index()?;
