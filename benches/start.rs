@@ -1,190 +1,78 @@
-//! How long a container takes to start and end, beside crun: whole processes, warm (back to back) and cold (after
-//! 0.1 s of idle: what a person sees). Prints medians and ratios; judges nothing.
+//! How long a container takes to start and end, and a program to enter one: beside crun, and beside the same made of
+//! unshare(1) and mount(8).
 //!
-//! `cargo bench -p rrun --bench start`, as root, with crun from Debian. crun does not know hybrid cgroups: it is
-//! run in a private mount namespace without `/sys/fs/cgroup/unified`, and so are we, for the same view.
+//! `cargo bench -p rrun --bench start`, as root. crun does not know hybrid cgroups: all run in a private mount
+//! namespace without `/sys/fs/cgroup/unified`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod beside;
 
-const WARM_RUNS: usize = 60;
-const COLD_RUNS: usize = 20;
-const IDLE: Duration = Duration::from_millis(100);
+use beside::{Place, Subject, beside, can};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 
-/// A command to be timed, by its words.
-struct Subject {
-    what: &'static str,
-    argv: Vec<String>,
-}
+const PREPARE: &str = r#"
+runpack pack -t bench --bin true sleep sh
+mkdir bundle sleeper merged upper work
+runpack unpack bench bundle/rootfs
+cd bundle; crun spec
+sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"true"/' config.json
+sed 's/"true"/"sleep", "1000"/; s|"path": "rootfs"|"path": "'"$PWD"'/rootfs"|' config.json >../sleeper/config.json
+grep -q '"true"' config.json; grep -q '"sleep", "1000"' ../sleeper/config.json"#;
 
 fn main() {
-    if !rustix::process::geteuid().is_root() || which("crun").is_none() {
-        println!("skip: start: root and crun are needed");
+    if !can("start", &["crun", "unshare"]) {
         return;
     }
-    let place = tempfile::tempdir().expect("a temporary directory");
-    let bin = Path::new(env!("CARGO_BIN_EXE_rrun"))
-        .parent()
-        .expect("a directory of binaries")
-        .to_owned();
-    let bench = Bench {
-        bin,
-        place: place.path().to_owned(),
-    };
-    bench.prepare();
-    bench.compare(
-        "run --net none",
-        &bench.rrun(&["run", "--rm", "--net", "none", "bench", "true"]),
+    unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace of our own");
+    let none: Option<&str> = None;
+    let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+    mount(none, "/", none, private, none).expect("private mounts");
+    // Where there is none it is a pure host, which crun knows.
+    let _ = nix::mount::umount("/sys/fs/cgroup/unified");
+    let place = Place::new(env!("CARGO_BIN_EXE_rrun"));
+    place.sh(PREPARE);
+    start(&place);
+    exec(&place);
+    place.sh("rrun gc");
+}
+
+fn start(place: &Place) {
+    let rrun = place.ours("rrun");
+    let id = format!("bk{}", std::process::id());
+    let dir = place.path().display();
+    let crun = Subject::new("crun run", &[format!("crun run -b {dir}/bundle {id}")]);
+    // The least that a person would do by hand, with no cgroup, no limits, no filter and no state.
+    let script = format!(
+        "mount -t overlay -o lowerdir={dir}/bundle/rootfs,upperdir={dir}/upper,workdir={dir}/work overlay {dir}/merged \
+         && mount -t proc proc {dir}/merged/proc && exec chroot {dir}/merged true"
     );
-    let bridged = bench.rrun(&["run", "--rm", "-p", "127.0.0.1:39471:80", "bench", "true"]);
-    bench.compare("run, bridged and published", &bridged);
-    bench.exec();
-    bench.run(&bench.rrun(&["gc"]).argv);
+    let argv = [
+        "unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "sh", "-c", &script,
+    ];
+    let by_hand = Subject::script("unshare, mount", &argv);
+    let ours = |line: &str| Subject::new("rrun", &[format!("{rrun} {line}")]).on(place);
+    let alone = ours("run --rm --net none bench true");
+    beside("run --rm --net none", &alone, &[&crun, &by_hand], true);
+    let bridged = ours("run --rm -p 127.0.0.1:39471:80 bench true");
+    beside(
+        "run --rm -p 8080:80, bridged with NAT",
+        &bridged,
+        &[&crun],
+        true,
+    );
 }
 
-struct Bench {
-    bin: PathBuf,
-    place: PathBuf,
-}
-
-impl Bench {
-    fn rrun(&self, words: &[&str]) -> Subject {
-        let mut argv = vec![self.bin.join("rrun").display().to_string()];
-        argv.extend(words.iter().map(|word| (*word).to_owned()));
-        Subject { what: "rrun", argv }
-    }
-
-    fn crun(words: &[&str]) -> Subject {
-        let words = words.join(" ");
-        let inside = format!("umount /sys/fs/cgroup/unified 2>/dev/null; exec crun {words}");
-        // The shell and unshare cost crun 1 ms that is not its own: it is measured apart and taken off.
-        Subject {
-            what: "crun",
-            argv: ["unshare", "-m", "sh", "-c", &inside]
-                .map(str::to_owned)
-                .to_vec(),
-        }
-    }
-
-    fn prepare(&self) {
-        let runpack = self.bin.join("runpack");
-        let runpack = runpack.to_str().expect("a path in UTF-8");
-        let pack = ["pack", "-t", "bench", "--bin", "true", "sleep"];
-        self.run(&[&[runpack], pack.as_slice()].concat());
-        let bundle = self.place.join("bundle");
-        std::fs::create_dir(&bundle).expect("a directory for the bundle");
-        let rootfs = bundle.join("rootfs");
-        self.run(&[
-            runpack,
-            "unpack",
-            "bench",
-            rootfs.to_str().expect("a path in UTF-8"),
-        ]);
-        self.run(&["sh", "-c", &format!("cd {} && crun spec", bundle.display())]);
-        let config = bundle.join("config.json");
-        let text = std::fs::read_to_string(&config).expect("crun's spec");
-        let mut spec: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        spec["process"]["terminal"] = false.into();
-        spec["process"]["args"] = serde_json::json!(["true"]);
-        std::fs::write(&config, spec.to_string()).expect("a bundle");
-        spec["process"]["args"] = serde_json::json!(["sleep", "1000"]);
-        let sleeper = self.place.join("sleeper");
-        std::fs::create_dir(&sleeper).expect("a directory for the bundle");
-        spec["root"]["path"] = rootfs.display().to_string().into();
-        std::fs::write(sleeper.join("config.json"), spec.to_string()).expect("a bundle");
-    }
-
-    fn compare(&self, title: &str, ours: &Subject) {
-        let bundle = self.place.join("bundle");
-        let peer = Self::crun(&[
-            "run",
-            "-b",
-            &bundle.display().to_string(),
-            &format!("bk{}", std::process::id()),
-        ]);
-        self.report(title, ours, &peer);
-    }
-
-    fn exec(&self) {
-        let id = format!("bks{}", std::process::id());
-        let name = format!("--name={id}");
-        self.run(
-            &self
-                .rrun(&[
-                    "run", "-d", "--net", "none", &name, "bench", "sleep", "1000",
-                ])
-                .argv,
-        );
-        let sleeper = self.place.join("sleeper").display().to_string();
-        self.run(&Self::crun(&["run", "-d", "-b", &sleeper, &id]).argv);
-        let (ours, peer) = (
-            self.rrun(&["exec", &id, "true"]),
-            Self::crun(&["exec", &id, "true"]),
-        );
-        self.report("exec", &ours, &peer);
-        self.run(&Self::crun(&["delete", "-f", &id]).argv);
-        self.run(&self.rrun(&["rm", "-f", &id]).argv);
-    }
-
-    fn report(&self, title: &str, ours: &Subject, peer: &Subject) {
-        let wrapper: Vec<String> = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            "umount /sys/fs/cgroup/unified 2>/dev/null; exec true",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        for (kind, runs, idle) in [
-            ("warm", WARM_RUNS, Duration::ZERO),
-            ("cold", COLD_RUNS, IDLE),
-        ] {
-            // In turn, so that a machine that grows slower does so for both.
-            let (mut a, mut b, mut w) = (Vec::new(), Vec::new(), Vec::new());
-            for _ in 0..runs {
-                a.push(self.time(&ours.argv, idle));
-                b.push(self.time(&peer.argv, idle));
-                w.push(self.time(&wrapper, idle));
-            }
-            let (a, b, w) = (median(&mut a), median(&mut b), median(&mut w));
-            let b = b.saturating_sub(w);
-            let ratio = a.as_secs_f64() / b.as_secs_f64();
-            println!(
-                "{title:<28} {kind}  {} {a:>9.2?}  {} {b:>9.2?}  ratio {ratio:.2}",
-                ours.what, peer.what
-            );
-        }
-    }
-
-    fn time(&self, argv: &[String], idle: Duration) -> Duration {
-        std::thread::sleep(idle);
-        let begun = Instant::now();
-        self.run(argv);
-        begun.elapsed()
-    }
-
-    fn run<S: AsRef<std::ffi::OsStr>>(&self, argv: &[S]) {
-        let status = Command::new(&argv[0])
-            .args(&argv[1..])
-            .env("BOXKIT_ROOT", self.place.join("root"))
-            .env("BOXKIT_RUN", self.place.join("run"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()
-            .expect("the command is installed");
-        assert!(status.success(), "{:?} failed: {status}", argv[0].as_ref());
-    }
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn which(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(name))
-        .find(|path| path.exists())
+fn exec(place: &Place) {
+    let rrun = place.ours("rrun");
+    let id = format!("bks{}", std::process::id());
+    let dir = place.path().display();
+    place.sh(&format!(
+        "rrun run -d --net none --name {id} bench sleep 1000 >/dev/null; crun run -d -b sleeper {id}"
+    ));
+    let ours = Subject::new("rrun", &[format!("{rrun} exec {id} true")]).on(place);
+    let crun = Subject::new("crun exec", &[format!("crun exec {id} true")]);
+    beside("exec", &ours, &[&crun], true);
+    place.sh(&format!(
+        "crun delete -f {id}; rrun rm -f {id}; rm -rf {dir}/sleeper"
+    ));
 }
