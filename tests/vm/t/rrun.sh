@@ -3,7 +3,7 @@
 . "${SMOKE_LIB:-/vm/lib}"
 
 cd "$scratch" || exit
-ok "an image" runpack pack -t tools --bin sh cat id sleep hostname tail readlink
+ok "an image" runpack pack -t tools --bin sh cat id sleep hostname tail readlink mknod
 is "run gives the program's output" 0 "$(rrun run --rm tools id -u)"
 fails "and its exit code" 7 rrun run --rm tools sh -c 'exit 7'
 fails "a command not found" 127 rrun run --rm tools nosuch
@@ -15,6 +15,10 @@ is "exec is inside" "$(rrun inspect -f '{{.Config.Hostname}}' box)" "$(rrun exec
 ok "exec writes to the volume" rrun exec box sh -c 'echo kept >/data/file'
 is "the memory limit" 67108864 "$(rrun exec box cat /sys/fs/cgroup/memory.max 2>/dev/null || rrun exec box cat /sys/fs/cgroup/memory/memory.limit_in_bytes)"
 is "docker's capabilities" 00000000a80425fb "$(rrun exec box cat /proc/self/status | awk '/CapBnd/ { print $2 }')"
+ok "a node of any device can be made" rrun exec box mknod /node c 200 5
+is "but the device rules refuse to open it" "Operation not permitted" "$(rrun exec box cat /node 2>&1 | sed 's/.*: //')"
+ok "those of docker's list open" rrun exec box sh -c ': <>/dev/null && : <>/dev/zero && : </dev/urandom && : <>/dev/ptmx'
+is "with --privileged the driver answers, not a rule" "No such device or address" "$(rrun run --rm --privileged tools sh -c 'mknod /node c 200 5; cat /node' 2>&1 | sed 's/.*: //')"
 is "a network of its own" different "$([ "$(rrun exec box readlink /proc/self/ns/net)" = "$(readlink /proc/self/ns/net)" ] || echo different)"
 fails "a port in use is refused" 125 rrun run --rm -p 8080:81 tools id
 ok "stop" rrun stop -t 0 box

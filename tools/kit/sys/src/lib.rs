@@ -4,6 +4,7 @@
 //! exported from here is safe to call. What a crate already offers does not belong here.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 pub mod clone;
 pub mod fds;
 pub mod memory;

@@ -1,10 +1,16 @@
-//! Which devices a container may open, on v1: docker's default rules, on its own cgroup. The shared parent would
-//! do for all, but takes no rule while it has children (EINVAL), so two first runs at once would race.
-//! See Documentation/admin-guide/cgroup-v1/devices.rst.
+//! Which devices a container may open: docker's default rules, on its own cgroup; on v1 by its files, on v2 by a
+//! program (`program`). The shared parent would do for all, but takes no rule on v1 while it has children (EINVAL),
+//! so two first runs at once would race. See Documentation/admin-guide/cgroup-v1/devices.rst, cgroup-v2.rst.
 
-use std::path::PathBuf;
+mod program;
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_sys::bpf::{attach_device_program, load_device_program};
+use rcgroup::{Hierarchies, Mode};
+use rustix::io::Errno;
 
 /// Nodes may be made of anything; opened may be null, zero, full, random, urandom, tty, console, ptmx, pts.
 const ALLOWED: [&str; 11] = [
@@ -23,6 +29,17 @@ const ALLOWED: [&str; 11] = [
 
 /// What `devices.list` says before any rule.
 const EVERYTHING: &str = "a *:* rwm";
+
+/// The step that sets them for cgroup `name`; none where the host has no hierarchy that could.
+pub fn rules(host: &Hierarchies, name: &str) -> Option<Box<dyn Step>> {
+    if let (Mode::V2, Some(root)) = (host.mode, &host.v2) {
+        return Some(Box::new(Attach {
+            dir: root.join(name),
+        }));
+    }
+    let dir = host.v1.get("devices")?.join(name);
+    Some(Box::new(Restrict { dir }))
+}
 
 /// Sets the rules, unless whoever made us has set some: those may be narrowed only. They go with the cgroup.
 pub struct Restrict {
@@ -63,3 +80,57 @@ impl Step for Restrict {
         Ok(Done::nothing())
     }
 }
+
+/// The same on v2, where a program is asked. One attached beside others narrows, so it needs no look at what is
+/// there; it goes with the cgroup.
+pub struct Attach {
+    pub dir: PathBuf,
+}
+
+impl Step for Attach {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "cgroup.devices",
+            "no disk of the host's can be opened, whoever makes a node for it",
+            Shell::None(
+                "a program for bpf(2) has no form in sh: on cgroup v2 any device can be opened",
+            ),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        attach(&self.dir)
+    }
+}
+
+/// Attaches the rules to the cgroup v2 in `dir`. Without them any disk of the host's could be opened: a kernel or
+/// a sandbox that refuses bpf(2) is an error, as it is docker's.
+fn attach(dir: &Path) -> Result<Done, StepError> {
+    let doing = || format!("setting the device rules of cgroup {dir:?}");
+    let refused = |errno: Errno| {
+        let error = StepError::new(doing(), errno);
+        match errno {
+            Errno::PERM | Errno::NOSYS | Errno::INVAL => error.hint(
+                "cgroup v2 takes them by bpf(2), which this kernel or sandbox refuses; --privileged runs without",
+            ),
+            _ => error,
+        }
+    };
+    let opened = std::fs::File::open(dir).map_err(|e| StepError::new(doing(), e))?;
+    let rules = program::compile(&ALLOWED);
+    let loaded = load_device_program(&rules).map_err(refused)?;
+    attach_device_program(opened.as_fd(), loaded.as_fd()).map_err(refused)?;
+    Ok(Done::nothing().note(format!("{} instructions", rules.len())))
+}
+
+/// Whether bpf(2) takes our rules: nothing is attached.
+pub fn can_load() -> bool {
+    load_device_program(&program::compile(&ALLOWED)).is_ok()
+}
+
+#[cfg(test)]
+mod tests;

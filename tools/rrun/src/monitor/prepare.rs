@@ -228,10 +228,8 @@ fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Fa
         before.extend(
             rcgroup::create::steps(&host, &name, &wanted, &container.limits).map_err(wrong)?,
         );
-        if let Some(root) = host.v1.get("devices").filter(|_| !container.privileged) {
-            before.push(Box::new(engine::devices::Restrict {
-                dir: root.join(&name),
-            }));
+        if !container.privileged {
+            before.extend(engine::devices::rules(&host, &name));
         }
         let settings = rcgroup::settings(&host, &container.limits).map_err(wrong)?;
         wanted.extend(settings.iter().map(|setting| setting.controller));

@@ -36,6 +36,13 @@ pub fn probe(containers: &Containers) -> Vec<Finding> {
             "rrun run on cgroup v2",
             "Linux 5.7, with cgroup v2 mounted",
         ),
+        find(
+            "device rules",
+            host.is_some_and(has_device_rules),
+            "rrun run without --privileged",
+            "CONFIG_CGROUP_BPF, and bpf(2) outside a sandbox that refuses it",
+        )
+        .essential(),
         find("memory controller", has("memory"), "rrun run -m", boot),
         find(
             "swap accounting",
@@ -80,6 +87,11 @@ fn can_make(host: &Hierarchies, name: &str) -> bool {
             .collect(),
     };
     !group.is_empty() && group.iter().all(|root| in_group(root, name, |_| true))
+}
+
+/// By files on v1, by a program on v2.
+fn has_device_rules(host: &Hierarchies) -> bool {
+    host.v1.contains_key("devices") || host.mode == Mode::V2 && crate::engine::devices::can_load()
 }
 
 fn is_born(dir: &Path) -> bool {
