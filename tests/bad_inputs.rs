@@ -136,7 +136,7 @@ const BAD: [(&str, i32, &str); 48] = [
     (
         "rrun run --rm --net container:nosuch tools id",
         125,
-        "rrun: finding container \"nosuch\": no such container\nhint: rrun ps -a shows them all",
+        "rrun: No such container: nosuch\nhint: rrun ps -a shows them all",
     ),
     (
         "rrun run --rm --net ns:nosuch tools id",
@@ -190,23 +190,23 @@ const BAD: [(&str, i32, &str); 48] = [
     ),
     (
         "rrun exec nosuch id",
-        125,
-        "rrun: finding container \"nosuch\": no such container\nhint: rrun ps -a shows them all",
+        1,
+        "rrun: No such container: nosuch\nhint: rrun ps -a shows them all",
     ),
     (
         "rrun stop nosuch",
         1,
-        "rrun: finding container \"nosuch\": no such container\nhint: rrun ps -a shows them all",
+        "rrun: No such container: nosuch\nhint: rrun ps -a shows them all",
     ),
     (
         "rrun rm nosuch",
         1,
-        "rrun: finding container \"nosuch\": no such container\nhint: rrun ps -a shows them all",
+        "rrun: No such container: nosuch\nhint: rrun ps -a shows them all",
     ),
     (
         "rrun wait nosuch",
         1,
-        "rrun: finding container \"nosuch\": no such container\nhint: rrun ps -a shows them all",
+        "rrun: No such container: nosuch\nhint: rrun ps -a shows them all",
     ),
     (
         "rbridge add sixteencharacter",

@@ -79,7 +79,7 @@ fn exec_is_one_more_program_inside() {
     host.ok("rrun exec -d box sh -c 'echo made >/tmp/file'");
     assert_eq!(host.until("rrun exec box grep . /tmp/file"), "made\n");
     host.ok("rrun stop -t 0 box");
-    assert_eq!(host.code("rrun exec box id"), 125);
+    assert_eq!(host.code("rrun exec box id"), 1);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn inspect_answers_what_a_template_asks() {
     assert_eq!(ask("{{.NetworkSettings.MacAddress}}").trim(), mac);
     let (code, out, said) = host.outcome("rrun inspect -f '{{.Name}}' web nosuch");
     assert_eq!((code, out.as_str()), (1, "/web\n"));
-    assert!(said.starts_with("rrun: inspecting \"nosuch\": no such container or image"));
+    assert!(said.starts_with("rrun: No such object: nosuch\n"));
     assert_eq!(host.code("rrun inspect -f '{{frob}}' web"), 2);
     assert_eq!(host.ok("rrun port web 80"), "0.0.0.0:8080\n");
     assert_eq!(host.code("rrun port web 81"), 1);

@@ -12,6 +12,8 @@ pub struct Failure {
     pub text: String,
     pub hint: Option<String>,
     pub exit: u8,
+    /// The code stands, even where a verb runs a program and our failures are 125.
+    exact: bool,
 }
 
 impl Failure {
@@ -20,6 +22,7 @@ impl Failure {
             text: text.to_string(),
             hint: None,
             exit: 1,
+            exact: false,
         }
     }
 
@@ -45,6 +48,21 @@ impl Failure {
     pub fn exit(mut self, code: u8) -> Self {
         self.exit = code;
         self
+    }
+
+    /// An exit code that stands in a verb that runs a program too: docker's `exec` on an unknown container.
+    #[must_use]
+    pub fn exactly(self, code: u8) -> Self {
+        Self {
+            exact: true,
+            ..self.exit(code)
+        }
+    }
+
+    /// What the process exits with; `ours` is the code of a verb that runs a program, when we failed.
+    pub(crate) fn exit_code(&self, ours: Option<u8>) -> u8 {
+        ours.filter(|_| self.exit <= 2 && !self.exact)
+            .unwrap_or(self.exit)
     }
 }
 

@@ -39,12 +39,9 @@ pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Res
     }
     report(&error);
     let failure = error.downcast_ref::<Failure>();
-    let code = failure.map_or(1, |failure| failure.exit);
-    ExitCode::from(if runs_program && code <= 2 {
-        OURS
-    } else {
-        code
-    })
+    let ours = runs_program.then_some(OURS);
+    let code = failure.map_or(ours.unwrap_or(1), |failure| failure.exit_code(ours));
+    ExitCode::from(code)
 }
 
 /// As `try_parse_from`, which would build the whole command a second time.

@@ -2,8 +2,8 @@
 
 use kit_cli::{Failure, Result};
 
-use super::fault;
 use super::run::{detach_keys, finish};
+use super::{fault, find};
 use crate::client::{self, Attach};
 use crate::monitor;
 use crate::monitor::wire::Request;
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let container = containers.resolve(&args.container).map_err(fault)?;
+    let (containers, container) = &find(containers, &args.container)?;
     let state = containers.state(&container.id).map_err(fault)?;
     if !state.is_running() {
         return Err(Failure::new(format!(
@@ -36,7 +36,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     attach(
         containers,
-        &container,
+        container,
         !args.no_stdin,
         args.detach_keys.as_deref(),
         args.sig_proxy,

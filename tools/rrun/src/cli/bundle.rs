@@ -11,7 +11,7 @@ use oci_spec::runtime::Spec;
 use rmount::overlay::{Overlay, OverlayOptions, Upper};
 use rustix::io::Errno;
 
-use super::fault;
+use super::{fault, find};
 use crate::state::{Containers, Lock, write_atomic};
 
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let container = containers.resolve(&args.container).map_err(fault)?;
+    let (containers, container) = &find(containers, &args.container)?;
     let rootfs = args.dir.join("rootfs");
     if args.umount {
         let mut plan = Plan::new(format!("rrun bundle --umount {}", args.container));
@@ -42,7 +42,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .into());
     };
     if !containers.state(&container.id).map_err(fault)?.is_running() {
-        super::stop::settled(containers, &container);
+        super::stop::settled(containers, container);
     }
     // Two overlays on one upper directory would spoil it.
     let lock = Lock::try_take(containers, &container.id).map_err(fault)?;

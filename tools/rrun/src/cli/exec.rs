@@ -46,9 +46,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let container = containers
-        .resolve(&args.container)
-        .map_err(|e| fault(e).exit(1))?;
+    let (containers, container) = &containers
+        .find(&args.container)
+        .map_err(|e| fault(e).exactly(1))?;
     let state = containers.state(&container.id).map_err(fault)?;
     let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
         return Err(Failure::new(format!(
@@ -56,6 +56,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             args.container
         ))
         .hint(format!("rrun start {} starts it", args.container))
+        .exactly(1)
         .into());
     };
     if args.tty && args.interactive && !io::stdin().is_terminal() {
@@ -89,7 +90,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         process: own,
         filter,
         user: args.user.clone().unwrap_or_else(|| container.user.clone()),
-        cgroups: monitor::join_files(containers, &container),
+        cgroups: monitor::join_files(containers, container),
         tty: args.tty,
         size: size(),
     };

@@ -15,7 +15,7 @@ pub struct Args {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let mut failures = Vec::new();
-    for containers in [containers.clone(), containers.bare()] {
+    for containers in containers.both() {
         let collected = monitor::collect(&containers);
         for header in &collected.recovery.replayed {
             emit(&format!("undone: {}\n", header.command))?;

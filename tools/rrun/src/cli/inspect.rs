@@ -46,14 +46,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     let wants = |kind: &str| args.r#type.as_deref().is_none_or(|wanted| wanted == kind);
     if wants("container") {
-        for containers in [containers.clone(), containers.bare()] {
-            match containers.resolve(name) {
-                Ok(container) => {
-                    return Ok(docker::container(&containers, &container).map_err(fault)?);
-                }
-                Err(StateError::Unknown { .. }) => {}
-                Err(error) => return Err(fault(error).into()),
+        match containers.find(name) {
+            Ok((containers, container)) => {
+                return Ok(docker::container(&containers, &container).map_err(fault)?);
             }
+            Err(StateError::Unknown { .. }) => {}
+            Err(error) => return Err(fault(error).into()),
         }
     }
     let store = runpack::Store::open(&containers.roots.root);
@@ -62,8 +60,8 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     {
         return Ok(image);
     }
-    let what = args.r#type.as_deref().unwrap_or("container or image");
-    let failure = Failure::new(format!("inspecting \"{name}\": no such {what}"));
+    let what = args.r#type.as_deref().unwrap_or("object");
+    let failure = Failure::new(format!("No such {what}: {name}"));
     Err(failure
         .hint("rrun ps -a and rrun images show what there is")
         .into())

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kit_cli::{ClosedPipe, Failure, Result, visible};
 use serde::Deserialize;
 
-use super::fault;
+use super::find;
 use crate::state::Containers;
 
 #[derive(clap::Args)]
@@ -44,7 +44,7 @@ struct Entry {
 const BEAT: Duration = Duration::from_millis(30);
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let container = containers.resolve(&args.container).map_err(fault)?;
+    let (containers, container) = &find(containers, &args.container)?;
     let tail = match args.tail.as_str() {
         "all" => None,
         // docker: a negative number is all of them.

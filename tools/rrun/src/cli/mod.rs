@@ -28,7 +28,7 @@ use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
 use crate::monitor::wire::Failed;
-use crate::state::{Containers, StateError};
+use crate::state::{Container, Containers, StateError};
 
 /// Containers: docker's words, and you can see why it works
 #[derive(Parser)]
@@ -183,6 +183,11 @@ fn regroup(words: &image::Words) -> Result {
             Err(Failure::usage(error.to_string().lines().next().unwrap_or_default()).into())
         }
     }
+}
+
+/// The container that a user means, and where its files are: what every verb finds its containers by.
+pub(crate) fn find(containers: &Containers, name: &str) -> Result<(Containers, Container)> {
+    Ok(containers.find(name).map_err(fault)?)
 }
 
 /// A state error on its way to the error line.

@@ -2,7 +2,7 @@
 
 use kit_cli::{Failure, Result, emit};
 
-use super::fault;
+use super::{fault, find};
 use crate::state::{Containers, Port};
 
 #[derive(clap::Args)]
@@ -13,7 +13,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let container = containers.resolve(&args.container).map_err(fault)?;
+    let (containers, container) = &find(containers, &args.container)?;
     let state = containers.state(&container.id).map_err(fault)?;
     let ports: Vec<&Port> = if state.is_running() {
         state.ports.iter().collect()

@@ -58,7 +58,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         check_filter(filter)?;
     }
     let mut all = Vec::new();
-    for containers in [containers.clone(), containers.bare()] {
+    for containers in containers.both() {
         for container in containers.list() {
             // One that is being removed meanwhile is not there.
             if let Ok(state) = containers.state(&container.id) {

@@ -2,7 +2,7 @@
 
 use kit_cli::{Failure, Result, emit};
 
-use super::{fault, stop};
+use super::{fault, find, stop};
 use crate::state::{Container, Containers, Lock};
 use crate::volume;
 
@@ -26,12 +26,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             .into());
     }
     kit_cli::each(&names, |name| {
-        let container = match containers.resolve(name) {
-            Ok(container) => container,
+        let (containers, container) = match containers.find(name) {
+            Ok(found) => found,
             Err(_) if args.force => return Ok(()),
             Err(error) => return Err(fault(error).into()),
         };
-        remove(containers, &container, name, args)?;
+        remove(&containers, &container, name, args)?;
         emit(&format!("{name}\n"))
     })
 }
@@ -82,7 +82,7 @@ pub fn release(containers: &Containers, container: &Container, volumes: bool) {
 }
 
 pub fn rename(containers: &Containers, from: &str, to: &str) -> Result {
-    let mut container = containers.resolve(from).map_err(fault)?;
+    let (containers, mut container) = find(containers, from)?;
     crate::spec::names::check_name(to).map_err(Failure::usage)?;
     containers.take_name(to, &container.id).map_err(fault)?;
     let old = std::mem::replace(&mut container.name, to.to_owned());

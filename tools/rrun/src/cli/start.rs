@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use kit_cli::{Failure, Result, emit};
 
 use super::run::{detach_keys, finish};
-use super::{fault, told};
+use super::{fault, find, told};
 use crate::client::{self, Attach, Ended};
 use crate::monitor;
 use crate::monitor::wire::{Go, Request};
@@ -40,12 +40,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
                 Failure::usage("you cannot start and attach multiple containers at once").into(),
             );
         };
-        let container = containers.resolve(name).map_err(fault)?;
-        return attached(args, containers, &container);
+        let (containers, container) = find(containers, name)?;
+        return attached(args, &containers, &container);
     }
     kit_cli::each(&names, |name| {
-        let container = containers.resolve(name).map_err(fault)?;
-        start(containers, &container, args.explain, args.trace)?;
+        let (containers, container) = find(containers, name)?;
+        start(&containers, &container, args.explain, args.trace)?;
         emit(&format!("{name}\n"))
     })
 }

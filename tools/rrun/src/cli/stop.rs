@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use kit_cli::{Failure, Result, emit};
 use nix::sys::signal::Signal;
 
-use super::{fault, start};
+use super::{fault, find, start};
 use crate::client::send;
 use crate::monitor;
 use crate::monitor::wire::Event;
@@ -54,8 +54,8 @@ const DYING: Duration = Duration::from_secs(10);
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     kit_cli::each(&names, |name| {
-        let container = containers.resolve(name).map_err(fault)?;
-        stop(containers, &container, args.time, args.signal.as_deref())?;
+        let (containers, container) = &find(containers, name)?;
+        stop(containers, container, args.time, args.signal.as_deref())?;
         emit(&format!("{name}\n"))
     })
 }
@@ -157,17 +157,17 @@ pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     let signal = signal_of(&args.signal)?;
     kit_cli::each(&names, |name| {
-        let container = containers.resolve(name).map_err(fault)?;
+        let (containers, container) = &find(containers, name)?;
         let state = containers.state(&container.id).map_err(fault)?;
         let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
             return Err(
                 Failure::new(format!("killing container \"{name}\": it is not running")).into(),
             );
         };
-        attended(containers, &container)?;
+        attended(containers, container)?;
         send(&process, signal);
         if signal == Signal::SIGKILL {
-            over(containers, &container, DYING);
+            over(containers, container, DYING);
         }
         emit(&format!("{name}\n"))
     })
@@ -176,10 +176,10 @@ pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
 pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     kit_cli::each(&names, |name| {
-        let container = containers.resolve(name).map_err(fault)?;
-        stop(containers, &container, args.time, None)?;
-        settled(containers, &container);
-        start::start(containers, &container, false, false)?;
+        let (containers, container) = &find(containers, name)?;
+        stop(containers, container, args.time, None)?;
+        settled(containers, container);
+        start::start(containers, container, false, false)?;
         emit(&format!("{name}\n"))
     })
 }
@@ -198,8 +198,8 @@ pub fn settled(containers: &Containers, container: &Container) {
 pub fn wait(args: &WaitArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     kit_cli::each(&names, |name| {
-        let container = containers.resolve(name).map_err(fault)?;
-        attended(containers, &container)?;
+        let (containers, container) = &find(containers, name)?;
+        attended(containers, container)?;
         let mut code = None;
         if let Ok(mut socket) = monitor::connect(containers, &container.id) {
             while let Ok(Some(event)) = Event::read(&mut socket) {

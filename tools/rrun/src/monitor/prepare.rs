@@ -84,6 +84,7 @@ fn joins(containers: &Containers, container: &Container) -> Result<Option<rnetns
             .map_err(|e| failed(&e, e.hint().as_deref(), 125)),
         Net::Container(id) => {
             let state = containers
+                .holding(id)
                 .state(id)
                 .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
             let process = state
@@ -157,7 +158,10 @@ fn setup(
     if image {
         let hostname = spec.hostname().clone().unwrap_or_default();
         let dir = match &container.net {
-            Net::Container(other) => containers.dir(other),
+            // One of --rootfs has the files of its own root, and none to share.
+            Net::Container(other) if has_names(containers, other) => {
+                containers.holding(other).dir(other)
+            }
             net => {
                 let addressed = *net == Net::Bridge;
                 let host_resolver = *net == Net::Host;
@@ -196,6 +200,10 @@ fn setup(
 struct Cgroups {
     before: Vec<Box<dyn Step>>,
     join: Vec<PathBuf>,
+}
+
+fn has_names(containers: &Containers, id: &str) -> bool {
+    containers.holding(id).dir(id).join("hosts").exists()
 }
 
 /// The container's name below its instance's parent.

@@ -26,7 +26,7 @@ pub enum StateError {
     },
     #[error("naming a container \"{name}\": container {} has that name", short(.holder))]
     NameTaken { name: String, holder: String },
-    #[error("finding container \"{name}\": no such container{}", near_text(.near.as_ref()))]
+    #[error("No such container: {name}{}", near_text(.near.as_ref()))]
     Unknown { name: String, near: Option<String> },
     #[error("finding container \"{prefix}\": {count} containers have IDs that begin so")]
     Ambiguous { prefix: String, count: usize },
@@ -185,6 +185,7 @@ impl Containers {
             path: path.clone(),
             source,
         };
+        self.is_nobody_elses(name)?;
         std::fs::create_dir_all(&names).map_err(io)?;
         let temporary = names.join(format!(".{id}.new"));
         write_atomic(&temporary, id.as_bytes(), false)?;
@@ -207,6 +208,21 @@ impl Containers {
         };
         let _ = std::fs::remove_file(&temporary);
         linked
+    }
+
+    /// A name is one container's, be that an ordinary one or one of `--rootfs`.
+    fn is_nobody_elses(&self, name: &str) -> Result<(), StateError> {
+        let mut both = self.both().into_iter();
+        let Some(other) = both.find(|other| other.roots.root != self.roots.root) else {
+            return Ok(());
+        };
+        match std::fs::read_to_string(other.names().join(name)) {
+            Ok(holder) if other.dir(&holder).exists() => Err(StateError::NameTaken {
+                name: name.to_owned(),
+                holder,
+            }),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn is_being_made(&self, id: &str) -> bool {

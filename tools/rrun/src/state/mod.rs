@@ -23,11 +23,14 @@ use kit_plan::Roots;
 #[derive(Debug, Clone)]
 pub struct Containers {
     pub roots: Roots,
+    /// The root of the ordinary ones, which `roots` is not for those of `--rootfs`.
+    ordinary: PathBuf,
 }
 
 impl Containers {
     pub fn new(roots: Roots) -> Self {
-        Self { roots }
+        let ordinary = roots.root.clone();
+        Self { roots, ordinary }
     }
 
     /// Those of `--rootfs`: nothing of them is kept in the root, so their files lie in the run directory.
@@ -39,7 +42,17 @@ impl Containers {
                 root,
                 ..self.roots.clone()
             },
+            ordinary: self.ordinary.clone(),
         }
+    }
+
+    /// The ordinary ones, and those of `--rootfs`.
+    pub fn both(&self) -> [Self; 2] {
+        let roots = Roots {
+            root: self.ordinary.clone(),
+            ..self.roots.clone()
+        };
+        [Self::new(roots), self.bare()]
     }
 
     /// What survives a reboot.

@@ -25,33 +25,51 @@ impl Containers {
         all
     }
 
-    /// The container that `text` means.
-    pub fn resolve(&self, text: &str) -> Result<Container, StateError> {
+    /// The container that `text` means, and where its files are: among the ordinary ones or those of
+    /// `--rootfs`. A full ID or a name wins over the beginning of an ID.
+    pub fn find(&self, text: &str) -> Result<(Self, Container), StateError> {
         let name = text.strip_prefix('/').unwrap_or(text);
+        let both = self.both();
         let unknown = || StateError::Unknown {
             name: text.to_owned(),
-            near: self.near(name),
+            near: both.iter().find_map(|among| among.near(name)),
         };
         if name.is_empty() || name.contains('/') || name.starts_with('.') {
             return Err(unknown());
         }
-        if self.dir(name).is_dir() {
-            return self.load(name);
+        for among in &both {
+            if among.dir(name).is_dir() {
+                return Ok((among.clone(), among.load(name)?));
+            }
+            if let Ok(id) = std::fs::read_to_string(among.names().join(name))
+                && let Ok(container) = among.load(&id)
+            {
+                return Ok((among.clone(), container));
+            }
         }
-        if let Ok(id) = std::fs::read_to_string(self.names().join(name))
-            && let Ok(container) = self.load(&id)
-        {
-            return Ok(container);
+        let mut with_prefix = Vec::new();
+        for among in &both {
+            let ids = among.ids().into_iter().filter(|id| id.starts_with(name));
+            with_prefix.extend(ids.map(|id| (among, id)));
         }
-        let mut with_prefix = self.ids();
-        with_prefix.retain(|id| id.starts_with(name));
         match with_prefix.as_slice() {
-            [id] => self.load(id),
+            [(among, id)] => Ok(((*among).clone(), among.load(id)?)),
             [] => Err(unknown()),
             several => Err(StateError::Ambiguous {
                 prefix: text.to_owned(),
                 count: several.len(),
             }),
+        }
+    }
+
+    /// Where the files of container `id` are.
+    #[must_use]
+    pub fn holding(&self, id: &str) -> Self {
+        let [ordinary, bare] = self.both();
+        if bare.dir(id).exists() {
+            bare
+        } else {
+            ordinary
         }
     }
 

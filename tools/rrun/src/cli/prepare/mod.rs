@@ -140,7 +140,7 @@ fn network(flags: &Create, containers: &Containers) -> Result<Net> {
         "host" => Net::Host,
         text => match text.split_once(':') {
             Some(("container", name)) => {
-                Net::Container(containers.resolve(name).map_err(|e| fault(e).exit(125))?.id)
+                Net::Container(containers.find(name).map_err(|e| fault(e).exit(125))?.1.id)
             }
             Some(("ns", netns)) => {
                 let parsed = rnetns::Netns::parse(netns).and_then(|netns| netns.open());

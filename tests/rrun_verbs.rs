@@ -1,0 +1,93 @@
+//! What the verbs of `rrun` do to containers that are there already: docker's words, whichever kind they are.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+mod host;
+
+use host::Host;
+
+#[test]
+fn every_verb_finds_a_container_of_a_directory() {
+    let host = Host::new();
+    host.ok("runpack unpack tools rootfs");
+    let id = host.ok(
+        "rrun run -d --name bare -p 8080:80 --rootfs rootfs -- sh -c 'echo up; exec sleep 1000'",
+    );
+    let id = id.trim();
+    let short = &id[..12];
+    host.until("rrun logs bare | grep up");
+    assert_eq!(host.ok("rrun port bare"), "80/tcp -> 0.0.0.0:8080\n");
+    assert_eq!(
+        host.ok(&format!("rrun exec {short} sh -c 'echo in'")),
+        "in\n"
+    );
+    assert_eq!(
+        host.ok(&format!("rrun inspect -f '{{{{.Id}}}}' {short}"))
+            .trim(),
+        id
+    );
+    let ip = |who: &str| host.ok(&format!("rrun exec {who} ip -4 -o addr show eth0"));
+    host.ok("rrun run -d --name beside --net container:bare tools sleep 1000");
+    assert_eq!(ip("beside"), ip("bare"));
+    host.ok("rrun kill beside");
+    host.ok("rrun rename bare other");
+    assert_eq!(host.ok("rrun ps --format '{{.Names}}'"), "other\n");
+    assert_eq!(host.ok("rrun stop -t 0 other"), "other\n");
+    assert_eq!(host.ok("rrun wait other"), "137\n");
+    assert_eq!(host.ok("rrun start other"), "other\n");
+    assert_eq!(host.ok("rrun restart -t 0 other"), "other\n");
+    assert_eq!(host.ok("rrun kill other"), "other\n");
+    let (code, _, said) = host.outcome("rrun bundle other here");
+    assert_eq!(code, 1);
+    assert!(said.contains("it has no image"), "{said}");
+    assert_eq!(host.ok("rrun rm other"), "other\n");
+    assert!(host.path().join("rootfs/bin/sh").exists());
+    assert_eq!(host.ok("rrun ps -a --format '{{.Names}}'"), "beside\n");
+}
+
+#[test]
+fn a_name_is_one_containers_of_either_kind() {
+    let host = Host::new();
+    host.ok("runpack unpack tools rootfs; rrun create --name box tools sh");
+    let (code, _, said) = host.outcome("rrun run --rm --name box --rootfs rootfs -- id");
+    assert_eq!(code, 125);
+    assert!(said.contains("\"box\": container"), "{said}");
+    host.ok("rrun run -d --name bare --rootfs rootfs -- sleep 1000");
+    let (code, _, said) = host.outcome("rrun rename box bare");
+    assert_eq!(code, 1);
+    assert!(said.contains("has that name"), "{said}");
+    assert_eq!(host.code("rrun create --name bare tools sh"), 125);
+}
+
+#[test]
+fn one_that_is_not_there_is_dockers_line_and_exit_code() {
+    let host = Host::bare();
+    let line = "rrun: No such container: nosuch\nhint: rrun ps -a shows them all\n";
+    for verb in [
+        "logs", "port", "stop", "kill", "rm", "start", "restart", "attach", "wait", "start -a",
+    ] {
+        let (code, out, said) = host.outcome(&format!("rrun {verb} nosuch"));
+        assert_eq!((code, out.as_str(), said.as_str()), (1, "", line), "{verb}");
+    }
+    for words in [
+        "exec nosuch id",
+        "rename nosuch other",
+        "bundle nosuch here",
+    ] {
+        let (code, _, said) = host.outcome(&format!("rrun {words}"));
+        assert_eq!((code, said.as_str()), (1, line), "{words}");
+    }
+    let (code, out, said) = host.outcome("rrun inspect nosuch");
+    assert_eq!((code, out.as_str()), (1, "[]\n"));
+    assert!(said.starts_with("rrun: No such object: nosuch\n"), "{said}");
+    let (code, _, said) = host.outcome("rrun inspect --type container nosuch");
+    assert_eq!(code, 1);
+    assert!(
+        said.starts_with("rrun: No such container: nosuch\n"),
+        "{said}"
+    );
+    assert_eq!(
+        host.outcome("rrun rm -f nosuch"),
+        (0, String::new(), String::new())
+    );
+}
