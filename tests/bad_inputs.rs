@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
 use std::time::{Duration, Instant};
 
-use host::Host;
 use kit_plan::Roots;
+use kit_test::Host;
 use nix::sched::{CloneFlags, unshare};
 
 /// What is typed, the exit code, and what it says; `{dir}` is the test's directory.

@@ -3,15 +3,13 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::Host;
 use kit_plan::{
     Context, Done, Go, Header, Instance, Journal, Mark, Observer, Plan, Roots, StepError, StepView,
 };
+use kit_test::Host;
 use kit_undo::Kernel;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};

@@ -11,24 +11,9 @@ use std::time::Duration;
 
 use kit_net::Nft;
 use kit_plan::Roots;
-use nix::sched::{CloneFlags, unshare};
+use kit_test::{own_netns, sh};
 use rbridge::forward_blockers;
 use tempfile::TempDir;
-
-fn sh(script: &str) -> String {
-    let out = Command::new("sh").args(["-ec", script]).output().unwrap();
-    assert!(
-        out.status.success(),
-        "{script}: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    String::from_utf8(out.stdout).unwrap()
-}
-
-fn own_netns() {
-    unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
-    sh("ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward");
-}
 
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use host::Host;
 use kit_plan::{Done, Go, Observer, Roots, StepError, StepView};
+use kit_test::Host;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid, getppid};

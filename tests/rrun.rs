@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
 use std::time::{Duration, Instant};
 
-use host::Host;
+use kit_test::Host;
 
 #[test]
 fn a_foreground_run_ends_with_the_programs_exit_code() {

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
-use host::Host;
+use kit_test::Host;
 
 #[test]
 fn ps_in_the_shape_that_is_asked_for() {

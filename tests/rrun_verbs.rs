@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
-use host::Host;
+use kit_test::Host;
 
 #[test]
 fn every_verb_finds_a_container_of_a_directory() {

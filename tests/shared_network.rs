@@ -5,31 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::process::Command;
 
 use kit_net::Nft;
 use kit_plan::{Context, Header, Journal, Mark, Plan, Roots, Silent, SlotId};
+use kit_test::{own_netns, sh};
 use kit_undo::Kernel;
-use nix::sched::{CloneFlags, unshare};
 use rbridge::lease::{acquire, leases, sweep};
 use rbridge::network::{Dir, ensure, preview, remove};
 use rbridge::{AcquireLease, BridgeError, HostPort, Join, Place, Publish, Target};
 use tempfile::TempDir;
-
-fn sh(script: &str) -> String {
-    let out = Command::new("sh").args(["-ec", script]).output().unwrap();
-    assert!(
-        out.status.success(),
-        "{script}: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    String::from_utf8(out.stdout).unwrap()
-}
-
-fn own_netns() {
-    unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
-    sh("ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward");
-}
 
 fn roots() -> (TempDir, Roots) {
     let dir = tempfile::tempdir().unwrap();

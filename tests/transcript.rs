@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
-use host::Host;
+use kit_test::Host;
 
 /// The words of a session, each with what it prints; `{id}` is any ID, `{…}` any text up to the end of a line.
 const SESSION: [(&str, &str); 24] = [

@@ -1,1 +1,18 @@
-//! Scratch namespaces, roots and images for tests.
+//! What tests of the commands share: a host of a test's own, network namespaces that end with their threads, and
+//! where the commands are that were built beside the test. A dev-dependency only: it panics where a test should stop.
+#![allow(clippy::unwrap_used)] // a test stops where it fails
+
+mod binaries;
+mod host;
+mod images;
+mod netns;
+
+pub use binaries::{binaries, path};
+pub use host::Host;
+pub use images::pack;
+pub use netns::{own_netns, sh};
+
+/// Says that a test cannot run here, and why; the gate counts these lines.
+pub fn skip(test: &str, reason: &str) {
+    println!("skip: {test}: {reason}");
+}

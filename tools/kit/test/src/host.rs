@@ -1,8 +1,6 @@
 //! A host of a test's own: a network namespace that ends with its thread, roots of its own, and an image of
 //! this machine's programs. What a test leaves running is ended when this is dropped.
 
-#![allow(dead_code)] // each of the tests that include this uses a part of it
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -10,27 +8,20 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 
-/// The programs of the image "tools".
-const PROGRAMS: [&str; 20] = [
-    "sh", "ls", "cat", "ip", "id", "ps", "sleep", "hostname", "grep", "readlink", "head", "tail",
-    "socat", "touch", "stat", "env", "kill", "stty", "mkdir", "rm",
-];
-
 pub struct Host {
     dir: TempDir,
 }
 
 impl Host {
     /// With the image.
+    #[allow(clippy::new_without_default)] // nobody expects a default to make a namespace
     pub fn new() -> Self {
         let host = Self::bare();
-        host.ok(&format!(
-            "runpack pack -t tools --bin {}",
-            PROGRAMS.join(" ")
-        ));
+        host.ok(&crate::pack());
         host
     }
 
+    /// Without it.
     pub fn bare() -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
         let host = Self {
@@ -58,13 +49,11 @@ impl Host {
     }
 
     pub fn command(&self, script: &str) -> Command {
-        let ours = Path::new(env!("CARGO_BIN_EXE_rrun")).parent().unwrap();
-        let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("sh");
         command
             .args(["-c", script])
             .current_dir(self.path())
-            .env("PATH", path)
+            .env("PATH", crate::path())
             .env("BOXKIT_RUN", self.run_dir())
             .env("BOXKIT_ROOT", self.root());
         command
