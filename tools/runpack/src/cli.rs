@@ -137,7 +137,10 @@ enum Verb {
         images: Vec<String>,
     },
     /// Sweep up what no image has and what killed commands left
-    Gc,
+    Gc {
+        #[command(flatten)]
+        act: Act,
+    },
 }
 
 pub fn dispatch(cli: Cli) -> Result {
@@ -224,23 +227,33 @@ pub fn dispatch(cli: Cli) -> Result {
             Ok(0)
         }
         Verb::Rmi { act, force, images } => rmi(act, &roots, force, &images),
-        Verb::Gc => {
-            need_root("sweeping up")?;
-            let gone = Store::open(&roots.root).gc().map_err(fault)?;
-            emit(&if gone.busy {
-                "busy: somebody is loading an image; nothing was swept\n".to_owned()
-            } else {
-                format!(
-                    "{} blobs ({}), {} layers, {} temporary files\n",
-                    gone.blobs,
-                    images::human_size(gone.bytes),
-                    gone.layers,
-                    gone.temporaries
-                )
-            })?;
-            Ok(0)
-        }
+        Verb::Gc { act } => gc(act, &roots),
     }
+}
+
+fn gc(act: Act, roots: &Roots) -> Result {
+    let (plan, outcome) = crate::gc::plan(roots).map_err(fault)?;
+    run(act, roots, &plan, "sweeping up", None)?;
+    if act.dry_run {
+        return Ok(0);
+    }
+    let collected = outcome.take();
+    for command in &collected.undone {
+        emit(&format!("undone: {command}\n"))?;
+    }
+    let gone = collected.gone;
+    emit(&if gone.busy {
+        "busy: somebody is loading an image; not all was swept\n".to_owned()
+    } else {
+        format!(
+            "{} blobs ({}), {} layers, {} temporary files\n",
+            gone.blobs,
+            images::human_size(gone.bytes),
+            gone.layers,
+            gone.temporaries
+        )
+    })?;
+    Ok(0)
 }
 
 fn fault(error: StoreError) -> Failure {
@@ -322,7 +335,8 @@ fn unpack(act: Act, roots: &Roots, unpack: Unpack) -> Result {
     if let Source::Store(name) = &unpack.source {
         Store::open(&roots.root).resolve(name).map_err(fault)?;
     }
-    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack);
+    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack)
+        .map_err(|e| Failure::new(&e).hint_from(e.hint().as_deref()))?;
     run(act, roots, &plan, "unpacking an image", Some("unpacking"))?;
     if let Some(lowerdir) = outcome.borrow().as_ref() {
         emit(&format!("{lowerdir}\n"))?;

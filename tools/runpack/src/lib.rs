@@ -25,12 +25,14 @@ pub mod cli;
 mod config;
 mod digest;
 mod error;
+pub mod gc;
 pub mod images;
 pub mod import;
 mod interrupt;
 pub mod layer;
 pub mod load;
 pub mod pack;
+mod publish;
 mod reference;
 pub mod rmi;
 pub mod save;
@@ -43,4 +45,6 @@ pub use config::config_of;
 pub use error::StoreError;
 pub use oci_spec;
 pub use reference::{Reference, ReferenceError, Source};
-pub use store::{BlobWriter, Compression, Gone, Image, ImageId, LayerState, Pin, Removed, Store};
+pub use store::{
+    BlobWriter, Compression, Gone, Image, ImageId, LayerState, Pin, Removed, Store, Sweep,
+};

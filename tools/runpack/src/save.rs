@@ -1,7 +1,7 @@
 //! `runpack save`: images as one archive that is an OCI layout and a `docker save` at once, so that everybody reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
 use crate::load::store_error;
+use crate::publish::Publish;
 use crate::{Image, Reference, Store, StoreError};
 
 const BUFFER: usize = 256 * 1024;
@@ -24,11 +25,27 @@ pub fn plan(root: &Path, file: &Path, images: &[String]) -> Result<Plan, StoreEr
         store.resolve(image)?;
     }
     let mut plan = Plan::new(format!("runpack save -o {}", file.display()));
+    // A device or a pipe is written to; a rename would put a file in its place.
+    let in_place = file.metadata().is_ok_and(|meta| !meta.is_file());
+    let written = if in_place {
+        file.to_owned()
+    } else {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        file.with_file_name(format!(".{name}.runpack-{}", std::process::id()))
+    };
     plan.push(Save {
         root: root.to_owned(),
-        file: file.to_owned(),
+        file: written.clone(),
         images: images.to_vec(),
+        in_place,
     });
+    if !in_place {
+        plan.push(Publish {
+            from: written,
+            to: file.to_owned(),
+            in_parts: true,
+        });
+    }
     Ok(plan)
 }
 
@@ -133,6 +150,8 @@ struct Save {
     root: PathBuf,
     file: PathBuf,
     images: Vec<String>,
+    /// The file is there, and is more than a file.
+    in_place: bool,
 }
 
 impl Step for Save {
@@ -147,25 +166,29 @@ impl Step for Save {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
+        if self.in_place {
+            return Vec::new();
+        }
+        vec![Undo::unlink(absolute(&self.file))]
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let beside = format!(".{name}.runpack-{}", std::process::id());
-        let temporary = self.file.with_file_name(beside);
-        let store = Store::open(&self.root);
-        let saved = File::create_new(&temporary)
-            .map_err(StoreError::io("create", &temporary))
-            .and_then(|file| save(&store, &self.images, file))
-            .and_then(|()| {
-                std::fs::rename(&temporary, &self.file)
-                    .map_err(StoreError::io("rename", &self.file))
-            });
-        saved.map_err(|error| {
-            let _ = std::fs::remove_file(&temporary);
-            store_error(error)
-        })?;
-        Ok(Done::nothing())
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(!self.in_place);
+        let file = options.open(&self.file);
+        let saved = file
+            .map_err(StoreError::io("create", &self.file))
+            .and_then(|file| save(&Store::open(&self.root), &self.images, file));
+        saved.map_err(store_error)?;
+        if self.in_place {
+            return Ok(Done::nothing());
+        }
+        let made = Undo::unlink(absolute(&self.file)).identified();
+        Ok(Done::made(vec![made]))
     }
+}
+
+/// A journal is read by somebody who is elsewhere.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

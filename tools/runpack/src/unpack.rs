@@ -11,6 +11,7 @@ use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo};
 use crate::bundle;
 use crate::layer::{Extraction, Form, LayerSource, LayerUnpacker, adopt_implicit};
 use crate::load::step_error;
+use crate::publish::{MakeDir, Publish};
 use crate::source::{LoadOptions, SourceError, load};
 use crate::{Image, Source, Store, StoreError};
 
@@ -40,20 +41,41 @@ pub struct Unpack {
 /// For [`Layout::Overlay`], the `lowerdir=` string, once the plan has been applied.
 pub type Outcome = Rc<RefCell<Option<String>>>;
 
-pub fn plan(root: &Path, unpack: Unpack) -> (Plan, Outcome) {
+/// Made beside and renamed; a directory that is there and empty may be a mount point, and is filled where it is.
+pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError> {
+    let target = Target::new(&unpack.dir)?;
     let outcome = Outcome::default();
     let mut plan = Plan::new(format!("runpack unpack {}", unpack.image));
+    let work = target.work.clone();
+    // Its lowerdir string has the directory's name in it, so a script says all in one line.
+    let in_parts = unpack.layout != Layout::Overlay;
+    if !target.in_place {
+        plan.push(MakeDir {
+            dir: work.clone(),
+            in_parts,
+        });
+    }
+    let dir = target.dir.clone();
+    let in_place = target.in_place;
     plan.push(UnpackStep {
         root: root.to_owned(),
+        shown: if in_parts { work.clone() } else { dir.clone() },
         unpack,
+        target,
         outcome: Rc::clone(&outcome),
     });
-    (plan, outcome)
+    if !in_place {
+        plan.push(Publish {
+            from: work,
+            to: dir,
+            in_parts,
+        });
+    }
+    Ok((plan, outcome))
 }
 
-/// Unpacks; for [`Layout::Overlay`] returns the layers' directories, topmost first.
-pub fn unpack(store: &Store, unpack: &Unpack) -> Result<Vec<PathBuf>, SourceError> {
-    let target = Target::new(&unpack.dir)?;
+/// Fills the target's directory; for [`Layout::Overlay`] returns where the layers will be, topmost first.
+fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>, SourceError> {
     let scratch;
     let (store, image) = if let Source::Store(name) = &unpack.source {
         (store, store.resolve(name)?)
@@ -86,7 +108,6 @@ pub fn unpack(store: &Store, unpack: &Unpack) -> Result<Vec<PathBuf>, SourceErro
             Vec::new()
         }
     };
-    target.publish()?;
     Ok(layers.iter().map(|layer| unpack.dir.join(layer)).collect())
 }
 
@@ -97,7 +118,6 @@ struct Target {
     scratch: PathBuf,
     /// It was there, empty, and is filled where it is: it may be a mount point.
     in_place: bool,
-    done: bool,
 }
 
 impl Target {
@@ -122,7 +142,7 @@ impl Target {
         };
         let name = name.to_string_lossy();
         let beside = |what| parent.join(format!(".{name}.{what}-{}", std::process::id()));
-        let target = Self {
+        Ok(Self {
             dir: absolute.clone(),
             work: if in_place {
                 absolute.clone()
@@ -131,37 +151,18 @@ impl Target {
             },
             scratch: beside("images"),
             in_place,
-            done: false,
-        };
-        if !in_place {
-            make_dir(&target.work)?;
-        }
-        Ok(target)
+        })
     }
 
-    fn publish(mut self) -> Result<(), SourceError> {
+    /// After a failure: a directory that was there stays, and is empty again.
+    fn clear(&self) {
         if !self.in_place {
-            std::fs::rename(&self.work, &self.dir).map_err(SourceError::io("rename", &self.dir))?;
-        }
-        self.done = true;
-        Ok(())
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.scratch);
-        if self.done {
             return;
         }
-        if self.in_place {
-            for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-                if std::fs::remove_dir_all(entry.path()).is_err() {
-                    let _ = std::fs::remove_file(entry.path());
-                }
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if std::fs::remove_dir_all(entry.path()).is_err() {
+                let _ = std::fs::remove_file(entry.path());
             }
-        } else {
-            let _ = std::fs::remove_dir_all(&self.work);
         }
     }
 }
@@ -235,14 +236,15 @@ fn layer_error(
 struct UnpackStep {
     root: PathBuf,
     unpack: Unpack,
+    target: Target,
+    /// The directory that the line of the script names.
+    shown: PathBuf,
     outcome: Outcome,
 }
 
 impl Step for UnpackStep {
     fn meta(&self) -> Meta {
-        let Unpack {
-            image, dir, layout, ..
-        } = &self.unpack;
+        let Unpack { image, layout, .. } = &self.unpack;
         let (layout, why) = match layout {
             Layout::Flat => ("flat", "every layer on top of the last, as one root"),
             Layout::Overlay => (
@@ -258,18 +260,26 @@ impl Step for UnpackStep {
         if let Some(platform) = &self.unpack.platform {
             line.extend(kit_plan::words!["--platform", platform]);
         }
-        line.extend(kit_plan::words!["--", image, dir]);
+        line.extend(kit_plan::words!["--", image, &self.shown]);
         let lines = vec![kit_plan::Line::Run(line)];
         Meta::new("image.unpack", why, Shell::Ours(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
+        match self.unpack.source {
+            Source::Store(_) => Vec::new(),
+            _ => vec![Undo::tree(&self.target.scratch)],
+        }
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let store = Store::open(&self.root);
-        let layers = unpack(&store, &self.unpack).map_err(step_error)?;
+        let filled = fill(&store, &self.unpack, &self.target);
+        let _ = std::fs::remove_dir_all(&self.target.scratch);
+        let layers = filled.map_err(|error| {
+            self.target.clear();
+            step_error(error)
+        })?;
         let lowers: Vec<String> = layers.iter().map(|path| escaped(path)).collect();
         *self.outcome.borrow_mut() = (!lowers.is_empty()).then(|| lowers.join(":"));
         Ok(Done::nothing())

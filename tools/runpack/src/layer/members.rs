@@ -109,7 +109,7 @@ impl<R: BufRead> Members<R> {
 
     fn expect(&mut self, size: u64) {
         self.left = size;
-        self.padding = size.next_multiple_of(BLOCK) - size;
+        self.padding = size.wrapping_neg() % BLOCK;
     }
 
     fn header(&mut self) -> Result<Option<Header>, LayerError> {
@@ -171,16 +171,19 @@ impl<R: BufRead> Members<R> {
     }
 
     fn skip(&mut self) -> Result<(), LayerError> {
-        self.left = self.left.checked_add(self.padding).ok_or_else(|| {
-            LayerError::Stream(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a size is too large",
-            ))
-        })?;
-        self.padding = 0;
         while self.left > 0 {
             let ready = self.fill().map_err(LayerError::Stream)?.len();
             self.consume(ready);
+        }
+        // umoci insert ends an archive with the last file's last byte, and Go's reader takes that for an end.
+        while self.padding > 0 {
+            let ready = self.input.fill_buf().map_err(LayerError::Stream)?.len();
+            if ready == 0 {
+                self.padding = 0;
+            }
+            let taken = self.padding.min(ready as u64);
+            self.input.consume(taken as usize);
+            self.padding -= taken;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub(crate) use image::manifest_of;
 pub use image::{Image, ImageId};
 pub(crate) use index::is_index;
 pub use pin::Pin;
-pub use remove::{Gone, Removed};
+pub use remove::{Gone, Removed, Sweep};
 pub use unpacked::LayerState;
 
 use crate::error::StoreError;

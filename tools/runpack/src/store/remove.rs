@@ -35,6 +35,18 @@ pub struct Gone {
     pub busy: bool,
 }
 
+/// What a sweep looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    Blobs,
+    Layers,
+    Temporaries,
+}
+
+impl Sweep {
+    pub const ALL: [Self; 3] = [Self::Blobs, Self::Layers, Self::Temporaries];
+}
+
 impl Store {
     /// What `remove` would do now, changing nothing.
     pub fn removal(&self, wanted: &str, force: bool) -> Result<Vec<Removed>, StoreError> {
@@ -106,6 +118,11 @@ impl Store {
 
     /// Sweeps up: blobs and unpacked layers that no image has, and temporary files whose makers are gone.
     pub fn gc(&self) -> Result<Gone, StoreError> {
+        self.sweep(&Sweep::ALL)
+    }
+
+    /// Of these kinds.
+    pub fn sweep(&self, kinds: &[Sweep]) -> Result<Gone, StoreError> {
         if !self.dir.exists() {
             return Ok(Gone::default());
         }
@@ -117,29 +134,50 @@ impl Store {
             });
         };
         let _lock: File = self.lock_index()?;
-        let (blobs, chains) = self.in_use()?;
         let mut gone = Gone::default();
-        for path in list(&self.dir.join("blobs/sha256"))? {
-            if !is_named(&path, &blobs) {
-                gone.bytes += path.metadata().map_or(0, |meta| meta.len());
-                remove(&path)?;
-                gone.blobs += 1;
+        for kind in kinds {
+            for path in self.garbage(*kind)? {
+                match kind {
+                    Sweep::Blobs => {
+                        gone.bytes += path.metadata().map_or(0, |meta| meta.len());
+                        remove(&path)?;
+                        gone.blobs += 1;
+                    }
+                    Sweep::Layers => {
+                        // Away by one rename first: a layer that is half removed must not look like one.
+                        let aside = self.temporary();
+                        std::fs::rename(&path, &aside).map_err(StoreError::io("rename", &path))?;
+                        remove(&aside)?;
+                        gone.layers += 1;
+                    }
+                    Sweep::Temporaries => {
+                        remove(&path)?;
+                        gone.temporaries += 1;
+                    }
+                }
             }
-        }
-        for path in list(&self.dir.join("unpacked"))? {
-            if !is_named(&path, &chains) {
-                // Away by one rename first: a layer that is half removed must not look like one.
-                let aside = self.temporary();
-                std::fs::rename(&path, &aside).map_err(StoreError::io("rename", &path))?;
-                remove(&aside)?;
-                gone.layers += 1;
-            }
-        }
-        for path in list(&self.temporary_dir())? {
-            remove(&path)?;
-            gone.temporaries += 1;
         }
         Ok(gone)
+    }
+
+    /// What a sweep would take now, changing nothing.
+    pub fn garbage(&self, kind: Sweep) -> Result<Vec<PathBuf>, StoreError> {
+        let dir = match kind {
+            Sweep::Blobs => "blobs/sha256",
+            Sweep::Layers => "unpacked",
+            Sweep::Temporaries => "tmp",
+        };
+        let mut paths = list(&self.dir.join(dir))?;
+        if kind != Sweep::Temporaries && !paths.is_empty() {
+            let (blobs, chains) = self.in_use()?;
+            let used = match kind {
+                Sweep::Blobs => blobs,
+                _ => chains,
+            };
+            paths.retain(|path| !is_named(path, &used));
+        }
+        paths.sort();
+        Ok(paths)
     }
 
     /// After a failure: what was put for an image that will not be goes at once, unless somebody else is putting content too.

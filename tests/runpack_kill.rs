@@ -1,0 +1,160 @@
+//! Each verb of runpack that changes something, killed before each of its calls that change something, by strace(1). After
+//! `runpack gc` all is as before the verb, or as after it; and what the scripts of `--dry-run` leave when sh runs them.
+#![allow(clippy::unwrap_used)] // a test stops where it fails
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Calls before which it is killed.
+const CALLS: [&str; 5] = ["rename", "mkdir", "flock", "unlink", "unlinkat"];
+
+struct Room {
+    dir: tempfile::TempDir,
+}
+
+impl Room {
+    /// With an image of two layers in a layout, in an archive, and in the store as `kept`; and what is in the room is in `base`.
+    fn new() -> Self {
+        let room = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        room.sh("umoci init --layout lay && umoci new --image lay:two
+            mkdir a b && echo one > a/one && mkdir a/dir && echo two > b/two && ln -s one b/link
+            umoci insert --image lay:two a /a && umoci insert --image lay:two b /b
+            skopeo copy -q oci:lay:two oci-archive:two.tar:two && tar -C a -cf a.tar .
+            runpack load oci:lay:two -t kept && mkdir work && cp -a root base");
+        room
+    }
+
+    fn try_sh(&self, script: &str) -> Output {
+        let bin = Path::new(env!("CARGO_BIN_EXE_runpack")).parent().unwrap();
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
+        Command::new("sh")
+            .args(["-euc", script])
+            .current_dir(self.dir.path())
+            .env("PATH", path)
+            .env("BOXKIT_ROOT", self.dir.path().join("root"))
+            .env("BOXKIT_RUN", self.dir.path().join("run"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn sh(&self, script: &str) -> String {
+        let out = self.try_sh(script);
+        let error = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{script}\n{error}");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    fn reset(&self) {
+        self.sh("rm -rf root run work && cp -a base root && mkdir work");
+    }
+
+    /// Every name in the roots and in the working directory, the images' names, and that each blob is what its name says.
+    /// Digests are left out: a new image has the time in its configuration.
+    fn state(&self) -> String {
+        self.sh("cd root/images/blobs/sha256 && for blob in *; do [ ! -e $blob ] || [ $(sha256sum <$blob | cut -c-64) = $blob ]; done
+            cd ../../../.. && jq -c '[.manifests[].annotations[\"org.opencontainers.image.ref.name\"]] | sort' root/images/index.json
+            find root run work ! -name '*.lock' -printf '%y %s %p\\n' 2> /dev/null | grep -v '^d' | sed -E 's/[0-9a-f]{64}/DIGEST/; s/^f [0-9]+ /f /' | sort
+            find root run work -type d ! -path run ! -path 'run/*' | sed -E 's/[0-9a-f]{64}/DIGEST/' | sort")
+    }
+
+    /// Kills `verb` before each call there is.
+    fn killed(&self, verb: &str) {
+        self.reset();
+        let before = self.state();
+        self.sh(verb);
+        self.sh("runpack gc");
+        let after = self.state();
+        assert_ne!(before, after, "{verb} changes nothing");
+        let mut kills = 0;
+        for call in CALLS {
+            for number in 1.. {
+                self.reset();
+                let out = self.try_sh(&format!(
+                    "strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={number} {verb}"
+                ));
+                let said = String::from_utf8_lossy(&out.stderr);
+                if out.status.success() {
+                    break;
+                }
+                let code = out.status.code();
+                assert!(code.is_none() || code == Some(137), "{verb}: {said}");
+                kills += 1;
+                self.sh("runpack gc");
+                let now = self.state();
+                assert!(
+                    now == before || now == after,
+                    "{verb}, killed before {call} {number}:\n{now}\nbefore:\n{before}\nafter:\n{after}"
+                );
+            }
+        }
+        assert!(kills > 1, "{verb} was killed {kills} times");
+    }
+}
+
+#[test]
+fn a_killed_load_leaves_nothing_after_gc() {
+    Room::new().killed("runpack load two.tar -t new");
+}
+
+#[test]
+fn a_killed_unpack_leaves_nothing_after_gc() {
+    let room = Room::new();
+    room.killed("runpack unpack kept work/out");
+    room.killed("runpack unpack --layout=bundle oci-archive:two.tar work/out");
+}
+
+#[test]
+fn a_killed_import_pack_or_save_leaves_nothing_after_gc() {
+    let room = Room::new();
+    room.killed("runpack import a.tar new");
+    room.killed("runpack pack -t new --bin true");
+    room.killed("runpack save -o work/saved.tar kept");
+}
+
+#[test]
+fn a_killed_tag_or_rmi_leaves_an_old_or_a_new_index() {
+    let room = Room::new();
+    room.killed("runpack tag kept new");
+    room.killed("runpack rmi kept");
+}
+
+#[test]
+fn the_script_of_a_dry_run_leaves_the_same() {
+    let room = Room::new();
+    let verbs = [
+        "runpack load two.tar -t new",
+        "runpack unpack kept work/out",
+        "runpack unpack --layout=overlay kept work/out",
+        "runpack unpack --layout=bundle oci-archive:two.tar work/out",
+        "runpack import a.tar new",
+        "runpack pack -t new --bin true",
+        "runpack save -o work/saved.tar kept",
+        "runpack tag kept new",
+        "runpack rmi kept",
+        "runpack gc",
+    ];
+    for verb in verbs {
+        room.reset();
+        room.sh("echo left > root/images/tmp/left");
+        let before = room.state();
+        room.sh(&format!("{verb} --dry-run > script"));
+        assert_eq!(room.state(), before, "{verb} --dry-run changed something");
+        room.sh("dash script > /dev/null");
+        let by_script = room.state();
+        room.reset();
+        room.sh("echo left > root/images/tmp/left");
+        room.sh(verb);
+        assert_eq!(room.state(), by_script, "{verb}");
+        assert_ne!(by_script, before, "{verb} changes nothing");
+    }
+}
+
+#[test]
+fn save_writes_to_a_device_and_leaves_it_one() {
+    let room = Room::new();
+    room.sh("mkfifo work/pipe && { cat work/pipe > work/tar & } && runpack save -o work/pipe kept && wait
+        test -p work/pipe && tar -tf work/tar | grep -qx index.json");
+}

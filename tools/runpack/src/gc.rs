@@ -1,0 +1,149 @@
+//! `runpack gc`: what killed commands left is undone by their journals, then the store is swept, a kind a step.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use kit_plan::{
+    Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo,
+    Value, recover, run, words,
+};
+
+use crate::images::human_size;
+use crate::load::store_error;
+use crate::{Gone, Store, StoreError, Sweep};
+
+/// Names in one line of the script.
+const TOGETHER: usize = 50;
+
+/// What came of it, once the plan has been applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The commands of the journals that were replayed.
+    pub undone: Vec<String>,
+    pub gone: Gone,
+}
+
+pub type Outcome = Rc<RefCell<Collected>>;
+
+pub fn plan(roots: &Roots) -> Result<(Plan, Outcome), StoreError> {
+    let outcome = Outcome::default();
+    let mut plan = Plan::new("runpack gc");
+    if abandoned(&roots.journals()) {
+        plan.push(Replay {
+            journals: roots.journals(),
+            outcome: Rc::clone(&outcome),
+        });
+    }
+    let store = Store::open(&roots.root);
+    for kind in Sweep::ALL {
+        plan.push(SweepStep {
+            root: roots.root.clone(),
+            kind,
+            seen: store.garbage(kind)?,
+            outcome: Rc::clone(&outcome),
+        });
+    }
+    Ok((plan, outcome))
+}
+
+/// That there is a journal whose owner is gone and whose work is not complete, or one that was never born.
+fn abandoned(journals: &Path) -> bool {
+    let files = std::fs::read_dir(journals).into_iter().flatten().flatten();
+    files
+        .map(|file| file.path())
+        .any(|path| match path.extension().and_then(|end| end.to_str()) {
+            Some("new") => true,
+            Some("jsonl") => {
+                let open = Journal::open(&path).ok().flatten();
+                open.is_some_and(|journal| {
+                    journal.header.container.is_none() || !journal.is_committed()
+                })
+            }
+            _ => false,
+        })
+}
+
+struct Replay {
+    journals: PathBuf,
+    outcome: Outcome,
+}
+
+impl Step for Replay {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "journal.replay",
+            "what killed commands had begun is undone, as their journals say",
+            Shell::Ours(vec![run!["runpack", "gc"]]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        // A container's own journal is rrun's to judge.
+        let kernel = kit_undo::Kernel::new();
+        let recovery = recover(&self.journals, &kernel, &mut |_| Fate::Leave);
+        let undone = recovery.replayed.into_iter().map(|header| header.command);
+        self.outcome.borrow_mut().undone.extend(undone);
+        let errors: Vec<String> = recovery.errors.iter().map(ToString::to_string).collect();
+        if errors.is_empty() {
+            Ok(Done::nothing())
+        } else {
+            Err(StepError::new("undoing what was left", errors.join("; ")))
+        }
+    }
+}
+
+struct SweepStep {
+    root: PathBuf,
+    kind: Sweep,
+    /// When the plan was made, for the script.
+    seen: Vec<PathBuf>,
+    outcome: Outcome,
+}
+
+impl Step for SweepStep {
+    fn meta(&self) -> Meta {
+        let (id, why) = match self.kind {
+            Sweep::Blobs => ("blob.sweep", "blobs that no image has"),
+            Sweep::Layers => ("layer.sweep", "unpacked layers that no image has"),
+            Sweep::Temporaries => (
+                "temporary.sweep",
+                "what commands that are gone had not published yet",
+            ),
+        };
+        let lock = Store::open(&self.root).dir().join("content.lock");
+        let lines = self.seen.chunks(TOGETHER).map(|paths| {
+            // The lock says that nobody is putting content.
+            let mut line: Vec<Value> = words!["flock", "-n", &lock, "rm", "-rf", "--"];
+            line.extend(paths.iter().map(Value::from));
+            Line::Run(line)
+        });
+        Meta::new(id, why, Shell::Exact(lines.collect()))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let swept = Store::open(&self.root).sweep(&[self.kind]);
+        let swept = swept.map_err(store_error)?;
+        let note = match self.kind {
+            _ if swept.busy => "busy: somebody is putting content".to_owned(),
+            Sweep::Blobs => format!("{} ({})", swept.blobs, human_size(swept.bytes)),
+            Sweep::Layers => swept.layers.to_string(),
+            Sweep::Temporaries => swept.temporaries.to_string(),
+        };
+        let gone = &mut self.outcome.borrow_mut().gone;
+        gone.blobs += swept.blobs;
+        gone.bytes += swept.bytes;
+        gone.layers += swept.layers;
+        gone.temporaries += swept.temporaries;
+        gone.busy |= swept.busy;
+        Ok(Done::nothing().note(note))
+    }
+}
