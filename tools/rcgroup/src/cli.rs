@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use kit_cli::{Act, Failure, Output, Result, Row, emit, need_root};
 
 use crate::stats::{Entry, Stats};
-use crate::{CgroupError, Hierarchies, Limits, Setting, parse_bytes, parse_cpus};
+use crate::{
+    CgroupError, Hierarchies, Limits, Setting, UNLIMITED, parse_bytes, parse_cpus, parse_pids,
+};
 
 /// Control groups: this much and no more
 #[derive(Parser)]
@@ -87,17 +89,17 @@ enum Verb {
 // docker's words.
 #[derive(Args)]
 struct LimitFlags {
-    /// Memory, like 100m or 2g
-    #[arg(short, long)]
+    /// Memory, like 100m or 2g; -1 for no limit
+    #[arg(short, long, allow_hyphen_values = true)]
     memory: Option<String>,
     /// Memory and swap together; -1 for no limit
     #[arg(long, allow_hyphen_values = true)]
     memory_swap: Option<String>,
-    /// Memory that is left alone while there is enough
-    #[arg(long)]
+    /// Memory that is left alone while there is enough; -1 for none
+    #[arg(long, allow_hyphen_values = true)]
     memory_reservation: Option<String>,
-    /// CPUs, like 1.5
-    #[arg(long)]
+    /// CPUs, like 1.5; -1 for no limit
+    #[arg(long, allow_hyphen_values = true)]
     cpus: Option<String>,
     /// CPU weight, 1024 by default
     #[arg(short, long)]
@@ -108,9 +110,9 @@ struct LimitFlags {
     /// Memory nodes
     #[arg(long)]
     cpuset_mems: Option<String>,
-    /// Processes and threads
-    #[arg(long)]
-    pids_limit: Option<u64>,
+    /// Processes and threads; -1 for no limit
+    #[arg(long, allow_hyphen_values = true)]
+    pids_limit: Option<String>,
     /// Block I/O weight, 10 to 1000
     #[arg(long, value_parser = clap::value_parser!(u16).range(10..=1000))]
     blkio_weight: Option<u16>,
@@ -118,7 +120,7 @@ struct LimitFlags {
 
 impl LimitFlags {
     fn limits(self) -> std::result::Result<Limits, CgroupError> {
-        let bytes = |text: Option<String>| text.map(|text| parse_bytes(&text)).transpose();
+        let bytes = |text| or_unlimited(text, parse_bytes);
         let memory_swap_bytes = match self.memory_swap.as_deref() {
             None => None,
             Some("-1") => Some(-1),
@@ -128,14 +130,26 @@ impl LimitFlags {
             memory_bytes: bytes(self.memory)?,
             memory_swap_bytes,
             memory_reservation_bytes: bytes(self.memory_reservation)?,
-            nano_cpus: self.cpus.map(|text| parse_cpus(&text)).transpose()?,
+            nano_cpus: or_unlimited(self.cpus, parse_cpus)?,
             cpu_shares: self.cpu_shares,
             cpuset_cpus: self.cpuset_cpus,
             cpuset_mems: self.cpuset_mems,
-            pids: self.pids_limit,
+            pids: or_unlimited(self.pids_limit, parse_pids)?,
             blkio_weight: self.blkio_weight,
         })
     }
+}
+
+/// docker's -1.
+fn or_unlimited(
+    text: Option<String>,
+    parse: fn(&str) -> std::result::Result<u64, CgroupError>,
+) -> std::result::Result<Option<u64>, CgroupError> {
+    let value = |text: String| match text.as_str() {
+        "-1" => Ok(UNLIMITED),
+        text => parse(text),
+    };
+    text.map(value).transpose()
 }
 
 fn fault(error: CgroupError) -> Failure {

@@ -9,7 +9,7 @@ use crate::set::SetLimit;
 use crate::{CgroupError, Group, Hierarchies, Limits, Mode, settings, write};
 
 /// Controllers that every cgroup of v1 has a directory for: what is limited comes on top.
-const ALWAYS: [&str; 4] = ["cpuacct", "freezer", "memory", "pids"];
+const ALWAYS: [&str; 5] = ["cpu", "cpuacct", "freezer", "memory", "pids"];
 
 /// What `create` does: no limit of somebody else's is touched, the name must be free.
 pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, CgroupError> {

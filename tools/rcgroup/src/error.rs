@@ -14,6 +14,12 @@ pub enum CgroupError {
         controller: &'static str,
         what: &'static str,
     },
+    #[error("limiting {what}: cgroup {name:?} has no directory in the {controller} hierarchy")]
+    NotThere {
+        name: String,
+        controller: &'static str,
+        what: &'static str,
+    },
     #[error("naming cgroup {name:?}: {reason}")]
     BadName { name: String, reason: &'static str },
     #[error("creating cgroup {name:?}: it exists")]
@@ -63,6 +69,9 @@ impl CgroupError {
                 "the kernel lacks it, or it is disabled on its command line: see /proc/cgroups"
                     .to_owned(),
             ),
+            Self::NotThere { name, .. } => Some(format!(
+                "it was made without such a limit: rcgroup del {name}, then create it with one"
+            )),
             Self::Exists { name } => Some(format!(
                 "rcgroup set {name} changes it; rcgroup del {name} removes it"
             )),

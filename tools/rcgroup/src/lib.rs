@@ -30,5 +30,5 @@ pub mod stats;
 pub use control::{read, write};
 pub use error::CgroupError;
 pub use hierarchy::{Group, Hierarchies, Mode, check_name};
-pub use limits::{Limits, parse_bytes, parse_cpus};
+pub use limits::{Limits, UNLIMITED, parse_bytes, parse_cpus, parse_pids};
 pub use map::{Setting, settings};

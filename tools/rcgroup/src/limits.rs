@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::CgroupError;
 
-/// `None` is no limit.
+/// A limit that was there is lifted: for memory, reservation, CPUs and processes.
+pub const UNLIMITED: u64 = u64::MAX;
+
+/// `None` leaves what there is, which on a new group is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
@@ -57,6 +60,15 @@ pub fn parse_bytes(text: &str) -> Result<u64, CgroupError> {
     } else {
         Err(wrong("it is out of range"))
     }
+}
+
+/// A number of processes and threads.
+pub fn parse_pids(text: &str) -> Result<u64, CgroupError> {
+    text.parse().map_err(|_| CgroupError::BadValue {
+        what: "number of processes",
+        text: text.to_owned(),
+        reason: "it is a whole number, or -1 for no limit",
+    })
 }
 
 /// `1.5` CPUs in billionths.

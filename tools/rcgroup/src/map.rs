@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{CgroupError, Hierarchies, Limits, Mode};
+use crate::{CgroupError, Hierarchies, Limits, Mode, UNLIMITED};
 
 /// The period of CPU bandwidth, as docker's: microseconds.
 const PERIOD_USEC: u64 = 100_000;
@@ -55,14 +55,26 @@ pub fn settings(host: &Hierarchies, limits: &Limits) -> Result<Vec<Setting>, Cgr
     Ok(settings)
 }
 
-fn quota(nano_cpus: u64) -> u64 {
-    (nano_cpus * PERIOD_USEC / 1_000_000_000).max(1000)
+fn quota(nano_cpus: u64, unlimited: &str) -> String {
+    match nano_cpus {
+        UNLIMITED => unlimited.to_owned(),
+        nano => (nano * PERIOD_USEC / 1_000_000_000).max(1000).to_string(),
+    }
+}
+
+/// The number, or the kernel's word for no limit.
+fn number(value: u64, unlimited: &str) -> String {
+    match value {
+        UNLIMITED => unlimited.to_owned(),
+        value => value.to_string(),
+    }
 }
 
 /// docker's: without --memory-swap as much swap as memory. Memory and swap together; `None` for no limit.
 fn memory_and_swap(limits: &Limits) -> Option<i64> {
     match (limits.memory_bytes, limits.memory_swap_bytes) {
         (_, Some(swap)) if swap != 0 => Some(swap),
+        (Some(UNLIMITED), _) => Some(-1),
         (Some(memory), _) => Some(memory.saturating_mul(2) as i64),
         _ => None,
     }
@@ -74,7 +86,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "memory",
             "memory.limit_in_bytes",
-            bytes,
+            number(bytes, "-1"),
             "memory, in bytes",
         ));
     }
@@ -96,7 +108,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "memory",
             "memory.soft_limit_in_bytes",
-            bytes,
+            number(bytes, "-1"),
             "memory reservation",
         ));
     }
@@ -110,7 +122,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "cpu",
             "cpu.cfs_quota_us",
-            quota(nano),
+            quota(nano, "-1"),
             "CPUs times the period",
         ));
     }
@@ -127,7 +139,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "pids",
             "pids.max",
-            pids,
+            number(pids, "max"),
             "processes and threads",
         ));
     }
@@ -167,7 +179,7 @@ fn v2(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "memory",
             "memory.max",
-            bytes,
+            number(bytes, "max"),
             "memory, in bytes",
         ));
     }
@@ -193,7 +205,8 @@ fn v2(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "memory",
             "memory.low",
-            bytes,
+            // Not "max", which would protect all of it.
+            if bytes == UNLIMITED { 0 } else { bytes },
             "memory reservation",
         ));
     }
@@ -201,7 +214,7 @@ fn v2(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "cpu",
             "cpu.max",
-            format!("{} {PERIOD_USEC}", quota(nano)),
+            format!("{} {PERIOD_USEC}", quota(nano, "max")),
             "CPUs times a period of 100 ms",
         ));
     }
@@ -218,7 +231,7 @@ fn v2(limits: &Limits) -> Vec<Setting> {
         all.push(Setting::new(
             "pids",
             "pids.max",
-            pids,
+            number(pids, "max"),
             "processes and threads",
         ));
     }
@@ -279,6 +292,38 @@ mod tests {
                 "cpu.max=50000 100000",
                 "cpu.weight=50",
                 "pids.max=7"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_limit_is_lifted_by_the_kernels_word_for_it() {
+        let limits = Limits {
+            memory_bytes: Some(UNLIMITED),
+            memory_reservation_bytes: Some(UNLIMITED),
+            nano_cpus: Some(UNLIMITED),
+            pids: Some(UNLIMITED),
+            ..Limits::default()
+        };
+        assert_eq!(
+            files(&v1(&limits)),
+            [
+                "memory.limit_in_bytes=-1",
+                "memory.memsw.limit_in_bytes=-1",
+                "memory.soft_limit_in_bytes=-1",
+                "cpu.cfs_period_us=100000",
+                "cpu.cfs_quota_us=-1",
+                "pids.max=max"
+            ]
+        );
+        assert_eq!(
+            files(&v2(&limits)),
+            [
+                "memory.max=max",
+                "memory.swap.max=max",
+                "memory.low=0",
+                "cpu.max=max 100000",
+                "pids.max=max"
             ]
         );
     }

@@ -1,20 +1,23 @@
 //! `rcgroup set`: limits of a cgroup that exists.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
 
 use crate::create::step_error;
-use crate::{CgroupError, Hierarchies, Limits, Setting, read, settings, write};
+use crate::{CgroupError, Group, Hierarchies, Limits, Setting, read, settings, write};
 
 /// What `set` does.
 pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, CgroupError> {
     let group = host.existing(name)?;
     let mut plan = Plan::new(format!("rcgroup set {name}"));
-    for setting in settings(host, limits)? {
+    let mut settings = settings(host, limits)?;
+    total_first(&group, &mut settings);
+    for setting in settings {
         let dir = group
             .dir(setting.controller)
-            .ok_or(CgroupError::NoController {
+            .ok_or_else(|| CgroupError::NotThere {
+                name: name.to_owned(),
                 controller: setting.controller,
                 what: setting.formula,
             })?;
@@ -25,6 +28,26 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
         });
     }
     Ok(plan)
+}
+
+const MEMORY: &str = "memory.limit_in_bytes";
+const TOTAL: &str = "memory.memsw.limit_in_bytes";
+
+/// v1: raising memory above the total of memory and swap as it is now is EINVAL, so that one goes up first.
+fn total_first(group: &Group, settings: &mut [Setting]) {
+    let at = |file| settings.iter().position(|setting| setting.file == file);
+    let (Some(memory), Some(total)) = (at(MEMORY), at(TOTAL)) else {
+        return;
+    };
+    let dir = group.dir("memory").unwrap_or(Path::new("/"));
+    let now = read(&dir.join(TOTAL))
+        .ok()
+        .and_then(|text| text.parse().ok());
+    // "-1" is no number, and more than any.
+    let wanted = settings[memory].text.parse().unwrap_or(u64::MAX);
+    if memory < total && now.is_some_and(|now: u64| wanted > now) {
+        settings.swap(memory, total);
+    }
 }
 
 /// One kernel file. Memory and swap together may not be less than memory at any moment, so where the order of

@@ -1,0 +1,196 @@
+//! rcgroup against the running kernel: what it did is read from the kernel's own files, by cat(1); a dry-run is
+//! replayed by sh and must leave the same.
+#![allow(clippy::unwrap_used)] // a test stops where it fails
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Groups whose names begin with a name of this test's own; they go with it.
+struct Groups {
+    dir: tempfile::TempDir,
+    name: String,
+}
+
+impl Groups {
+    fn new(test: &str) -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            name: format!("t-{test}-{}", std::process::id()),
+        }
+    }
+
+    /// A script of sh, where `$g` is the name.
+    fn sh(&self, script: &str) -> Output {
+        let bin = Path::new(env!("CARGO_BIN_EXE_rcgroup")).parent().unwrap();
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
+        Command::new("dash")
+            .args(["-euc", script])
+            .current_dir(self.dir.path())
+            .env("PATH", path)
+            .env("g", &self.name)
+            .env("BOXKIT_ROOT", self.dir.path().join("root"))
+            .env("BOXKIT_RUN", self.dir.path().join("run"))
+            .output()
+            .unwrap()
+    }
+
+    fn ok(&self, script: &str) -> String {
+        let out = self.sh(script);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{script}: {said}");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    fn fails(&self, script: &str) -> (i32, String) {
+        let out = self.sh(script);
+        let said = String::from_utf8(out.stderr).unwrap();
+        (out.status.code().unwrap(), said.replace(&self.name, "G"))
+    }
+
+    /// The groups with the control files that a limit of ours may touch.
+    fn state(&self) -> String {
+        self.ok(
+            "for d in $(find /sys/fs/cgroup -type d -path \"*/$g*\" | sort); do
+                 echo \"$d: $(wc -l <$d/cgroup.procs)\"; cd $d
+                 for f in memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes memory.max \
+                     memory.swap.max memory.low cpu.cfs_period_us cpu.cfs_quota_us cpu.shares cpu.max cpu.weight \
+                     cpuset.cpus cpuset.mems pids.max cgroup.subtree_control; do
+                     [ ! -e $f ] || echo \"$f $(cat $f)\"
+                 done
+             done",
+        )
+    }
+
+    fn clear(&self) {
+        self.ok(
+            "for d in $(find /sys/fs/cgroup -depth -type d -path \"*/$g*\"); do
+                 while read -r p; do kill -9 $p || :; done <$d/cgroup.procs
+                 n=0; until rmdir $d 2>/dev/null; do [ $((n += 1)) -lt 100 ]; sleep 0.02; done
+             done",
+        );
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
+    let groups = Groups::new("replay");
+    let all = "-m 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 -c 512 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 20";
+    let busy = "rcgroup exec $g/below -- sleep 1000 >/dev/null 2>&1 &";
+    for (before, verb) in [
+        ("true".to_owned(), "create $g".to_owned()),
+        ("true".to_owned(), format!("create {all} $g")),
+        (
+            String::new(),
+            "create $g/below/leaf --pids-limit 7".to_owned(),
+        ),
+        (
+            format!("rcgroup create {all} $g"),
+            "set $g -m 32m --cpus 1.5 --pids-limit 5".to_owned(),
+        ),
+        (
+            format!("rcgroup create {all} $g"),
+            "set $g -m 128m --memory-swap -1".to_owned(),
+        ),
+        (
+            format!("rcgroup create {all} $g"),
+            "set $g -m -1 --memory-reservation -1 --cpus -1 --pids-limit -1".to_owned(),
+        ),
+        ("rcgroup create $g".to_owned(), "del $g".to_owned()),
+        (
+            format!("rcgroup create $g/below; {busy} sleep 0.2"),
+            "del --force $g".to_owned(),
+        ),
+    ] {
+        let run = |act: &str| {
+            groups.ok(&format!("{{ :; {before}\n}} >/dev/null; {act}"));
+            let state = groups.state();
+            groups.clear();
+            state
+        };
+        let untouched = run("");
+        let (name, rest) = verb.split_once(' ').unwrap();
+        let dry = format!("rcgroup {name} --dry-run {rest}");
+        assert_eq!(run(&format!("{dry} >/dev/null")), untouched, "{verb}");
+        let ours = run(&format!("rcgroup {verb} >/dev/null"));
+        assert_ne!(ours, untouched, "{verb} does nothing");
+        let replayed = run(&format!("{dry} >script; dash script"));
+        assert_eq!(ours, replayed, "{verb}");
+    }
+}
+
+#[test]
+fn a_limit_is_lifted() {
+    let groups = Groups::new("lift");
+    groups.ok("rcgroup create $g");
+    let free = groups.state();
+    groups.ok("rcgroup set $g -m 64m --memory-reservation 32m --cpus 0.5 --pids-limit 20");
+    assert_ne!(groups.state(), free);
+    groups.ok("rcgroup set $g -m -1 --memory-reservation -1 --cpus -1 --pids-limit -1");
+    assert_eq!(groups.state(), free);
+}
+
+#[test]
+fn wrong_input_is_one_line_and_leaves_nothing() {
+    let groups = Groups::new("bad");
+    for (script, code, line) in [
+        (
+            "rcgroup create $g -m 1x",
+            2,
+            "reading size \"1x\": the units are b, k, m, g and t",
+        ),
+        ("rcgroup create $g -m -2", 2, "reading size \"-2\""),
+        (
+            "rcgroup create $g --pids-limit many",
+            2,
+            "reading number of processes \"many\"",
+        ),
+        ("rcgroup create ../$g", 2, "../G"),
+        ("rcgroup create /", 2, "\"/\""),
+        ("rcgroup set $g -m 64m", 1, "\"G\""),
+        ("rcgroup del $g", 1, "\"G\""),
+        ("rcgroup get $g memory.max", 1, "\"G\""),
+        ("rcgroup exec $g -- true", 125, "\"G\""),
+        (
+            "rcgroup create $g >/dev/null; rcgroup set $g --cpuset-cpus 4096",
+            1,
+            "cpuset",
+        ),
+        ("rcgroup create $g --cpuset-cpus 4096", 1, "cpuset.cpus"),
+        ("rcgroup create $g; rcgroup create $g", 1, "\"G\""),
+        (
+            "rcgroup create $g >/dev/null; rcgroup exec $g -- nothing-of-that-name",
+            127,
+            "\"nothing-of-that-name\"",
+        ),
+        (
+            "rcgroup create $g >/dev/null; rcgroup exec $g -- /etc/passwd",
+            126,
+            "\"/etc/passwd\"",
+        ),
+        (
+            "echo '{\"kind\":\"netns\",\"name\":\"a\"}' | rcgroup del -",
+            2,
+            "it is a netns, not a cgroup",
+        ),
+    ] {
+        let (got, said) = groups.fails(script);
+        assert_eq!(got, code, "{script}: {said}");
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(
+            lines[0].starts_with("rcgroup: ") && lines[0].contains(line),
+            "{script}: {said}"
+        );
+        assert!(
+            lines.len() <= 2 && lines.iter().skip(1).all(|l| l.starts_with("hint: ")),
+            "{said}"
+        );
+        groups.ok("rcgroup del --force $g");
+        assert_eq!(groups.state(), "", "{script}");
+    }
+}
