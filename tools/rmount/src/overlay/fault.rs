@@ -119,7 +119,7 @@ impl OverlayFault {
             Self::WasVolatile { mark, .. } => format!("if you trust its content, remove {mark:?}; else begin with a new upper"),
             Self::InUse { .. } => "two overlays writing to one upper corrupt it: use another upper and work".to_owned(),
             Self::NoOverlay => "modprobe overlay, or a kernel with CONFIG_OVERLAY_FS".to_owned(),
-            Self::TooLong { .. } => "use shorter paths, fewer layers or a newer kernel".to_owned(),
+            Self::TooLong { .. } => "bind the layers at short paths first: rmount bind -m LAYER /l/1".to_owned(),
             Self::Kernel(Errno::PERM) => "this needs root, with CAP_SYS_ADMIN in this mount namespace".to_owned(),
             Self::Kernel(Errno::INVAL) => "the last lines of dmesg say more".to_owned(),
             Self::Kernel(Errno::STALE) => {
@@ -183,10 +183,14 @@ pub(super) fn diagnose(overlay: &Overlay, target: &Path, errno: Errno) -> Overla
     }
 }
 
+/// Before Linux 6.5 the new mount API collects an overlay's options unread, whatever they are called, and refuses
+/// them only as they are used: a kernel that takes nonsense does not know `lowerdir+` either.
 fn takes_lowerdir_plus() -> bool {
     use rustix::mount::{FsOpenFlags, fsconfig_set_string, fsopen};
-    fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
-        .is_ok_and(|fs| fsconfig_set_string(&fs, "lowerdir+", "/").is_ok())
+    fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).is_ok_and(|fs| {
+        fsconfig_set_string(&fs, "lowerdir+", "/").is_ok()
+            && fsconfig_set_string(&fs, "no-such-option", "/").is_err()
+    })
 }
 
 /// Each directory with what it is.

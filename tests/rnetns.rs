@@ -1,0 +1,133 @@
+//! rnetns against the running kernel, each test in a mount namespace of its own with a /run of its own. What it
+//! did is read by ip(8) and findmnt(8); a dry-run is replayed by sh and must leave the same.
+#![allow(clippy::unwrap_used)] // a test stops where it fails
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Room {
+    dir: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn sh(&self, script: &str) -> Output {
+        let bin = Path::new(env!("CARGO_BIN_EXE_rnetns")).parent().unwrap();
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
+        let script = format!("mount -t tmpfs t /run\n{script}");
+        Command::new("unshare")
+            .args(["--net", "--mount", "--propagation", "private"])
+            .args(["dash", "-euc", &script])
+            .current_dir(self.dir.path())
+            .env("PATH", path)
+            .env("BOXKIT_ROOT", self.dir.path().join("root"))
+            .env("BOXKIT_RUN", self.dir.path().join("run"))
+            .output()
+            .unwrap()
+    }
+
+    fn ok(&self, script: &str) -> String {
+        let out = self.sh(script);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{script}: {said}");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// The names, what is in them and what is mounted there, but for inodes, after the script.
+    fn state(&self, script: &str) -> String {
+        self.ok(&format!(
+            "{{ :; {script}\n}} >/dev/null
+             ip netns list | sed 's/ .*//' | sort
+             for n in $(ip netns list | sed 's/ .*//' | sort); do ip -n $n -j addr; done
+             findmnt -rn -o TARGET,FSTYPE,PROPAGATION | grep '^/run'; find /run | sort"
+        ))
+    }
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
+    let room = Room::new();
+    for (before, verb) in [
+        ("", "add blue"),
+        ("", "add --lo-down blue"),
+        ("", "add blue green"),
+        ("rnetns add red", "add blue"),
+        ("rnetns add blue green", "del blue"),
+        ("rnetns add blue green", "del blue green"),
+        ("ip netns add blue", "del --force blue nothing"),
+    ] {
+        let (name, rest) = verb.split_once(' ').unwrap();
+        let dry = format!("rnetns {name} --dry-run {rest}");
+        let untouched = room.state(before);
+        assert_eq!(room.state(&format!("{before}\n{dry}")), untouched, "{verb}");
+        let ours = room.state(&format!("{before}\nrnetns {verb}"));
+        assert_ne!(ours, untouched, "{verb} does nothing");
+        let replayed = room.state(&format!("{before}\n{dry} >script; dash script"));
+        assert_eq!(ours, replayed, "{verb}");
+    }
+}
+
+#[test]
+fn wrong_input_is_one_line_and_leaves_nothing() {
+    let room = Room::new();
+    let names = "ip netns list; find /run/netns -type f 2>/dev/null || :";
+    for (script, code, line) in [
+        ("rnetns add ''", 1, "\"\""),
+        ("rnetns add a/b", 1, "\"a/b\""),
+        ("rnetns add ..", 1, "\"..\""),
+        ("rnetns del blue", 1, "\"blue\""),
+        ("rnetns show blue", 1, "\"blue\""),
+        ("rnetns exec blue -- true", 125, "\"blue\""),
+        ("rnetns exec pid:999999999 -- true", 125, "999999999"),
+        ("rnetns exec /etc/passwd -- true", 125, "\"/etc/passwd\""),
+        ("rnetns add", 2, "missing"),
+        (
+            "rnetns list | head -n 0; echo '{\"kind\":\"link\",\"name\":\"v0\"}' | rnetns del -",
+            2,
+            "it is a link, not a netns",
+        ),
+        (
+            "ip netns add blue; trap 'ip netns del blue' EXIT; rnetns add blue",
+            1,
+            "\"blue\"",
+        ),
+        (
+            "ip netns add blue; trap 'ip netns del blue' EXIT; rnetns exec blue -- nothing-of-that-name",
+            127,
+            "\"nothing-of-that-name\"",
+        ),
+        (
+            "ip netns add blue; trap 'ip netns del blue' EXIT; rnetns exec blue -- /etc/passwd",
+            126,
+            "\"/etc/passwd\"",
+        ),
+    ] {
+        let out = room.sh(&format!("( {script} ) || code=$?; {names}; exit $code"));
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(code), "{script}: {said}");
+        assert_eq!(out.stdout, b"", "{script} left something");
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(
+            lines[0].starts_with("rnetns: ") && lines[0].contains(line),
+            "{script}: {said}"
+        );
+        assert!(
+            lines.len() <= 2 && lines.iter().skip(1).all(|l| l.starts_with("hint: ")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn nothing_on_standard_input_does_nothing() {
+    let room = Room::new();
+    assert_eq!(
+        room.ok("rnetns add - </dev/null; rnetns del - </dev/null; ip netns list"),
+        ""
+    );
+}
