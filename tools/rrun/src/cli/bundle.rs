@@ -1,6 +1,7 @@
 //! `rrun bundle C DIR`: an OCI bundle of a stopped container, for runc and crun: its root mounted at
 //! `DIR/rootfs`, its configuration beside it.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use kit_cli::{Act, Failure, Result, emit};
@@ -65,6 +66,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     };
     let mut spec = containers.spec(&container.id).map_err(fault)?;
     crate::engine::seccomp::write_out(&mut spec);
+    write_out_user(&mut spec, &container.user, &overlay)?;
     let mut plan = Plan::new(format!(
         "rrun bundle {} {}",
         args.container,
@@ -84,6 +86,22 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         emit(&format!("{}\n", args.dir.display()))?;
     }
     Ok(0)
+}
+
+/// A bundle's user is a number. The root is looked at read-only and attached nowhere: nothing is changed by it.
+fn write_out_user(spec: &mut Spec, user: &str, overlay: &Overlay) -> Result<()> {
+    if user.is_empty() {
+        return Ok(());
+    }
+    let upper = overlay.upper.iter().map(|upper| upper.upper.clone());
+    let looked_at = Overlay {
+        lowers: upper.chain(overlay.lowers.iter().cloned()).collect(),
+        upper: None,
+        options: OverlayOptions::default(),
+    };
+    let root = rmount::overlay::detached_overlay(&looked_at).map_err(Failure::new)?;
+    crate::engine::user::write_out(spec, user, root.as_fd()).map_err(Failure::new)?;
+    Ok(())
 }
 
 struct MakeDir {

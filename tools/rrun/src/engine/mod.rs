@@ -21,6 +21,7 @@ mod rootfs;
 pub mod seccomp;
 pub mod spawn;
 mod stdio;
+pub mod user;
 
 use std::path::PathBuf;
 
