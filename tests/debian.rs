@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod host;
-
 use std::path::PathBuf;
 use std::process::Command;
 
-use host::Host;
+use kit_test::Host;
 
 const PACKAGES: &str = "redis-server,nginx-light,procps,iputils-ping,apt";
 const SUITE: &str = "bookworm";
@@ -41,7 +39,7 @@ fn with_debian(test: &str) -> Option<Host> {
     // Before the host leaves this machine's network.
     match debian() {
         Err(why) => {
-            println!("skip: {test}: no Debian root: {why}");
+            kit_test::skip(test, &format!("no Debian root: {why}"));
             None
         }
         Ok(tar) => {
