@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod replay;
+
 use std::process::{Command, Output};
 
 use nix::sched::{CloneFlags, unshare};
@@ -78,37 +80,12 @@ impl Host {
         serde_json::from_str(if text.trim().is_empty() { "[]" } else { &text }).unwrap()
     }
 
-    /// Links with their addresses, the ruleset, the sysctls that we touch. Left out, since no two runs agree on
-    /// them: MACs, indexes, handles, lifetimes, what follows from a MAC, and timers of the bridge.
+    /// Links with their addresses, the ruleset, the sysctls that we touch; `replay` says what is left out.
     fn state(&self) -> Value {
         let mut links = self.json("ip -j -d addr show");
-        for link in links.as_array_mut().unwrap() {
-            let link = link.as_object_mut().unwrap();
-            for key in [
-                "address",
-                "ifindex",
-                "link_index",
-                "link",
-                "operstate",
-                "flags",
-            ] {
-                link.remove(key);
-            }
-            let info = link.remove("linkinfo").unwrap_or_default();
-            link.insert("kind".into(), info["info_kind"].clone());
-            let addrs = link["addr_info"].as_array_mut().unwrap();
-            for addr in addrs.iter_mut() {
-                // Gone when duplicate address detection is through.
-                addr.as_object_mut().unwrap().remove("tentative");
-            }
-            addrs.retain(|addr| addr["scope"] != "link");
-        }
+        replay::forget_links(&mut links, &[]);
         let mut rules = self.json("nft -j list ruleset");
-        for object in rules["nftables"].as_array_mut().unwrap() {
-            for inner in object.as_object_mut().unwrap().values_mut() {
-                inner.as_object_mut().unwrap().remove("handle");
-            }
-        }
+        replay::forget_rules(&mut rules);
         let sysctls = self.sh(
             "cd /proc/sys/net/ipv4; cat ip_forward; for f in conf/*/route_localnet; do echo $f; cat $f; done",
         );

@@ -2,6 +2,8 @@
 //! own for named namespaces. What it did is read by ip(8) and tried with ping(8); a dry-run is replayed by sh.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod replay;
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -83,53 +85,9 @@ impl Room {
             .map(|part| serde_json::from_str(part).unwrap())
             .collect();
         for part in &mut all {
-            forget(part, known);
+            replay::forget_links(part, known);
         }
         Value::Array(all)
-    }
-}
-
-/// Takes out indexes, drawn hardware addresses, link-local addresses made from them, times, and the carrier, of
-/// which the kernel tells some milliseconds later.
-fn forget(value: &mut Value, known: &[&str]) {
-    match value {
-        Value::Object(map) => {
-            for key in [
-                "ifindex",
-                "link_index",
-                "link_netnsid",
-                "stable_secret",
-                "inet6_addr_gen_mode",
-                "preferred_life_time",
-                "tentative",
-                "operstate",
-            ] {
-                map.remove(key);
-            }
-            for key in ["address", "permaddr"] {
-                let drawn = |mac: &Value| {
-                    !known.iter().any(|known| mac == *known) && mac != "00:00:00:00:00:00"
-                };
-                if map.get(key).is_some_and(drawn) {
-                    map.insert(key.to_owned(), "drawn".into());
-                }
-            }
-            for inner in map.values_mut() {
-                forget(inner, known);
-            }
-        }
-        Value::Array(all) => {
-            all.retain(|one| one["scope"] != "link" || one["family"] != "inet6");
-            all.retain(|one| {
-                !["NO-CARRIER", "LOWER_UP", "linkdown"]
-                    .iter()
-                    .any(|word| one == *word)
-            });
-            for one in all {
-                forget(one, known);
-            }
-        }
-        _ => {}
     }
 }
 

@@ -73,3 +73,15 @@ house_shell() {
     [ -s "$logs/scripts" ] || { echo "no scripts were found"; return 1; }
     xargs shellcheck -x <"$logs/scripts"
 }
+
+# docs/dry-run.md lists each step that has no form in sh, with its reason, and no other.
+house_nones() {
+    for file in $(files 'tools/*.rs' | grep -v '^tools/kit/'); do
+        tr '\n' ' ' <"$file" | grep -oE 'Shell::None\([[:space:]]*"[^"]*"' | sed "s,^[^\"]*\"\(.*\)\"\$,- \`$file\`: \1,"
+    done | sort >"$logs/nones"
+    [ -s "$logs/nones" ] || { echo "no step without a form in sh was found"; return 1; }
+    # Those that are not followed by a reason in quotes would not be seen.
+    all=$(files 'tools/*.rs' | grep -v '^tools/kit/' | xargs grep -ohE 'Shell::None\((reason)?' | grep -cv reason)
+    [ "$all" -eq "$(wc -l <"$logs/nones")" ] || { echo "$all steps have no form in sh, and $(wc -l <"$logs/nones") of them a reason"; return 1; }
+    grep '^- `' docs/dry-run.md | sort | diff - "$logs/nones"
+}
