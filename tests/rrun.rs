@@ -424,3 +424,22 @@ fn a_start_does_not_wait_for_what_the_last_run_leaves_to_the_kernel() {
         host.ok("rrun stop -t 0 box && rrun start box && rrun exec box ip addr show eth0 && rrun restart -t 0 box");
     }
 }
+
+/// The promise of the design: a container that idles costs less than 1 MiB beside its own program.
+#[test]
+fn the_monitor_of_an_idle_container_has_next_to_no_memory() {
+    let host = Host::new();
+    let id = host.ok("rrun run -d --name idle tools sleep 1000");
+    let id = id.trim();
+    let pid = host.ok(&format!(
+        "grep -A3 '\"monitor\": {{' root/containers/{id}/state.json | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'"
+    ));
+    let pid = pid.trim();
+    // PSS in KiB; it is given back in the first quiet moment.
+    host.until(&format!(
+        "[ \"$(awk '/^Pss:/ {{ print $2 }}' /proc/{pid}/smaps_rollup)\" -lt 1024 ]"
+    ));
+    // And it still does its work.
+    assert_eq!(host.ok("rrun exec idle id -u"), "0\n");
+    assert_eq!(host.ok("rrun stop -t 0 idle"), "idle\n");
+}

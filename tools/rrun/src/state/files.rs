@@ -272,10 +272,11 @@ impl Containers {
             source,
         };
         std::fs::create_dir_all(&trash).map_err(io)?;
-        std::fs::rename(&dir, &to).map_err(io)?;
+        // First: a name whose container is gone is anybody's.
         if self.has_name(&container.name, &container.id) {
-            let _ = std::fs::rename(self.names().join(&container.name), to.join("name"));
+            let _ = std::fs::rename(self.names().join(&container.name), dir.join("name"));
         }
+        std::fs::rename(&dir, &to).map_err(io)?;
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
         Ok(to)
     }
