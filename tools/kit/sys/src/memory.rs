@@ -5,16 +5,45 @@ use std::ffi::c_void;
 /// PF_W of elf(5): the segment is writable.
 const WRITABLE: u32 = 2;
 
-/// Gives back what can be had again: freed heap, and the pages of the program itself, which are the file's and
-/// come back from the page cache when they are next run. For a process that is about to wait for long.
+/// Gives back what can be had again: freed heap, stack that deeper calls have used, and the pages of the program itself,
+/// which are the file's and come back from the page cache when they are next run. For a process of one thread that is
+/// about to wait for long.
 pub fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: no precondition; only what the allocator holds free goes to the kernel.
     unsafe {
         libc::malloc_trim(0);
     }
+    forget_stack();
     // SAFETY: `forget` has the signature that dl_iterate_phdr(3) calls, and uses no data of ours.
     unsafe { libc::dl_iterate_phdr(Some(forget), std::ptr::null_mut()) };
+}
+
+/// More than the frames between this module and the kernel.
+const MARGIN: usize = 16 * 1024;
+
+/// Forgets the stack below the frames that are alive.
+fn forget_stack() {
+    let marker = 0u8;
+    let here = std::ptr::from_ref(&marker) as usize;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let bound = |text: &str| usize::from_str_radix(text, 16).ok();
+    let stack = maps.lines().find_map(|line| {
+        let (low, high) = line.split_once(' ')?.0.split_once('-')?;
+        let (low, high) = (bound(low)?, bound(high)?);
+        (low..high).contains(&here).then_some(low)
+    });
+    let Some(low) = stack else { return };
+    let high = here.saturating_sub(MARGIN) & !(MARGIN - 1);
+    // SAFETY: the range is of this thread's stack and ends a margin below the frame of this function, which is the
+    // deepest but for the call itself: nothing that is there will be read before it is written again.
+    unsafe {
+        libc::madvise(
+            low as *mut c_void,
+            high.saturating_sub(low),
+            libc::MADV_DONTNEED,
+        )
+    };
 }
 
 /// Forgets the read-only segments of one object; those that are written to hold what no file has.
