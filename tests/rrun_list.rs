@@ -23,7 +23,7 @@ fn ps_in_the_shape_that_is_asked_for() {
     assert_eq!(names("-a -f name=we -f status=exited"), "");
     let table = host.ok(r"rrun ps -a --format 'table {{.Names}}\t{{.State}}\t{{.Ports}}'");
     let expected = "NAMES   STATE     PORTS\nnew     created\ndone    exited\n\
-                    web     running   0.0.0.0:8080->80/tcp\n";
+                    web     running   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n";
     assert_eq!(table, expected);
     let json = host.ok("rrun ps --format json");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -52,7 +52,7 @@ fn inspect_answers_what_a_template_asks() {
     assert_eq!((code, out.as_str()), (1, "/web\n"));
     assert!(said.starts_with("rrun: No such object: nosuch\n"));
     assert_eq!(host.code("rrun inspect -f '{{frob}}' web"), 2);
-    assert_eq!(host.ok("rrun port web 80"), "0.0.0.0:8080\n");
+    assert_eq!(host.ok("rrun port web 80"), "0.0.0.0:8080\n[::]:8080\n");
     assert_eq!(host.code("rrun port web 81"), 1);
     assert!(host.ok("rrun info").contains("\n Running: 1\n"));
 }

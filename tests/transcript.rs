@@ -22,7 +22,10 @@ const SESSION: [(&str, &str); 24] = [
         "for i in 1 2 3 4 5 6 7 8 9; do socat -T2 - TCP:127.0.0.1:8080 </dev/null 2>/dev/null && break; sleep 0.1; done",
         "{id}\n",
     ),
-    ("docker port web", "80/tcp -> 0.0.0.0:8080\n"),
+    (
+        "docker port web",
+        "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n",
+    ),
     ("docker exec web sh -c 'echo $0 inside'", "sh inside\n"),
     (
         "sleep 1 | script -qec 'docker exec -it web id -u' /dev/null",

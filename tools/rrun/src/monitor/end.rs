@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::serve::Monitor;
 use super::wire::{Event, Failed};
+use crate::network::relay::Relay;
 use crate::state::{Container, Containers, Net, Status, now};
 
 /// What an exit code that nobody saw is reported as.
@@ -43,6 +44,7 @@ impl Monitor {
         }
         let errors = self.journal.rollback(&self.kernel, &mut kit_plan::Silent);
         crate::network::let_go(&mut self.kept);
+        self.relay = Relay::default();
         let trash = if lasting {
             None
         } else {

@@ -12,6 +12,7 @@ use super::born::failed;
 use super::early;
 use super::wire::Failed;
 use crate::engine::{self, Root, Setup, cgroup};
+use crate::network::relay::{self, Listening, Relay};
 use crate::network::{self, ADDR};
 use crate::state::{Container, Containers, Net, Port, RunState};
 
@@ -292,7 +293,11 @@ pub fn note(state: &mut RunState, cx: &mut Context, _container: &Container) {
     if let (Some(network), Some(addr)) = (network, addr) {
         state.address = Some(format!("{addr}/{}", network.prefix));
         state.gateway = Some(network.gateway.to_string());
-        state.ports = ports;
+        let listening: Option<Listening> = cx.take();
+        state.ports = relay::with_ipv6(ports, listening.as_ref());
+        if let (Some(listening), Ok(addr)) = (listening, addr.parse()) {
+            cx.keep(Relay::new(listening, addr));
+        }
     }
 }
 

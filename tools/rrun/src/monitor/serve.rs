@@ -16,6 +16,7 @@ use super::prepare;
 use super::streams::{Streams, read_some};
 use super::wire::{Event, Failed, Go, Request};
 use crate::engine;
+use crate::network::relay::Relay;
 use crate::state::{Container, Containers, Lock, RunState, Status, now};
 
 pub struct Monitor {
@@ -32,6 +33,7 @@ pub struct Monitor {
     pub(super) is_parent: bool,
     /// What the plan kept: sockets, held ports.
     pub(super) kept: Context,
+    pub(super) relay: Relay,
     idle: Idle,
     pub(super) listener: UnixListener,
     pub(super) lock: Lock,
@@ -169,6 +171,7 @@ impl Monitor {
             streams,
             pidfd,
             is_parent: true,
+            relay: cx.take().unwrap_or_default(),
             kept: cx,
             idle: Idle::default(),
             listener,
@@ -209,6 +212,7 @@ impl Monitor {
             plan: id.to_owned(),
         };
         let log = Log::open(&containers.log(id));
+        let relay = relay_again(&state);
         Ok(Self {
             containers,
             container,
@@ -220,6 +224,7 @@ impl Monitor {
             streams,
             pidfd,
             is_parent: false,
+            relay,
             kept: Context::new(mark),
             idle: Idle::default(),
             listener,
@@ -260,6 +265,8 @@ impl Monitor {
         if let Some(input) = self.streams.input().filter(|_| self.streams.has_input()) {
             fds.push(PollFd::new(input, PollFlags::OUT));
         }
+        let relay_at = fds.len();
+        let owners = self.relay.poll(&mut fds);
         if !self.idle.wait(&mut fds) {
             return false;
         }
@@ -270,6 +277,7 @@ impl Monitor {
         }
         self.streams.flush();
         self.hear(&ready[2..2 + self.clients.len()]);
+        self.relay.serve(&owners, &ready[relay_at..]);
         if ready[1]
             && let Ok((socket, _)) = self.listener.accept()
         {
@@ -372,6 +380,12 @@ fn process_of(journal: &Journal) -> Option<ProcessId> {
             kit_plan::Undo::Kill { process } => process.clone(),
             _ => None,
         })
+}
+
+fn relay_again(state: &RunState) -> Relay {
+    let addr = state.address.as_deref();
+    let addr = addr.and_then(|cidr| cidr.split('/').next()?.parse().ok());
+    addr.map_or_else(Relay::default, |addr| Relay::reopen(&state.ports, addr))
 }
 
 fn listen(containers: &Containers, id: &str) -> std::io::Result<UnixListener> {

@@ -4,8 +4,8 @@
 mod eth0;
 mod files;
 mod hold;
+pub mod relay;
 
-use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use kit_plan::{Context, Done, Meta, Roots, SlotId, Slots, Step, StepError, Undo, cat};
@@ -67,29 +67,7 @@ pub fn bridged(
             &name,
         )));
     }
-    for port in ports {
-        let host = HostPort {
-            ip: port.host_ip.and_then(|ip| match ip {
-                std::net::IpAddr::V4(ip) if ip != Ipv4Addr::UNSPECIFIED => Some(ip),
-                _ => None,
-            }),
-            port: port.host_port,
-            proto: if port.proto == "udp" {
-                Proto::Udp
-            } else {
-                Proto::Tcp
-            },
-        };
-        // Bound before the element goes in: bind decides a race, and a conflict is real.
-        outside.push(Box::new(Hold { host }));
-        let to = (Target::Slot(ADDR), port.container_port);
-        outside.push(Box::new(Publish::new(
-            &roots.instance,
-            Place::default(),
-            host,
-            to,
-        )));
-    }
+    outside.extend(ports.iter().flat_map(|port| published(roots, port)));
     let inside: Vec<Box<dyn Step>> = vec![Box::new(Configure {
         prefix: network.prefix,
         gateway: network.gateway,
@@ -100,6 +78,49 @@ pub fn bridged(
         inside,
         last,
     })
+}
+
+/// Bound before the element goes in: bind decides a race, and a conflict is real.
+fn published(roots: &Roots, port: &Port) -> Vec<Box<dyn Step>> {
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let ip = match port.host_ip {
+        Some(std::net::IpAddr::V6(_)) => {
+            steps.extend(over_ipv6(port));
+            return steps;
+        }
+        Some(std::net::IpAddr::V4(ip)) => Some(ip).filter(|ip| !ip.is_unspecified()),
+        None => None,
+    };
+    let host = HostPort {
+        ip,
+        port: port.host_port,
+        proto: if port.proto == "udp" {
+            Proto::Udp
+        } else {
+            Proto::Tcp
+        },
+    };
+    steps.push(Box::new(Hold { host }));
+    steps.extend(over_ipv6(port));
+    let to = (Target::Slot(ADDR), port.container_port);
+    let publish = Publish::new(&roots.instance, Place::default(), host, to);
+    steps.push(Box::new(publish));
+    steps
+}
+
+/// What is served over IPv6: a port on any address, or on one of IPv6's.
+fn over_ipv6(port: &Port) -> Option<Box<dyn Step>> {
+    let ip = match port.host_ip {
+        None => None,
+        Some(std::net::IpAddr::V6(ip)) => Some(ip),
+        Some(std::net::IpAddr::V4(_)) => return None,
+    };
+    let listen = relay::Listen {
+        ip,
+        port: port.host_port,
+        container_port: port.container_port,
+    };
+    (port.proto == "tcp").then(|| Box::new(listen) as Box<dyn Step>)
 }
 
 /// The container's ID, and the time: the link of its last run is there until the kernel has torn that one's

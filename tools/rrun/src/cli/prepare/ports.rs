@@ -49,6 +49,13 @@ pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
                 .exit(125)
                 .into());
             }
+            if proto == "udp" && published.ip.is_some_and(|ip| ip.is_ipv6()) {
+                return Err(Failure::new(format!(
+                    "publishing \"{text}\": over IPv6 only tcp is passed on"
+                ))
+                .exit(125)
+                .into());
+            }
             ports.push(Port {
                 host_ip: published.ip,
                 host_port,

@@ -1,0 +1,82 @@
+//! Published ports over IPv6: the monitor listens and passes bytes on. Asked by socat, on hosts of their own.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+use kit_test::Host;
+
+const ASK: &str = "socat -t 5 - TCP6:[::1]:8080,connect-timeout=5";
+
+/// A container that serves each connection by `server`, and is being listened in.
+fn serving(flags: &str, server: &str) -> Host {
+    let host = Host::new();
+    host.ok(&format!(
+        "rrun run -d --name web {flags} tools socat TCP-LISTEN:80,fork,reuseaddr,backlog=64 'SYSTEM:{server}'"
+    ));
+    host.until("rrun exec web grep -q ':0050 00000000:0000 0A' /proc/net/tcp");
+    host
+}
+
+#[test]
+fn a_published_port_answers_on_ipv6_and_is_listed() {
+    let host = serving("-p 8080:80 -p 127.0.0.1:81:80", "echo hi");
+    assert_eq!(host.ok(ASK), "hi\n");
+    assert_eq!(
+        host.ok("rrun port web 80"),
+        "0.0.0.0:8080\n[::]:8080\n127.0.0.1:81\n"
+    );
+    let ports = host.ok("rrun ps --format '{{.Ports}}'");
+    assert!(ports.contains("[::]:8080->80/tcp"), "{ports}");
+    let inspected = host.ok("rrun inspect -f '{{json .NetworkSettings.Ports}}' web");
+    assert!(inspected.contains(r#""HostIp":"::""#), "{inspected}");
+    // The port on one IPv4 address is on no other.
+    assert_ne!(host.code("socat -u TCP6:[::1]:81 -"), 0);
+    // Another cannot have it, and nobody listens when it has ended.
+    let taken = host.outcome("rrun run --rm -p [::1]:8080:80 tools id");
+    assert_eq!(taken.0, 125, "{}", taken.2);
+    host.ok("rrun rm -f web");
+    assert_ne!(host.code("socat -u TCP6:[::1]:8080 -"), 0);
+}
+
+#[test]
+fn one_address_of_ipv6_is_no_other() {
+    let host = serving("-p [::1]:8080:80", "echo hi");
+    assert_eq!(host.ok(ASK), "hi\n");
+    assert_eq!(host.ok("rrun port web"), "80/tcp -> [::1]:8080\n");
+    assert_ne!(host.code("socat -u TCP4:127.0.0.1:8080 -"), 0);
+    let (code, _, said) = host.outcome("rrun run --rm -p [::1]:53:53/udp tools id");
+    assert_eq!(code, 125);
+    assert!(said.contains("over IPv6 only tcp is passed on"), "{said}");
+}
+
+#[test]
+fn much_goes_both_ways_and_a_half_closed_connection_answers() {
+    // The answer begins when the question has ended; both are far more than any buffer.
+    let host = serving("-p 8080:80", "cat >/got; cat /got /got");
+    host.ok("head -c 20000000 /dev/urandom >sent; cat sent sent >doubled");
+    host.ok(&format!("{ASK} <sent >got && cmp got doubled"));
+}
+
+#[test]
+fn a_slow_reader_is_waited_for_and_many_are_served_meanwhile() {
+    let host = serving("-p 8080:80", "head -c 3000000 /dev/zero");
+    let slow = format!("{ASK} </dev/null | (sleep 1; wc -c) >slow & slow=$!");
+    let many =
+        "for n in $(seq 30); do socat -u TCP6:[::1]:8080 - | wc -c >n.$n & all=\"$all $!\"; done";
+    host.ok(&format!("all=; {slow}; {many}; wait $slow $all"));
+    assert_eq!(host.ok("sort -u slow n.*").trim(), "3000000");
+    // The monitor has let go of all of them.
+    let connected = "ss -tnpH state all '( sport = :8080 or dport = :80 )' | grep -c rrun || :";
+    assert_eq!(
+        host.ok(connected),
+        "2\n",
+        "those that listen, on IPv4 and IPv6"
+    );
+}
+
+#[test]
+fn without_ipv6_there_is_ipv4_alone() {
+    let host = Host::new();
+    host.ok("ip addr flush dev lo scope host; ip addr add 127.0.0.1/8 dev lo; echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+    host.ok("rrun run -d --name web -p 8080:80 tools sleep 100");
+    assert_eq!(host.ok("rrun port web"), "80/tcp -> 0.0.0.0:8080\n");
+}
