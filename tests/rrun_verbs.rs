@@ -89,3 +89,95 @@ fn one_that_is_not_there_is_dockers_line_and_exit_code() {
         (0, String::new(), String::new())
     );
 }
+
+/// What a verb leaves, without what differs between two hosts: IDs, times, PIDs.
+fn state(host: &Host) -> String {
+    let ps =
+        r"rrun ps -a --no-trunc --format '{{.Names}} {{.State}} {{.Image}} {{.Command}}' | sort";
+    let code = "for c in $(rrun ps -aq); do rrun inspect -f '{{.Name}} {{.State.ExitCode}}' $c; rrun logs $c | tr '\\n' ' '; done | sort";
+    let left = "cd $BOXKIT_ROOT; for d in containers names trash images/pins volumes $BOXKIT_RUN/containers $BOXKIT_RUN/journals; \
+                do echo $d $(ls -A $d 2>/dev/null | wc -l); done | sed 's,.*/run/,run/,'";
+    host.ok(&format!("{ps}; {code}; ls $BOXKIT_ROOT/names; {left}"))
+}
+
+#[test]
+fn a_dry_run_replayed_by_sh_leaves_what_the_verb_leaves() {
+    let made = "rrun run -d --name web --net none -v /data tools sh -c 'echo up; exec sleep 1000' >id; \
+                rrun run -d --name deaf --net none tools sh -c 'trap \"\" TERM; trap \"exit 7\" USR1; echo set; sleep 1000 & wait' >>id; \
+                rrun run -d --rm --name brief --net none tools sleep 1000 >>id; \
+                rrun run --name done --net none -v /data tools sh -c 'echo up; exit 3' >>id || :; \
+                rrun create --name new --net none tools sh >>id";
+    for verb in [
+        "stop -t 1 web deaf done",
+        "stop -t 0 brief",
+        "kill web",
+        "kill -s USR1 deaf",
+        "kill -s KILL brief",
+        "rename done other",
+        "rename web other",
+        "rm done new",
+        "rm -v done",
+        "rm -f web deaf",
+        "rm -f -v web brief",
+        "restart -t 0 web",
+        "restart -t 0 done",
+    ] {
+        let states = [
+            "sh -c \"rrun VERB\"",
+            "rrun VERB --dry-run >s; unchanged; sh -e s",
+        ]
+        .map(|way| {
+            let host = Host::new();
+            host.ok(made);
+            host.until("rrun logs deaf | grep set");
+            let before = state(&host);
+            for part in way.split("; ") {
+                if part == "unchanged" {
+                    assert_eq!(state(&host), before, "{verb} --dry-run");
+                } else {
+                    let (code, _, said) = host.outcome(&part.replace("VERB", verb));
+                    assert_eq!((code, said.as_str()), (0, ""), "{part} {verb}");
+                }
+            }
+            // The end of a container is its monitor's to report; a signal is not waited for.
+            host.ok("sleep 0.3");
+            assert_ne!(state(&host), before, "{verb}");
+            state(&host)
+        });
+        assert_eq!(states[0], states[1], "{verb}");
+    }
+}
+
+#[test]
+fn what_a_verb_does_is_explained_and_traced() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web --net none tools sleep 1000");
+    let (code, out, said) = host.outcome("rrun rename --explain web front");
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert!(said.contains("link(2) decides a race"), "{said}");
+    let (code, out, said) = host.outcome("rrun stop --trace -t 1 front");
+    assert_eq!((code, out.as_str()), (0, "front\n"));
+    let ids: Vec<String> = said
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|step| step["id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    let steps = [
+        "process.signal",
+        "process.await",
+        "process.signal",
+        "process.report",
+    ];
+    assert_eq!(ids, steps);
+    let (code, _, said) = host.outcome("rrun rm --explain front");
+    assert_eq!(code, 0);
+    assert!(said.contains("a rename: the container is gone"), "{said}");
+    let kept = host.files("root/containers root/names root/trash root/images/pins");
+    assert_eq!(
+        kept,
+        "root/containers
+root/names
+root/trash
+"
+    );
+}

@@ -18,6 +18,7 @@ mod ps;
 mod rm;
 mod run;
 mod start;
+mod steps;
 mod stop;
 mod template;
 
@@ -73,7 +74,7 @@ enum Verb {
     /// Remove containers
     Rm(rm::Args),
     /// Give a container another name
-    Rename { container: String, name: String },
+    Rename(rm::RenameArgs),
     /// All that is known of containers or images, as JSON
     Inspect(inspect::Args),
     /// List published ports
@@ -134,8 +135,8 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Container(words) => return regroup(&words),
         _ => {}
     }
-    let dry_run = matches!(&cli.verb, Verb::Run(args) if args.create.act.dry_run);
-    if !dry_run {
+    let dry_run = is_dry_run(&cli.verb);
+    if !(dry_run && matches!(&cli.verb, Verb::Run(_))) {
         need_root("managing containers")?;
     }
     let roots = Roots::from_env().map_err(Failure::from)?;
@@ -156,7 +157,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Stop(args) => stop::run(&args, &containers),
         Verb::Kill(args) => stop::kill(&args, &containers),
         Verb::Rm(args) => rm::run(&args, &containers),
-        Verb::Rename { container, name } => rm::rename(&containers, &container, &name),
+        Verb::Rename(args) => rm::rename(&args, &containers),
         Verb::Inspect(args) => inspect::run(&args, &containers),
         Verb::Port(args) => port::run(&args, &containers),
         Verb::Bundle(args) => bundle::run(&args, &containers),
@@ -164,6 +165,21 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Info => info::info(&containers),
         Verb::Doctor(args) => doctor::run(&args, &containers),
         _ => Ok(0),
+    }
+}
+
+/// Whether nothing is to be changed, the roots included.
+fn is_dry_run(verb: &Verb) -> bool {
+    match verb {
+        Verb::Run(args) => args.create.act.dry_run,
+        Verb::Create(args) => args.create.act.dry_run,
+        Verb::Start(args) => args.act.dry_run,
+        Verb::Restart(args) => args.act.dry_run,
+        Verb::Stop(args) => args.act.dry_run,
+        Verb::Kill(args) => args.act.dry_run,
+        Verb::Rm(args) => args.act.dry_run,
+        Verb::Rename(args) => args.act.dry_run,
+        _ => false,
     }
 }
 

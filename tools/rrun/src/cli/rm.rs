@@ -1,13 +1,25 @@
 //! `rrun rm` and `rename`.
 
-use kit_cli::{Failure, Result, emit};
+use kit_cli::{Act, Failure, Result};
+use kit_plan::Plan;
 
-use super::{fault, find, stop};
-use crate::state::{Container, Containers, Lock};
+use super::steps::{self, Delete, Discard, FreeName, SaveContainer, Subject, TakeName};
+use super::stop;
+use crate::state::{Container, Containers};
 use crate::volume;
 
 #[derive(clap::Args)]
+pub struct RenameArgs {
+    #[command(flatten)]
+    pub act: Act,
+    pub container: String,
+    pub name: String,
+}
+
+#[derive(clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    pub act: Act,
     /// Kill one that runs; be quiet about one that is not there
     #[arg(short, long)]
     pub force: bool,
@@ -25,47 +37,56 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             .hint("rrun ps -a shows them")
             .into());
     }
-    kit_cli::each(&names, |name| {
-        let (containers, container) = match containers.find(name) {
-            Ok(found) => found,
-            Err(_) if args.force => return Ok(()),
-            Err(error) => return Err(fault(error).into()),
-        };
-        remove(&containers, &container, name, args)?;
-        emit(&format!("{name}\n"))
+    let known = |name: &String| !args.force || containers.find(name).is_ok();
+    let names: Vec<String> = names.into_iter().filter(known).collect();
+    steps::each(args.act, "rm", &names, containers, |of, name| {
+        plan(of, name, args)
     })
 }
 
-fn remove(containers: &Containers, container: &Container, name: &str, args: &Args) -> Result<()> {
-    if containers
+fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
+    let Subject {
+        containers,
+        container,
+    } = of;
+    let mut plan = Plan::new(format!("rrun rm {name}"));
+    let runs = containers
         .state(&container.id)
-        .is_ok_and(|state| state.is_running())
-    {
-        if !args.force {
-            return Err(
-                Failure::new(format!("removing container \"{name}\": it is running"))
-                    .hint(format!("rrun stop {name} first, or rrun rm -f {name}"))
-                    .into(),
-            );
+        .is_ok_and(|state| state.is_running());
+    if runs && !args.force {
+        return Err(
+            Failure::new(format!("removing container \"{name}\": it is running"))
+                .hint(format!("rrun stop {name} first, or rrun rm -f {name}"))
+                .into(),
+        );
+    }
+    if runs {
+        stop::push(&mut plan, of, Some(0), Some("KILL"))?;
+    }
+    plan.push(Discard {
+        of: of.clone(),
+        contended: runs && container.auto_remove,
+    });
+    if container.image.is_some() {
+        let store = runpack::Store::open(&containers.roots.root);
+        plan.push(Delete {
+            path: store.dir().join("pins").join(&container.id),
+            why: "its image may be removed now",
+        });
+    }
+    if args.volumes {
+        for volume in volume::anonymous(container) {
+            plan.push(Delete {
+                path: containers.roots.root.join("volumes").join(volume),
+                why: "a volume that has no name was this container's alone",
+            });
         }
-        stop::stop(containers, container, Some(0), Some("KILL"))?;
     }
-    stop::settled(containers, container);
-    let lock = Lock::try_take(containers, &container.id).map_err(fault)?;
-    if lock.is_none() {
-        return Err(Failure::new(format!(
-            "removing container \"{name}\": another command is at work on it"
-        ))
-        .into());
-    }
-    if !containers.dir(&container.id).exists() {
-        // It was --rm, and its monitor has removed it by now.
-        return Ok(());
-    }
-    let trash = containers.discard(container).map_err(fault)?;
-    release(containers, container, args.volumes);
-    let _ = std::fs::remove_dir_all(trash);
-    Ok(())
+    plan.push(Delete {
+        path: containers.trash().join(&container.id),
+        why: "nobody waits for the disk any more",
+    });
+    Ok(plan)
 }
 
 /// Frees what a removed container held: the pin on its image, and with `volumes` its anonymous volumes.
@@ -81,12 +102,18 @@ pub fn release(containers: &Containers, container: &Container, volumes: bool) {
     }
 }
 
-pub fn rename(containers: &Containers, from: &str, to: &str) -> Result {
-    let (containers, mut container) = find(containers, from)?;
-    crate::spec::names::check_name(to).map_err(Failure::usage)?;
-    containers.take_name(to, &container.id).map_err(fault)?;
-    let old = std::mem::replace(&mut container.name, to.to_owned());
-    containers.save(&container).map_err(fault)?;
-    containers.free_name(&old, &container.id);
+pub fn rename(args: &RenameArgs, containers: &Containers) -> Result {
+    let of = Subject::find(containers, &args.container)?;
+    crate::spec::names::check_name(&args.name).map_err(Failure::usage)?;
+    let mut renamed = of.clone();
+    let old = std::mem::replace(&mut renamed.container.name, args.name.clone());
+    let mut plan = Plan::new(format!("rrun rename {} {}", args.container, args.name));
+    plan.push(TakeName {
+        of: of.clone(),
+        name: args.name.clone(),
+    });
+    plan.push(SaveContainer(renamed));
+    plan.push(FreeName { of, name: old });
+    steps::carry_out(args.act, &plan, containers)?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use kit_cli::{Failure, Result, emit};
+use kit_cli::{Act, Failure, Result, emit};
 
 use super::run::{detach_keys, finish};
 use super::{fault, find, told};
@@ -19,12 +19,8 @@ pub struct Args {
     /// Attach its input
     #[arg(short, long)]
     pub interactive: bool,
-    /// Print each step on standard error as it happens
-    #[arg(long)]
-    pub explain: bool,
-    /// Print each step on standard error as a JSON line
-    #[arg(long, conflicts_with = "explain")]
-    pub trace: bool,
+    #[command(flatten)]
+    pub act: Act,
     /// Keys that leave the container running
     #[arg(long)]
     pub detach_keys: Option<String>,
@@ -34,6 +30,9 @@ pub struct Args {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
+    if args.act.dry_run {
+        return dry_run(&names, containers);
+    }
     if args.attach || args.interactive {
         let [name] = names.as_slice() else {
             return Err(
@@ -45,9 +44,28 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     kit_cli::each(&names, |name| {
         let (containers, container) = find(containers, name)?;
-        start(&containers, &container, args.explain, args.trace)?;
+        start(&containers, &container, args.act.explain, args.act.trace)?;
         emit(&format!("{name}\n"))
     })
+}
+
+/// The plan that its monitor would carry out; a script has one child, so it is of one container.
+fn dry_run(names: &[String], containers: &Containers) -> Result {
+    let [name] = names else {
+        return Err(Failure::usage("a script starts one container")
+            .hint("give --dry-run one name at a time")
+            .into());
+    };
+    let (containers, container) = find(containers, name)?;
+    if containers.state(&container.id).map_err(fault)?.is_running() {
+        let nothing = kit_plan::Plan::new(format!("rrun start {name}"));
+        emit(&nothing.script().map_err(Failure::from)?)?;
+        return Ok(0);
+    }
+    let spec = containers.spec(&container.id).map_err(fault)?;
+    let plan = monitor::plan(&containers, &container, spec).map_err(|e| told(e).exit(1))?;
+    emit(&plan.script().map_err(Failure::from)?)?;
+    Ok(0)
 }
 
 /// Starts one in the background; one that runs already is left alone, as docker does.
@@ -97,8 +115,8 @@ fn attached(args: &Args, containers: &Containers, container: &Container) -> Resu
     let go = Go {
         id: container.id.clone(),
         attach: true,
-        explain: args.explain,
-        trace: args.trace,
+        explain: args.act.explain,
+        trace: args.act.trace,
         size,
     };
     let mut fresh = monitor::fork(containers)?;

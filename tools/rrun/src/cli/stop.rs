@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use kit_cli::{Failure, Result, emit};
+use kit_cli::{Act, Failure, Result, emit};
+use kit_plan::{Plan, ProcessId};
 use nix::sys::signal::Signal;
 
-use super::{fault, find, start};
-use crate::client::send;
+use super::steps::{self, Attend, Await, Send, StartAgain, Subject};
+use super::{fault, find};
 use crate::monitor;
 use crate::monitor::wire::Event;
 use crate::spec::sizes::parse_signal;
@@ -14,6 +15,8 @@ use crate::state::{Container, Containers};
 
 #[derive(clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    pub act: Act,
     /// Seconds until SIGKILL; -1 waits for ever
     #[arg(short, long, visible_alias = "timeout", allow_hyphen_values = true)]
     pub time: Option<i64>,
@@ -27,6 +30,8 @@ pub struct Args {
 
 #[derive(clap::Args)]
 pub struct KillArgs {
+    #[command(flatten)]
+    pub act: Act,
     #[arg(short, long, default_value = "KILL")]
     pub signal: String,
     #[arg(required = true)]
@@ -35,6 +40,8 @@ pub struct KillArgs {
 
 #[derive(clap::Args)]
 pub struct RestartArgs {
+    #[command(flatten)]
+    pub act: Act,
     /// Seconds until SIGKILL
     #[arg(short, long, visible_alias = "timeout", allow_hyphen_values = true)]
     pub time: Option<i64>,
@@ -49,46 +56,66 @@ pub struct WaitArgs {
 }
 
 /// How long SIGKILL may take.
-const DYING: Duration = Duration::from_secs(10);
+pub const DYING: Duration = Duration::from_secs(10);
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
-    kit_cli::each(&names, |name| {
-        let (containers, container) = &find(containers, name)?;
-        stop(containers, container, args.time, args.signal.as_deref())?;
-        emit(&format!("{name}\n"))
+    steps::each(args.act, "stop", &names, containers, |of, name| {
+        let mut plan = Plan::new(format!("rrun stop {name}"));
+        push(&mut plan, of, args.time, args.signal.as_deref())?;
+        Ok(plan)
     })
 }
 
-/// One that does not run is stopped already.
-pub fn stop(
-    containers: &Containers,
-    container: &Container,
+/// The steps that stop a container; none for one that does not run.
+pub fn push(
+    plan: &mut Plan,
+    of: &Subject,
     seconds: Option<i64>,
     signal: Option<&str>,
 ) -> Result<()> {
-    let state = containers.state(&container.id).map_err(fault)?;
-    let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
+    let container = &of.container;
+    let Some(process) = running(plan, of)? else {
         return Ok(());
     };
-    attended(containers, container)?;
     let signal = signal_of(signal.unwrap_or(&container.stop_signal))?;
-    send(&process, signal);
     let seconds = seconds.unwrap_or(i64::from(container.stop_timeout));
-    let patience = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
-    if !over(containers, container, patience) {
-        send(&process, Signal::SIGKILL);
-        if !over(containers, container, DYING) {
-            let what = format!(
-                "stopping container \"{}\": it has not died of SIGKILL in 10 s",
-                container.name
-            );
-            return Err(Failure::new(what)
-                .hint("a process in an uninterruptible wait? See ps -o stat")
-                .into());
+    let grace = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
+    if signal != Signal::SIGKILL {
+        plan.push(Send {
+            process: process.clone(),
+            signal,
+            why: "its program is asked to end",
+        });
+        if !grace.is_zero() {
+            plan.push(Await {
+                of: of.clone(),
+                process: process.clone(),
+                grace: Some(grace),
+            });
         }
     }
+    plan.push(Send {
+        process: process.clone(),
+        signal: Signal::SIGKILL,
+        why: "what is still there does not get asked: with PID 1 all of the container ends",
+    });
+    plan.push(Await {
+        of: of.clone(),
+        process,
+        grace: None,
+    });
     Ok(())
+}
+
+/// Its PID 1, if it runs; its plan then begins with a monitor, if it has none.
+fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>> {
+    let state = of.containers.state(&of.container.id).map_err(fault)?;
+    if state.is_unattended() {
+        plan.push(Attend(of.clone()));
+    }
+    let runs = state.is_running();
+    Ok(state.process.filter(|_| runs))
 }
 
 /// A container without a monitor gets one, so that its end is seen and cleaned up.
@@ -103,7 +130,7 @@ fn attended(containers: &Containers, container: &Container) -> Result<()> {
 }
 
 /// Waits until its monitor has reported the end; whether it has.
-fn over(containers: &Containers, container: &Container, patience: Duration) -> bool {
+pub fn over(containers: &Containers, container: &Container, patience: Duration) -> bool {
     let begun = Instant::now();
     let left = || patience.saturating_sub(begun.elapsed());
     if let Ok(mut socket) = monitor::connect(containers, &container.id) {
@@ -156,31 +183,40 @@ fn signal_of(text: &str) -> Result<Signal> {
 pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     let signal = signal_of(&args.signal)?;
-    kit_cli::each(&names, |name| {
-        let (containers, container) = &find(containers, name)?;
-        let state = containers.state(&container.id).map_err(fault)?;
-        let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
+    steps::each(args.act, "kill", &names, containers, |of, name| {
+        let mut plan = Plan::new(format!("rrun kill {name}"));
+        let Some(process) = running(&mut plan, of)? else {
             return Err(
                 Failure::new(format!("killing container \"{name}\": it is not running")).into(),
             );
         };
-        attended(containers, container)?;
-        send(&process, signal);
+        plan.push(Send {
+            process: process.clone(),
+            signal,
+            why: "what the program does with it is its own affair, but for KILL and STOP",
+        });
         if signal == Signal::SIGKILL {
-            over(containers, container, DYING);
+            plan.push(Await {
+                of: of.clone(),
+                process,
+                grace: None,
+            });
         }
-        emit(&format!("{name}\n"))
+        Ok(plan)
     })
 }
 
 pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
-    kit_cli::each(&names, |name| {
-        let (containers, container) = &find(containers, name)?;
-        stop(containers, container, args.time, None)?;
-        settled(containers, container);
-        start::start(containers, container, false, false)?;
-        emit(&format!("{name}\n"))
+    steps::each(args.act, "restart", &names, containers, |of, name| {
+        let mut plan = Plan::new(format!("rrun restart {name}"));
+        push(&mut plan, of, args.time, None)?;
+        plan.push(StartAgain {
+            of: of.clone(),
+            explain: args.act.explain,
+            trace: args.act.trace,
+        });
+        Ok(plan)
     })
 }
 

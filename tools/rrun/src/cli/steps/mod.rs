@@ -1,0 +1,94 @@
+//! The steps of the verbs that end, rename and remove a container, and how a plan of them is carried out.
+//!
+//! They undo nothing but a taken name: a signal is sent, and what was removed is gone. So they write no
+//! journal; what a killed one leaves, a name in the trash, is for gc.
+
+mod process;
+mod removal;
+mod rename;
+
+use kit_cli::{Act, Failure, Result, emit};
+use kit_plan::{Context, Header, Journal, Mark, Plan, StepError};
+
+pub use process::{Attend, Await, Send, StartAgain};
+pub use removal::{Delete, Discard};
+pub use rename::{FreeName, SaveContainer, TakeName};
+
+use crate::state::{Container, Containers};
+
+/// The container that a step is about, and where its files are.
+#[derive(Clone)]
+pub struct Subject {
+    pub containers: Containers,
+    pub container: Container,
+}
+
+impl Subject {
+    pub fn find(containers: &Containers, name: &str) -> Result<Self> {
+        let (containers, container) = super::find(containers, name)?;
+        Ok(Self {
+            containers,
+            container,
+        })
+    }
+
+    fn id(&self) -> &str {
+        &self.container.id
+    }
+}
+
+/// One plan a name, each carried out before the next is made, going on past a failure; or with `--dry-run`
+/// one script for all of them. `done` says a name when its plan is.
+pub fn each(
+    act: Act,
+    command: &str,
+    names: &[String],
+    containers: &Containers,
+    plan: impl Fn(&Subject, &str) -> Result<Plan>,
+) -> Result {
+    if act.dry_run {
+        let mut all = Plan::new(format!("rrun {command} {}", names.join(" ")));
+        let outcome = kit_cli::each(names, |name| {
+            all.extend(plan(&Subject::find(containers, name)?, name)?);
+            Ok(())
+        });
+        emit(&all.script().map_err(Failure::from)?)?;
+        return outcome;
+    }
+    kit_cli::each(names, |name| {
+        carry_out(
+            act,
+            &plan(&Subject::find(containers, name)?, name)?,
+            containers,
+        )?;
+        emit(&format!("{name}\n"))
+    })
+}
+
+/// Does it, or prints the script.
+pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
+    if act.dry_run {
+        return emit(&plan.script().map_err(Failure::from)?);
+    }
+    let mark = Mark::new(containers.roots.instance.clone());
+    let mut journal = Journal::in_memory(Header::new(&mark, plan.command.clone())?);
+    let mut watch = act.observer()?;
+    let kernel = kit_undo::Kernel::new();
+    let mut cx = Context::new(mark);
+    plan.apply(&mut cx, &mut journal, &kernel, watch.as_mut())
+        .map_err(|error| Failure::from(error).into())
+}
+
+/// What a verb says went wrong, as a step's error.
+fn step_error(error: anyhow::Error) -> StepError {
+    match error.downcast::<Failure>() {
+        Ok(failure) => {
+            let told = StepError::whole(failure.text).exit(failure.exit);
+            match failure.hint {
+                Some(hint) => told.hint(hint),
+                None => told,
+            }
+        }
+        Err(error) => StepError::whole(error),
+    }
+}

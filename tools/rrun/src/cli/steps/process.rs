@@ -1,0 +1,160 @@
+//! Signals to a container's PID 1, and waiting until it has ended.
+
+use std::time::Duration;
+
+use kit_plan::{
+    Context, Done, Line, Meta, ProcessId, Shell, Slots, Step, StepError, Undo, run, words,
+};
+use nix::sys::signal::{SigSet, Signal};
+
+use super::{Subject, step_error};
+use crate::cli::stop::{DYING, over, settled};
+use crate::client::send;
+use crate::monitor;
+
+/// A container without a monitor gets one, so that its end is seen and cleaned up.
+pub struct Attend(pub Subject);
+
+impl Step for Attend {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "monitor.attend",
+            "its monitor was killed: a new one will see its end, and clean up",
+            Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        monitor::take_over(&self.0.containers, self.0.id()).map_err(StepError::whole)?;
+        Ok(Done::nothing())
+    }
+}
+
+/// A signal, by pidfd: a number that was reused in between is not hit.
+pub struct Send {
+    pub process: ProcessId,
+    pub signal: Signal,
+    pub why: &'static str,
+}
+
+impl Step for Send {
+    fn meta(&self) -> Meta {
+        let name = self.signal.as_str().trim_start_matches("SIG");
+        let kill = words!["kill", "-s", name, self.process.pid.to_string()];
+        // One that has ended by then needs no signal.
+        Meta::new(
+            "process.signal",
+            self.why,
+            Shell::Exact(vec![Line::Try(kill)]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let sent = cx.kept::<Ended>().is_none() && send(&self.process, self.signal);
+        Ok(if sent {
+            Done::nothing()
+        } else {
+            Done::nothing().note("it has ended already")
+        })
+    }
+}
+
+/// Kept in the context once the end was reported: the steps that would see to it have nothing to do.
+struct Ended;
+
+/// Waits for the end of the process, and then for what its monitor has to report.
+pub struct Await {
+    pub of: Subject,
+    pub process: ProcessId,
+    /// How long the program has before somebody kills it; `None` waits for the end that must come, of SIGKILL.
+    pub grace: Option<Duration>,
+}
+
+impl Step for Await {
+    fn meta(&self) -> Meta {
+        let pid = format!("--pid={}", self.process.pid);
+        let mut tail = words!["tail", "-s", "0.05", pid, "-f", "/dev/null"];
+        let lock = self.of.containers.run_dir(self.of.id()).join("lock");
+        let seconds = self.grace.unwrap_or(DYING).as_secs().to_string();
+        let Some(grace) = self.grace else {
+            let report = Line::Try(words!["timeout", seconds, "flock", lock, "true"]);
+            let why = "its monitor holds the lock until it has cleaned up and reported";
+            return Meta::new("process.report", why, Shell::Exact(vec![report]));
+        };
+        if grace != Duration::MAX {
+            tail.splice(0..0, words!["timeout", seconds]);
+        }
+        let why = "the program may end by itself, and tidy up";
+        Meta::new("process.await", why, Shell::Exact(vec![Line::Try(tail)]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        if cx.kept::<Ended>().is_some() {
+            return Ok(Done::nothing());
+        }
+        // Ctrl-C ends a wait as it always does: there is nothing to undo.
+        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        let signals: SigSet = signals.into_iter().collect();
+        let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_UNBLOCK);
+        let is_over = over(
+            &self.of.containers,
+            &self.of.container,
+            self.grace.unwrap_or(DYING),
+        );
+        let _ = before.and_then(|before| before.thread_set_mask());
+        if is_over {
+            cx.keep(Ended);
+            return Ok(Done::nothing());
+        }
+        if self.grace.is_some() {
+            return Ok(Done::nothing().note("it is still there"));
+        }
+        let doing = format!("stopping container \"{}\"", self.of.container.name);
+        Err(StepError::new(doing, "it has not died of SIGKILL in 10 s")
+            .hint("a process in an uninterruptible wait? See ps -o stat"))
+    }
+}
+
+/// The start after the stop of `restart`: a plan of its own, the monitor's.
+pub struct StartAgain {
+    pub of: Subject,
+    pub explain: bool,
+    pub trace: bool,
+}
+
+impl Step for StartAgain {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "container.start",
+            "a new monitor makes everything anew, but for the files",
+            Shell::Ours(vec![run!["rrun", "start", self.of.id()]]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let Subject {
+            containers,
+            container,
+        } = &self.of;
+        settled(containers, container);
+        crate::cli::start::start(containers, container, self.explain, self.trace)
+            .map_err(step_error)?;
+        Ok(Done::nothing())
+    }
+}

@@ -1,0 +1,114 @@
+//! Removal: a rename into the trash, gone for everybody at once, and then what takes time.
+
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run, words};
+
+use super::Subject;
+use crate::cli::stop::settled;
+use crate::state::Lock;
+
+/// Moves a container's directory and name into the trash, under its lock.
+pub struct Discard {
+    pub of: Subject,
+    /// It ran with `--rm`: its monitor removes it too, and may be first.
+    pub contended: bool,
+}
+
+impl Discard {
+    fn lines(&self) -> Vec<Line> {
+        let Subject {
+            containers,
+            container,
+        } = &self.of;
+        let (run_dir, trash) = (containers.run_dir(self.of.id()), containers.trash());
+        let to = trash.join(self.of.id());
+        let rename = words![
+            "flock",
+            "-n",
+            run_dir.join("lock"),
+            "mv",
+            "--",
+            containers.dir(self.of.id()),
+            &to
+        ];
+        let name = containers.names().join(&container.name);
+        vec![
+            run!["mkdir", "-p", "-m", "0700", trash, &run_dir],
+            if self.contended {
+                Line::Try(rename)
+            } else {
+                Line::Run(rename)
+            },
+            Line::Try(words!["mv", "--", name, to.join("name")]),
+            run!["rm", "-rf", "--", run_dir],
+        ]
+    }
+}
+
+impl Step for Discard {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "container.discard",
+            "a rename: the container is gone for everybody at once, and its name is free",
+            Shell::Exact(self.lines()),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let Subject {
+            containers,
+            container,
+        } = &self.of;
+        settled(containers, container);
+        let lock = Lock::try_take(containers, self.of.id()).map_err(StepError::whole)?;
+        let Some(lock) = lock else {
+            let doing = format!("removing container \"{}\"", container.name);
+            return Err(StepError::new(doing, "another command is at work on it"));
+        };
+        if !containers.dir(self.of.id()).exists() {
+            let _ = std::fs::remove_dir_all(containers.run_dir(self.of.id()));
+            return Ok(Done::nothing().note("its monitor has removed it already"));
+        }
+        containers.discard(container).map_err(StepError::whole)?;
+        // Held to the plan's end: an ID is not made again, but a reader may wait for it.
+        cx.keep(lock);
+        Ok(Done::nothing())
+    }
+}
+
+/// Deletes what a removed container held: its pin, a volume, its directory in the trash.
+pub struct Delete {
+    pub path: PathBuf,
+    pub why: &'static str,
+}
+
+impl Step for Delete {
+    fn meta(&self) -> Meta {
+        let line = run!["rm", "-rf", "--", &self.path];
+        Meta::new("file.delete", self.why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let is_dir = std::fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_dir());
+        let deleted = if is_dir {
+            std::fs::remove_dir_all(&self.path)
+        } else {
+            std::fs::remove_file(&self.path)
+        };
+        match deleted {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(StepError::new(format!("deleting {:?}", self.path), e))
+            }
+            _ => Ok(Done::nothing()),
+        }
+    }
+}

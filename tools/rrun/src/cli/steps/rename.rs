@@ -1,0 +1,90 @@
+//! Another name for a container: the new one is taken, the container's file says so, the old one is freed.
+
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
+
+use super::Subject;
+
+/// Takes the new name by link(2), which decides a race.
+pub struct TakeName {
+    /// With its old name.
+    pub of: Subject,
+    pub name: String,
+}
+
+impl Step for TakeName {
+    fn meta(&self) -> Meta {
+        let names = self.of.containers.names();
+        let old = names.join(&self.of.container.name);
+        let link = run!["ln", "-T", "--", old, names.join(&self.name)];
+        let why = "link(2) decides a race for the name";
+        Meta::new("name.take", why, Shell::Exact(vec![link]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let containers = &self.of.containers;
+        containers
+            .take_name(&self.name, self.of.id())
+            .map_err(|error| match error.hint() {
+                Some(hint) => StepError::whole(error).hint(hint),
+                None => StepError::whole(error),
+            })?;
+        let path = containers.names().join(&self.name);
+        Ok(Done::made(vec![Undo::unlink(path).identified()]))
+    }
+}
+
+/// Writes container.json anew.
+pub struct SaveContainer(pub Subject);
+
+impl Step for SaveContainer {
+    fn meta(&self) -> Meta {
+        let path = self.0.containers.dir(self.0.id()).join("container.json");
+        let new = path.with_extension("json.new");
+        let text = serde_json::to_string_pretty(&self.0.container).unwrap_or_default();
+        let write = Line::Write {
+            path: (&new).into(),
+            text: text.into(),
+        };
+        let lines = vec![write, run!["mv", "--", new, path]];
+        let why = "written beside and renamed: a reader sees the old or the new";
+        Meta::new("container.save", why, Shell::Exact(lines))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let saved = self.0.containers.save(&self.0.container);
+        saved.map_err(StepError::whole)?;
+        Ok(Done::nothing())
+    }
+}
+
+/// Frees a name, if it is this container's.
+pub struct FreeName {
+    pub of: Subject,
+    pub name: String,
+}
+
+impl Step for FreeName {
+    fn meta(&self) -> Meta {
+        let path = self.of.containers.names().join(&self.name);
+        let line = run!["rm", "-f", "--", path];
+        let why = "another container may have the old name now";
+        Meta::new("name.free", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        self.of.containers.free_name(&self.name, self.of.id());
+        Ok(Done::nothing())
+    }
+}
