@@ -201,7 +201,11 @@ const BAD: &[(&str, i32, &str)] = &[
         1,
         "naming link \"br-0123456789abc\": an interface name has at most 15 characters\n",
     ),
-    ("add br0", 1, "creating link \"br0\": File exists\n"),
+    (
+        "add br0",
+        1,
+        "making bridge \"br0\": that name is taken\nhint: choose another; ip -d link show br0 tells what has it\n",
+    ),
     (
         "add br9 --addr 10.0.0.1",
         2,
@@ -210,7 +214,7 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "add br9 --addr 10.9.0.1/24 --addr 10.9.0.1/24",
         1,
-        "adding address \"10.9.0.1/24\" to link number ",
+        "adding address \"10.9.0.1/24\" to link \"br9\": ",
     ),
     (
         "del nope",
@@ -230,12 +234,22 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "attach br0 nope",
         1,
-        "finding link \"nope\": no such link\n",
+        "finding link \"nope\": no such link\nhint: ip link shows those that are there\n",
+    ),
+    (
+        "attach br0 lo",
+        1,
+        "attaching link \"lo\" to bridge \"br0\": the kernel takes no such link as a port\nhint: a port is an Ethernet device: a loopback is none\n",
+    ),
+    (
+        "attach br0 plain",
+        1,
+        "attaching link \"plain\" to bridge \"br0\": it is a bridge itself\nhint: a cable joins two bridges: rveth add, then attach an end to each\n",
     ),
     (
         "detach v0",
         1,
-        "detaching link \"v0\": it is on no bridge\n",
+        "detaching link \"v0\": it is on no bridge\nhint: rbridge list shows which link is on which\n",
     ),
     (
         "nat plain on",
@@ -245,22 +259,22 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "nat plain off",
         1,
-        "switching translation for bridge \"plain\" off: it is not on\n",
+        "switching translation for bridge \"plain\" off: it is not on\nhint: rbridge list shows where it is\n",
     ),
     (
         "publish 8080:10.77.0.3:80",
         1,
-        "publishing port \"8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\n",
+        "publishing port \"8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\nhint: stop that one, or choose another port\n",
     ),
     (
         "publish 127.0.0.1:8080:10.77.0.3:80",
         1,
-        "publishing port \"127.0.0.1:8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\n",
+        "publishing port \"127.0.0.1:8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" has it\nhint: stop that one, or choose another port\n",
     ),
     (
         "publish BUSY:10.77.0.3:80",
         1,
-        "publishing port \"BUSY/tcp\": \"NAME\" (PID ME) has it\n",
+        "publishing port \"BUSY/tcp\": \"NAME\" (PID ME) has it\nhint: stop that one, or choose another port\n",
     ),
     (
         "publish 81:10.88.0.3:80",
@@ -285,7 +299,7 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "unpublish 9090",
         1,
-        "unpublishing port \"9090\": it is not published\n",
+        "unpublishing port \"9090\": it is not published\nhint: rbridge list shows those that are\n",
     ),
     (
         "list --netns nowhere",

@@ -256,7 +256,7 @@ fn what_cannot_be_is_said_and_undone() {
         ),
         (
             "rveth add a --macvlan nope",
-            "finding link \"nope\": no such link\n",
+            "finding link \"nope\": no such link\nhint: ip link shows those that are there\n",
         ),
         (
             "rveth add a --macvlan lo",
@@ -424,7 +424,7 @@ fn set_changes_and_takes_back() {
         lines
             .next()
             .unwrap()
-            .starts_with("rveth: adding address \"10.9.1.1/24\" to link number "),
+            .starts_with("rveth: adding address \"10.9.1.1/24\" to link \"c\": "),
         "{out}"
     );
     let shown: Value =

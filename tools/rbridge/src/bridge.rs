@@ -1,11 +1,12 @@
 //! `rbridge add`, `del`, `attach`, `detach`: the bridge itself and its ports.
 
 use kit_net::rtnetlink::{LinkBridge, LinkBridgePort, LinkUnspec};
-use kit_net::{Cidr, Link};
+use kit_net::{Cidr, Link, NetError};
 use kit_plan::{
     Context, Done, FileId, Instance, LinkWas, Meta, Plan, Shell, Slots, Step, StepError, Undo,
     words,
 };
+use nix::errno::Errno;
 
 use crate::{BridgeError, Place, nat, table};
 
@@ -60,7 +61,13 @@ impl Step for Create {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let index = Some(create(self)?);
+        let index = create(self).map_err(|error| match error {
+            BridgeError::Net(error) if error.is(Errno::EEXIST) => BridgeError::Taken {
+                name: self.name.clone(),
+            },
+            other => other,
+        });
+        let index = Some(index?);
         let (netns, name) = (self.place.path(), self.name.clone());
         Ok(Done::made(vec![Undo::Link {
             netns_id: FileId::of_netns(netns.as_deref()).ok(),
@@ -255,6 +262,31 @@ struct SetMaster {
     bridge: Option<Link>,
 }
 
+impl SetMaster {
+    fn refused(&self, error: NetError) -> BridgeError {
+        let (reason, hint) = match (&self.bridge, error.errno()) {
+            (Some(_), Some(Errno::ELOOP)) => (
+                "it is a bridge itself",
+                "a cable joins two bridges: rveth add, then attach an end to each",
+            ),
+            (Some(_), Some(Errno::EINVAL)) => (
+                "the kernel takes no such link as a port",
+                "a port is an Ethernet device: a loopback is none",
+            ),
+            _ => return error.into(),
+        };
+        BridgeError::NotPort {
+            link: self.link.name.clone(),
+            bridge: self
+                .bridge
+                .as_ref()
+                .map_or_else(String::new, |b| b.name.clone()),
+            reason,
+            hint,
+        }
+    }
+}
+
 impl Step for SetMaster {
     fn meta(&self) -> Meta {
         let name = &self.link.name;
@@ -293,7 +325,8 @@ impl Step for SetMaster {
             Some(bridge) => message.controller(bridge.index).up(),
             None => message.nocontroller(),
         };
-        nl.set_link(message.build()).map_err(BridgeError::from)?;
+        nl.set_link(message.build())
+            .map_err(|error| self.refused(error))?;
         let was = LinkWas {
             up: Some(self.link.up),
             master: Some(self.link.master.unwrap_or(0)),

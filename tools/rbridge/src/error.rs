@@ -17,6 +17,15 @@ pub enum BridgeError {
     Cidr(#[from] CidrError),
     #[error("finding bridge {name:?}: no such bridge")]
     NoBridge { name: String },
+    #[error("making bridge {name:?}: that name is taken")]
+    Taken { name: String },
+    #[error("attaching link {link:?} to bridge {bridge:?}: {reason}")]
+    NotPort {
+        link: String,
+        bridge: String,
+        reason: &'static str,
+        hint: &'static str,
+    },
     #[error("using bridge {name:?}: it is a {kind}, not a bridge")]
     NotBridge { name: String, kind: String },
     #[error(
@@ -66,6 +75,16 @@ impl BridgeError {
             Self::NoBridge { name } => Some(format!(
                 "rbridge list shows them; rbridge add {name} makes it"
             )),
+            Self::Taken { name } => Some(format!(
+                "choose another; ip -d link show {name} tells what has it"
+            )),
+            Self::NotPort { hint, .. } => Some((*hint).to_owned()),
+            Self::NotAttached { .. } => {
+                Some("rbridge list shows which link is on which".to_owned())
+            }
+            Self::NotOn { .. } => Some("rbridge list shows where it is".to_owned()),
+            Self::NotPublished { .. } => Some("rbridge list shows those that are".to_owned()),
+            Self::PortTaken { .. } => Some("stop that one, or choose another port".to_owned()),
             Self::NoGateway { name } => Some(format!(
                 "rbridge add {name} --addr 10.0.0.1/24, or ip addr add"
             )),

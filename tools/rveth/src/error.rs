@@ -16,6 +16,8 @@ pub enum VethError {
     NoLink { doing: &'static str, link: String },
     #[error("creating link \"{link}\": that name is taken there")]
     Taken { link: String },
+    #[error("changing link \"{link}\" to \"{to}\": that name is taken there")]
+    Renamed { link: String, to: String },
     #[error("creating link \"{link}\": both ends have the same name in the same namespace")]
     SameName { link: String },
     #[error("{doing} link \"{link}\": it is a {kind}, neither a veth nor a macvlan")]
@@ -55,6 +57,7 @@ impl VethError {
                 None => "rveth list shows those that are there".to_owned(),
             },
             Self::Taken { link } => format!("choose another name, or rveth del {link}"),
+            Self::Renamed { to, .. } => format!("choose another name, or rveth del {to}"),
             Self::OtherKind { kind, link, .. } if kind == "bridge" => format!("rbridge del {link}"),
             Self::Parent { hint, .. } => (*hint).to_owned(),
             Self::Gateway { .. } => "give the link an address in the gateway's network".to_owned(),

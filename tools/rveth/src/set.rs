@@ -157,8 +157,9 @@ impl Set {
             _ => return error.into(),
         }
         if error.is(Errno::EEXIST) {
-            VethError::Taken {
-                link: there.to_string(),
+            VethError::Renamed {
+                link: self.link.to_string(),
+                to: there.to_string(),
             }
         } else {
             error.into()

@@ -56,15 +56,15 @@ impl Netlink {
         let message = RouteNetlinkMessage::NewAddress(message(index, cidr));
         self.socket
             .change(message, NLM_F_CREATE | NLM_F_EXCL, &doing)
+            .map_err(|e| self.named(index, e))
     }
 
     pub fn del_addr(&self, index: u32, cidr: Cidr) -> Result<(), NetError> {
         let doing = format!("removing address \"{cidr}\" from link number {index}");
-        self.socket.change(
-            RouteNetlinkMessage::DelAddress(message(index, cidr)),
-            0,
-            &doing,
-        )
+        let message = RouteNetlinkMessage::DelAddress(message(index, cidr));
+        self.socket
+            .change(message, 0, &doing)
+            .map_err(|e| self.named(index, e))
     }
 }
 

@@ -98,6 +98,7 @@ impl NetError {
             Self::Refused { .. } if self.is(Errno::EOPNOTSUPP) => {
                 Some("the kernel lacks this kind of object, or its module: see rrun doctor")
             }
+            Self::NoLink { .. } => Some("ip link shows those that are there"),
             _ => None,
         }
     }

@@ -136,16 +136,31 @@ impl Netlink {
         )
     }
 
+    /// An error about a link's number, with its name instead: looked up only once something is refused.
+    pub(crate) fn named(&self, index: u32, error: NetError) -> NetError {
+        match (error, self.link_by_index(index)) {
+            (NetError::Refused { doing, refusal }, Ok(Some(link))) => NetError::Refused {
+                doing: doing.replace(
+                    &format!("link number {index}"),
+                    &format!("link \"{}\"", link.name),
+                ),
+                refusal,
+            },
+            (error, _) => error,
+        }
+    }
+
     pub fn del_link(&self, index: u32) -> Result<(), NetError> {
         let message = LinkUnspec::new_with_index(index).build();
         let doing = format!("deleting link number {index}");
         self.socket
             .change(RouteNetlinkMessage::DelLink(message), 0, &doing)
+            .map_err(|e| self.named(index, e))
     }
 
     /// Changes a link: built by `LinkUnspec::new_with_index(…)` or `LinkBridgePort::new(…)`.
     pub fn set_link(&self, message: LinkMessage) -> Result<(), NetError> {
-        let name = name_of(&message);
+        let (name, index) = (name_of(&message), message.header.index);
         let doing = if name.is_empty() {
             format!("changing link number {}", message.header.index)
         } else {
@@ -155,6 +170,7 @@ impl Netlink {
         // RTM_NEWLINK without NLM_F_CREATE: unlike RTM_SETLINK it takes IFLA_INFO_SLAVE_DATA too (rtnetlink.c).
         self.socket
             .change(RouteNetlinkMessage::NewLink(message), 0, &doing)
+            .map_err(|e| self.named(index, e))
     }
 
     pub fn set_up(&self, index: u32) -> Result<(), NetError> {

@@ -125,10 +125,7 @@ fn refusals_say_what_the_kernel_says() {
         .unwrap_err();
     assert_eq!(
         small.to_string(),
-        format!(
-            "changing link number {}: mtu less than device minimum (Invalid argument)",
-            bridge.index
-        )
+        "changing link \"br0\": mtu less than device minimum (Invalid argument)"
     );
     let long = nl
         .add_link(LinkBridge::new("br-0123456789abc").build())
