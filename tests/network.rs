@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kit_net::Nft;
 use kit_plan::Roots;
-use kit_test::{own_netns, sh};
+use kit_test::{binaries, own_netns, sh, skip};
 use rbridge::forward_blockers;
 use tempfile::TempDir;
 
@@ -106,7 +106,7 @@ fn roots() -> (TempDir, Roots) {
 
 fn rbridge(dir: &TempDir, args: &str) {
     let (root, run) = (dir.path().join("root"), dir.path().join("run"));
-    let out = Command::new(env!("CARGO_BIN_EXE_rbridge"))
+    let out = Command::new(binaries().join("rbridge"))
         .args(args.split(' '))
         .env("BOXKIT_ROOT", root)
         .env("BOXKIT_RUN", run)
@@ -131,7 +131,10 @@ fn the_same_with_and_without_br_netfilter() {
     const CALL: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
     own_netns();
     if !std::path::Path::new(CALL).exists() {
-        println!("skip: the_same_with_and_without_br_netfilter: br_netfilter is not loaded");
+        skip(
+            "the_same_with_and_without_br_netfilter",
+            "br_netfilter is not loaded",
+        );
         return;
     }
     let other = i32::from(sh(&format!("cat {CALL}")) != "1\n");

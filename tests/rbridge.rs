@@ -3,45 +3,27 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
-mod replay;
+use std::process::Output;
 
-use std::process::{Command, Output};
-
-use nix::sched::{CloneFlags, unshare};
+use kit_test::{Room, own_netns, replay};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// A host of our own: what this thread starts is in it.
-struct Host(TempDir);
+struct Host(Room);
 
 impl Host {
     fn new() -> Self {
-        unshare(CloneFlags::CLONE_NEWNET).expect("this test needs root");
-        let host = Self(tempfile::tempdir().unwrap());
-        host.sh("ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward");
-        host
-    }
-
-    /// Another one with the same roots, so that generated names are the same.
-    fn anew(&self) {
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        self.sh("ip link set lo up; echo 0 >/proc/sys/net/ipv4/ip_forward");
+        own_netns();
+        Self(Room::new())
     }
 
     fn command(&self, program: &str, args: &[&str]) -> Output {
-        let run = self.0.path().join("run");
-        let root = self.0.path().join("root");
-        Command::new(program)
-            .args(args)
-            .env("BOXKIT_RUN", run)
-            .env("BOXKIT_ROOT", root)
-            .output()
-            .unwrap()
+        self.0.command(program).args(args).output().unwrap()
     }
 
     fn rbridge(&self, args: &str) -> Output {
         let words: Vec<&str> = args.split(' ').collect();
-        self.command(env!("CARGO_BIN_EXE_rbridge"), &words)
+        self.command("rbridge", &words)
     }
 
     /// Its output, if it went well.
@@ -66,13 +48,7 @@ impl Host {
     }
 
     fn sh(&self, script: &str) -> String {
-        let out = self.command("sh", &["-ec", script]);
-        assert!(
-            out.status.success(),
-            "{script}: {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        String::from_utf8(out.stdout).unwrap()
+        self.0.ok(script)
     }
 
     fn json(&self, command: &str) -> Value {
@@ -122,7 +98,7 @@ fn a_script_leaves_what_the_command_leaves() {
         verbs.iter().map(after).collect()
     };
     let ours = states(&|verb| drop(host.ok(verb)));
-    host.anew();
+    own_netns();
     let scripts = states(&|verb| {
         let before = host.state();
         let script = host.ok(&format!("{verb} --dry-run"));
@@ -337,7 +313,7 @@ fn what_goes_wrong_is_said_in_one_line_and_leaves_nothing() {
         assert!(text.lines().count() <= 2, "{text}");
     }
     assert_eq!(host.state(), before);
-    let journals = host.0.path().join("run/journals");
+    let journals = host.0.path("run/journals");
     assert_eq!(std::fs::read_dir(journals).map_or(0, Iterator::count), 0);
     host.ok("del nope --force");
     host.ok("unpublish 9090 --force");
@@ -365,7 +341,7 @@ fn a_failed_nat_takes_everything_back() {
 #[test]
 fn names_come_and_go_through_pipes() {
     let host = Host::new();
-    let rbridge = env!("CARGO_BIN_EXE_rbridge");
+    let rbridge = "rbridge";
     assert_eq!(
         host.sh(&format!("printf 'b1\\nb2\\n' | {rbridge} add -")),
         "b1\nb2\n"

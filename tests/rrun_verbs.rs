@@ -14,7 +14,10 @@ fn every_verb_finds_a_container_of_a_directory() {
     let id = id.trim();
     let short = &id[..12];
     host.until("rrun logs bare | grep up");
-    assert_eq!(host.ok("rrun port bare"), "80/tcp -> 0.0.0.0:8080\n");
+    assert_eq!(
+        host.ok("rrun port bare"),
+        "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n"
+    );
     assert_eq!(
         host.ok(&format!("rrun exec {short} sh -c 'echo in'")),
         "in\n"

@@ -60,7 +60,11 @@ const SESSION: [(&str, &str); 24] = [
 fn a_beginners_session_goes_word_for_word() {
     let host = Host::new();
     host.ok("runpack save tools >tools.tar; runpack rmi tools; mkdir bin");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rrun"), host.path().join("bin/docker")).unwrap();
+    std::os::unix::fs::symlink(
+        kit_test::binaries().join("rrun"),
+        host.path().join("bin/docker"),
+    )
+    .unwrap();
     for (typed, printed) in SESSION {
         let got = host.ok(&format!("PATH=$PWD/bin:$PATH; {typed}"));
         assert!(matches(&got, printed), "{typed}: {got:?}, not {printed:?}");

@@ -8,15 +8,23 @@ files() {
     done
 }
 
-# Every tests/x.rs and benches/x.rs is a target of some crate: at a virtual root Cargo ignores a stray one without a word.
+# Every tests/x.rs, tests/x/main.rs and benches/x.rs is a target of some crate, and every other file of tests/x/ a module of
+# its main.rs: at a virtual root Cargo ignores a stray one without a word.
 house_orphans() {
     cargo metadata --no-deps --locked --format-version 1 >"$logs/metadata" || return 1
     bad=0
-    for file in tests/*.rs benches/*.rs; do
+    for file in tests/*.rs tests/*/main.rs benches/*.rs; do
         [ -e "$file" ] || continue
         grep -qF "\"src_path\":\"$top/$file\"" "$logs/metadata" && continue
         grep -qF "/../$file\"" "$logs/metadata" && continue
         echo "no Cargo.toml names $file: Cargo never runs it"
+        bad=1
+    done
+    for file in tests/*/*.rs; do
+        module=$(basename "$file" .rs)
+        [ -e "$file" ] && [ "$module" != main ] || continue
+        grep -qx "mod $module;" "${file%/*}/main.rs" && continue
+        echo "$file is no module of ${file%/*}/main.rs: Cargo never runs it"
         bad=1
     done
     return $bad

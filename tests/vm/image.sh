@@ -110,19 +110,19 @@ build_ours() {
     pack "$tree" "$work/ours.cpio"
 }
 
-# add_rust_tests TREE: the test binaries of rust-tests.txt. They are static, so they run anywhere; and they have the path
-# of the commands they test compiled in (CARGO_BIN_EXE_…), so that path leads to the guest's commands.
+# add_rust_tests TREE: the test binaries of rust-tests.txt. They are static, so they run anywhere; and they look for the
+# commands in the directory above their own, as beneath target/.
 add_rust_tests() {
     names=$(sed -e 's/#.*//' -e '/^skip /d' "$here/rust-tests.txt")
     [ -n "$names" ] || return 0
-    mkdir -p "$1/vm/rust" "$1$(dirname "$bins")"
+    mkdir -p "$1/vm/rust/deps"
     cp "$here/rust-tests.txt" "$1/vm"
-    ln -s /usr/bin "$1$bins"
+    for command in $commands; do ln -s "/usr/bin/$command" "$1/vm/rust/$command"; done
     # shellcheck disable=SC2046,SC2086 # a list of flags
     (cd "$top" && cargo test --quiet --workspace --locked --no-run --message-format=json $(printf -- '--test %s ' $names)) >"$work/artifacts" ||
         die "the Rust tests do not build" "cargo test --workspace --no-run"
     jq -r 'select(.reason == "compiler-artifact" and .profile.test and .executable) | "\(.target.name) \(.executable)"' "$work/artifacts" |
-        while read -r name file; do strip -o "$1/vm/rust/$name" "$file"; done
+        while read -r name file; do strip -o "$1/vm/rust/deps/$name" "$file"; done
 }
 
 # pack TREE FILE: uncompressed, since under emulation reading is cheaper than decompressing.

@@ -2,7 +2,7 @@
 # shellcheck shell=sh source=tests/vm/guest/lib
 . "${SMOKE_LIB:-/vm/lib}"
 
-for binary in /vm/rust/*; do
+for binary in /vm/rust/deps/*; do
     [ -x "$binary" ] || continue
     name=$(basename "$binary")
     sed -n "s/^skip $name::\([^ ]*\): .*/--skip \1/p" /vm/rust-tests.txt >"$scratch/flags"

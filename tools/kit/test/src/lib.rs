@@ -6,11 +6,14 @@ mod binaries;
 mod host;
 mod images;
 mod netns;
+pub mod replay;
+mod room;
 
 pub use binaries::{binaries, path};
 pub use host::Host;
 pub use images::pack;
 pub use netns::{own_netns, sh};
+pub use room::{Room, text};
 
 /// Says that a test cannot run here, and why; the gate counts these lines.
 pub fn skip(test: &str, reason: &str) {

@@ -1,8 +1,6 @@
 //! What is left out when the state after a command is compared with the state after the script of its dry-run:
 //! all of it, in this one place. Names, addresses, routes, masters, flags, options and rules are compared.
 
-#![allow(dead_code)] // each of the tests that include this uses a part of it
-
 use serde_json::Value;
 
 /// Keys of `ip -j -d addr` and `ip -j route` that no two runs agree on, and why.

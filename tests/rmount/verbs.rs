@@ -1,0 +1,231 @@
+//! `umount`, `diff`, `list`, and what a dry run, `--explain` and `--trace` show.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+#[test]
+fn unmounting_is_exact() {
+    let room = Room::new();
+    assert_eq!(
+        room.fails(1, "rmount umount m"),
+        "rmount: unmounting \"ROOM/m\": nothing is mounted there\n"
+    );
+    assert_eq!(
+        room.fails(1, "rmount umount mm"),
+        "rmount: unmounting \"ROOM/mm\": no such file or directory\nhint: did you mean \"ROOM/m\"?\n"
+    );
+    room.ok("rmount umount --force m nowhere");
+    room.ok("mount -t tmpfs a m; mount -t tmpfs b m; rmount umount m; test $(findmnt -no SOURCE m) = a; rmount umount m; ! findmnt m");
+    let both = room.fails(1, "mount -t tmpfs a m; rmount umount nowhere m; ");
+    assert_eq!(
+        both,
+        "rmount: unmounting \"ROOM/nowhere\": no such file or directory\n"
+    );
+    room.ok("mount -t tmpfs a m; mkdir m/n; mount -t tmpfs b m/n; rmount list --under m -q | tac | rmount umount -; ! findmnt m");
+    room.ok("mount -t tmpfs a m; rmount list --under m --jsonl | rmount umount -; ! findmnt m");
+    assert_eq!(
+        room.fails(
+            2,
+            "echo '{\"kind\":\"netns\",\"name\":\"m\"}' | rmount umount -"
+        ),
+        "rmount: reading \"m\" from standard input: it is a netns, not a mount\n"
+    );
+}
+
+#[test]
+fn a_busy_mount_names_who_holds_it() {
+    let room = Room::new();
+    let script = "mount -t tmpfs a m; sleep 60 <m & sleep 0.3; trap 'kill '$! EXIT; echo $! >pid; rmount umount m";
+    let said = room.fails(1, script);
+    let pid = std::fs::read_to_string(room.path("pid")).unwrap();
+    let expected = format!(
+        "rmount: unmounting \"ROOM/m\": it is in use by process {} \"sleep\" (fd 0)\nhint: end them, or --lazy detaches it now and lets it go when the last of them leaves\n",
+        pid.trim()
+    );
+    assert_eq!(said, expected);
+    let cwd = room.fails(1, "mount -t tmpfs a m; cd m; rmount umount .");
+    assert!(cwd.contains("\"sh\" (cwd)"), "{cwd}");
+    let nested = room.fails(
+        1,
+        "mount -t tmpfs a m; mkdir m/n; mount -t tmpfs b m/n; rmount umount m",
+    );
+    assert_eq!(
+        nested,
+        "rmount: unmounting \"ROOM/m\": it is in use by a mount at \"ROOM/m/n\"\nhint: --recursive unmounts what is mounted beneath it first\n"
+    );
+    room.ok("mount -t tmpfs a m; mkdir m/n; mount -t tmpfs b m/n; rmount umount -R m; ! findmnt m");
+    room.ok("mount -t tmpfs a m; cd m; rmount umount --lazy .; cd ..; ! findmnt m");
+}
+
+#[test]
+fn diff_is_what_changed() {
+    let room = Room::new();
+    room.write("l1/dir/a", "a");
+    room.write("l1/dir/b", "b");
+    room.write("l2/dir/c", "c");
+    room.write("l2/gone/x", "x");
+    let changes = "echo x >m/new; echo more >>m/below; rm -r m/gone; rm -r m/dir; mkdir m/dir; echo B >m/dir/b; ln -s to m/link; \
+                   mkdir m/d; mv m/both m/d/moved; rm m/new; echo x >m/new";
+    let out = room.ok(&format!("{OVERLAY} >/dev/null; {changes}; rmount diff m"));
+    let expected = "C /below\nD /both\nA /d\nA /d/moved\nC /dir\nD /dir/a\nD /dir/c\nC /dir/b\nD /gone\nA /link\nA /new\n";
+    assert_eq!(out, expected);
+    assert_eq!(
+        room.ok("rmount diff up l1 l2"),
+        expected,
+        "the same from the directories alone"
+    );
+    let alone = room.ok("rmount diff up");
+    assert!(
+        alone.contains("C /below\n") && alone.contains("A /new\n") && alone.contains("D /gone\n"),
+        "{alone}"
+    );
+    let json: Value = serde_json::from_str(&room.ok("rmount diff up l1 l2 --json")).unwrap();
+    assert_eq!(json[0]["kind"], "change");
+    assert_eq!(json[0]["change"], "changed");
+}
+
+#[test]
+fn diff_follows_a_renamed_directory() {
+    let room = Room::new();
+    room.write("l1/old/x", "x");
+    room.write("l2/old/deep/y", "y");
+    let verb = format!("{OVERLAY} --redirect-dir on --metacopy on >/dev/null");
+    let out = room.ok(&format!(
+        "{verb}; mv m/old m/new; rm m/new/x; echo z >m/new/z; chmod 600 m/below; rmount diff m"
+    ));
+    assert_eq!(
+        out,
+        "C /below\nA /new\nA /new/deep\nA /new/deep/y\nA /new/z\nD /old\n"
+    );
+    let json: Value = serde_json::from_str(&room.ok("rmount diff up l1 l2 --json")).unwrap();
+    assert_eq!(json[0]["metadata_only"], true);
+    assert_eq!(json[1]["redirect"], "/old");
+    let plain = room.ok("rmount diff --jsonl up l1 l2 | head -n 1");
+    assert!(plain.contains("\"schema\":1"), "{plain}");
+}
+
+#[test]
+fn an_upper_becomes_a_lower_and_its_marks_still_count() {
+    let room = Room::new();
+    room.write("l1/old/x", "x");
+    let first =
+        format!("{OVERLAY} --redirect-dir on >/dev/null; mv m/old m/new; rm m/both; umount m");
+    let second = "mkdir u2 w2; rmount overlay -l up -l l1 -l l2 --upper u2 --work w2 --redirect-dir on m >/dev/null; \
+                  echo y >m/both; rm m/new/x; rmount diff m";
+    assert_eq!(
+        room.ok(&format!("{first}; {second}")),
+        "A /both\nC /new\nD /new/x\n"
+    );
+}
+
+#[test]
+fn list_is_what_findmnt_shows() {
+    let room = Room::new();
+    let script = format!(
+        "{OVERLAY} >/dev/null; mkdir t; rmount tmpfs --noexec t >/dev/null; rmount list --under . --json"
+    );
+    let listed: Value = serde_json::from_str(&room.ok(&script)).unwrap();
+    let list = listed.as_array().unwrap();
+    assert_eq!(list.len(), 2);
+    assert_eq!(list[0]["upper"], room.path("up").to_str().unwrap());
+    assert_eq!(list[0]["lowers"][1], room.path("l2").to_str().unwrap());
+    assert_eq!(
+        (&list[1]["fstype"], &list[1]["kind"]),
+        (&"tmpfs".into(), &"mount".into())
+    );
+    room.ok("rmount list -q >ours; findmnt -l -n -o TARGET >theirs; cmp ours theirs");
+    let table = room
+        .ok("mkdir 'a b'; rmount tmpfs 'a b' >/dev/null; rmount list --kind tmpfs --under 'a b'");
+    assert!(
+        table.starts_with("TARGET") && table.contains("/a b"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
+    let room = Room::new();
+    let reset = "rm -rf up wk n c root run script; mkdir up wk";
+    for (verb, at) in [
+        (OVERLAY, "m"),
+        (
+            "rmount overlay -m -l l1 -l l2 --upper up --work wk --redirect-dir off --metacopy off --nosuid --ro n/m",
+            "n/m",
+        ),
+        ("rmount overlay -l l1 -l l2 m", "m"),
+        ("rmount bind src m", "m"),
+        ("rmount bind --ro --nosuid --nodev src m", "m"),
+        (
+            "mount -t tmpfs s src/sub; rmount bind --rbind --ro --noexec src m",
+            "m",
+        ),
+        ("rmount bind --propagation shared src m", "m"),
+        ("rmount bind -m --create=file c/f n/f", "n/f"),
+        ("rmount tmpfs --size 1m --mode 711 --noexec m", "m"),
+        ("rmount tmpfs m", "m"),
+        (
+            "mount -t tmpfs a m; mount -t tmpfs b m; rmount umount m",
+            "m",
+        ),
+        (
+            "mount -t tmpfs k m; mkdir m/n; mount -t tmpfs a m/n; mkdir m/n/o; mount -t tmpfs b m/n/o; rmount umount -R m/n",
+            "m",
+        ),
+    ] {
+        room.ok(&format!(
+            "findmnt -R . >before || :; {} >/dev/null 2>&1; ! findmnt m/nothing",
+            dry_run(verb)
+        ));
+        assert!(!room.path("n").exists(), "{verb}");
+        room.ok(reset);
+        let ours = room.mounts(&format!("{verb} 2>/dev/null"), at);
+        room.ok(reset);
+        let dry = room.mounts(
+            &format!("{} 2>/dev/null >script; sh script", dry_run(verb)),
+            at,
+        );
+        room.ok(reset);
+        assert_eq!(ours, dry, "{verb}");
+    }
+}
+
+#[test]
+fn explain_and_trace_tell_each_step() {
+    let room = Room::new();
+    let out = room.sh("rmount tmpfs -m --explain n/m");
+    let said = text(&out.stderr);
+    assert!(
+        said.starts_with("1/2 a directory, since there is none\n      mkdir -p "),
+        "{said}"
+    );
+    assert!(
+        said.contains("2/2 files in memory, gone with the mount\n      mount -t tmpfs tmpfs "),
+        "{said}"
+    );
+    let out = room.sh("rmount tmpfs --trace m");
+    let line: Value = serde_json::from_slice(&out.stderr).unwrap();
+    assert_eq!(
+        (&line["id"], &line["ok"]),
+        (&"tmpfs.mount".into(), &true.into())
+    );
+}
+
+#[test]
+fn a_symlink_as_mount_point_is_where_it_leads() {
+    let room = Room::new();
+    symlink("m", room.path("link")).unwrap();
+    let out = room.ok("rmount tmpfs link; rmount umount link; ! findmnt m >/dev/null");
+    assert_eq!(out, format!("{}\n", room.path("m").display()));
+}
+
+#[test]
+fn without_root_it_says_so_before_anything() {
+    let room = Room::new();
+    let out = room.sh("chmod 755 .; cp $(command -v rmount) ./rmount; setpriv --reuid 65534 --regid 65534 --clear-groups ./rmount tmpfs m");
+    assert_eq!(out.status.code(), Some(1));
+    assert_eq!(
+        text(&out.stderr),
+        "rmount: mounting a tmpfs: root is needed, and we are user 65534\nhint: run it with sudo\n"
+    );
+}

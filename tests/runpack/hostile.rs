@@ -1,0 +1,143 @@
+//! Archives that mean harm.
+
+use tar::{Builder, EntryType, Header};
+
+use super::*;
+
+/// One member of an archive that no tar(1) would make.
+struct Evil {
+    kind: EntryType,
+    path: &'static str,
+    link: &'static str,
+    data: &'static str,
+}
+
+fn evil(kind: EntryType, path: &'static str, link: &'static str) -> Evil {
+    let data = if kind.is_file() { "evil" } else { "" };
+    Evil {
+        kind,
+        path,
+        link,
+        data,
+    }
+}
+
+fn archive(members: &[Evil]) -> Vec<u8> {
+    let mut tar = Builder::new(Vec::new());
+    for member in members {
+        let mut header = Header::new_gnu();
+        header.as_mut_bytes()[..member.path.len()].copy_from_slice(member.path.as_bytes());
+        header.as_mut_bytes()[157..157 + member.link.len()].copy_from_slice(member.link.as_bytes());
+        header.set_entry_type(member.kind);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(member.data.len() as u64);
+        header.set_cksum();
+        tar.append(&header, member.data.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn no_archive_writes_outside() {
+    use EntryType::{Directory, Link, Regular, Symlink};
+    // `outside` stands for the host's files: beside the target, and by an absolute path.
+    let hostile: Vec<(&str, Vec<Evil>, Option<&str>)> = vec![
+        (
+            "climbs",
+            vec![evil(Regular, "../outside/f", "")],
+            Some("climbs out"),
+        ),
+        (
+            "climbs later",
+            vec![evil(Regular, "a/../../outside/f", "")],
+            Some("climbs out"),
+        ),
+        ("absolute", vec![evil(Regular, "/outside/f", "")], None),
+        (
+            "by a link",
+            vec![evil(Symlink, "l", "../outside"), evil(Regular, "l/f", "")],
+            Some("leads nowhere"),
+        ),
+        (
+            "by an absolute link",
+            vec![evil(Symlink, "l", "/outside"), evil(Regular, "l/f", "")],
+            Some("leads nowhere"),
+        ),
+        (
+            "over a link",
+            vec![
+                evil(Symlink, "l", "../outside/kept"),
+                evil(Regular, "l", ""),
+            ],
+            None,
+        ),
+        (
+            "a directory over a link",
+            vec![
+                evil(Symlink, "l", "../outside"),
+                evil(Directory, "l", ""),
+                evil(Regular, "l/f", ""),
+            ],
+            None,
+        ),
+        (
+            "hard link up",
+            vec![evil(Link, "h", "../outside/kept"), evil(Regular, "h", "")],
+            Some("climbs out"),
+        ),
+        (
+            "hard link by a link",
+            vec![evil(Symlink, "l", "../outside"), evil(Link, "h", "l/kept")],
+            Some("is not in the layer"),
+        ),
+        (
+            "white out up",
+            vec![evil(Regular, ".wh...", "")],
+            Some("white out a directory from within"),
+        ),
+        (
+            "white out by a link",
+            vec![
+                evil(Symlink, "l", "../outside"),
+                evil(Regular, "l/.wh.kept", ""),
+            ],
+            Some("leads nowhere"),
+        ),
+        (
+            "the root itself",
+            vec![evil(Symlink, ".", "/outside")],
+            Some("replace the root"),
+        ),
+        (
+            "missing link",
+            vec![evil(Link, "h", "nothing")],
+            Some("is not in the layer"),
+        ),
+    ];
+    for (what, members, refusal) in hostile {
+        let room = Room::new();
+        fs::create_dir(room.path("outside")).unwrap();
+        fs::write(room.path("outside/kept"), "kept").unwrap();
+        let before = tree(&room.path("outside"), true);
+        fs::write(room.path("evil.tar"), archive(&members)).unwrap();
+        let out = room.try_sh("runpack import evil.tar evil && runpack unpack evil flat");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(tree(&room.path("outside"), true), before, "{what}: {said}");
+        assert_eq!(out.status.success(), refusal.is_none(), "{what}: {said}");
+        assert!(said.contains(refusal.unwrap_or("")), "{what}: {said}");
+        assert!(!Path::new("/outside").exists(), "{what}");
+        if refusal.is_some() {
+            assert_eq!(
+                said.lines()
+                    .filter(|line| line.starts_with("runpack: "))
+                    .count(),
+                1,
+                "{said}"
+            );
+            assert_eq!(room.sh("runpack images -q; runpack gc > gc; ls root/images/unpacked root/images/tmp | grep -v : || true").trim(), "");
+        }
+    }
+}
