@@ -282,7 +282,10 @@ fn chains_that_drop_are_named_with_the_way_through() {
         inside.asks("10.88.0.2:90").as_deref(),
         Some("world 10.88.0.1")
     );
-    sh("nft add chain ip filter DOCKER-USER");
+    // Somebody has decided about it: nothing is left to say.
+    assert_eq!(forward_blockers(&nft, "br0").unwrap(), []);
+    assert_eq!(forward_blockers(&nft, "br").unwrap().len(), 1);
+    sh("nft flush chain ip filter FORWARD; nft add chain ip filter DOCKER-USER");
     assert_eq!(
         forward_blockers(&nft, "br0").unwrap()[0].owner,
         Some("docker")

@@ -157,6 +157,14 @@ fn wrong_input_is_one_line_and_leaves_nothing() {
         ("rcgroup get $g memory.max", 1, "\"G\""),
         ("rcgroup exec $g -- true", 125, "\"G\""),
         (
+            "rcgroup create $g >/dev/null; rcgroup set $g",
+            2,
+            "no limit is given",
+        ),
+        ("rcgroup create $g --cpuset-cpus nonsense", 1, "cpuset.cpus"),
+        ("rcgroup create $g --cpuset-mems 700", 1, "cpuset.mems"),
+        ("rcgroup create $g -m 1", 1, "memory."),
+        (
             "rcgroup create $g >/dev/null; rcgroup set $g --cpuset-cpus 4096",
             1,
             "cpuset",

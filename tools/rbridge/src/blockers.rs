@@ -20,7 +20,18 @@ pub struct Blocker {
     pub command: String,
 }
 
-/// The chains of others at the forward hook whose policy is to drop.
+impl Blocker {
+    /// What it does to the bridge, and the way out.
+    pub fn told(&self, bridge: &str) -> (String, &str) {
+        let owner = self.owner.map(|owner| format!(" ({owner}'s)"));
+        let (chain, owner) = (&self.chain, owner.unwrap_or_default());
+        let text = format!("chain \"{chain}\"{owner} drops what this host forwards for {bridge}");
+        (text, &self.command)
+    }
+}
+
+/// The chains of others at the forward hook whose policy is to drop, but for those with a rule about this bridge: there
+/// somebody has decided.
 pub fn forward_blockers(nft: &Nft, bridge: &str) -> Result<Vec<Blocker>, BridgeError> {
     let chains = nft.chains()?;
     let ours = |name: &str| name == "boxkit" || name.starts_with("boxkit-");
@@ -30,11 +41,19 @@ pub fn forward_blockers(nft: &Nft, bridge: &str) -> Result<Vec<Blocker>, BridgeE
             && matches!(chain.table.family, Family::Ip | Family::Inet)
             && !ours(&chain.table.name)
     };
-    Ok(chains
-        .iter()
-        .filter(drops)
-        .map(|chain| blocker(chain, &chains, bridge))
-        .collect())
+    let mut found = Vec::new();
+    for chain in chains.iter().filter(drops) {
+        let of_table = chains.iter().filter(|other| other.table == chain.table);
+        let mut decided = false;
+        for chain in of_table {
+            let rules = nft.rules(&chain.table, &chain.name)?;
+            decided |= rules.iter().any(|rule| rule.names_link(bridge));
+        }
+        if !decided {
+            found.push(blocker(chain, &chains, bridge));
+        }
+    }
+    Ok(found)
 }
 
 fn blocker(chain: &ChainInfo, all: &[ChainInfo], bridge: &str) -> Blocker {

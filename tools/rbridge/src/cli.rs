@@ -279,16 +279,9 @@ fn warn(place: &Place, bridge: &str) -> Result<()> {
         .and_then(|nft| forward_blockers(&nft, bridge))
         .map_err(fault)?;
     for blocker in blockers {
-        let owner = blocker
-            .owner
-            .map(|owner| format!(" ({owner}'s)"))
-            .unwrap_or_default();
-        let (chain, command) = (&blocker.chain, &blocker.command);
+        let (text, command) = blocker.told(bridge);
         // Nobody to tell if this fails.
-        let _ = writeln!(
-            std::io::stderr(),
-            "rbridge: chain \"{chain}\"{owner} drops what this host forwards for {bridge}\nhint: {command}"
-        );
+        let _ = writeln!(std::io::stderr(), "rbridge: {text}\nhint: {command}");
     }
     Ok(())
 }

@@ -197,6 +197,12 @@ pub fn dispatch(cli: Cli) -> Result {
         }
         Verb::Set { act, limits, name } => {
             let limits = limits.limits().map_err(fault)?;
+            if limits == Limits::default() {
+                let nothing = format!("changing cgroup \"{name}\": no limit is given");
+                return Err(Failure::usage(nothing)
+                    .hint("see rcgroup set --help")
+                    .into());
+            }
             root_unless(act, "changing a cgroup")?;
             act.run(&crate::set::plan(&host, &name, &limits).map_err(fault)?)?;
             Ok(0)

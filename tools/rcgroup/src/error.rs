@@ -79,6 +79,7 @@ impl CgroupError {
             Self::Busy { name, .. } => {
                 Some(format!("rcgroup del --force {name} kills what is inside"))
             }
+            Self::NoEffect { path, .. } => kept_hint(file_of(path)),
             Self::Io { source, path, .. } => io_hint(source, path),
             _ => None,
         }
@@ -97,12 +98,37 @@ impl CgroupError {
     }
 }
 
+fn file_of(path: &std::path::Path) -> &str {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.unwrap_or_default()
+}
+
+fn kept_hint(file: &str) -> Option<String> {
+    if file.starts_with("memory.") {
+        Some("memory is counted in pages of 4096 bytes: ask for at least one".to_owned())
+    } else if file == "cpu.shares" {
+        Some("shares are 2 to 262144".to_owned())
+    } else {
+        None
+    }
+}
+
+/// What this machine has of CPUs or memory nodes: `0-3`.
+fn online(file: &str) -> String {
+    let what = if file == "cpuset.cpus" { "cpu" } else { "node" };
+    let path = format!("/sys/devices/system/{what}/online");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // Without NUMA there is one node, and no file.
+    if text.is_empty() {
+        "0".to_owned()
+    } else {
+        text.trim_end().to_owned()
+    }
+}
+
 fn io_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
     let errno = rustix::io::Errno::from_io_error(source)?;
-    let file = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let file = file_of(path);
     Some(match errno {
         rustix::io::Errno::BUSY if file == "cgroup.subtree_control" || file == "cgroup.procs" => {
             "on cgroup v2 a group has processes or children with controllers, not both: move its processes to a leaf".to_owned()
@@ -110,6 +136,12 @@ fn io_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
         rustix::io::Errno::BUSY if file.starts_with("memory.limit") => "more memory than that is in use already".to_owned(),
         rustix::io::Errno::NOENT if file == "cgroup.subtree_control" => {
             "the parent does not have that controller: see its cgroup.controllers".to_owned()
+        }
+        rustix::io::Errno::INVAL | rustix::io::Errno::RANGE if file.starts_with("cpuset.") => {
+            format!("it is a list like 0-2,4, of what this machine has: {}", online(file))
+        }
+        rustix::io::Errno::INVAL if file.starts_with("memory.memsw") => {
+            "memory and swap together cannot be less than memory alone".to_owned()
         }
         rustix::io::Errno::ROFS => "cgroups are mounted read-only here: inside a container?".to_owned(),
         _ => return None,

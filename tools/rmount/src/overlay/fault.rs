@@ -103,7 +103,11 @@ impl OverlayFault {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing { path, .. } => format!("did you mean {:?}?", near_miss(path)?),
+            Self::Missing { role, path } => match near_miss(path) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None if *role == Role::Lower => return None,
+                None => "--mkdir makes it".to_owned(),
+            },
             Self::OneLower { lower } => format!("rmount bind --ro {lower:?} TARGET does that, or add --upper and --work"),
             Self::TooMany { .. } => "merge some layers into one directory".to_owned(),
             Self::Inside { .. } | Self::Twice { .. } => "give each layer a directory tree of its own".to_owned(),

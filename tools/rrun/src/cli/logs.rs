@@ -67,13 +67,13 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         lines.drain(..lines.len().saturating_sub(tail));
     }
     lines.retain(|line| window.has(line));
-    show(&lines, args.timestamps)?;
+    show(&lines, args.timestamps, container.tty)?;
     if args.follow {
         let is_over = || {
             let running = containers.state(&container.id);
             !running.is_ok_and(|state| state.is_running()) || window.is_past()
         };
-        follow(args, &window, is_over, &mut reader)?;
+        follow(args, &window, is_over, &mut reader, container.tty)?;
     }
     Ok(0)
 }
@@ -119,6 +119,7 @@ fn follow(
     window: &Window,
     is_over: impl Fn() -> bool,
     reader: &mut BufReader<File>,
+    colours: bool,
 ) -> Result<()> {
     loop {
         // Looked at first: what was written before the end is then still read.
@@ -126,7 +127,7 @@ fn follow(
         let mut lines = read_lines(reader)?;
         let is_quiet = lines.is_empty();
         lines.retain(|line| window.has(line));
-        show(&lines, args.timestamps)?;
+        show(&lines, args.timestamps, colours)?;
         if is_quiet && is_over {
             return Ok(());
         }
@@ -156,12 +157,12 @@ fn read_lines(reader: &mut BufReader<File>) -> Result<Vec<Entry>> {
 }
 
 /// stdout to stdout, stderr to stderr, as they came; to a terminal, so that they cannot steer it.
-fn show(entries: &[Entry], timestamps: bool) -> Result<()> {
+fn show(entries: &[Entry], timestamps: bool, colours: bool) -> Result<()> {
     let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     for Entry { log, stream, time } in entries {
         let is_terminal = if stream == "stderr" { err } else { out };
         let log = if is_terminal {
-            harmless(log)
+            harmless(log, colours)
         } else {
             log.clone()
         };
@@ -185,14 +186,32 @@ fn show(entries: &[Entry], timestamps: bool) -> Result<()> {
     Ok(())
 }
 
-/// Control characters escaped, but for the ends of lines and tabs.
-fn harmless(log: &str) -> String {
-    let keep = |c: char| matches!(c, '\n' | '\r' | '\t');
-    let parts = log.split_inclusive(keep).map(|part| {
-        let text = part.trim_end_matches(keep);
-        visible(text) + &part[text.len()..]
-    });
-    parts.collect()
+/// Control characters escaped, but for the ends of lines and tabs, and with `colours`, which a program on a
+/// terminal of its own may print, SGR sequences (ECMA-48 8.3.117).
+fn harmless(log: &str, colours: bool) -> String {
+    let mut safe = String::with_capacity(log.len());
+    let mut rest = log;
+    while let Some(c) = rest.chars().next() {
+        let taken = match c {
+            '\u{1b}' if colours => sgr(rest).unwrap_or(1),
+            c => c.len_utf8(),
+        };
+        let (part, after) = rest.split_at(taken);
+        if taken > c.len_utf8() || matches!(c, '\n' | '\r' | '\t') {
+            safe.push_str(part);
+        } else {
+            safe.push_str(&visible(part));
+        }
+        rest = after;
+    }
+    safe
+}
+
+/// The length of an SGR sequence at the beginning of `text`: ESC [ parameters m.
+fn sgr(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == ':'))?;
+    (parameters.as_bytes()[end] == b'm').then_some(end + 3)
 }
 
 #[cfg(test)]
@@ -218,6 +237,11 @@ mod tests {
 
     #[test]
     fn a_log_cannot_steer_the_terminal() {
-        assert_eq!(harmless("a\tb\u{1b}[2J\r\nc\n"), "a\tb\\u{1b}[2J\r\nc\n");
+        let steering = "a\tb\u{1b}[2J\r\nc\n";
+        assert_eq!(harmless(steering, false), "a\tb\\u{1b}[2J\r\nc\n");
+        assert_eq!(harmless(steering, true), "a\tb\\u{1b}[2J\r\nc\n");
+        let red = "\u{1b}[1;31mé\u{1b}[m\u{1b}[31";
+        assert_eq!(harmless(red, true), "\u{1b}[1;31mé\u{1b}[m\\u{1b}[31");
+        assert_eq!(harmless(red, false), "\\u{1b}[1;31mé\\u{1b}[m\\u{1b}[31");
     }
 }

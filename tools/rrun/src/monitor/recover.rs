@@ -115,7 +115,12 @@ fn sweep(containers: &Containers) -> usize {
             .file_name()
             .to_str()
             .is_some_and(|name| name.starts_with('.'));
-        if half_made && crate::state::is_abandoned(&file.path()) {
+        let is_nobodys = if half_made {
+            crate::state::is_abandoned(&file.path())
+        } else {
+            is_a_scripts(containers, &file)
+        };
+        if is_nobodys {
             removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
         }
     }
@@ -132,6 +137,19 @@ fn sweep(containers: &Containers) -> usize {
         }
     }
     removed + containers.free_orphaned_names()
+}
+
+/// A replayed `--dry-run` makes a container's directory without our files, since nobody will start it again;
+/// while it runs it has its cgroup.
+fn is_a_scripts(containers: &Containers, dir: &std::fs::DirEntry) -> bool {
+    let name = dir.file_name();
+    let Some(id) = name.to_str().filter(|_| dir.path().is_dir()) else {
+        return false;
+    };
+    let cgroup = format!("{}/{id}", containers.roots.instance.name());
+    let runs = rcgroup::Hierarchies::detect().map_or(true, |host| host.existing(&cgroup).is_ok());
+    let ours = ["container.json", "config.json", "state.json"];
+    !runs && !ours.iter().any(|file| dir.path().join(file).exists())
 }
 
 /// The instance's parent in each hierarchy goes when nobody is left below it.

@@ -1,6 +1,6 @@
 //! The monitor itself: starting or adopting a container, and the poll loop until its end.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
@@ -15,9 +15,9 @@ use super::output::Tell;
 use super::prepare;
 use super::streams::{Streams, read_some};
 use super::wire::{Event, Failed, Go, Request};
-use crate::engine;
 use crate::network::relay::Relay;
 use crate::state::{Container, Containers, Lock, RunState, Status, now};
+use crate::{engine, network};
 
 pub struct Monitor {
     pub(super) containers: Containers,
@@ -49,6 +49,11 @@ impl Monitor {
     ) -> Result<Self, (Client, Failed)> {
         match Self::try_start(containers, go, &mut client, watch) {
             Ok(mut monitor) => {
+                if !monitor.state.ports.is_empty() {
+                    for line in network::warnings(&mut monitor.kept, &monitor.containers.roots) {
+                        client.send(&Event::Step(line));
+                    }
+                }
                 client.send(&Event::Started);
                 monitor.clients.push(client);
                 Ok(monitor)
@@ -139,7 +144,7 @@ impl Monitor {
         journal: Journal,
         kernel: Kernel,
     ) -> Result<Self, Failed> {
-        let streams = take_streams(&mut cx);
+        let streams = Streams::take(&mut cx);
         let io = |e: std::io::Error| failed(&e, None, 125);
         let pid: i32 = cx.slot(engine::PID).map_err(|e| failed(&e, None, 125))?;
         let pidfd = cx
@@ -348,27 +353,6 @@ impl Monitor {
             }
         }
     }
-}
-
-/// The monitor's ends; the container's are closed here, or their other ends would never end.
-fn take_streams(cx: &mut Context) -> Streams {
-    let mut streams = Streams::default();
-    if let Some(made) = cx.take::<engine::Streams>() {
-        streams.stdin = made.stdin;
-        streams.stdout = made.stdout;
-        streams.stderr = made.stderr;
-        let received = made
-            .terminal_from
-            .and_then(|socket| engine::receive(socket.as_fd()).ok().flatten());
-        streams.terminal = received.inspect(|fd| {
-            let _ = rustix::fs::fcntl_setfl(fd, rustix::fs::OFlags::NONBLOCK);
-        });
-    }
-    for name in ["stdin", "stdout", "stderr", engine::TERMINAL_TO] {
-        cx.take_fd(name);
-    }
-    cx.child = None;
-    streams
 }
 
 /// The container's process as the journal has it, for one that is a zombie by now.

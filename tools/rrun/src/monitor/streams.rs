@@ -1,13 +1,14 @@
 //! The monitor's ends of the container's standard streams.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use kit_plan::Context;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::engine::{Fifo, fifo_path};
+use crate::engine::{self, Fifo, fifo_path};
 
 /// What comes from the container, and what goes to it.
 #[derive(Default)]
@@ -23,6 +24,27 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// Those of a plan that has been applied. The container's ends are closed here, or these would never end.
+    pub fn take(cx: &mut Context) -> Self {
+        let mut streams = Self::default();
+        if let Some(made) = cx.take::<engine::Streams>() {
+            streams.stdin = made.stdin;
+            streams.stdout = made.stdout;
+            streams.stderr = made.stderr;
+            let received = made
+                .terminal_from
+                .and_then(|socket| engine::receive(socket.as_fd()).ok().flatten());
+            streams.terminal = received.inspect(|fd| {
+                let _ = rustix::fs::fcntl_setfl(fd, OFlags::NONBLOCK);
+            });
+        }
+        for name in ["stdin", "stdout", "stderr", engine::TERMINAL_TO] {
+            cx.take_fd(name);
+        }
+        cx.child = None;
+        streams
+    }
+
     /// After a take-over: the FIFOs are still there. A terminal is not.
     pub fn reopen(run_dir: &Path) -> Self {
         let open = |which, flags| {

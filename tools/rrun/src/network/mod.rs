@@ -123,6 +123,21 @@ fn over_ipv6(port: &Port) -> Option<Box<dyn Step>> {
     (port.proto == "tcp").then(|| Box::new(listen) as Box<dyn Step>)
 }
 
+/// Somebody else's FORWARD chain that drops what comes to published ports: lines for whoever starts the container. By the
+/// plan's own socket, since closing another waits for the kernel.
+pub fn warnings(cx: &mut Context, roots: &Roots) -> Vec<String> {
+    let bridge = roots.instance.bridge();
+    let Some(nft) = cx.kept::<kit_net::Nft>() else {
+        return Vec::new();
+    };
+    let blockers = rbridge::forward_blockers(nft, &bridge).unwrap_or_default();
+    let line = |blocker: &rbridge::Blocker| {
+        let (text, command) = blocker.told(&bridge);
+        format!("rrun: {text}\nhint: {command}\n")
+    };
+    blockers.iter().map(line).collect()
+}
+
 /// The container's ID, and the time: the link of its last run is there until the kernel has torn that one's
 /// namespace down. 15 characters are all that a link's name may have.
 fn link_name(container: &Container) -> String {

@@ -116,10 +116,9 @@ pub struct RunState {
     /// Why it did not start, or why its exit code is unknown.
     pub error: String,
     pub oom_killed: bool,
-    /// On the bridge: address, prefix length, gateway, MAC.
+    /// On the bridge: address with prefix length, and gateway.
     pub address: Option<String>,
     pub gateway: Option<String>,
-    pub mac: Option<String>,
     /// Ports as they were published, none left at 0.
     pub ports: Vec<Port>,
     /// How often it was restarted.
@@ -139,7 +138,6 @@ impl Default for RunState {
             oom_killed: false,
             address: None,
             gateway: None,
-            mac: None,
             ports: Vec::new(),
             restarts: 0,
         }

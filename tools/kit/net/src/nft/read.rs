@@ -1,5 +1,6 @@
 //! Reading the ruleset back: tables, chains, rules, elements. For undo, for `show`, and to see whose chains drop.
 
+use netlink_packet_core::Emitable;
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, DataAttribute, ExpressionAttribute, Expressions, Hook,
     HookNumber, InetHookNumber, ListAttribute, NfTablesMessage, RuleAttribute, RuleMessage,
@@ -38,6 +39,18 @@ pub struct ChainInfo {
 pub struct RuleInfo {
     pub handle: u64,
     pub expressions: Vec<Expressions>,
+}
+
+impl RuleInfo {
+    /// Whether it looks at a link of this name: its bytes, with the zero that ends a name, are among the rule's.
+    pub fn names_link(&self, name: &str) -> bool {
+        let name = [name.as_bytes(), &[0]].concat();
+        self.expressions.iter().any(|expression| {
+            let mut bytes = vec![0; expression.buffer_len()];
+            expression.emit(&mut bytes);
+            bytes.windows(name.len()).any(|window| window == name)
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -216,5 +216,23 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
             .exit(125)
             .into());
     }
+    if let Some(nano_cpus) = limits.nano_cpus {
+        check_cpus(nano_cpus)?;
+    }
     Ok(limits)
+}
+
+/// docker refuses more than there are, and less than the kernel's shortest quota; 0 is no limit.
+fn check_cpus(nano_cpus: u64) -> Result<()> {
+    let ours = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))?;
+    let is_ours = |cpu: &usize| ours.is_set(*cpu).unwrap_or(false);
+    let count = (0..nix::sched::CpuSet::count()).filter(is_ours).count();
+    if nano_cpus == 0 || (10_000_000..=count as u64 * 1_000_000_000).contains(&nano_cpus) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
+    ))
+    .exit(125)
+    .into())
 }

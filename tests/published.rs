@@ -1,4 +1,5 @@
-//! Published ports over IPv6: the monitor listens and passes bytes on. Asked by socat, on hosts of their own.
+//! Published ports where something is in the way: IPv6, for which the monitor listens and passes bytes on, and somebody
+//! else's chains. Asked by socat, on hosts of their own.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
@@ -79,4 +80,27 @@ fn without_ipv6_there_is_ipv4_alone() {
     host.ok("ip addr flush dev lo scope host; ip addr add 127.0.0.1/8 dev lo; echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
     host.ok("rrun run -d --name web -p 8080:80 tools sleep 100");
     assert_eq!(host.ok("rrun port web"), "80/tcp -> 0.0.0.0:8080\n");
+}
+
+#[test]
+fn a_chain_of_somebody_else_that_drops_is_named_until_it_lets_us_through() {
+    let host = Host::new();
+    let said = |flags: &str| {
+        let (code, out, said) = host.outcome(&format!("rrun run --rm {flags} tools id -u"));
+        assert_eq!((code, out.as_str()), (0, "0\n"), "{said}");
+        said
+    };
+    assert_eq!(said("-p 8080:80"), "");
+    host.ok("nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'");
+    let told = said("-p 8080:80");
+    let (line, hint) = told.split_once("\nhint: ").unwrap();
+    assert!(
+        line.starts_with(
+            "rrun: chain \"ip filter FORWARD\" drops what this host forwards for bk0-"
+        ),
+        "{told}"
+    );
+    assert_eq!(said(""), "", "nothing is published");
+    host.ok(hint.trim_end());
+    assert_eq!(said("-p 8080:80"), "");
 }
