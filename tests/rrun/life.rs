@@ -1,0 +1,98 @@
+//! A container from its creation to its removal, and what it costs meanwhile.
+
+use std::time::{Duration, Instant};
+
+use kit_test::Host;
+
+#[test]
+fn stop_kills_what_does_not_listen() {
+    let host = Host::new();
+    host.ok("rrun run -d --name deaf tools sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'");
+    host.until("rrun logs deaf | grep ready");
+    let start = Instant::now();
+    assert_eq!(host.ok("rrun stop -t 1 deaf"), "deaf\n");
+    let took = start.elapsed();
+    assert!(
+        took >= Duration::from_secs(1) && took < Duration::from_secs(4),
+        "{took:?}"
+    );
+    assert_eq!(host.ok("rrun wait deaf"), "137\n");
+    host.ok("rrun run -d --name polite tools sh -c 'trap \"exit 6\" TERM; echo ready; while :; do sleep 0.1; done'");
+    host.until("rrun logs polite | grep ready");
+    host.ok("rrun stop polite");
+    assert_eq!(host.ok("rrun wait polite"), "6\n");
+}
+
+#[test]
+fn a_container_goes_through_its_life() {
+    let host = Host::new();
+    let id = host.ok("rrun create --name box tools sh -c 'echo run; echo bad >&2; echo x >>/count; exec sleep 1000'");
+    assert_eq!(host.ok("rrun start box"), "box\n");
+    host.until("rrun logs box | grep run");
+    assert_eq!(host.ok("rrun logs box 2>/dev/null"), "run\n");
+    assert_eq!(host.ok("rrun logs box 2>&1 >/dev/null"), "bad\n");
+    assert_eq!(host.ok("rrun restart -t 0 box"), "box\n");
+    host.until("[ $(rrun exec box cat /count | wc -l) = 2 ]");
+    assert_eq!(host.ok("rrun kill -s KILL box"), "box\n");
+    assert_eq!(host.ok("rrun wait box"), "137\n");
+    assert_eq!(host.code("rrun kill box"), 1);
+    host.ok("rrun start box");
+    let (code, _, said) = host.outcome("rrun rm box");
+    assert_eq!(code, 1);
+    assert_eq!(
+        said.lines().next(),
+        Some("rrun: removing container \"box\": it is running")
+    );
+    host.ok("rrun rename box other");
+    assert_eq!(host.ok("rrun ps -aq --no-trunc"), id);
+    assert_eq!(host.ok("rrun rm -f other"), "other\n");
+    assert_eq!(host.code("rrun start box"), 1);
+    assert_eq!(
+        host.files("root/containers root/names root/trash"),
+        "root/containers\nroot/names\nroot/trash\n"
+    );
+}
+
+#[test]
+fn all_of_them_go_at_once() {
+    let host = Host::new();
+    host.ok("rrun run --name one tools id; rrun run --name two tools id; rrun create --name three tools id");
+    assert_eq!(host.ok("rrun ps -aq").lines().count(), 3);
+    host.ok("rrun rm $(rrun ps -aq)");
+    assert_eq!(host.ok("rrun ps -aq"), "");
+    assert_eq!(host.files("root/containers"), "root/containers\n");
+}
+
+#[test]
+fn a_start_does_not_wait_for_what_the_last_run_leaves_to_the_kernel() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box -p 8080:80 tools sleep 1000");
+    for _ in 0..5 {
+        host.ok("rrun stop -t 0 box && rrun start box && rrun exec box ip addr show eth0 && rrun restart -t 0 box");
+    }
+}
+
+/// The promise of the design: a container that idles costs less than 1 MiB beside its own program.
+#[test]
+fn the_monitor_of_an_idle_container_has_next_to_no_memory() {
+    let host = Host::new();
+    let id = host.ok("rrun run -d --name idle tools sleep 1000");
+    let id = id.trim();
+    let pid = host.ok(&format!(
+        "grep -A3 '\"monitor\": {{' root/containers/{id}/state.json | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'"
+    ));
+    let pid = pid.trim();
+    // In KiB; it is given back in the first quiet moment. A program without optimisation is three times as long, so
+    // that more of its pages come back for the last steps of waiting.
+    let (all, own) = if cfg!(debug_assertions) {
+        (2048, 512)
+    } else {
+        (1024, 512)
+    };
+    host.until(&format!(
+        "awk '/^Pss:/ {{ all = $2 }} /^Pss_Anon:/ {{ own = $2 }} END {{ exit !(all < {all} && own < {own}) }}' /proc/{pid}/smaps_rollup"
+    ));
+    // And it still does its work.
+    assert_eq!(host.ok("rrun exec idle id -u"), "0\n");
+    assert_eq!(host.ok("rrun stop -t 0 idle"), "idle\n");
+}
