@@ -34,6 +34,7 @@ pub mod load;
 pub mod pack;
 mod publish;
 mod reference;
+mod regular;
 pub mod rmi;
 pub mod save;
 pub mod source;

@@ -1,7 +1,7 @@
 //! `runpack save`: images as one archive that is an OCI layout and a `docker save` at once, so that everybody reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use tar::{Builder, EntryType, Header};
 
 use crate::load::store_error;
 use crate::publish::Publish;
+use crate::regular;
 use crate::{Image, Reference, Store, StoreError};
 
 const BUFFER: usize = 256 * 1024;
@@ -78,7 +79,7 @@ pub fn save(store: &Store, images: &[String], out: impl Write) -> Result<(), Sto
         );
     }
     for path in &blobs {
-        let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let file = regular::open(path).map_err(StoreError::io("open", path))?;
         let size = file.metadata().map_err(StoreError::io("stat", path))?.len();
         let name = path.file_name().unwrap_or_default();
         append(&mut tar, &Path::new("blobs/sha256").join(name), size, file).map_err(failed())?;

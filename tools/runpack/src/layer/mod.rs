@@ -11,7 +11,6 @@ mod stream;
 mod tree;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +21,7 @@ pub use implicit::adopt_implicit;
 pub(crate) use stream::decoder;
 
 use crate::error::io_hint;
+use crate::regular;
 use extract::Extractor;
 use stream::{Check, Pipe};
 
@@ -72,7 +72,7 @@ impl LayerUnpacker for Extraction {
         into: &Path,
         form: Form,
     ) -> Result<LayerReport, LayerError> {
-        let blob = File::open(&layer.blob).map_err(LayerError::io("open", &layer.blob))?;
+        let blob = regular::open(&layer.blob).map_err(LayerError::io("open", &layer.blob))?;
         let check = Check {
             digest: layer.digest.clone(),
             diff_id: layer.diff_id.clone(),

@@ -4,11 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
 use crate::layer::decoder;
+use crate::regular;
 use crate::store::{CopyError, Store, copy};
 
 /// Larger than any file that is not a layer.
@@ -39,7 +40,14 @@ impl Container {
         let file = if path == Path::new("-") {
             spool(store, path, io::stdin().lock())?
         } else {
-            let file = File::open(path).map_err(SourceError::io("open", path))?;
+            // A pipe, as of `<(curl …)`, is read like standard input.
+            let is_pipe = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
+            let file = if is_pipe {
+                let pipe = File::open(path).map_err(SourceError::io("open", path))?;
+                spool(store, path, pipe)?
+            } else {
+                regular::open(path).map_err(SourceError::io("open", path))?
+            };
             let mut start = [0; 4];
             let got = file
                 .read_at(&mut start, 0)
@@ -75,8 +83,8 @@ impl Container {
     pub fn reader(&self, name: &str) -> Result<Box<dyn Read + '_>, SourceError> {
         match self {
             Self::Dir(dir) => {
-                let path = dir.join(name);
-                let file = File::open(&path).map_err(SourceError::io("open", &path))?;
+                let path = dir.join(plain_below(name));
+                let file = regular::open(&path).map_err(SourceError::io("open", &path))?;
                 Ok(Box::new(file))
             }
             Self::Tar(tar) => {
@@ -241,6 +249,11 @@ fn no_archive(start: &[u8]) -> Option<&'static str> {
 fn plain(name: &str) -> String {
     let words = name.split('/').filter(|word| !matches!(*word, "" | "."));
     words.collect::<Vec<_>>().join("/")
+}
+
+/// A name that never leaves the directory.
+fn plain_below(name: &str) -> String {
+    beside("", name)
 }
 
 /// A relative link's target, seen from the archive's root.

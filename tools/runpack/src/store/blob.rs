@@ -11,6 +11,7 @@ use super::Store;
 use crate::digest::{MeterWriter, of_bytes};
 use crate::error::StoreError;
 use crate::interrupt::Interrupt;
+use crate::regular;
 
 /// Large enough that system calls do not count.
 const BUFFER: usize = 256 * 1024;
@@ -152,7 +153,10 @@ impl Store {
     /// A small blob, whole, its digest checked.
     pub fn read_blob(&self, what: &'static str, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let path = self.blob_path(digest);
-        let bytes = std::fs::read(&path).map_err(StoreError::io("read", &path))?;
+        let mut bytes = Vec::new();
+        regular::open(&path)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(StoreError::io("read", &path))?;
         let got = of_bytes(&bytes);
         if got == *digest {
             Ok(bytes)

@@ -1,0 +1,265 @@
+//! Images that are odd but right, compared with what umoci and skopeo make of them, and wrong ones, each with its cause in one line and
+//! nothing kept, by runpack and by rrun.
+#![allow(clippy::unwrap_used)] // a test stops where it fails
+
+use kit_test::Host;
+
+/// `lay:two`, of two layers, and functions that write a blob and a manifest by hand.
+fn room() -> Host {
+    let host = Host::bare();
+    host.ok(&format!(
+        "{BLOB}
+        umoci init --layout lay && umoci new --image lay:two
+        mkdir a b && echo one > a/one && mkdir a/dir && echo two > b/two && seq 90000 > b/many && ln b/two b/hard
+        umoci insert --image lay:two a /a && umoci insert --image lay:two b /b"
+    ));
+    host
+}
+
+/// `blob LAYOUT FILE`: puts a file, prints its digest. `edit LAYOUT FILTER`: another manifest for its one image, by jq.
+/// `layer LAYOUT FILE DIFF_ID`: in place of its first layer.
+const BLOB: &str = r#"
+blob() { d=$(sha256sum < "$2" | cut -c-64); cp "$2" "$1/blobs/sha256/$d"; echo "sha256:$d"; }
+manifest() { echo "$1/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$1/index.json")"; }
+edit() { jq -c "$2" "$(manifest "$1")" > edited; d=$(blob "$1" edited); s=$(stat -c %s edited)
+  jq -c ".manifests[0] += {digest: \"$d\", size: $s}" "$1/index.json" > index; mv index "$1/index.json"; }
+config() { jq -c "$2" "$1/blobs/sha256/$(jq -r '.config.digest[7:]' "$(manifest "$1")")" > config; d=$(blob "$1" config); s=$(stat -c %s config)
+  edit "$1" ".config += {digest: \"$d\", size: $s}"; }
+layer() { d=$(blob "$1" "$2"); s=$(stat -c %s "$2"); edit "$1" ".layers[0] += {digest: \"$d\", size: $s}"
+  [ -z "$3" ] || config "$1" ".rootfs.diff_ids[0] = \"$3\""; }
+first() { echo "$1/blobs/sha256/$(jq -r '.layers[0].digest[7:]' "$(manifest "$1")")"; }
+"#;
+
+/// Loads by runpack and by rrun, each of which must say this in one line and a hint, and keep nothing.
+fn refused(host: &Host, what: &str, script: &str, source: &str, says: &[&str]) {
+    host.ok(&format!(
+        "{BLOB} set -eu; rm -rf bad root; cp -r lay bad; {script}"
+    ));
+    for tool in ["runpack", "rrun"] {
+        let (code, _, said) = host.outcome(&format!("timeout -s KILL 20 {tool} load {source}"));
+        assert_eq!(code, 1, "{what}: {said}");
+        assert!(said.starts_with(&format!("{tool}: ")), "{what}: {said}");
+        for text in says {
+            assert!(said.contains(text), "{what}: {text:?} is not in: {said}");
+        }
+        assert!(said.lines().count() <= 2, "{what}: {said}");
+        assert_eq!(host.ok("runpack images -q"), "", "{what}");
+        let kept = "[ ! -d root/images ] || find root/images/blobs root/images/unpacked root/images/tmp -mindepth 1 ! -path '*/sha256'";
+        assert_eq!(host.ok(kept), "", "{what}");
+    }
+}
+
+#[test]
+fn a_wrong_layer_is_named_and_nothing_is_kept() {
+    let host = room();
+    let bad = "oci:bad:two";
+    refused(
+        &host,
+        "a bit flipped",
+        "f=$(first bad); printf X | dd of=$f bs=1 seek=60 conv=notrunc status=none",
+        bad,
+        &[
+            "layer 1 of 2",
+            "expected sha256:",
+            "got sha256:",
+            "fetch the image again",
+        ],
+    );
+    refused(
+        &host,
+        "cut off, with the digest of what is left",
+        "head -c 100 $(first bad) > cut; layer bad cut ''",
+        bad,
+        &["unpacking layer 1 of 2", "cut off"],
+    );
+    refused(
+        &host,
+        "another diff ID",
+        "config bad '.rootfs.diff_ids[1] = .rootfs.diff_ids[0]'",
+        bad,
+        &["unpacking layer 2 of 2", "content's digest"],
+    );
+    refused(
+        &host,
+        "fewer diff IDs",
+        "config bad '.rootfs.diff_ids |= .[:1]'",
+        bad,
+        &["2 layers and 1 diff IDs"],
+    );
+    refused(
+        &host,
+        "no tar",
+        "head -c 3000 /dev/zero | tr '\\0' x > text; layer bad text sha256:$(sha256sum < text | cut -c-64)",
+        bad,
+        &["unpacking layer 1 of 2", "not a tar archive"],
+    );
+    refused(
+        &host,
+        "a blob that is missing",
+        "rm $(first bad)",
+        bad,
+        &["No such file or directory"],
+    );
+    refused(
+        &host,
+        "a blob that is a pipe",
+        "f=$(first bad); rm $f; mkfifo $f",
+        bad,
+        &["it is not a file"],
+    );
+    refused(
+        &host,
+        "a manifest that is no JSON",
+        "echo '{' > $(manifest bad)",
+        bad,
+        &["its manifest is sha256:"],
+    );
+    refused(
+        &host,
+        "a name of 100,000 letters",
+        "mkdir x; n=$(head -c 100000 /dev/zero | tr '\\0' n); touch x/f
+         tar --format=pax --transform \"s/^f$/$n/\" -C x -cf long.tar f; layer bad long.tar sha256:$(sha256sum < long.tar | cut -c-64)",
+        bad,
+        &["unpacking layer 1 of 2", "File name too long"],
+    );
+}
+
+#[test]
+fn an_image_of_another_architecture_runs_nowhere_and_says_both() {
+    let host = room();
+    host.ok("umoci config --image lay:two --architecture arm64");
+    let (code, _, said) = host.outcome("rrun load oci:lay:two -t far");
+    assert!(
+        code == 1 && said.contains("linux/arm64, and this machine is linux/amd64"),
+        "{said}"
+    );
+    assert!(said.contains("--platform linux/arm64"), "{said}");
+    host.ok("rrun load --platform linux/arm64 oci:lay:two -t far");
+    let (code, _, said) = host.outcome("rrun run --rm --net none far true");
+    assert_eq!(code, 125, "{said}");
+    assert!(
+        said.contains("it is for arm64, and this machine is amd64"),
+        "{said}"
+    );
+}
+
+#[test]
+fn of_several_platforms_ours_is_taken() {
+    let host = room();
+    // The index has arm64 first, as registries do.
+    host.ok(&format!("{BLOB} set -eu
+        cp -r lay many; cp -r lay far; umoci config --image far:two --architecture arm64; cp -n far/blobs/sha256/* many/blobs/sha256/
+        of() {{ jq -c --arg a $2 '.manifests[0] | del(.annotations) | .platform = {{os: \"linux\", architecture: $a}}' $1/index.json; }}
+        printf '{{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[%s,%s]}}' \"$(of far arm64)\" \"$(of lay amd64)\" > list
+        d=$(blob many list)
+        printf '{{\"schemaVersion\":2,\"manifests\":[{{\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"digest\":\"%s\",\"size\":%s,\"annotations\":{{\"org.opencontainers.image.ref.name\":\"two\"}}}}]}}' $d $(stat -c %s list) > many/index.json
+        runpack load oci:many:two -t ours && runpack load --platform linux/arm64 oci:many:two -t theirs"));
+    let of = |name: &str| {
+        host.ok(&format!(
+            "runpack inspect {name} | jq -r '.[0].Architecture'"
+        ))
+    };
+    assert_eq!(
+        (of("ours"), of("theirs")),
+        ("amd64\n".into(), "arm64\n".into())
+    );
+    // As skopeo chooses.
+    let id = host.ok("skopeo inspect --config --raw oci:many:two | sha256sum | cut -c-64");
+    let ours = host.ok("runpack inspect ours | jq -r '.[0].Id'");
+    assert_eq!(ours, format!("sha256:{id}"));
+    let (code, _, said) = host.outcome("runpack load --platform linux/riscv64 oci:many:two");
+    assert!(
+        code == 1
+            && said
+                .contains("it is for linux/arm64, linux/amd64, and this machine is linux/riscv64"),
+        "{said}"
+    );
+}
+
+#[test]
+fn layers_of_each_compression_are_the_same_tree() {
+    let host = room();
+    host.ok("umoci unpack --image lay:two theirs
+        skopeo copy -q --dest-compress --dest-compress-format zstd oci:lay:two dir:z && skopeo copy -q dir:z oci:zstd:two
+        skopeo copy -q oci:lay:two docker-archive:plain.tar:two:1");
+    let zstd = "for blob in zstd/blobs/sha256/*; do head -c 4 $blob | od -An -tx1; done | grep -c '28 b5 2f fd'";
+    assert_eq!(host.ok(zstd), "2\n");
+    for source in ["oci:lay:two", "oci:zstd:two", "docker-archive:plain.tar"] {
+        host.ok(&format!("rm -rf ours && runpack unpack {source} ours && diff -r theirs/rootfs ours && test ours/b/two -ef ours/b/hard"));
+    }
+}
+
+#[test]
+fn a_pipe_is_read_like_standard_input_and_a_device_is_not_read() {
+    let host = room();
+    host.ok("skopeo copy -q oci:lay:two docker-archive:web.tar:web && gzip -k web.tar && mkfifo pipe
+        for file in web.tar web.tar.gz; do rm -rf root; cat $file > pipe & runpack load pipe && wait && runpack inspect web; done");
+    let (code, _, said) = host.outcome("timeout -s KILL 20 runpack load /dev/zero");
+    assert_eq!(
+        (code, said.as_str()),
+        (1, "runpack: open \"/dev/zero\": it is not a file\n")
+    );
+}
+
+#[test]
+fn a_name_that_is_taken_moves_and_the_old_image_has_none() {
+    let host = room();
+    host.ok(
+        "runpack load oci:lay:two -t web && runpack inspect web | jq -r '.[0].Id' > old
+        umoci config --image lay:two --config.cmd other && runpack load oci:lay:two -t web",
+    );
+    let ids = host.ok("runpack inspect web $(cat old) | jq -c 'map([.Id, .RepoTags])' && cat old");
+    let (all, old) = ids.trim().rsplit_once('\n').unwrap();
+    let all: serde_json::Value = serde_json::from_str(all).unwrap();
+    assert_eq!(all[0][1], serde_json::json!(["web:latest"]));
+    assert_ne!(all[0][0], old);
+    assert_eq!(
+        (all[1][0].as_str().unwrap(), &all[1][1]),
+        (old, &serde_json::json!([]))
+    );
+    assert_eq!(host.ok("runpack images | grep -c '<none>'"), "1\n");
+}
+
+#[test]
+fn a_saved_archive_reads_nothing_but_itself() {
+    let host = room();
+    let says = |layers: &str| {
+        host.ok(&format!("rm -rf root d d.tar; mkdir d; skopeo copy -q oci:lay:two docker-archive:d.tar:web && tar -C d -xf d.tar && rm d.tar
+            jq -c '.[0].Layers = {layers}' d/manifest.json > m && mv m d/manifest.json && tar -C d -cf d.tar ."));
+        let (code, _, said) = host.outcome("runpack load d.tar");
+        assert_eq!(
+            (code, said.lines().count()),
+            (1, said.lines().count().min(2)),
+            "{said}"
+        );
+        assert_eq!(host.ok("runpack images -q"), "");
+        said
+    };
+    // Layers elsewhere: an absolute path of the host's, one that climbs, one that is not in it.
+    assert!(says("[\"/etc/passwd\", \"../../a\"]").contains("it has no \"/etc/passwd\""));
+    assert!(says("[\"none\", .[0].Layers[1]]").contains("it has no \"none\""));
+    assert!(says("[.[0].Layers[0]]").contains("1 layers and 2 diff IDs"));
+    // The same of a directory, which holds no other file than its own.
+    says("[\"/etc/passwd\", \"../../a\"]");
+    let (_, _, said) = host.outcome("runpack load docker-archive:d");
+    assert!(
+        said.contains("open \"d/etc/passwd\": No such file"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_full_disk_stops_a_load_and_nothing_stays() {
+    let host = room();
+    host.ok("mkdir small b/more && head -c 6000000 /dev/urandom > b/more/f && umoci insert --image lay:two b /c");
+    // In a mount namespace of its own, which takes the mount along.
+    let said = host.ok("unshare -m sh -ec '
+        mount -t tmpfs -o size=4m,mode=700 none small; export BOXKIT_ROOT=$PWD/small BOXKIT_RUN=$PWD/srun
+        for tool in runpack rrun; do
+          $tool load oci:lay:two 2> said && exit 9; cat said; runpack images -q
+          find small/images/blobs small/images/unpacked small/images/tmp -type f
+        done'");
+    assert_eq!(said.matches("No space left on device").count(), 2, "{said}");
+    assert_eq!(said.matches("hint: free some space").count(), 2, "{said}");
+    assert_eq!(said.lines().count(), 4, "{said}");
+}
