@@ -13,7 +13,7 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use crate::attr::{Flags, Travel, fd_path};
 use crate::error::MountError;
-use crate::inroot::{Make, make_in_root, resolve_in_root};
+use crate::inroot::{self, Make};
 use crate::mountinfo;
 use crate::near::near_miss;
 
@@ -31,11 +31,7 @@ pub struct BindOptions {
 /// long as its descriptor, and may be made before and attached after entering another mount namespace.
 pub fn clone_tree(source: BorrowedFd<'_>, options: BindOptions) -> Result<OwnedFd, MountError> {
     let failed = |doing| move |errno| MountError::call(doing, &fd_path(source), errno);
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    flags.set(OpenTreeFlags::AT_RECURSIVE, options.recursive);
-    let tree = open_tree(source, "", flags).map_err(failed("copying the mount of"))?;
+    let tree = copy(source, options.recursive).map_err(failed("copying the mount of"))?;
     let attr = MountAttr {
         set: options.flags.attr_bits(),
         ..MountAttr::default()
@@ -47,10 +43,24 @@ pub fn clone_tree(source: BorrowedFd<'_>, options: BindOptions) -> Result<OwnedF
     Ok(tree)
 }
 
-/// Attaches a detached mount on top of what `target` refers to.
-pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), MountError> {
+/// open_tree(2): a detached copy of a mount from `of` down, with `recursive` of those beneath it too.
+pub fn copy(of: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    open_tree(of, "", flags)
+}
+
+/// move_mount(2) of a detached mount to the very file that a descriptor refers to.
+pub fn move_to(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), Errno> {
     let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(tree, "", target, "", how)
+}
+
+/// Attaches a detached mount on top of what `target` refers to.
+pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), MountError> {
+    move_to(tree, target)
         .map_err(|errno| MountError::call("attaching a mount at", &fd_path(target), errno))
 }
 
@@ -81,9 +91,11 @@ pub fn attach_into(
     make: Option<Make>,
     travel: Option<(Travel, bool)>,
 ) -> Result<OwnedFd, MountError> {
+    let failed = |doing| move |errno| MountError::call(doing, target, errno);
     let at = match make {
-        Some(make) => make_in_root(root, target, make)?.0,
-        None => resolve_in_root(root, target)?,
+        Some(make) => inroot::make(root, target, make)
+            .map_err(failed("making a mount point beneath the root"))?,
+        None => inroot::find(root, target).map_err(failed("resolving beneath the root"))?,
     };
     attach(tree.as_fd(), at.as_fd())?;
     if let Some((travel, recursive)) = travel {

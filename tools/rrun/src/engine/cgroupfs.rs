@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 
 use kit_plan::{Line, run};
 use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
+use rmount::bind::move_to;
+use rmount::inroot;
 use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
-use super::beneath;
-use super::mounts::move_to;
 use super::rootfs::new_filesystem;
 
 const PLACE: &str = "/sys/fs/cgroup";
@@ -116,17 +116,17 @@ impl Own {
 /// On v1 and hybrid hosts the directories are bound, from the host's mounts at our own groups: mounting each
 /// hierarchy anew would show the same, and takes more than a millisecond a piece.
 pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
-    let target = beneath::make_dir(root, to)?;
+    let target = inroot::make_dir(root, to)?;
     let Some(hierarchies) = hierarchies() else {
         let tree = new_filesystem("cgroup2", "cgroup", &[], attrs())?;
-        return move_to(&tree, &target);
+        return move_to(tree.as_fd(), target.as_fd());
     };
     let writable = attrs() - MountAttrFlags::MOUNT_ATTR_RDONLY;
     let tmpfs = new_filesystem("tmpfs", "cgroup", &["mode=755".to_owned()], writable)?;
     for hierarchy in hierarchies {
         mkdirat(&tmpfs, hierarchy.name.as_str(), Mode::from_raw_mode(0o755))?;
     }
-    move_to(&tmpfs, &target)?;
+    move_to(tmpfs.as_fd(), target.as_fd())?;
     for hierarchy in hierarchies {
         let source = Path::new(PLACE)
             .join(&hierarchy.name)
@@ -138,8 +138,8 @@ pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
             ..MountAttr::default()
         };
         set_attr(tree.as_fd(), &attr, false)?;
-        let point = beneath::find(root, &to.join(&hierarchy.name))?;
-        move_to(&tree, &point)?;
+        let point = inroot::find(root, &to.join(&hierarchy.name))?;
+        move_to(tree.as_fd(), point.as_fd())?;
     }
     let attr = MountAttr {
         set: MOUNT_ATTR_RDONLY,

@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
+use rmount::inroot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 
-use super::beneath;
 use super::error::fail;
 use super::mounts::{Options, bind_tree};
 use super::rootfs::ROOT;
@@ -103,7 +103,7 @@ impl Step for MakeDevices {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let root = cx.fd(ROOT)?;
-        let dev = beneath::make_dir(root, Path::new("/dev")).map_err(fail("opening /dev"))?;
+        let dev = inroot::make_dir(root, Path::new("/dev")).map_err(fail("opening /dev"))?;
         // mknod(2) takes the umask into account, and 0666 is meant.
         rustix::process::umask(Mode::empty());
         for (name, major, minor) in DEVICES {
@@ -137,7 +137,7 @@ fn present(made: Result<(), Errno>) -> Result<(), Errno> {
 }
 
 fn make_device(root: BorrowedFd<'_>, device: &Device) -> Result<(), Errno> {
-    let parent = beneath::make_dir(root, device.path.parent().unwrap_or(Path::new("/")))?;
+    let parent = inroot::make_dir(root, device.path.parent().unwrap_or(Path::new("/")))?;
     let name = device.path.file_name().ok_or(Errno::INVAL)?;
     let mode = Mode::from_raw_mode(device.mode);
     present(mknodat(
@@ -187,7 +187,7 @@ impl Step for OpenTerminal {
         let doing = "opening a terminal";
         let root = cx.fd(ROOT)?;
         let flags = OFlags::RDWR | OFlags::NOCTTY;
-        let master = beneath::open(root, Path::new("/dev/pts/ptmx"), flags).map_err(fail(doing))?;
+        let master = inroot::open(root, Path::new("/dev/pts/ptmx"), flags).map_err(fail(doing))?;
         unlockpt(&master).map_err(fail(doing))?;
         let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let slave = ioctl_tiocgptpeer(&master, peer).map_err(fail(doing))?;
@@ -212,7 +212,7 @@ impl Step for OpenTerminal {
 fn console(root: BorrowedFd<'_>, master: &OwnedFd) -> Result<(), Errno> {
     let name = rustix::pty::ptsname(master, Vec::new())?;
     let path = name.to_str().map_err(|_| Errno::INVAL)?;
-    let slave = beneath::find(root, Path::new(path))?;
+    let slave = inroot::find(root, Path::new(path))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;

@@ -4,14 +4,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
+use rmount::bind::{copy, move_to};
+use rmount::inroot;
 use rustix::fs::{FileType, fstatfs};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::mount::MountAttrFlags;
 
-use super::beneath;
 use super::dev::host_null;
 use super::error::fail;
-use super::mounts::{Options, move_to};
+use super::mounts::Options;
 use super::rootfs::{ROOT, new_filesystem};
 
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
@@ -75,7 +76,7 @@ impl Step for Mask {
 /// over a copy of /proc in the image would leave the true one open.
 fn target(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, StepError> {
     let doing = || format!("finding {path:?}");
-    let found = match beneath::find(root, path) {
+    let found = match inroot::find(root, path) {
         Ok(found) => found,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(errno) => return Err(fail(doing())(errno)),
@@ -95,35 +96,25 @@ fn target(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, StepErro
 }
 
 fn hide(target: &OwnedFd, null: &OwnedFd) -> Result<(), Errno> {
-    let tree = if beneath::kind(target)? == FileType::Directory {
+    let tree = if inroot::kind(target)? == FileType::Directory {
         let attrs = MountAttrFlags::MOUNT_ATTR_RDONLY
             | MountAttrFlags::MOUNT_ATTR_NOSUID
             | MountAttrFlags::MOUNT_ATTR_NODEV
             | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         new_filesystem("tmpfs", "tmpfs", &["size=0".to_owned()], attrs)?
     } else {
-        clone(null, false)?
+        copy(null.as_fd(), false)?
     };
-    move_to(&tree, target)
+    move_to(tree.as_fd(), target.as_fd())
 }
 
 fn freeze(target: &OwnedFd) -> Result<(), Errno> {
-    let tree = clone(target, true)?;
+    let tree = copy(target.as_fd(), true)?;
     let options = Options::parse(&["ro", "nosuid", "nodev", "noexec"].map(str::to_owned));
     let attr = kit_sys::mount::MountAttr {
         set: options.attrs,
         ..Default::default()
     };
     kit_sys::mount::set_attr(tree.as_fd(), &attr, true)?;
-    move_to(&tree, target)
-}
-
-fn clone(of: &OwnedFd, recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(of, "", flags)
+    move_to(tree.as_fd(), target.as_fd())
 }

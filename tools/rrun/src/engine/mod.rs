@@ -3,7 +3,6 @@
 //!
 //! [`plan`] is pure: the monitor applies what it returns, `--dry-run` prints it.
 
-mod beneath;
 pub mod caps;
 pub mod cgroup;
 pub(crate) mod cgroupfs;

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
+use rmount::bind::move_to;
+use rmount::inroot;
 use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
-use super::beneath;
 use super::cgroupfs;
 use super::error::fail;
 use super::rootfs::{ROOT, new_filesystem};
@@ -190,11 +191,11 @@ impl Step for MountOne {
                 .as_ref()
                 .map_or(self.kind(), |s| s.to_str().unwrap_or_default());
             let attrs = MountAttrFlags::from_bits_retain(parsed.attrs as u32);
-            let target = beneath::make_dir(root, to).map_err(fail(doing()))?;
+            let target = inroot::make_dir(root, to).map_err(fail(doing()))?;
             check_place(to, &target)?;
             let tree =
                 new_filesystem(self.kind(), source, &parsed.data, attrs).map_err(fail(doing()))?;
-            move_to(&tree, &target).map_err(fail(doing()))?;
+            move_to(tree.as_fd(), target.as_fd()).map_err(fail(doing()))?;
         }
         Ok(Done::nothing())
     }
@@ -206,7 +207,7 @@ fn check_place(to: &Path, target: &OwnedFd) -> Result<(), StepError> {
     if !matches!(to.to_str(), Some("/proc" | "/sys" | "/dev")) {
         return Ok(());
     }
-    match beneath::kind(target) {
+    match inroot::kind(target) {
         Ok(FileType::Directory) => Ok(()),
         _ => Err(StepError::new(
             format!("mounting at {to:?}"),
@@ -244,9 +245,9 @@ pub(super) fn bind_tree(
     to: &Path,
     options: &Options,
 ) -> Result<(), Errno> {
-    let target = match beneath::kind(tree)? {
-        FileType::Directory => beneath::make_dir(root, to)?,
-        _ => beneath::make_file(root, to)?,
+    let target = match inroot::kind(tree)? {
+        FileType::Directory => inroot::make_dir(root, to)?,
+        _ => inroot::make_file(root, to)?,
     };
     // Private unless asked otherwise: what the container mounts below stays there.
     let propagation = if options.propagation == 0 {
@@ -260,13 +261,7 @@ pub(super) fn bind_tree(
         ..MountAttr::default()
     };
     set_attr(tree.as_fd(), &attr, true)?;
-    move_to(tree, &target)
-}
-
-/// Attaches a detached mount to the very file that a descriptor refers to.
-pub(super) fn move_to(tree: &OwnedFd, target: &OwnedFd) -> Result<(), Errno> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(tree, "", target, "", flags)
+    move_to(tree.as_fd(), target.as_fd())
 }
 
 #[cfg(test)]

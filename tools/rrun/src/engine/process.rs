@@ -237,7 +237,7 @@ fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
     {
         let fd = cx.fd(name)?;
         // Not one that was merely inherited, and not /dev/null: its owner is nobody's to change.
-        let is_ours = super::beneath::kind(fd).is_ok_and(|kind| kind == rustix::fs::FileType::Fifo)
+        let is_ours = rmount::inroot::kind(fd).is_ok_and(|kind| kind == rustix::fs::FileType::Fifo)
             || name == TERMINAL;
         if is_ours {
             let group = if name == TERMINAL { None } else { Some(gid) };

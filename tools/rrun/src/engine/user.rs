@@ -6,10 +6,10 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use oci_spec::runtime::Spec;
+use rmount::inroot;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::beneath;
 use crate::spec::SpecError;
 use crate::spec::user::resolve_user;
 
@@ -38,7 +38,7 @@ pub fn write_out(spec: &mut Spec, user: &str, root: BorrowedFd<'_>) -> Result<()
 fn read(root: BorrowedFd<'_>, path: &Path) -> Result<String, Errno> {
     // Not a FIFO that nobody writes to, which an image may well hold there.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = beneath::open(root, path, flags)?;
+    let file = inroot::open(root, path, flags)?;
     let mut text = String::new();
     let read = std::fs::File::from(file).read_to_string(&mut text);
     read.map_err(|_| Errno::IO)?;
