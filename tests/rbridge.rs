@@ -205,7 +205,7 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "show lo",
         1,
-        "using bridge \"lo\": it is a physical link, not a bridge\n",
+        "using bridge \"lo\": it is a loopback, not a bridge\n",
     ),
     (
         "attach br0 nope",

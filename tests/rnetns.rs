@@ -124,6 +124,18 @@ fn wrong_input_is_one_line_and_leaves_nothing() {
 }
 
 #[test]
+fn a_program_is_executed_as_env_would() {
+    let room = Room::new();
+    assert_eq!(
+        room.ok("ip netns add blue; printf '#!/no/such/shell\\n' >odd; chmod +x odd; code=0
+             rnetns exec blue sh -c 'ip -o link | wc -l'; rnetns exec blue -- env -i echo -n -- word; echo
+             sh -c 'trap \"\" HUP; rnetns exec blue -- sh -c \"kill -HUP \\$\\$; echo lives\"'
+             rnetns exec blue -- ./odd 2>&1 || code=$?; echo $code; ip netns del blue"),
+        "1\n-- word\nlives\nrnetns: executing \"./odd\": its interpreter \"/no/such/shell\" is not on this machine\n126\n"
+    );
+}
+
+#[test]
 fn nothing_on_standard_input_does_nothing() {
     let room = Room::new();
     assert_eq!(

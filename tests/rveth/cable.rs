@@ -166,11 +166,11 @@ fn what_cannot_be_is_said_and_undone() {
         ),
         (
             "rveth del lo",
-            "deleting link \"lo\": it is a physical link, neither a veth nor a macvlan\n",
+            "deleting link \"lo\": it is a loopback, neither a veth nor a macvlan\n",
         ),
         (
             "rveth set lo --mtu 1400",
-            "changing link \"lo\": it is a physical link, neither a veth nor a macvlan\n",
+            "changing link \"lo\": it is a loopback, neither a veth nor a macvlan\n",
         ),
     ] {
         assert_eq!(room.fails(1, script), format!("rveth: {said}"), "{script}");

@@ -51,7 +51,7 @@ enum Verb {
         /// An address for it, such as 10.1.0.1/24; may be repeated
         #[arg(long, value_name = "CIDR")]
         addr: Vec<Cidr>,
-        /// Names; - reads them from standard input
+        /// BRIDGE, or BRIDGE@NETNS; - reads them from standard input
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -62,6 +62,7 @@ enum Verb {
         /// Be quiet about a bridge that is not there
         #[arg(long, short)]
         force: bool,
+        /// BRIDGE, or BRIDGE@NETNS; - reads them from standard input
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -78,6 +79,7 @@ enum Verb {
         output: Output,
         #[arg(long, value_name = "NETNS")]
         netns: Option<String>,
+        /// BRIDGE, or BRIDGE@NETNS
         bridge: String,
     },
     /// Plug links into a bridge
@@ -102,6 +104,7 @@ enum Verb {
     Nat {
         #[command(flatten)]
         common: Common,
+        /// BRIDGE, or BRIDGE@NETNS
         bridge: String,
         switch: Switch,
     },
@@ -170,8 +173,9 @@ pub fn dispatch(cli: Cli) -> Result {
         } => {
             let names = kit_cli::names(&names, &["bridge"])?;
             let (instance, place) = common.start("making a bridge")?;
-            for name in &names {
-                common.run(bridge::add_plan(&instance, &place, name, &addr), Some(name))?;
+            for text in &names {
+                let (name, place) = at(text, &place)?;
+                common.run(bridge::add_plan(&instance, &place, name, &addr), Some(text))?;
             }
             Ok(0)
         }
@@ -182,7 +186,8 @@ pub fn dispatch(cli: Cli) -> Result {
         } => {
             let names = kit_cli::names(&names, &["bridge"])?;
             let (instance, place) = common.start("deleting a bridge")?;
-            kit_cli::each(&names, |name| {
+            kit_cli::each(&names, |text| {
+                let (name, place) = at(text, &place)?;
                 match bridge::del_plan(&instance, &place, name) {
                     Err(BridgeError::NoBridge { .. }) if force => Ok(()),
                     plan => common.run(plan, None),
@@ -232,7 +237,16 @@ pub fn dispatch(cli: Cli) -> Result {
 }
 
 fn show(output: Output, netns: Option<&str>, only: Option<&str>) -> Result {
-    let rows = list::list(&instance()?, &place(netns)?, only).map_err(fault)?;
+    let (only, netns) = match only.map(|text| text.split_once('@').unwrap_or((text, ""))) {
+        Some((name, "")) => (Some(name), netns),
+        Some((name, there)) => (Some(name), Some(there)),
+        None => (None, netns),
+    };
+    let mut rows = list::list(&instance()?, &place(netns)?, only).map_err(fault)?;
+    // So that another verb, which reads them, finds them there.
+    for row in rows.iter_mut().filter(|_| netns.is_some()) {
+        row.name = format!("{}@{}", row.name, netns.unwrap_or_default());
+    }
     output.list(&rows)?;
     Ok(0)
 }
@@ -262,6 +276,7 @@ fn attach(common: &Common, bridge: &str, links: &[String]) -> Result {
 
 fn switch_nat(common: &Common, bridge: &str, switch: Switch) -> Result {
     let (instance, place) = common.start("switching translation")?;
+    let (bridge, place) = at(bridge, &place)?;
     match switch {
         Switch::On => {
             common.run(nat::on_plan(&instance, &place, bridge), None)?;

@@ -70,10 +70,9 @@ impl Place {
         if link.kind.as_deref() == Some("bridge") {
             return Ok(link);
         }
-        let kind = link.kind.unwrap_or_else(|| "physical link".to_owned());
         Err(BridgeError::NotBridge {
             name: name.to_owned(),
-            kind,
+            kind: link.what().to_owned(),
         })
     }
 

@@ -44,6 +44,9 @@ pub struct HostPort {
     pub proto: Proto,
 }
 
+/// How a published port is written.
+const FORM: &str = "it is [IP:]PORT:ADDRESS:PORT[/udp]";
+
 /// `[IP:]HP:ADDR:CP[/udp]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Published {
@@ -186,12 +189,14 @@ impl Published {
             reason,
         };
         let (plain, proto) = split_proto(text).map_err(wrong)?;
-        let (rest, port) = plain
-            .rsplit_once(':')
-            .ok_or(wrong("it is [IP:]PORT:ADDRESS:PORT[/udp]"))?;
-        let (host, addr) = rest
-            .rsplit_once(':')
-            .ok_or(wrong("it is [IP:]PORT:ADDRESS:PORT[/udp]"))?;
+        let (rest, port) = plain.rsplit_once(':').ok_or(wrong(FORM))?;
+        if rest.ends_with(']') {
+            return Err(wrong("the container's address is not an IPv4 address"));
+        }
+        let (host, addr) = rest.rsplit_once(':').ok_or(wrong(FORM))?;
+        if !host.starts_with('[') && host.matches(':').count() > 1 || addr.parse::<u16>().is_ok() {
+            return Err(wrong(FORM));
+        }
         let mut host = HostPort::parse(host).map_err(|error| match error {
             BridgeError::BadPort { reason, .. } => wrong(reason),
             other => other,

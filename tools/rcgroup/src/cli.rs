@@ -67,7 +67,8 @@ enum Verb {
     /// Run a program in a cgroup
     Exec {
         name: String,
-        #[arg(last = true, required = true)]
+        /// The program and its words, after -- or without it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<OsString>,
     },
     /// What cgroups use
@@ -211,7 +212,10 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Exec { name, command } => {
             need_root("joining a cgroup")?;
             match crate::exec::exec(&host, &name, &command) {
-                Err(error) => Err(Failure::new(&error).exit(error.exit_code()).into()),
+                Err(error) => Err(Failure::new(&error)
+                    .hint_from(error.hint().as_deref())
+                    .exit(error.exit_code())
+                    .into()),
             }
         }
         Verb::Stats { output, names } => {

@@ -184,6 +184,9 @@ pub fn check_name(name: &str) -> Result<(), CgroupError> {
     if name.starts_with('/') {
         return wrong("it begins with a slash; names are relative to the hierarchy's root");
     }
+    if name.starts_with('-') {
+        return wrong("it begins with a dash");
+    }
     for part in name.split('/') {
         match part {
             "" | "." | ".." => return wrong("it has an empty, \".\" or \"..\" part"),

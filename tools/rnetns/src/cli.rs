@@ -61,7 +61,8 @@ enum Verb {
     Exec {
         /// A name, pid:N, or a path
         netns: String,
-        #[arg(last = true, required = true)]
+        /// The program and its words, after -- or without it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<OsString>,
     },
 }
@@ -100,7 +101,10 @@ pub fn dispatch(cli: Cli) -> Result {
             need_root("entering a network namespace")?;
             let netns = Netns::parse(&netns).map_err(fault)?;
             match crate::exec::exec(&netns, &command) {
-                Err(error) => Err(Failure::new(&error).exit(error.exit_code()).into()),
+                Err(error) => Err(Failure::new(&error)
+                    .hint_from(error.hint().as_deref())
+                    .exit(error.exit_code())
+                    .into()),
             }
         }
     }

@@ -85,6 +85,9 @@ pub fn check_name(name: &str) -> Result<(), NetnsError> {
         }
         _ if name.len() > 255 => wrong("it is longer than 255 bytes"),
         _ if name.starts_with('-') => wrong("it begins with a dash"),
+        _ if name.starts_with("pid:") => {
+            wrong("it stands for a process's namespace, which has no name")
+        }
         _ => Ok(()),
     }
 }

@@ -74,7 +74,7 @@ struct Add {
     #[arg(long)]
     mac: Option<Mac>,
     /// Of both ends, in bytes
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(68..=65535))]
     mtu: Option<u32>,
     /// An address of the other end; may be repeated
     #[arg(long, value_name = "CIDR", conflicts_with = "macvlan")]

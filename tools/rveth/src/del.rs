@@ -8,7 +8,7 @@ use crate::{Link, VethError};
 /// What `del` does. The link must be there, and be a veth or a macvlan.
 pub fn plan(link: &Link) -> Result<Plan, VethError> {
     let found = link.find("deleting")?;
-    let kind = found.kind.unwrap_or_else(|| "physical link".to_owned());
+    let kind = found.what().to_owned();
     if !crate::list::is_ours(&kind) {
         return Err(VethError::OtherKind {
             doing: "deleting",

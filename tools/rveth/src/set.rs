@@ -31,7 +31,7 @@ pub struct Wanted {
 /// away, so that comes early.
 pub fn plan(link: &Link, wanted: &Wanted) -> Result<Plan, VethError> {
     let found = link.find("changing")?;
-    let kind = found.kind.unwrap_or_else(|| "physical link".to_owned());
+    let kind = found.what().to_owned();
     if !crate::list::is_ours(&kind) {
         return Err(VethError::OtherKind {
             doing: "changing",

@@ -39,6 +39,18 @@ pub struct Link {
     pub alias: Option<String>,
 }
 
+impl Link {
+    /// What it is, for messages: `veth`, `loopback`, `physical link`.
+    pub fn what(&self) -> &str {
+        match &self.kind {
+            Some(kind) => kind,
+            // The kernel makes lo first in each namespace.
+            None if self.index == 1 => "loopback",
+            None => "physical link",
+        }
+    }
+}
+
 /// Why the kernel would not have a link of this name: it says only "Numerical result out of range", or nothing.
 pub fn check_link_name(name: &str) -> Result<(), NetError> {
     let wrong = |reason| {

@@ -6,6 +6,7 @@
 
 pub mod bpf;
 pub mod clone;
+pub mod exec;
 pub mod fds;
 pub mod memory;
 pub mod mount;

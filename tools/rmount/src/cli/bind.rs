@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use kit_cli::{Act, Result, need_root};
 
-use super::{FlagArgs, fault, print_name, real};
+use super::{FlagArgs, fault, no_mount_point, print_name, real};
 use crate::attr::Travel;
 use crate::bind::{BindOptions, missing};
 use crate::inroot::Make;
@@ -69,7 +69,7 @@ impl Bind {
             (false, None) => return Err(fault(missing(&source, "binding")).into()),
         };
         if !target.exists() && !self.mkdir {
-            return Err(fault(missing(&target, "binding at")).into());
+            return Err(no_mount_point(&target, "binding at").into());
         }
         let mut places = vec![MakePlace {
             path: source.clone(),

@@ -115,10 +115,22 @@ pub fn dispatch(cli: Cli) -> Result {
             under,
         } => {
             let under = under.map(|path| real(&path)).transpose()?;
+            if let Some(under) = under.as_deref().filter(|path| !path.exists()) {
+                return Err(fault(crate::bind::missing(under, "listing mounts beneath")).into());
+            }
             output.list(&list::list(kind.map(Into::into), under.as_deref()).map_err(fault)?)?;
             Ok(0)
         }
         Verb::Diff(verb) => verb.run(),
+    }
+}
+
+/// What is near in name is likelier meant than a new directory.
+fn no_mount_point(target: &Path, doing: &'static str) -> Failure {
+    let failure = fault(crate::bind::missing(target, doing));
+    match failure.hint {
+        Some(_) => failure,
+        None => failure.hint("--mkdir makes it"),
     }
 }
 

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use kit_cli::{Act, Result, need_root};
 
-use super::{FlagArgs, fault, print_name, real};
-use crate::bind::missing;
+use super::{FlagArgs, no_mount_point, print_name, real};
 use crate::inroot::Make;
 use crate::step::{MakePlace, MountTmpfs, plan};
 use crate::tmpfs::{self, parse_size};
@@ -44,7 +43,7 @@ impl Tmpfs {
     pub(super) fn run(self) -> Result {
         let target = real(&self.target)?;
         if !target.exists() && !self.mkdir {
-            return Err(fault(missing(&target, "mounting a tmpfs at")).into());
+            return Err(no_mount_point(&target, "mounting a tmpfs at").into());
         }
         if !self.act.dry_run {
             need_root("mounting a tmpfs")?;

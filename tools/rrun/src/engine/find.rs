@@ -1,11 +1,11 @@
-//! Finding a program on the container's PATH, and saying why it does not run: execve(2) answers ENOENT when the
-//! interpreter is missing, and ENOEXEC when the machine is another.
+//! Finding a program on the container's PATH, and saying why it does not run there. What execve(2) means by its
+//! errno, [`kit_sys::exec`] tells.
 
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
+use kit_sys::exec::{Refusal, script_interpreter};
+use rustix::io::Errno;
 
 use crate::spec::env::DEFAULT_PATH;
 
@@ -90,131 +90,21 @@ fn refuse_ourselves(path: &Path) -> Result<(), NotRunnable> {
     Ok(())
 }
 
-fn head(path: &Path) -> Vec<u8> {
-    let mut bytes = vec![0; 4096];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut bytes));
-    bytes.truncate(read.unwrap_or(0));
-    bytes
-}
-
-/// The interpreter of a `#!` script, as the kernel reads it.
-fn script_interpreter(path: &Path) -> Option<String> {
-    let bytes = head(path);
-    let line = bytes
-        .strip_prefix(b"#!")?
-        .split(|byte| *byte == b'\n')
-        .next()?;
-    let line = String::from_utf8_lossy(line);
-    line.trim_start_matches([' ', '\t'])
-        .split([' ', '\t'])
-        .next()
-        .map(str::to_owned)
-}
-
 /// Why execve(2) refused `path`.
 pub fn diagnose(path: &Path, errno: Errno) -> NotRunnable {
-    if !path.exists() {
-        return NotRunnable::new(127, "no such file in the container");
-    }
-    if path.is_dir() {
-        return NotRunnable::new(126, "it is a directory");
-    }
-    match errno {
-        Errno::ENOENT => missing_interpreter(path),
-        Errno::EACCES => {
-            NotRunnable::new(126, "it is not executable").hint("chmod +x it in the image")
+    let refusal = Refusal::of(path, errno);
+    let why = NotRunnable::new(refusal.exit_code(), refusal.reason("in the container"));
+    match refusal {
+        Refusal::NotExecutable => why.hint("chmod +x it in the image"),
+        Refusal::CarriageReturn(_) => {
+            why.hint("the script has Windows line ends: sed -i 's/\\r$//' it")
         }
-        Errno::ENOEXEC => wrong_format(path),
-        _ => NotRunnable::new(126, errno.desc()),
-    }
-}
-
-fn missing_interpreter(path: &Path) -> NotRunnable {
-    if let Some(interpreter) = script_interpreter(path) {
-        if let Some(clean) = interpreter.strip_suffix('\r') {
-            return NotRunnable::new(
-                126,
-                format!("its first line asks for {clean:?} followed by a carriage return"),
-            )
-            .hint("the script has Windows line ends: sed -i 's/\\r$//' it");
-        }
-        return NotRunnable::new(
-            126,
-            format!("its interpreter {interpreter:?} is not in the container"),
-        );
-    }
-    match elf_interpreter(&head(path)) {
-        Some(loader) => NotRunnable::new(126, format!("its ELF interpreter {loader:?} is not in the container"))
-            .hint("a program for another libc, or one copied without its libraries: runpack pack --bin takes them along"),
-        None => NotRunnable::new(126, "its interpreter is not in the container"),
-    }
-}
-
-fn wrong_format(path: &Path) -> NotRunnable {
-    let bytes = head(path);
-    match bytes.get(..20) {
-        Some(elf) if elf.starts_with(b"\x7fELF") => {
-            let machine = u16::from_le_bytes([elf[18], elf[19]]);
-            NotRunnable::new(
-                126,
-                format!(
-                    "it is a program for {}, and this machine is {}",
-                    machine_name(machine),
-                    std::env::consts::ARCH
-                ),
-            )
-            .hint("use an image for this machine")
-        }
-        _ if bytes.is_empty() => NotRunnable::new(126, "the file is empty"),
-        _ => NotRunnable::new(
-            126,
-            "it is neither a program nor a script that begins with #!",
+        Refusal::Loader(_) => why.hint(
+            "a program for another libc, or one copied without its libraries: runpack pack --bin takes them along",
         ),
+        Refusal::Machine(_) => why.hint("use an image for this machine"),
+        _ => why,
     }
-}
-
-/// `e_machine` of elf.h, the ones that images are built for.
-fn machine_name(machine: u16) -> String {
-    let known = [
-        (3, "i386"),
-        (40, "arm"),
-        (62, "x86_64"),
-        (183, "aarch64"),
-        (21, "ppc64"),
-        (22, "s390x"),
-        (243, "riscv64"),
-    ];
-    let name = known
-        .iter()
-        .find(|(number, _)| *number == machine)
-        .map(|(_, name)| (*name).to_owned());
-    name.unwrap_or_else(|| format!("machine {machine}"))
-}
-
-/// `PT_INTERP` of a 64-bit little-endian ELF file, if its head holds it (elf(5)).
-fn elf_interpreter(bytes: &[u8]) -> Option<String> {
-    const PT_INTERP: u32 = 3;
-    let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-    let half =
-        |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?) as usize);
-    if !bytes.starts_with(b"\x7fELF\x02\x01") {
-        return None;
-    }
-    let (table, size, count) = (word(32)? as usize, half(54)?, half(56)?);
-    (0..count).find_map(|index| {
-        let at = table + index * size;
-        let kind = u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
-        if kind != PT_INTERP {
-            return None;
-        }
-        let (offset, length) = (word(at + 8)? as usize, word(at + 32)? as usize);
-        let text = bytes.get(offset..offset + length)?;
-        Some(
-            String::from_utf8_lossy(text)
-                .trim_end_matches('\0')
-                .to_owned(),
-        )
-    })
 }
 
 #[cfg(test)]
@@ -242,22 +132,5 @@ mod tests {
             126
         );
         assert_eq!(program("/proc/self/exe", &[]).unwrap_err().exit, 126);
-    }
-
-    #[test]
-    fn the_interpreter_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let script = dir.path().join("script");
-        std::fs::write(&script, "#!/usr/bin/perl9 -w\n").unwrap();
-        assert_eq!(
-            diagnose(&script, Errno::ENOENT).reason,
-            "its interpreter \"/usr/bin/perl9\" is not in the container"
-        );
-        std::fs::write(&script, "#!/bin/sh\r\necho\r\n").unwrap();
-        assert!(
-            diagnose(&script, Errno::ENOENT)
-                .reason
-                .ends_with("carriage return")
-        );
     }
 }

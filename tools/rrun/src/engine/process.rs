@@ -172,7 +172,10 @@ impl Become {
         let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let Err(errno) = nix::unistd::execve(&file, &argv, &env);
-        Err(refuse(&doing, find::diagnose(&path, errno)))
+        Err(refuse(
+            &doing,
+            find::diagnose(&path, Errno::from_raw_os_error(errno as i32)),
+        ))
     }
 }
 
