@@ -22,7 +22,7 @@ house_orphans() {
     done
     for file in tests/*/*.rs; do
         module=$(basename "$file" .rs)
-        [ -e "$file" ] && [ "$module" != main ] || continue
+        if [ ! -e "$file" ] || [ "$module" = main ]; then continue; fi
         grep -qx "mod $module;" "${file%/*}/main.rs" && continue
         echo "$file is no module of ${file%/*}/main.rs: Cargo never runs it"
         bad=1

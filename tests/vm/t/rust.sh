@@ -5,6 +5,7 @@
 for binary in /vm/rust/deps/*; do
     [ -x "$binary" ] || continue
     name=$(basename "$binary")
+    start=$(cut -d' ' -f1 /proc/uptime)
     sed -n "s/^skip $name::\([^ ]*\): .*/--skip \1/p" /vm/rust-tests.txt >"$scratch/flags"
     sed -n "s/^skip \($name::.*\)/skip: vm \1/p" /vm/rust-tests.txt
     # shellcheck disable=SC2046 # a list of flags
@@ -16,6 +17,7 @@ for binary in /vm/rust/deps/*; do
     awk -v name="$name" -v skipped="$scratch/skipped" '
         BEGIN { while ((getline line < skipped) > 0) { sub(/.*::/, "", line); skip[line] } }
         /^test .* \.\.\. (ok|FAILED)$/ { test = $2; sub(/.*::/, "", test); if (!(test in skip)) print ($NF == "ok" ? "ok" : "not ok") " " name "::" $2 }' "$scratch/log"
+    echo "# $name took $(awk -v a="$start" '{ printf "%.1f", $1 - a }' /proc/uptime) s"
     if [ "$code" -ne 0 ]; then
         echo "not ok $name: exit code $code"
         sed 's/^/# /' "$scratch/log"
