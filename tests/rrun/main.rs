@@ -1,6 +1,7 @@
 //! The command `rrun`: what a user of docker types, and what comes of it.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod create;
 mod forms;
 mod inside;
 mod life;

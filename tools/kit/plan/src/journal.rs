@@ -97,6 +97,23 @@ pub struct Journal {
 }
 
 impl Header {
+    /// For records that are in memory alone: nobody else will ask whose they are.
+    pub fn unwritten(mark: &crate::Mark, command: impl Into<String>) -> Self {
+        Self {
+            version: VERSION,
+            plan: mark.plan.clone(),
+            instance: mark.instance.name(),
+            command: command.into(),
+            container: None,
+            owner: ProcessId {
+                pid: std::process::id() as i32,
+                start: 0,
+                boot: String::new(),
+            },
+            netns: None,
+        }
+    }
+
     pub fn new(mark: &crate::Mark, command: impl Into<String>) -> io::Result<Self> {
         Ok(Self {
             version: VERSION,

@@ -89,6 +89,11 @@ impl Plan {
         }
     }
 
+    /// The steps themselves, to be put into another plan.
+    pub fn into_steps(self) -> Vec<Box<dyn Step>> {
+        Rc::try_unwrap(self.steps).unwrap_or_default()
+    }
+
     pub fn len(&self) -> usize {
         self.steps.len()
     }

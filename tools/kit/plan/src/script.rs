@@ -60,6 +60,8 @@ impl Plan {
     pub fn script(&self) -> Result<String, PlanError> {
         self.check()?;
         let mut family = Family::default();
+        // Without a child there is no trap that would undo.
+        let undone = self.steps().iter().any(|step| step.side() == Side::Child);
         for (number, step) in (1..).zip(self.steps()) {
             let meta = step.meta();
             let mut text = format!("\n# {number}/{} {}\n", self.len(), comment(&meta.why));
@@ -79,6 +81,9 @@ impl Plan {
                 Side::Parent => {
                     family.pass_on(meta.shell.lines());
                     family.parent.push_str(&text);
+                    if undone {
+                        family.undo_when_done(number, &step.when_done());
+                    }
                     family.undo(&step.intent(&Slots::default()));
                 }
             }

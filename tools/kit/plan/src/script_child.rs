@@ -87,7 +87,20 @@ impl Family {
         self.program = own;
     }
 
+    /// Whatever came of the step.
     pub fn undo(&mut self, undo: &[Undo]) {
+        self.undo_if("", undo);
+    }
+
+    /// Only if the step came to its end.
+    pub fn undo_when_done(&mut self, number: usize, undo: &[Undo]) {
+        if !undo.is_empty() {
+            let _ = writeln!(self.parent, "done{number}=yes");
+            self.undo_if(&format!("[ -z \"${{done{number}:-}}\" ] || "), undo);
+        }
+    }
+
+    fn undo_if(&mut self, condition: &str, undo: &[Undo]) {
         let line = |undo: &Undo| {
             let at = |path: &std::path::Path| word(&Value::from(path));
             Some(match undo {
@@ -104,7 +117,8 @@ impl Family {
             })
         };
         for line in undo.iter().rev().filter_map(line) {
-            self.undo.insert(0, format!("    {line} 2>/dev/null\n"));
+            self.undo
+                .insert(0, format!("    {condition}{line} 2>/dev/null\n"));
         }
     }
 

@@ -49,6 +49,14 @@ impl Done {
         Self { made, note: None }
     }
 
+    /// With the identity of each thing that lives at a path, as it is now.
+    #[must_use]
+    pub fn identified(mut self) -> Self {
+        let made = self.made.into_iter();
+        self.made = made.map(Undo::identified).collect();
+        self
+    }
+
     /// Nothing to undo.
     pub fn nothing() -> Self {
         Self::default()
@@ -74,6 +82,11 @@ pub trait Step {
     /// Pure: what would undo it, journalled before it acts. It must be safe to undo even if the step never
     /// got as far: see the identities of [`Undo`].
     fn intent(&self, slots: &Slots) -> Vec<Undo>;
+
+    /// Pure, for the script: what undoes it only when it is done, such as taking a name that another may have.
+    fn when_done(&self) -> Vec<Undo> {
+        Vec::new()
+    }
 
     /// Does it. On an error, whatever it did is found by undoing its intent.
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError>;

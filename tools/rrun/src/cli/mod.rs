@@ -28,6 +28,8 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
+pub use steps::{Watching, watched_by};
+
 use crate::monitor::wire::Failed;
 use crate::state::{Container, Containers, StateError};
 

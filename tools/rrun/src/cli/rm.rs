@@ -5,7 +5,7 @@ use kit_plan::Plan;
 
 use super::steps::{self, Delete, Discard, FreeName, SaveContainer, Subject, TakeName};
 use super::stop;
-use crate::state::{Container, Containers};
+use crate::state::Containers;
 use crate::volume;
 
 #[derive(clap::Args)]
@@ -87,19 +87,6 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
         why: "nobody waits for the disk any more",
     });
     Ok(plan)
-}
-
-/// Frees what a removed container held: the pin on its image, and with `volumes` its anonymous volumes.
-pub fn release(containers: &Containers, container: &Container, volumes: bool) {
-    let store = runpack::Store::open(&containers.roots.root);
-    if container.image.is_some() {
-        let _ = store.unpin(&container.id);
-    }
-    if volumes {
-        for point in volume::anonymous(container) {
-            let _ = volume::remove(&containers.roots, &point);
-        }
-    }
 }
 
 pub fn rename(args: &RenameArgs, containers: &Containers) -> Result {

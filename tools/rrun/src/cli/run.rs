@@ -2,15 +2,18 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::rc::Rc;
 
 use kit_cli::{Failure, Result, emit};
+use kit_plan::{Context, Mark, Plan};
 
 use super::flags::Create;
 use super::prepare::{Ready, prepare};
-use super::{fault, told};
+use super::steps;
+use super::steps::creation::{self, Lasting, New};
+use super::told;
 use crate::client::{self, Attach, DetachKeys, Ended};
-use crate::monitor::wire::{Go, Request};
+use crate::monitor::wire::{self, Request};
 use crate::monitor::{self};
 use crate::state::{Container, Containers};
 
@@ -41,12 +44,18 @@ pub struct CreateArgs {
 }
 
 pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
-    let ready = prepare(&args.create, containers)?;
-    if args.create.act.dry_run {
-        return print_script(containers, ready);
+    let flags = &args.create;
+    let bare = flags.rootfs.is_some().then(|| containers.bare());
+    let containers = bare.as_ref().unwrap_or(containers);
+    let ready = prepare(flags, containers)?;
+    let (plan, new) = making(flags, containers, ready, Go::Later);
+    if flags.act.dry_run {
+        emit(&plan.script().map_err(Failure::from)?)?;
+        return Ok(0);
     }
-    publish(&args.create, containers, &ready, true)?;
-    emit(&format!("{}\n", ready.container.id))?;
+    containers.roots.prepare().map_err(Failure::from)?;
+    make(flags, &new, &plan)?;
+    emit(&format!("{}\n", new.container.id))?;
     Ok(0)
 }
 
@@ -71,7 +80,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     };
     let containers = bare.as_ref().unwrap_or(containers);
     if flags.act.dry_run {
-        return print_script(containers, prepare(flags, containers)?);
+        return print_script(flags, containers, prepare(flags, containers)?);
     }
     if let Some(bare) = &bare {
         bare.roots.prepare().map_err(Failure::from)?;
@@ -79,17 +88,19 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     // Early: what this process has in memory by then, the monitor keeps.
     let mut fresh = monitor::fork(containers)?;
     let ready = prepare(flags, containers)?;
-    publish(flags, containers, &ready, args.detach)?;
-    let go = Go {
-        id: ready.container.id.clone(),
+    let detach = args.detach;
+    let (plan, new) = making(flags, containers, ready, Go::Now { detach });
+    let _at_work = make(flags, &new, &plan)?;
+    let go = wire::Go {
+        id: new.container.id.clone(),
         attach: !args.detach,
         explain: flags.act.explain,
         trace: flags.act.trace,
         size: if flags.tty { client::size() } else { None },
     };
     Request::Go(go).write(&mut fresh.socket)?;
-    let ended = follow(&mut fresh.socket, containers, &ready.container, args)?;
-    finish(ended, &ready.container)
+    let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
+    finish(ended, &new.container)
 }
 
 /// The exit code of an ended run.
@@ -194,53 +205,54 @@ fn check_streams(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Publishes the container's files, pins its image, writes the cidfile. What fails takes the rest back.
-fn publish(flags: &Create, containers: &Containers, ready: &Ready, sync: bool) -> Result<()> {
-    if let Some(path) = &flags.cidfile {
-        claim_cidfile(path, &ready.container.id)?;
-    }
-    let pinned = pin(containers, &ready.container);
-    let published = pinned.and_then(|()| {
-        let sync = sync && !ready.container.auto_remove;
-        Ok(containers
-            .publish(&ready.container, &ready.spec, sync)
-            .map_err(|e| fault(e).exit(125))?)
-    });
-    if published.is_err() {
-        super::rm::release(containers, &ready.container, true);
-        if let Some(path) = &flags.cidfile {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-    published
+/// When the container that is made will be started.
+#[derive(Clone, Copy)]
+enum Go {
+    Later,
+    Now { detach: bool },
 }
 
-fn pin(containers: &Containers, container: &Container) -> Result<()> {
-    let Some(image) = &container.image else {
-        return Ok(());
+/// The plan that makes the container, and what it makes.
+fn making(flags: &Create, containers: &Containers, ready: Ready, go: Go) -> (Plan, Rc<New>) {
+    let (sync, starting) = match go {
+        Go::Later => (true, false),
+        Go::Now { detach } => (detach && !ready.container.auto_remove, true),
     };
-    let store = runpack::Store::open(&containers.roots.root);
-    let id: runpack::ImageId = image.id.parse().map_err(|e| Failure::new(&e).exit(125))?;
-    store
-        .pin(&id, &container.id)
-        .map_err(|e| Failure::new(&e).exit(125))?;
-    Ok(())
+    let new = Rc::new(New {
+        containers: containers.clone(),
+        container: ready.container,
+        spec: ready.spec,
+        sync,
+        starting,
+    });
+    let mut plan = Plan::new(format!("rrun create --name {}", new.container.name));
+    creation::push(&mut plan, &new, flags.cidfile.clone(), ready.before);
+    (plan, new)
 }
 
-fn claim_cidfile(path: &Path, id: &str) -> Result<()> {
-    let doing = format!("writing --cidfile {path:?}");
-    let mut file = std::fs::File::create_new(path).map_err(|e| {
-        let failure = Failure::new(format!("{doing}: {e}")).exit(125);
-        if e.kind() == io::ErrorKind::AlreadyExists {
-            return failure.hint("remove it, or the container it names, first");
-        }
-        failure
-    })?;
-    Ok(file.write_all(id.as_bytes())?)
+/// Makes the container; the locks of that are to be held until it runs.
+fn make(flags: &Create, new: &New, plan: &Plan) -> Result<Context> {
+    let mark = Mark {
+        instance: new.containers.roots.instance.clone(),
+        plan: new.container.id.clone(),
+    };
+    steps::apply(flags.act, plan, mark)
 }
 
-fn print_script(containers: &Containers, ready: Ready) -> Result {
-    let plan = monitor::plan(containers, &ready.container, ready.spec).map_err(told)?;
+/// The script that makes the container and runs it. One of --rm leaves nothing; else what it has made stays.
+fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result {
+    let (container, spec) = (ready.container.clone(), ready.spec.clone());
+    let running = monitor::plan(containers, &container, spec).map_err(told)?;
+    let (made, _) = making(flags, containers, ready, Go::Now { detach: false });
+    let mut plan = Plan::new(running.command.clone());
+    for step in made.into_steps() {
+        plan.push_boxed(if flags.rm {
+            step
+        } else {
+            Box::new(Lasting(step))
+        });
+    }
+    plan.extend(running);
     emit(&plan.script().map_err(Failure::from)?)?;
     Ok(0)
 }

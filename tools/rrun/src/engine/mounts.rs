@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
 use rmount::bind::move_to;
@@ -100,6 +100,19 @@ impl MountOne {
     }
 }
 
+/// A mount point like what it is to show; what an earlier step makes is looked at when it is there.
+fn make_like(source: &Path, to: &Path) -> Vec<Line> {
+    let parent = to.parent().unwrap_or(to);
+    if source.is_dir() {
+        vec![run!["mkdir", "-p", to]]
+    } else if source.exists() {
+        vec![run!["mkdir", "-p", parent], run!["touch", to]]
+    } else {
+        let script = r#"if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "$3"; touch "$2"; fi"#;
+        vec![run!["sh", "-c", script, "sh", source, to, parent]]
+    }
+}
+
 impl Step for MountOne {
     fn meta(&self) -> Meta {
         let to = self.at.join(
@@ -118,14 +131,7 @@ impl Step for MountOne {
         let lines = if self.kind() == "cgroup" {
             cgroupfs::script(&to)
         } else if parsed.bind {
-            let make = if source.is_dir() {
-                vec![run!["mkdir", "-p", &to]]
-            } else {
-                vec![
-                    run!["mkdir", "-p", to.parent().unwrap_or(&to)],
-                    run!["touch", &to],
-                ]
-            };
+            let make = make_like(&source, &to);
             let bind = if parsed.recursive {
                 "--rbind"
             } else {

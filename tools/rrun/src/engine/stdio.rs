@@ -74,6 +74,11 @@ impl Step for MakeStdio {
         undo
     }
 
+    /// Its monitor leaves the directory to whoever removes the container.
+    fn when_done(&self) -> Vec<Undo> {
+        vec![Undo::rmdir(&self.run_dir)]
+    }
+
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let root = self.run_dir.join("root");
         std::fs::create_dir_all(&root).map_err(fail(format!("making {root:?}")))?;

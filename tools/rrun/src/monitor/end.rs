@@ -98,6 +98,7 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
         if state.status != Status::Created {
             state.status = Status::Exited;
         }
+        state.starting = false;
         state.exit_code = i32::from(failed.exit);
         state.error.clone_from(&failed.text);
         let _ = containers.save_state(&container.id, &state, true);

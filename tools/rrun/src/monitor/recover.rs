@@ -7,6 +7,7 @@ use kit_undo::Kernel;
 
 use super::end::UNKNOWN;
 use crate::state::{Containers, Status, now};
+use crate::volume;
 
 /// How long a monitor that is past its report may take to go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ pub fn collect(containers: &Containers) -> Collected {
         let Some(id) = &header.container else {
             return Fate::Replay;
         };
-        match containers.state(id) {
+        match containers.holding(id).state(id) {
             Ok(state) if state.is_running() => {
                 unattended.push(id.clone());
                 Fate::Leave
@@ -111,17 +112,23 @@ fn sweep(containers: &Containers) -> usize {
         removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
     }
     for file in list(containers.roots.root.join("containers")) {
-        let half_made = file
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with('.'));
-        let is_nobodys = if half_made {
-            crate::state::is_abandoned(&file.path())
-        } else {
-            is_a_scripts(containers, &file)
-        };
-        if is_nobodys {
+        let name = file.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if !crate::state::is_abandoned(&file.path()) {
+            continue;
+        }
+        if let Some(id) = name.strip_prefix('.').and_then(|n| n.strip_suffix(".new")) {
+            // Last: what else there is of it is known by this directory.
+            for path in volume::leftovers(&containers.roots, id) {
+                removed += usize::from(std::fs::remove_dir_all(path).is_ok());
+            }
             removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
+        } else if never_to_start(containers, name)
+            && let Ok(container) = containers.load(name)
+        {
+            let trash = containers.discard(&container).ok();
+            super::end::release(containers, &container, trash.as_deref());
+            removed += usize::from(trash.is_some_and(|dir| std::fs::remove_dir_all(dir).is_ok()));
         }
     }
     for file in list(containers.roots.run.join("containers")) {
@@ -136,20 +143,30 @@ fn sweep(containers: &Containers) -> usize {
             removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
         }
     }
-    removed + containers.free_orphaned_names()
+    for (name, id) in containers.orphaned_names() {
+        containers.free_name(&name, &id);
+        removed += 1;
+    }
+    removed
 }
 
-/// A replayed `--dry-run` makes a container's directory without our files, since nobody will start it again;
-/// while it runs it has its cgroup.
-fn is_a_scripts(containers: &Containers, dir: &std::fs::DirEntry) -> bool {
-    let name = dir.file_name();
-    let Some(id) = name.to_str().filter(|_| dir.path().is_dir()) else {
+/// Whether a run of --rm was killed just before its start; a replayed `--dry-run` is one too, and while it runs it has
+/// its cgroup.
+fn never_to_start(containers: &Containers, id: &str) -> bool {
+    let is_new = containers
+        .state(id)
+        .is_ok_and(|state| state.starting && state.status == Status::Created);
+    if !is_new
+        || !containers
+            .load(id)
+            .is_ok_and(|container| container.auto_remove)
+    {
         return false;
-    };
+    }
     let cgroup = format!("{}/{id}", containers.roots.instance.name());
     let runs = rcgroup::Hierarchies::detect().map_or(true, |host| host.existing(&cgroup).is_ok());
-    let ours = ["container.json", "config.json", "state.json"];
-    !runs && !ours.iter().any(|file| dir.path().join(file).exists())
+    // Its monitor takes the lock before anything else.
+    !runs && matches!(crate::state::Lock::try_take(containers, id), Ok(Some(_)))
 }
 
 /// The instance's parent in each hierarchy goes when nobody is left below it.

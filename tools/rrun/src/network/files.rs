@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, cat, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, cat};
 use oci_spec::runtime::{Mount, MountBuilder};
 
 use super::ADDR;
@@ -62,7 +62,6 @@ impl Step for WriteFiles {
             HOSTS.trim_end().into()
         };
         let lines = vec![
-            run!["mkdir", "-p", self.dir.join("upper"), self.dir.join("work")],
             Line::Write {
                 path: self.dir.join("hosts").into(),
                 text: own,

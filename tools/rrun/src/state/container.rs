@@ -106,6 +106,9 @@ pub enum Status {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunState {
     pub status: Status,
+    /// Made by a run that has not started it yet: if that run is killed now, nobody will.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub starting: bool,
     /// PID 1 of the container as the host sees it, while it runs.
     pub process: Option<ProcessId>,
     pub monitor: Option<ProcessId>,
@@ -129,6 +132,7 @@ impl Default for RunState {
     fn default() -> Self {
         Self {
             status: Status::Created,
+            starting: false,
             process: None,
             monitor: None,
             started_at: String::new(),

@@ -93,18 +93,6 @@ pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateErr
     })
 }
 
-/// Locks a half-made directory for as long as the descriptor is open.
-fn lock_dir(path: &Path) -> io::Result<File> {
-    let dir = File::open(path)?;
-    rustix::fs::flock(&dir, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-    Ok(dir)
-}
-
-/// Whether nobody is at work on a half-made directory any more.
-pub(crate) fn is_abandoned(path: &Path) -> bool {
-    lock_dir(path).is_ok()
-}
-
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
     let text = std::fs::read(path).map_err(|source| StateError::Io {
         doing: "reading",
@@ -117,149 +105,17 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
     })
 }
 
-fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
-    let text = serde_json::to_vec_pretty(value);
-    text.map_err(|source| StateError::Json {
+pub(super) fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
+    let fail = |source| StateError::Json {
         path: path.to_owned(),
         source,
-    })
+    };
+    let mut text = serde_json::to_vec_pretty(value).map_err(fail)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 impl Containers {
-    /// Publishes a new container: its directory is made under a temporary name and renamed. The name is
-    /// taken first, by link(2), which decides a race.
-    pub fn publish(
-        &self,
-        container: &Container,
-        spec: &Spec,
-        sync: bool,
-    ) -> Result<(), StateError> {
-        let dir = self.dir(&container.id);
-        let temporary = dir.with_file_name(format!(".{}.new", container.id));
-        let io = |doing, path: &Path| {
-            let path = path.to_owned();
-            move |source| StateError::Io {
-                doing,
-                path,
-                source,
-            }
-        };
-        for sub in ["upper", "work"] {
-            let path = temporary.join(sub);
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o755)
-                .create(&path)
-                .map_err(io("making", &path))?;
-        }
-        // A gc that sees the temporary name must see that somebody is at work on it.
-        let _busy = lock_dir(&temporary).map_err(io("locking", &temporary))?;
-        let files = [
-            ("config.json", to_json(spec, &temporary)?),
-            ("container.json", to_json(container, &temporary)?),
-            ("state.json", to_json(&RunState::default(), &temporary)?),
-        ];
-        for (name, text) in files {
-            write_atomic(&temporary.join(name), &text, sync)?;
-        }
-        let published = self
-            .take_name(&container.name, &container.id)
-            .and_then(|()| {
-                std::fs::rename(&temporary, &dir).map_err(|e| {
-                    self.free_name(&container.name, &container.id);
-                    io("publishing", &dir)(e)
-                })
-            });
-        if published.is_err() {
-            let _ = std::fs::remove_dir_all(&temporary);
-        }
-        published
-    }
-
-    /// Takes a name for a container, or says whose it is.
-    pub fn take_name(&self, name: &str, id: &str) -> Result<(), StateError> {
-        let names = self.names();
-        let path = names.join(name);
-        let io = |source| StateError::Io {
-            doing: "taking name",
-            path: path.clone(),
-            source,
-        };
-        self.is_nobody_elses(name)?;
-        std::fs::create_dir_all(&names).map_err(io)?;
-        let temporary = names.join(format!(".{id}.new"));
-        write_atomic(&temporary, id.as_bytes(), false)?;
-        let linked = loop {
-            match std::fs::hard_link(&temporary, &path) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    let holder = std::fs::read_to_string(&path).unwrap_or_default();
-                    // Left by a kill between two steps of a removal: nobody has it.
-                    let orphan = !self.dir(&holder).exists() && !self.is_being_made(&holder);
-                    if holder != id && orphan && std::fs::remove_file(&path).is_ok() {
-                        continue;
-                    }
-                    break Err(StateError::NameTaken {
-                        name: name.to_owned(),
-                        holder,
-                    });
-                }
-                other => break other.map_err(io),
-            }
-        };
-        let _ = std::fs::remove_file(&temporary);
-        linked
-    }
-
-    /// A name is one container's, be that an ordinary one or one of `--rootfs`.
-    fn is_nobody_elses(&self, name: &str) -> Result<(), StateError> {
-        let mut both = self.both().into_iter();
-        let Some(other) = both.find(|other| other.roots.root != self.roots.root) else {
-            return Ok(());
-        };
-        match std::fs::read_to_string(other.names().join(name)) {
-            Ok(holder) if other.dir(&holder).exists() => Err(StateError::NameTaken {
-                name: name.to_owned(),
-                holder,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn is_being_made(&self, id: &str) -> bool {
-        self.dir(id).with_file_name(format!(".{id}.new")).exists()
-    }
-
-    /// Frees a name, if it is that container's.
-    pub fn free_name(&self, name: &str, id: &str) {
-        if self.has_name(name, id) {
-            let _ = std::fs::remove_file(self.names().join(name));
-        }
-    }
-
-    /// Whether nobody has taken a name yet.
-    pub fn is_free(&self, name: &str) -> bool {
-        !self.names().join(name).exists()
-    }
-
-    fn has_name(&self, name: &str, id: &str) -> bool {
-        let holder = std::fs::read_to_string(self.names().join(name));
-        holder.is_ok_and(|holder| holder == id)
-    }
-
-    /// Frees the names whose container is gone and not being made; how many.
-    pub(crate) fn free_orphaned_names(&self) -> usize {
-        let Ok(files) = std::fs::read_dir(self.names()) else {
-            return 0;
-        };
-        let orphaned = files.flatten().filter(|file| {
-            let holder = std::fs::read_to_string(file.path()).unwrap_or_default();
-            !holder.is_empty() && !self.dir(&holder).exists() && !self.is_being_made(&holder)
-        });
-        orphaned
-            .filter(|file| std::fs::remove_file(file.path()).is_ok())
-            .count()
-    }
-
     /// Removes a container's directories and its name by way of the trash: gone for everybody at once, deleted after.
     /// A rename takes microseconds; a deletion may wait for the disk, on a filesystem that discards.
     pub fn discard(&self, container: &Container) -> Result<PathBuf, StateError> {

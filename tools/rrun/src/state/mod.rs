@@ -6,12 +6,14 @@
 //! The run directory has the same `containers/ID/` for the lock, the FIFOs and the monitor's socket.
 
 mod container;
+mod create;
 mod files;
 mod lock;
+mod names;
 mod resolve;
 
 pub use container::{Container, Image, MountPoint, Net, Port, RunState, Status};
-pub(crate) use files::is_abandoned;
+pub(crate) use create::{Files, is_abandoned};
 pub use files::{StateError, now, write_atomic};
 pub use lock::Lock;
 

@@ -41,7 +41,7 @@ impl Containers {
             if among.dir(name).is_dir() {
                 return Ok((among.clone(), among.load(name)?));
             }
-            if let Ok(id) = std::fs::read_to_string(among.names().join(name))
+            if let Some(id) = among.holder(name)
                 && let Ok(container) = among.load(&id)
             {
                 return Ok((among.clone(), container));

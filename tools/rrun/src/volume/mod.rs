@@ -1,12 +1,19 @@
 //! Volumes: directories that outlive containers, under the root's `volumes/NAME/_data`.
+//!
+//! A new one is made and filled beside its place and renamed there, so nobody mounts a half of it; of two who make
+//! the same, one finds it there.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+mod copy;
+mod step;
+
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use kit_plan::Roots;
 
 use crate::state::Container;
+
+pub use step::MakeVolume;
 
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
@@ -40,30 +47,38 @@ impl VolumeError {
     }
 }
 
-/// Where a volume's files are.
-pub fn data(roots: &Roots, name: &str) -> PathBuf {
-    roots.root.join("volumes").join(name).join("_data")
+/// Where volumes are.
+pub fn dir(roots: &Roots) -> PathBuf {
+    roots.root.join("volumes")
 }
 
-/// A volume's directory, made if it is new; whether it is.
-pub fn ensure(roots: &Roots, name: &str) -> Result<(PathBuf, bool), VolumeError> {
-    let path = data(roots, name);
-    let fail = |source| VolumeError::Io {
-        doing: "making volume",
-        path: path.clone(),
-        source,
+/// Where a volume's files are.
+pub fn data(roots: &Roots, name: &str) -> PathBuf {
+    dir(roots).join(name).join("_data")
+}
+
+/// The name of a container's `nth` volume without a name: as long as an ID, and its beginning.
+pub fn anonymous_name(id: &str, nth: usize) -> String {
+    format!("{}{nth:02}", own_part(id))
+}
+
+fn own_part(id: &str) -> &str {
+    id.get(..62).unwrap_or(id)
+}
+
+/// What the making of a container left that was killed: its volumes without a name, and any half-made.
+pub fn leftovers(roots: &Roots, id: &str) -> Vec<PathBuf> {
+    let volumes = fs::read_dir(dir(roots)).into_iter().flatten().flatten();
+    let is_its = |name: &str| {
+        let nameless = name.len() == 64 && name.starts_with(own_part(id));
+        nameless || name.starts_with(&format!(".{id}."))
     };
-    let is_new = !path.exists();
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&path)
-        .map_err(fail)?;
-    Ok((path, is_new))
+    let its = volumes.filter(|file| file.file_name().to_str().is_some_and(is_its));
+    its.map(|file| file.path()).collect()
 }
 
 pub fn remove(roots: &Roots, name: &str) -> Result<(), VolumeError> {
-    let path = roots.root.join("volumes").join(name);
+    let path = dir(roots).join(name);
     fs::remove_dir_all(&path).map_err(|source| VolumeError::Io {
         doing: "removing volume",
         path,
@@ -73,7 +88,7 @@ pub fn remove(roots: &Roots, name: &str) -> Result<(), VolumeError> {
 
 /// The names of a container's volumes that have none: its ID, numbered.
 pub fn anonymous(container: &Container) -> Vec<String> {
-    let own = container.id.get(..62).unwrap_or(&container.id);
+    let own = own_part(&container.id);
     let points = container
         .mounts
         .iter()
@@ -90,65 +105,4 @@ pub fn check_source(path: &Path) -> Result<(), VolumeError> {
         path: path.to_owned(),
         near: rmount::near::near_miss(path),
     })
-}
-
-/// Fills a new volume with what the image has at `to`: the topmost layer that has the directory, its entries
-/// only, links as links. The layers are ours, unpacked beneath the store; nothing in them is followed.
-pub fn copy_up(layers: &[PathBuf], to: &Path, volume: &Path) -> Result<(), VolumeError> {
-    let inside = to.strip_prefix("/").unwrap_or(to);
-    for layer in layers {
-        let from = layer.join(inside);
-        // A link on the way would lead out of the layer.
-        let straight = inside.ancestors().all(|part| {
-            fs::symlink_metadata(layer.join(part)).is_ok_and(|meta| !meta.file_type().is_symlink())
-        });
-        if straight && from.is_dir() {
-            copy_tree(&from, volume)?;
-        }
-    }
-    Ok(())
-}
-
-fn copy_tree(from: &Path, to: &Path) -> Result<(), VolumeError> {
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        move |source| VolumeError::Io {
-            doing: "filling a volume from",
-            path,
-            source,
-        }
-    };
-    let meta = fs::symlink_metadata(from).map_err(fail(from))?;
-    if !to.exists() {
-        fs::create_dir(to).map_err(fail(to))?;
-    }
-    fs::set_permissions(to, fs::Permissions::from_mode(meta.mode() & 0o7777)).map_err(fail(to))?;
-    own(to, &meta).map_err(fail(to))?;
-    for entry in fs::read_dir(from).map_err(fail(from))? {
-        let entry = entry.map_err(fail(from))?;
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        let meta = fs::symlink_metadata(&path).map_err(fail(&path))?;
-        let kind = meta.file_type();
-        if kind.is_dir() {
-            copy_tree(&path, &target)?;
-        } else if kind.is_symlink() {
-            let _ = fs::remove_file(&target);
-            let link = fs::read_link(&path).map_err(fail(&path))?;
-            std::os::unix::fs::symlink(link, &target).map_err(fail(&target))?;
-            own(&target, &meta).map_err(fail(&target))?;
-        } else if kind.is_file() {
-            let _ = fs::remove_file(&target);
-            fs::copy(&path, &target).map_err(fail(&path))?;
-            own(&target, &meta).map_err(fail(&target))?;
-            fs::set_permissions(&target, meta.permissions()).map_err(fail(&target))?;
-        } else if meta.rdev() == 0 && std::os::unix::fs::FileTypeExt::is_char_device(&kind) {
-            // A whiteout: what a lower layer had is gone.
-            let _ = fs::remove_file(&target).or_else(|_| fs::remove_dir_all(&target));
-        }
-    }
-    Ok(())
-}
-
-fn own(path: &Path, meta: &fs::Metadata) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(meta.uid()), Some(meta.gid()))
 }

@@ -1,4 +1,4 @@
-//! From flags to a container's files: the image is looked up, volumes are made, names chosen.
+//! From flags to what a container's files will say: the image is looked up, volumes and names are chosen. Nothing is made.
 
 mod image;
 mod ports;
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kit_cli::{Failure, Result};
+use kit_plan::Step;
 use oci_spec::runtime::Spec;
 
 use self::image::{Config, source};
@@ -25,10 +26,12 @@ use crate::spec::names::{check_hostname, check_name, generated_name};
 use crate::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
 use crate::state::{Container, Containers, Net, now};
 
-/// A container ready to be published.
+/// A container ready to be made.
 pub struct Ready {
     pub container: Container,
     pub spec: Spec,
+    /// The steps that must come before: its volumes.
+    pub before: Vec<Box<dyn Step>>,
 }
 
 pub(super) fn usage(error: SpecError) -> Failure {
@@ -51,7 +54,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     let argv = command(&flags_command, &config.entrypoint, &config.cmd).map_err(|e| {
         usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
     })?;
-    let (mounts, points) = volumes(flags, containers, &config, &id)?;
+    let (mounts, points, before) = volumes(flags, containers, &config, &id)?;
     let wanted = wanted(flags, &net, &hostname, argv.clone(), mounts)?;
     let image = ImageDefaults {
         env: config.env.clone(),
@@ -88,7 +91,11 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         stop_timeout: flags.stop_timeout.unwrap_or(10),
         user: flags.user.clone().unwrap_or(config.user),
     };
-    Ok(Ready { container, spec })
+    Ok(Ready {
+        container,
+        spec,
+        before,
+    })
 }
 
 /// 64 hex digits, as docker's.

@@ -1,9 +1,12 @@
-//! `-v`, `--mount`, `--tmpfs` and the image's own: volumes are made, sources looked at.
+//! `-v`, `--mount`, `--tmpfs` and the image's own: what of them must be made, sources looked at.
 
 use std::path::PathBuf;
 
 use kit_cli::{Failure, Result};
+use kit_plan::Step;
 use oci_spec::runtime::Mount;
+use rmount::inroot::Make;
+use rmount::step::MakePlace;
 
 use super::image::Config;
 use super::usage;
@@ -14,15 +17,18 @@ use crate::spec::volumes::{
     Create as Missing, From, Volume, parse_mount, parse_tmpfs, parse_volume,
 };
 use crate::state::{Containers, MountPoint};
-use crate::volume;
+use crate::volume::{self, MakeVolume};
 
-/// The mounts of volumes, and what `inspect` says of them.
+/// Mounts, what `inspect` says of them, and steps.
+type Volumes = (Vec<Mount>, Vec<MountPoint>, Vec<Box<dyn Step>>);
+
+/// The mounts of volumes, what `inspect` says of them, and the steps that make those that are new.
 pub(super) fn volumes(
     flags: &Create,
     containers: &Containers,
     config: &Config,
     id: &str,
-) -> Result<(Vec<Mount>, Vec<MountPoint>)> {
+) -> Result<Volumes> {
     let mut all: Vec<Volume> = Vec::new();
     for (texts, parse) in [
         (
@@ -44,7 +50,7 @@ pub(super) fn volumes(
             all.push(parse_volume(path).map_err(usage)?);
         }
     }
-    let (mut mounts, mut points) = (Vec::new(), Vec::new());
+    let (mut mounts, mut points, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for (nth, volume) in all.iter().enumerate() {
         if all[..nth].iter().any(|earlier| earlier.to == volume.to) {
             return Err(
@@ -54,24 +60,22 @@ pub(super) fn volumes(
             );
         }
         let (mount, point) = one_volume(
-            volume,
+            (nth, volume),
             containers,
-            config,
-            &format!("{}{nth:02}", &id[..62]),
-            flags.act.dry_run,
+            (config, id),
+            (&points, &mut before),
         )?;
         mounts.push(mount);
         points.push(point);
     }
-    Ok((mounts, points))
+    Ok((mounts, points, before))
 }
 
 fn one_volume(
-    volume: &Volume,
+    (nth, volume): (usize, &Volume),
     containers: &Containers,
-    config: &Config,
-    anonymous: &str,
-    dry_run: bool,
+    (config, id): (&Config, &str),
+    (earlier, before): (&[MountPoint], &mut Vec<Box<dyn Step>>),
 ) -> Result<(Mount, MountPoint)> {
     let wrong = |e: volume::VolumeError| {
         let hint = e.hint();
@@ -92,24 +96,37 @@ fn one_volume(
             return Ok((built, point));
         }
         From::Host(path) => {
-            if volume.create != Missing::No && !path.exists() && !dry_run {
-                make(path, volume.create)?;
+            let make = match volume.create {
+                Missing::No => None,
+                Missing::File => Some(Make::File),
+                Missing::Dir => Some(Make::Dir),
+            };
+            match make.filter(|_| !path.exists()) {
+                Some(make) => before.push(Box::new(MakePlace {
+                    path: path.clone(),
+                    make,
+                })),
+                None => volume::check_source(path).map_err(wrong)?,
             }
-            volume::check_source(path).map_err(wrong)?;
             ("bind", String::new(), path.clone())
         }
         From::Named(_) | From::Anonymous => {
-            let name = if let From::Named(name) = &volume.from {
-                name.clone()
-            } else {
-                anonymous.to_owned()
+            let (name, anonymous) = match &volume.from {
+                From::Named(name) => (name.clone(), false),
+                _ => (volume::anonymous_name(id, nth), true),
             };
             let path = volume::data(&containers.roots, &name);
-            if !dry_run {
-                let (path, is_new) = volume::ensure(&containers.roots, &name).map_err(wrong)?;
-                if let (true, Some(image)) = (is_new, &config.image) {
-                    volume::copy_up(&image.layers, &volume.to, &path).map_err(wrong)?;
-                }
+            if !path.exists() && !earlier.iter().any(|point| point.source == path) {
+                let image = config.image.as_ref();
+                before.push(Box::new(MakeVolume {
+                    roots: containers.roots.clone(),
+                    name: name.clone(),
+                    id: id.to_owned(),
+                    nth,
+                    anonymous,
+                    layers: image.map_or_else(Vec::new, |image| image.layers.clone()),
+                    to: volume.to.clone(),
+                }));
             }
             ("volume", name, path)
         }
@@ -127,16 +144,4 @@ fn one_volume(
         rw: !volume.readonly,
     };
     Ok((built, point))
-}
-
-fn make(path: &std::path::Path, what: Missing) -> Result<()> {
-    let made = match what {
-        Missing::File => std::fs::File::create_new(path).map(drop),
-        _ => std::fs::create_dir_all(path),
-    };
-    made.map_err(|e| {
-        Failure::new(format!("making {path:?}: {e}"))
-            .exit(125)
-            .into()
-    })
 }

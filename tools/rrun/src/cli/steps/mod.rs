@@ -1,14 +1,18 @@
-//! The steps of the verbs that end, rename and remove a container, and how a plan of them is carried out.
+//! The steps of the verbs that make, end, rename and remove a container, and how a plan of them is carried out.
 //!
-//! They undo nothing but a taken name: a signal is sent, and what was removed is gone. So they write no
-//! journal; what a killed one leaves, a name in the trash, is for gc.
+//! They write no journal. Those that end one undo nothing but a taken name: a signal is sent, and what was removed
+//! is gone. Of one that is being made everything is found by its temporary directory. So what a killed verb leaves
+//! is for gc.
 
+pub mod creation;
 mod process;
 mod removal;
 mod rename;
 
+use std::sync::OnceLock;
+
 use kit_cli::{Act, Failure, Result, emit};
-use kit_plan::{Context, Header, Journal, Mark, Plan, StepError};
+use kit_plan::{Context, Header, Journal, Mark, Observer, Plan, StepError};
 
 pub use process::{Attend, Await, Send, StartAgain};
 pub use removal::{Delete, Discard};
@@ -65,18 +69,36 @@ pub fn each(
     })
 }
 
+/// Who watches the plans of this process instead of `--explain` and the like.
+static WATCH: OnceLock<Watching> = OnceLock::new();
+
+pub type Watching = fn() -> Box<dyn Observer>;
+
+/// For stepping through verbs, and for the tests that kill: `rrun` itself has no way to this.
+pub fn watched_by(watch: Watching) {
+    let _ = WATCH.set(watch);
+}
+
 /// Does it, or prints the script.
 pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
     if act.dry_run {
         return emit(&plan.script().map_err(Failure::from)?);
     }
-    let mark = Mark::new(containers.roots.instance.clone());
-    let mut journal = Journal::in_memory(Header::new(&mark, plan.command.clone())?);
-    let mut watch = act.observer()?;
+    apply(act, plan, Mark::new(containers.roots.instance.clone())).map(drop)
+}
+
+/// Does it. What the steps have kept, locks among it, is the caller's to hold.
+pub fn apply(act: Act, plan: &Plan, mark: Mark) -> Result<Context> {
+    let mut journal = Journal::in_memory(Header::unwritten(&mark, plan.command.clone()));
+    let mut watch = match WATCH.get() {
+        Some(watch) => watch(),
+        None => act.observer()?,
+    };
     let kernel = kit_undo::Kernel::new();
     let mut cx = Context::new(mark);
     plan.apply(&mut cx, &mut journal, &kernel, watch.as_mut())
-        .map_err(|error| Failure::from(error).into())
+        .map_err(Failure::from)?;
+    Ok(cx)
 }
 
 /// What a verb says went wrong, as a step's error.

@@ -1,0 +1,294 @@
+//! A new container: begun under a temporary name, its image pinned, its files written, its name taken, and published
+//! by a rename. Volumes have steps of their own, in between.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use oci_spec::runtime::Spec;
+
+use crate::state::{Container, Containers, Files, StateError};
+
+/// What is to be made.
+pub struct New {
+    pub containers: Containers,
+    pub container: Container,
+    pub spec: Spec,
+    /// Whether it must survive a power cut.
+    pub sync: bool,
+    /// A run makes it, and starts it at once.
+    pub starting: bool,
+}
+
+impl New {
+    fn id(&self) -> &str {
+        &self.container.id
+    }
+
+    fn making(&self) -> PathBuf {
+        self.containers.making(self.id())
+    }
+
+    fn files(&self) -> Result<Files, StateError> {
+        let (container, spec) = (&self.container, &self.spec);
+        self.containers.new_files(container, spec, self.starting)
+    }
+}
+
+/// The steps that make a container; `volumes` and what else is to be there before it come in the middle.
+pub fn push(plan: &mut Plan, new: &Rc<New>, cidfile: Option<PathBuf>, before: Vec<Box<dyn Step>>) {
+    if let Some(path) = cidfile {
+        let id = new.container.id.clone();
+        plan.push(ClaimCidfile { path, id });
+    }
+    plan.push(Begin(Rc::clone(new)));
+    if let Some(image) = &new.container.image {
+        plan.push(Pin {
+            new: Rc::clone(new),
+            image: image.id.clone(),
+        });
+    }
+    for step in before {
+        plan.push_boxed(step);
+    }
+    plan.push(WriteFiles(Rc::clone(new)));
+    plan.push(NameIt(Rc::clone(new)));
+    plan.push(Publish(Rc::clone(new)));
+}
+
+fn failed(error: StateError) -> StepError {
+    let hint = error.hint();
+    let error = StepError::whole(error).exit(125);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// Writes the ID to a file that must not exist.
+struct ClaimCidfile {
+    path: PathBuf,
+    id: String,
+}
+
+impl Step for ClaimCidfile {
+    fn meta(&self) -> Meta {
+        let script = "printf %s \"$1\" >\"$2\"";
+        let line = run!["sh", "-Cc", script, "sh", &self.id, &self.path];
+        let why = "the ID for whoever asked for it; a file that is there is of another container";
+        Meta::new("cidfile.claim", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let fail = |e: std::io::Error| {
+            let taken = e.kind() == std::io::ErrorKind::AlreadyExists;
+            let doing = format!("writing --cidfile {:?}", self.path);
+            let error = StepError::new(doing, e).exit(125);
+            if taken {
+                return error.hint("remove it, or the container it names, first");
+            }
+            error
+        };
+        let mut file = std::fs::File::create_new(&self.path).map_err(fail)?;
+        file.write_all(self.id.as_bytes()).map_err(fail)?;
+        Ok(Done::made(vec![Undo::unlink(&self.path).identified()]))
+    }
+}
+
+/// Makes its directory under a temporary name, locked while somebody is at work on it.
+struct Begin(Rc<New>);
+
+/// The lock, kept until the command ends: a gc must not take what a run is about to start.
+struct AtWork(#[allow(dead_code)] std::fs::File);
+
+impl Step for Begin {
+    fn meta(&self) -> Meta {
+        let making = self.0.making();
+        let root = &self.0.containers.roots.root;
+        let lines = vec![
+            run!["mkdir", "-p", "-m", "0700", root],
+            run!["mkdir", "-p", making.join("upper"), making.join("work")],
+        ];
+        let why = "a temporary name: until it is whole nobody sees it, and gc takes it if we die";
+        Meta::new("container.begin", why, Shell::Exact(lines))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::tree(self.0.making())]
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let lock = self.0.containers.begin(self.0.id()).map_err(failed)?;
+        cx.keep(AtWork(lock));
+        Ok(Done::made(self.intent(&cx.slots)).identified())
+    }
+}
+
+/// Keeps the image from being removed.
+struct Pin {
+    new: Rc<New>,
+    image: String,
+}
+
+impl Pin {
+    fn store(&self) -> runpack::Store {
+        runpack::Store::open(&self.new.containers.roots.root)
+    }
+}
+
+impl Step for Pin {
+    fn meta(&self) -> Meta {
+        let store = self.store();
+        let path = store.pin_path(self.new.id());
+        let temporary = store.dir().join("tmp").join(self.new.id());
+        let write = Line::Write {
+            path: (&temporary).into(),
+            text: (&self.image).into(),
+        };
+        let lock = store.dir().join("index.lock");
+        let lines = vec![write, run!["flock", lock, "mv", "--", temporary, path]];
+        let why = "rmi refuses an image that a container uses";
+        Meta::new("image.pin", why, Shell::Exact(lines))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unlink(self.store().pin_path(self.new.id()))]
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let fail = |e: &dyn std::error::Error| StepError::whole(e.to_string()).exit(125);
+        let image = self.image.parse().map_err(|e| fail(&e))?;
+        let pinned = self.store().pin(&image, self.new.id());
+        pinned.map_err(|e| fail(&e))?;
+        Ok(Done::made(self.intent(&cx.slots)).identified())
+    }
+}
+
+/// Writes config.json, container.json and state.json.
+struct WriteFiles(Rc<New>);
+
+impl Step for WriteFiles {
+    fn meta(&self) -> Meta {
+        let making = self.0.making();
+        let mut lines = Vec::new();
+        for (name, text) in self.0.files().into_iter().flatten() {
+            let path = making.join(name);
+            let text = String::from_utf8_lossy(&text).trim_end().to_owned();
+            // Mode 0600: a configuration may hold secrets in its environment.
+            lines.push(run!["install", "-m", "600", "/dev/null", &path]);
+            lines.push(Line::Write {
+                path: path.into(),
+                text: text.into(),
+            });
+        }
+        let why =
+            "what it is: the OCI configuration, what we know beyond it, and that it has not run";
+        Meta::new("container.write", why, Shell::Exact(lines))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // They lie in its directory.
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let New {
+            containers, sync, ..
+        } = &*self.0;
+        let files = self.0.files().map_err(failed)?;
+        let written = containers.write_new(self.0.id(), &files, *sync);
+        written.map_err(failed)?;
+        Ok(Done::nothing())
+    }
+}
+
+/// Takes its name.
+struct NameIt(Rc<New>);
+
+impl NameIt {
+    fn path(&self) -> PathBuf {
+        self.0.containers.names().join(&self.0.container.name)
+    }
+}
+
+impl Step for NameIt {
+    fn meta(&self) -> Meta {
+        let names = self.0.containers.names();
+        let temporary = names.join(format!(".{}.new", self.0.id()));
+        let lines = vec![
+            run!["mkdir", "-p", &names],
+            run!["install", "-m", "600", "/dev/null", &temporary],
+            Line::Write {
+                path: (&temporary).into(),
+                text: self.0.id().into(),
+            },
+            run!["ln", "-T", "--", &temporary, self.path()],
+            run!["rm", "--", temporary],
+        ];
+        let why = "link(2) decides a race for the name";
+        Meta::new("name.take", why, Shell::Exact(lines))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn when_done(&self) -> Vec<Undo> {
+        vec![Undo::unlink(self.path())]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let name = &self.0.container.name;
+        let taken = self.0.containers.take_name(name, self.0.id());
+        taken.map_err(failed)?;
+        Ok(Done::made(self.when_done()).identified())
+    }
+}
+
+/// Gives its directory its own name.
+struct Publish(Rc<New>);
+
+impl Publish {
+    fn path(&self) -> PathBuf {
+        self.0.containers.dir(self.0.id())
+    }
+}
+
+impl Step for Publish {
+    fn meta(&self) -> Meta {
+        let line = run!["mv", "-T", "--", self.0.making(), self.path()];
+        let why = "a rename: from here on it is there, whole, for everybody";
+        Meta::new("container.publish", why, Shell::Exact(vec![line]))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::tree(self.path())]
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        self.0.containers.publish(self.0.id()).map_err(failed)?;
+        Ok(Done::made(self.intent(&cx.slots)).identified())
+    }
+}
+
+/// A step of a script that goes on to run the container, which then stays: nothing of it is undone at the end.
+pub struct Lasting(pub Box<dyn Step>);
+
+impl Step for Lasting {
+    fn meta(&self) -> Meta {
+        self.0.meta()
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        self.0.apply(cx)
+    }
+}

@@ -1,0 +1,124 @@
+//! A container in the making: `containers/.ID.new`, locked by who makes it, until a rename publishes it.
+//!
+//! That directory is there before anything else of the container's: what a killed one leaves (a pin, a volume
+//! without a name, a name) is known by it.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+
+use super::files::{to_json, write_atomic};
+use super::{Container, Containers, RunState, StateError};
+
+/// Its files, in the order in which they are written: name and text.
+pub(crate) type Files = [(&'static str, Vec<u8>); 3];
+
+/// Locks a container's directory for as long as the descriptor is open.
+fn lock_dir(path: &Path) -> io::Result<File> {
+    let dir = File::open(path)?;
+    rustix::fs::flock(&dir, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    Ok(dir)
+}
+
+/// Whether nobody is at work on a directory that was begun.
+pub(crate) fn is_abandoned(path: &Path) -> bool {
+    lock_dir(path).is_ok()
+}
+
+fn fail(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+    let path = path.to_owned();
+    move |source| StateError::Io {
+        doing,
+        path,
+        source,
+    }
+}
+
+impl Containers {
+    /// Where a container is made.
+    pub(crate) fn making(&self, id: &str) -> PathBuf {
+        self.dir(id).with_file_name(format!(".{id}.new"))
+    }
+
+    pub(crate) fn is_being_made(&self, id: &str) -> bool {
+        self.making(id).exists()
+    }
+
+    /// Whether there is no such container and nobody makes it. In this order: it is published by a rename, and
+    /// whoever looks for the old name last finds neither.
+    pub(crate) fn is_nobodys(&self, id: &str) -> bool {
+        !self.is_being_made(id) && !self.dir(id).exists()
+    }
+
+    /// Makes the directories of a new container; the lock tells a gc that somebody is at work.
+    pub(crate) fn begin(&self, id: &str) -> Result<File, StateError> {
+        let making = self.making(id);
+        let mkdir = |path: &Path| DirBuilder::new().mode(0o755).create(path);
+        let lock = loop {
+            match mkdir(&making) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    let parent = making.parent().unwrap_or(&making);
+                    std::fs::create_dir_all(parent).map_err(fail("making", parent))?;
+                    continue;
+                }
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(fail("making", &making)(e));
+                }
+                _ => {}
+            }
+            match lock_dir(&making) {
+                Ok(lock) if lock.metadata().is_ok_and(|meta| meta.nlink() > 0) => break lock,
+                // A gc that came between has removed it, or is about to: make another.
+                Ok(_) => {}
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::WouldBlock
+                    ) => {}
+                Err(e) => return Err(fail("locking", &making)(e)),
+            }
+        };
+        for sub in ["upper", "work"] {
+            let path = making.join(sub);
+            mkdir(&path).map_err(fail("making", &path))?;
+        }
+        Ok(lock)
+    }
+
+    /// What a new container's files say. `starting`: a run made it, and nobody else will start it.
+    pub(crate) fn new_files(
+        &self,
+        container: &Container,
+        spec: &Spec,
+        starting: bool,
+    ) -> Result<Files, StateError> {
+        let at = self.making(&container.id);
+        let state = RunState {
+            starting,
+            ..RunState::default()
+        };
+        Ok([
+            ("config.json", to_json(spec, &at)?),
+            ("container.json", to_json(container, &at)?),
+            ("state.json", to_json(&state, &at)?),
+        ])
+    }
+
+    /// Writes them; with `sync` a power cut cannot lose them.
+    pub(crate) fn write_new(&self, id: &str, files: &Files, sync: bool) -> Result<(), StateError> {
+        let making = self.making(id);
+        for (name, text) in files {
+            write_atomic(&making.join(name), text, sync)?;
+        }
+        Ok(())
+    }
+
+    /// From here on it is there, for everybody.
+    pub(crate) fn publish(&self, id: &str) -> Result<(), StateError> {
+        let dir = self.dir(id);
+        std::fs::rename(self.making(id), &dir).map_err(fail("publishing", &dir))
+    }
+}

@@ -1,0 +1,114 @@
+//! The step that makes a volume.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, Undo, run};
+
+use super::{VolumeError, copy, dir};
+
+/// Makes a new volume, with what the image has at its place.
+pub struct MakeVolume {
+    pub roots: Roots,
+    pub name: String,
+    /// The container that it is made for.
+    pub id: String,
+    pub nth: usize,
+    /// It goes with that container.
+    pub anonymous: bool,
+    /// The image's, lowest first.
+    pub layers: Vec<PathBuf>,
+    /// Where it will be mounted.
+    pub to: PathBuf,
+}
+
+impl MakeVolume {
+    fn path(&self) -> PathBuf {
+        dir(&self.roots).join(&self.name)
+    }
+
+    /// With the container's ID in its name: gc knows by that whether somebody is at work on it.
+    fn making(&self) -> PathBuf {
+        dir(&self.roots).join(format!(".{}.{:02}.new", self.id, self.nth))
+    }
+
+    /// cp -a of a layer, or of several as an overlay, which is mounted for that alone.
+    fn fill(&self, inside: &Path, data: &Path) -> Line {
+        if let [one] = self.layers.as_slice() {
+            return run!["cp", "-a", "-T", "--", one.join(inside), data];
+        }
+        let mut lowers = OsString::from("lowerdir=");
+        for (nth, layer) in self.layers.iter().rev().enumerate() {
+            lowers.push(if nth == 0 { "" } else { ":" });
+            lowers.push(layer);
+        }
+        let script = "mount -t tmpfs tmpfs /mnt; mkdir /mnt/all; mount -t overlay -o \"$1\" overlay /mnt/all; \
+                      exec cp -a -T -- \"/mnt/all/$2\" \"$3\"";
+        let sh = run![
+            "unshare", "-m", "sh", "-ec", script, "sh", lowers, inside, data
+        ];
+        sh
+    }
+
+    fn make(&self) -> Result<(), VolumeError> {
+        let (making, data) = (self.making(), self.making().join("_data"));
+        let fail = |source| VolumeError::Io {
+            doing: "making volume",
+            path: self.path(),
+            source,
+        };
+        let mut mkdir = DirBuilder::new();
+        mkdir
+            .recursive(true)
+            .mode(0o755)
+            .create(&data)
+            .map_err(fail)?;
+        if let Some(source) = copy::source(&self.layers, &self.to)? {
+            source.copy(&data)?;
+        }
+        match fs::rename(&making, self.path()) {
+            // Somebody else has made it meanwhile, and may be using it.
+            Err(_) if self.path().join("_data").exists() => {
+                fs::remove_dir_all(&making).map_err(fail)
+            }
+            other => other.map_err(fail),
+        }
+    }
+}
+
+impl Step for MakeVolume {
+    fn meta(&self) -> Meta {
+        let (making, data) = (self.making(), self.making().join("_data"));
+        let mut lines = vec![run!["mkdir", "-p", &data]];
+        if let Ok(Some(source)) = copy::source(&self.layers, &self.to) {
+            lines.push(self.fill(&source.inside, &data));
+        }
+        lines.push(run!["mv", "-T", "--", making, self.path()]);
+        let why = "a volume begins with what the image has there, and lasts; renamed, so that nobody mounts a half of it";
+        Meta::new("volume.make", why, Shell::Exact(lines))
+    }
+
+    /// A named one is shared from the moment it is there, so it stays, as docker's does.
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        let mut undo = vec![Undo::tree(self.making())];
+        if self.anonymous {
+            undo.push(Undo::tree(self.path()));
+        }
+        undo
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        self.make().map_err(|e| {
+            let hint = e.hint();
+            let error = StepError::whole(e).exit(125);
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        })?;
+        let its_own = self.anonymous.then(|| Undo::tree(self.path()));
+        Ok(Done::made(its_own.into_iter().collect()).identified())
+    }
+}
