@@ -47,6 +47,8 @@ impl Act {
         if self.dry_run {
             return emit(&plan.script().map_err(Failure::from)?);
         }
+        // From here on a signal is an answer: there is a journal to be taken along.
+        let watch = Watch::new(self)?;
         let roots = Roots::from_env().map_err(Failure::from)?;
         let mark = Mark::new(roots.instance.clone());
         let header = Header::new(&mark, plan.command.clone())?;
@@ -56,39 +58,36 @@ impl Act {
         } else {
             Journal::in_memory(header)
         };
-        self.apply(plan, &mut Context::new(mark), journal)
-    }
-
-    fn apply(self, plan: &Plan, cx: &mut Context, mut journal: Journal) -> Result<()> {
-        let kernel = Kernel::new();
-        let mut watch = Watch::new(self)?;
-        match plan.apply(cx, &mut journal, &kernel, &mut watch) {
-            Ok(()) => Ok(journal.discard()?),
-            Err(error) => {
-                let left = match &error {
-                    PlanError::Step { left, .. } | PlanError::Stopped { left, .. } => {
-                        !left.is_empty()
-                    }
-                    _ => true,
-                };
-                // What could not be undone stays written down, for a later gc.
-                if !left {
-                    journal.discard()?;
-                }
-                let interrupted = watch.interrupted;
-                let failure = Failure::from(error);
-                Err(interrupted
-                    .map_or(failure, |code| {
-                        Failure::new("interrupted, and undone").exit(code)
-                    })
-                    .into())
-            }
-        }
+        apply(plan, &mut Context::new(mark), journal, watch)
     }
 
     /// An observer that prints what these flags ask for, for those who apply a plan themselves.
     pub fn observer(self) -> Result<Box<dyn Observer>> {
         Ok(Box::new(Watch::new(self)?))
+    }
+}
+
+fn apply(plan: &Plan, cx: &mut Context, mut journal: Journal, mut watch: Watch) -> Result<()> {
+    let kernel = Kernel::new();
+    match plan.apply(cx, &mut journal, &kernel, &mut watch) {
+        Ok(()) => Ok(journal.discard()?),
+        Err(error) => {
+            let left = match &error {
+                PlanError::Step { left, .. } | PlanError::Stopped { left, .. } => !left.is_empty(),
+                _ => true,
+            };
+            // What could not be undone stays written down, for a later gc.
+            if !left {
+                journal.discard()?;
+            }
+            let interrupted = watch.interrupted;
+            let failure = Failure::from(error);
+            Err(interrupted
+                .map_or(failure, |code| {
+                    Failure::new("interrupted, and undone").exit(code)
+                })
+                .into())
+        }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Context {
     pub mark: Mark,
     /// The other end of the plan's child, once a step has cloned it.
     pub child: Option<Box<dyn Child>>,
+    /// Threads that work ahead of the steps that wait for them: dropping this ends them, which a rollback does first.
+    pub ahead: Option<Box<dyn Any>>,
     fds: BTreeMap<&'static str, OwnedFd>,
     kept: HashMap<TypeId, Box<dyn Any>>,
     steps: Rc<Vec<Box<dyn Step>>>,
@@ -59,6 +61,7 @@ impl Context {
             slots: Slots::default(),
             mark,
             child: None,
+            ahead: None,
             fds: BTreeMap::new(),
             kept: HashMap::new(),
             steps: Rc::default(),

@@ -159,6 +159,8 @@ impl Plan {
         if let Err(failed) = self.run(cx, journal, watch) {
             // The end of file on its go-pipe ends a waiting child even if the undo below cannot.
             cx.child = None;
+            // Nor may a thread still be filling what is about to be removed.
+            cx.ahead = None;
             let left = journal.rollback(undoer, watch);
             return Err(match failed {
                 PlanError::Step { id, error, .. } => PlanError::Step { id, error, left },
