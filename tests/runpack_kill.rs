@@ -6,7 +6,15 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Calls before which it is killed.
-const CALLS: [&str; 5] = ["rename", "mkdir", "flock", "unlink", "unlinkat"];
+const CALLS: [&str; 7] = [
+    "rename",
+    "mkdir",
+    "flock",
+    "fdatasync",
+    "fsync",
+    "unlink",
+    "unlinkat",
+];
 
 struct Room {
     dir: tempfile::TempDir,
@@ -60,43 +68,122 @@ impl Room {
             find root run work -type d ! -path run ! -path 'run/*' | sed -E 's/[0-9a-f]{64}/DIGEST/' | sort")
     }
 
-    /// Kills `verb` before each call there is.
+    /// Kills `verb` before each call there is; what is left, a gc takes.
     fn killed(&self, verb: &str) {
+        self.signalled(verb, "KILL", 137, "runpack gc");
+    }
+
+    /// Asks `verb` to end at each call there is; it takes everything along by itself.
+    fn interrupted(&self, verb: &str) {
+        self.signalled(verb, "TERM", 143, ":");
+    }
+
+    fn signalled(&self, verb: &str, signal: &str, ended: i32, then: &str) {
         self.reset();
         let before = self.state();
         self.sh(verb);
-        self.sh("runpack gc");
+        self.sh(then);
         let after = self.state();
         assert_ne!(before, after, "{verb} changes nothing");
-        let mut kills = 0;
+        let mut times = 0;
         for call in CALLS {
             for number in 1.. {
                 self.reset();
                 let out = self.try_sh(&format!(
-                    "strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={number} {verb}"
+                    "strace -f -qq -o log -e trace={call} -e inject={call}:signal={signal}:when={number} {verb}"
                 ));
                 let said = String::from_utf8_lossy(&out.stderr);
-                if out.status.success() {
+                let code = out.status.code();
+                assert!(
+                    matches!(code, None | Some(0)) || code == Some(ended),
+                    "{verb}: {said}"
+                );
+                // A signal that comes when all is done finds a verb that has done well.
+                if out.status.success() && self.sh("grep -c 'INJECTED\\|SIGTERM' log || :") == "0\n"
+                {
                     break;
                 }
-                let code = out.status.code();
-                assert!(code.is_none() || code == Some(137), "{verb}: {said}");
-                kills += 1;
-                self.sh("runpack gc");
+                times += 1;
+                self.sh(then);
                 let now = self.state();
                 assert!(
                     now == before || now == after,
-                    "{verb}, killed before {call} {number}:\n{now}\nbefore:\n{before}\nafter:\n{after}"
+                    "{verb}, SIG{signal} at {call} {number}: {said}\n{now}\nbefore:\n{before}\nafter:\n{after}"
                 );
             }
         }
-        assert!(kills > 1, "{verb} was killed {kills} times");
+        assert!(times > 1, "{verb} got {times} signals");
+    }
+
+    /// The steps that a verb takes.
+    fn steps(&self, verb: &str) -> String {
+        self.reset();
+        self.sh(&format!(
+            "{verb} --trace 2>&1 > /dev/null | jq -r .id | tr '\\n' ' '"
+        ))
     }
 }
 
 #[test]
 fn a_killed_load_leaves_nothing_after_gc() {
     Room::new().killed("runpack load two.tar -t new");
+}
+
+#[test]
+fn an_interrupted_verb_leaves_nothing_by_itself() {
+    let room = Room::new();
+    room.interrupted("runpack load two.tar -t new");
+    room.interrupted("runpack import a.tar new");
+    room.interrupted("runpack unpack kept work/out");
+}
+
+#[test]
+fn an_interrupted_pack_or_removal_leaves_nothing_by_itself() {
+    let room = Room::new();
+    room.interrupted("runpack pack -t new --bin true");
+    room.interrupted("runpack tag kept new");
+}
+
+#[test]
+fn each_step_of_a_verb_is_one() {
+    let room = Room::new();
+    let swept = "image.remove blob.sweep layer.sweep temporary.sweep ";
+    for (verb, steps) in [
+        ("runpack load oci:lay:two -t new", "image.name "),
+        (
+            "rm -rf root; runpack load oci:lay:two -t new",
+            "store.begin layer.take layer.take layer.place layer.place image.name ",
+        ),
+        (
+            "rm -r root/images/unpacked/*; runpack load two.tar -t new",
+            "store.begin layer.take layer.take layer.place layer.place image.name ",
+        ),
+        (
+            "runpack import a.tar new",
+            "store.begin layer.take layer.place image.name ",
+        ),
+        ("runpack pack -t new --bin true", "layer.write image.name "),
+        ("runpack tag kept new", "image.tag "),
+        ("runpack rmi kept", swept),
+        ("runpack tag kept new; runpack rmi kept", "image.remove "),
+    ] {
+        assert_eq!(room.steps(verb), steps, "{verb}");
+    }
+}
+
+/// `--explain` shows what is checked, and the script of a layout's load checks it too.
+#[test]
+fn a_layer_that_is_not_what_it_should_be_stops_the_script() {
+    let room = Room::new();
+    room.sh("rm -rf root; runpack load --dry-run oci:lay:two > script; grep -c 'sha256sum --check' script | grep -qx 2; sh script; runpack inspect lay:two");
+    room.sh("rm -rf root; cp -r lay was; for f in lay/blobs/sha256/*; do printf x | dd of=$f bs=1 seek=30 conv=notrunc status=none; done");
+    let out = room.try_sh("sh script");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        !out.status.success() && said.contains("did NOT match"),
+        "{said}"
+    );
+    assert!(!room.dir.path().join("root").exists());
 }
 
 #[test]
@@ -126,6 +213,8 @@ fn the_script_of_a_dry_run_leaves_the_same() {
     let room = Room::new();
     let verbs = [
         "runpack load two.tar -t new",
+        "runpack load oci:lay:two -t new",
+        "runpack load --platform linux/amd64 oci-archive:two.tar",
         "runpack unpack kept work/out",
         "runpack unpack --layout=overlay kept work/out",
         "runpack unpack --layout=bundle oci-archive:two.tar work/out",

@@ -1,12 +1,9 @@
 //! The image, and the command.
 
+use kit_plan::{Context, Header, Journal, Mark, Roots, Silent};
 use kit_test::binaries;
-use runpack::Reference;
-use runpack::Store;
-use runpack::pack::Add;
-use runpack::pack::PackImage;
-use runpack::pack::Settings;
-use runpack::pack::split_words;
+use runpack::pack::{Add, PackImage, Settings, split_words};
+use runpack::{Progress, Reference, Store};
 
 use super::*;
 
@@ -38,8 +35,17 @@ fn image(root: &Path, name: &str) {
         root: root.to_owned(),
         time: 0,
         words: ["runpack", "pack", "-t", name].map(OsString::from).to_vec(),
+        progress: Progress::default(),
     };
-    kit_cli::Act::default().run(&image.plan()).unwrap();
+    let mark = Mark::new(Roots::from_env().unwrap().instance);
+    let mut journal = Journal::in_memory(Header::new(&mark, "pack").unwrap());
+    let applied = image.plan().apply(
+        &mut Context::new(mark),
+        &mut journal,
+        &kit_undo::Kernel::new(),
+        &mut Silent,
+    );
+    applied.unwrap();
 }
 
 #[test]

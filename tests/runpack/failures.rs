@@ -189,7 +189,7 @@ fn an_interrupted_import_says_so_and_leaves_nothing() {
     // A stream that never ends: the signal always finds it under way.
     let script = "mkfifo pipe; runpack import pipe x 2> said & p=$!
         { head -c 1536 /dev/urandom > f; tar -c f; exec cat /dev/zero; } > pipe 2> /dev/null &
-        for i in $(seq 200); do sleep 0.02; [ -z \"$(ls root/images/tmp 2> /dev/null)\" ] || break; done
+        for i in $(seq 200); do sleep 0.02; [ -z \"$(ls root/images/tmp/*/0.blob 2> /dev/null)\" ] || break; done
         kill -TERM $p; wait $p && exit 9; echo $?; cat said; find root/images/tmp root/images/blobs -type f; wait";
     // sh ignores SIGINT in what it starts in the background, so it is SIGTERM here.
     let said = room.sh(&format!("set +e\n{script}\ntrue"));

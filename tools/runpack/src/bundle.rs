@@ -3,16 +3,21 @@
 
 use std::path::Path;
 
+use oci_spec::image::ImageConfiguration;
 use oci_spec::runtime::{Process, Root, Spec, User};
 
 use crate::source::SourceError;
-use crate::{Image, StoreError};
+use crate::{ImageId, StoreError};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Writes `config.json` beside `rootfs`, in whose files a user's name is looked up.
-pub(crate) fn write_config(image: &Image, bundle: &Path) -> Result<(), SourceError> {
-    let config = image.config.config().clone().unwrap_or_default();
+pub(crate) fn write_config(
+    id: &ImageId,
+    image: &ImageConfiguration,
+    bundle: &Path,
+) -> Result<(), SourceError> {
+    let config = image.config().clone().unwrap_or_default();
     let mut args = config.entrypoint().clone().unwrap_or_default();
     args.extend(config.cmd().clone().unwrap_or_default());
     if args.is_empty() {
@@ -26,7 +31,7 @@ pub(crate) fn write_config(image: &Image, bundle: &Path) -> Result<(), SourceErr
     let (uid, gid) =
         user(&bundle.join("rootfs"), &wanted).ok_or_else(|| StoreError::Malformed {
             what: "configuration",
-            digest: image.id.to_string(),
+            digest: id.to_string(),
             reason: format!("its user {wanted:?} is not in its /etc/passwd or /etc/group"),
         })?;
     let mut owner = User::default();
@@ -48,7 +53,7 @@ pub(crate) fn write_config(image: &Image, bundle: &Path) -> Result<(), SourceErr
     let path = bundle.join("config.json");
     let json = serde_json::to_vec_pretty(&spec).map_err(|error| StoreError::Malformed {
         what: "bundle of",
-        digest: image.id.to_string(),
+        digest: id.to_string(),
         reason: error.to_string(),
     })?;
     std::fs::write(&path, json).map_err(SourceError::io("write", &path))

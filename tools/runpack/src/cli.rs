@@ -1,22 +1,21 @@
 //! The command line of `runpack`.
 
+pub(crate) mod progress;
+mod read;
 mod rows;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use kit_cli::{Act, Failure, Output, Result, emit, need_root};
 use kit_plan::{Plan, Roots};
-use nix::sys::signal::SigSet;
 
 use crate::change::Change;
 use crate::import::Import;
 use crate::pack::cli::PackArgs;
-use crate::source::LoadOptions;
 use crate::unpack::{Layout, Unpack};
-use crate::{Reference, Removed, Source, Store, StoreError, images, interrupt};
+use crate::{Progress, Reference, Removed, Source, Store, StoreError, images};
+use read::{import, load, unpack};
 
 /// Images: an image is files; here they are
 #[derive(Parser)]
@@ -171,6 +170,7 @@ pub fn dispatch(cli: Cli) -> Result {
                     name,
                     changes,
                     message,
+                    progress: Progress::default(),
                 },
             )
         }
@@ -192,6 +192,7 @@ pub fn dispatch(cli: Cli) -> Result {
                     dir,
                     layout,
                     platform,
+                    progress: Progress::default(),
                 },
             )
         }
@@ -223,7 +224,7 @@ pub fn dispatch(cli: Cli) -> Result {
         }
         Verb::Tag { act, image, name } => {
             let plan = crate::tag::plan(&roots.root, &image, &name).map_err(fault)?;
-            run(act, &roots, &plan, "tagging an image", None)?;
+            run(act, &roots, &plan, "tagging an image")?;
             Ok(0)
         }
         Verb::Rmi { act, force, images } => rmi(act, &roots, force, &images),
@@ -233,7 +234,7 @@ pub fn dispatch(cli: Cli) -> Result {
 
 fn gc(act: Act, roots: &Roots) -> Result {
     let (plan, outcome) = crate::gc::plan(roots).map_err(fault)?;
-    run(act, roots, &plan, "sweeping up", None)?;
+    run(act, roots, &plan, "sweeping up")?;
     if act.dry_run {
         return Ok(0);
     }
@@ -270,78 +271,12 @@ fn reference(text: &str) -> Result<Reference> {
 }
 
 /// Applies a plan that changes the store, or prints it.
-fn run(act: Act, roots: &Roots, plan: &Plan, doing: &str, waiting: Option<&str>) -> Result<()> {
+fn run(act: Act, roots: &Roots, plan: &Plan, doing: &str) -> Result<()> {
     if !act.dry_run {
         need_root(doing)?;
         roots.prepare().map_err(Failure::from)?;
     }
-    let quiet = act.dry_run || act.explain || act.trace;
-    let bar = waiting.filter(|_| !quiet && std::io::stderr().is_terminal());
-    let bar = bar.map(|text| {
-        // Its thread must not be the one that a Ctrl-C finds unblocked.
-        let before = SigSet::thread_get_mask();
-        let _ = interrupt::ending().thread_block();
-        let bar = indicatif::ProgressBar::new_spinner().with_message(text.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(120));
-        if let Ok(before) = before {
-            let _ = before.thread_set_mask();
-        }
-        bar
-    });
-    let done = act.run(plan);
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    done
-}
-
-fn load(
-    act: Act,
-    roots: &Roots,
-    text: &str,
-    name: Option<&str>,
-    platform: Option<String>,
-) -> Result {
-    let source = Source::parse(text, true).map_err(|e| fault(e.into()))?;
-    let options = LoadOptions {
-        name: name.map(reference).transpose()?,
-        platform,
-        packed: false,
-    };
-    let (plan, outcome) = crate::load::plan(&roots.root, text, source, options);
-    run(act, roots, &plan, "loading an image", Some("loading"))?;
-    let mut said: Vec<String> = Vec::new();
-    for loaded in outcome.borrow().iter() {
-        if loaded.names.is_empty() {
-            said.push(format!("Loaded image ID: {}\n", loaded.id));
-        }
-        let names = loaded.names.iter();
-        said.extend(names.map(|name| format!("Loaded image: {name}\n")));
-    }
-    emit(&said.concat())?;
-    Ok(0)
-}
-
-fn import(act: Act, roots: &Roots, import: Import) -> Result {
-    let (plan, outcome) = crate::import::plan(&roots.root, import);
-    run(act, roots, &plan, "importing an image", Some("importing"))?;
-    if let Some(id) = outcome.borrow().as_ref() {
-        emit(&format!("{id}\n"))?;
-    }
-    Ok(0)
-}
-
-fn unpack(act: Act, roots: &Roots, unpack: Unpack) -> Result {
-    if let Source::Store(name) = &unpack.source {
-        Store::open(&roots.root).resolve(name).map_err(fault)?;
-    }
-    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack)
-        .map_err(|e| Failure::new(&e).hint_from(e.hint().as_deref()))?;
-    run(act, roots, &plan, "unpacking an image", Some("unpacking"))?;
-    if let Some(lowerdir) = outcome.borrow().as_ref() {
-        emit(&format!("{lowerdir}\n"))?;
-    }
-    Ok(0)
+    act.run(plan)
 }
 
 fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> Result {
@@ -385,7 +320,7 @@ fn rmi(act: Act, roots: &Roots, force: bool, images: &[String]) -> Result {
             Err(StoreError::Unknown { .. }) if force => return Ok(()),
             planned => planned.map_err(fault)?,
         };
-        run(act, roots, &plan, "removing an image", None)?;
+        run(act, roots, &plan, "removing an image")?;
         let removed = outcome.take();
         let said = removed.iter().map(|removed| match removed {
             Removed::Untagged(name) => format!("Untagged: {name}\n"),

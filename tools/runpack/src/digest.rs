@@ -1,6 +1,6 @@
-//! SHA-256 on the way: a reader and a writer that digest what passes through them.
+//! SHA-256 on the way: a meter, and a writer that digests what passes through it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::str::FromStr;
 
 use oci_spec::image::{Digest, Sha256Digest};
@@ -59,29 +59,6 @@ pub(crate) fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
         chain.push(next);
     }
     chain
-}
-
-/// Reads through, digesting.
-pub(crate) struct MeterReader<R> {
-    inner: R,
-    pub meter: Meter,
-}
-
-impl<R> MeterReader<R> {
-    pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            meter: Meter::default(),
-        }
-    }
-}
-
-impl<R: Read> Read for MeterReader<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buf)?;
-        self.meter.update(&buf[..got]);
-        Ok(got)
-    }
 }
 
 /// Writes through, digesting.

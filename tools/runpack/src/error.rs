@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::layer::LayerError;
 use crate::reference::ReferenceError;
+use crate::source::SourceError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -61,6 +62,15 @@ impl StoreError {
             call,
             path: path.to_owned(),
             source,
+        }
+    }
+
+    /// Of a blob in the store that was read as a source's are.
+    pub(crate) fn from_source(error: SourceError) -> Self {
+        match error {
+            SourceError::Store(error) => error,
+            SourceError::Io { call, path, source } => Self::Io { call, path, source },
+            other => Self::Stream(io::Error::other(other)),
         }
     }
 

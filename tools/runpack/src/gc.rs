@@ -40,7 +40,7 @@ pub fn plan(roots: &Roots) -> Result<(Plan, Outcome), StoreError> {
         plan.push(SweepStep {
             root: roots.root.clone(),
             kind,
-            seen: store.garbage(kind)?,
+            seen: Some(store.garbage(kind)?),
             outcome: Rc::clone(&outcome),
         });
     }
@@ -97,12 +97,12 @@ impl Step for Replay {
     }
 }
 
-struct SweepStep {
-    root: PathBuf,
-    kind: Sweep,
-    /// When the plan was made, for the script.
-    seen: Vec<PathBuf>,
-    outcome: Outcome,
+pub(crate) struct SweepStep {
+    pub root: PathBuf,
+    pub kind: Sweep,
+    /// When the plan was made, for the script. `None` if the line of an earlier step does this as well.
+    pub seen: Option<Vec<PathBuf>>,
+    pub outcome: Outcome,
 }
 
 impl Step for SweepStep {
@@ -115,8 +115,11 @@ impl Step for SweepStep {
                 "what commands that are gone had not published yet",
             ),
         };
+        let Some(seen) = &self.seen else {
+            return Meta::new(id, why, Shell::Ours(Vec::new()));
+        };
         let lock = Store::open(&self.root).dir().join("content.lock");
-        let lines = self.seen.chunks(TOGETHER).map(|paths| {
+        let lines = seen.chunks(TOGETHER).map(|paths| {
             // The lock says that nobody is putting content.
             let mut line: Vec<Value> = words!["flock", "-n", &lock, "rm", "-rf", "--"];
             line.extend(paths.iter().map(Value::from));

@@ -1,21 +1,24 @@
 //! `runpack import`: a root file system's tar becomes an image of one layer, with no history and the configuration that `--change` gives it.
+//! The archive is kept as it is, compressed or not.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Mutex;
 
-use kit_plan::{
-    Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
-};
-use oci_spec::image::ImageConfiguration;
+use kit_plan::{Plan, StepError, Value, words};
+use oci_spec::image::MediaType;
 
 use crate::change::Change;
-use crate::layer::decoder;
-use crate::load::step_error;
+use crate::intake::{
+    Explain, ImageName, Intake, Job, Layer, NewImage, Origin, Outcome, Progress, work_of,
+};
+use crate::layer::LayerError;
 use crate::source::SourceError;
-use crate::{Compression, ImageId, Reference, Store, StoreError, config_of};
+use crate::store::to_json;
+use crate::{Reference, Store, config_of, regular};
 
 const BUFFER: usize = 256 * 1024;
 
@@ -28,114 +31,109 @@ pub struct Import {
     pub changes: Vec<Change>,
     /// The one line of its history.
     pub message: Option<String>,
+    pub progress: Progress,
 }
 
-/// The image's ID, once the plan has been applied.
-pub type Outcome = Rc<RefCell<Option<ImageId>>>;
-
-pub fn plan(root: &Path, import: Import) -> (Plan, Outcome) {
-    let outcome = Outcome::default();
+/// Opens the archive and looks at its beginning.
+pub fn plan(root: &Path, import: &Import) -> Result<(Plan, Outcome), SourceError> {
+    let store = Store::open(root);
+    let stream = open(&import.file)?;
+    let work = work_of(&store);
+    let job = Job {
+        title: "the layer".to_owned(),
+        origin: Origin::Stream(Mutex::new(Some(stream))),
+        digest: None,
+        diff_id: None,
+        below: Vec::new(),
+        media_type: None,
+        keep: Some(work.join("0.blob")),
+        unpack: Some(work.join("0")),
+        explain: explain(&import.file),
+    };
     let mut plan = Plan::new(format!("runpack import {}", import.file.display()));
-    plan.push(ImportStep {
-        root: root.to_owned(),
-        import,
+    let intake = Intake::new(store, work, vec![job], import.progress.clone());
+    intake.push_layers(&mut plan);
+    let outcome = Outcome::default();
+    plan.push(ImageName {
+        intake,
+        images: vec![image(import)],
+        why: match &import.name {
+            Some(name) => format!("an image of that one layer, found as {name}"),
+            None => "an image of that one layer".to_owned(),
+        },
+        line: line(import),
         outcome: Rc::clone(&outcome),
     });
-    (plan, outcome)
+    Ok((plan, outcome))
 }
 
-/// Puts the layer, checks that it unpacks, publishes.
-pub fn import(store: &Store, import: &Import) -> Result<ImageId, SourceError> {
-    let path = import.file.as_path();
-    let read_error = SourceError::io("read", path);
-    let mut stream: BufReader<Box<dyn Read>> = BufReader::with_capacity(
-        BUFFER,
-        if path == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(File::open(path).map_err(SourceError::io("open", path))?)
-        },
-    );
-    let start = stream.fill_buf().map_err(SourceError::io("read", path))?;
-    let text = start.trim_ascii_start();
-    let refused = if start.is_empty() {
-        Some("it is empty")
-    } else if text.starts_with(b"<") {
-        Some("it is a web page, not an archive")
+fn image(import: &Import) -> NewImage {
+    let made_by = import.message.clone();
+    let made_by = made_by.unwrap_or_else(|| format!("imported from {}", import.file.display()));
+    let changes = import.changes.clone();
+    NewImage {
+        layers: vec![Layer::Taken(0)],
+        config: Box::new(move |diff_ids| {
+            let mut config = config_of(diff_ids, &made_by);
+            for change in &changes {
+                change.apply(&mut config);
+            }
+            to_json(&config).map_err(StepError::whole)
+        }),
+        config_type: MediaType::ImageConfig,
+        manifest: None,
+        names: import.name.iter().cloned().collect(),
+    }
+}
+
+fn line(import: &Import) -> Vec<Value> {
+    let mut line: Vec<Value> = words!["runpack", "import"];
+    for change in &import.changes {
+        line.extend(words!["--change", change.to_string()]);
+    }
+    if let Some(message) = &import.message {
+        line.extend(words!["--message", message]);
+    }
+    line.extend(words!["--", &import.file]);
+    line.extend(import.name.iter().map(|name| Value::from(name.to_string())));
+    line
+}
+
+/// The archive, or why it is none.
+fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
+    let is_pipe = |path: &Path| path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
+    let file: Box<dyn Read + Send> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else if is_pipe(path) {
+        Box::new(File::open(path).map_err(SourceError::io("open", path))?)
     } else {
-        None
+        Box::new(regular::open(path).map_err(SourceError::io("open", path))?)
     };
-    let not_image = |reason: String| SourceError::NotImage {
+    let mut stream = BufReader::with_capacity(BUFFER, file);
+    let start = stream.fill_buf().map_err(SourceError::io("read", path))?;
+    let reason = if start.is_empty() {
+        "it is empty"
+    } else if start.trim_ascii_start().starts_with(b"<") {
+        "it is a web page, not an archive"
+    } else {
+        return Ok(Box::new(stream));
+    };
+    Err(not_image(path, reason.to_owned()))
+}
+
+fn not_image(path: &Path, reason: String) -> SourceError {
+    SourceError::NotImage {
         source_name: path.display().to_string(),
         reason,
         hint: "import takes a tar of a root file system, compressed or not".to_owned(),
-    };
-    if let Some(reason) = refused {
-        return Err(not_image(reason.to_owned()));
     }
-    let (tar, _) = decoder(stream).map_err(SourceError::io("read", path))?;
-    let (layer, diff_id) =
-        store
-            .add_layer_tar(tar, Compression::None)
-            .map_err(|error| match error {
-                StoreError::Stream(error) => read_error(error),
-                other => other.into(),
-            })?;
-    let made_by = import.message.clone();
-    let made_by = made_by.unwrap_or_else(|| format!("imported from {}", path.display()));
-    let mut config: ImageConfiguration = config_of(&[diff_id], &made_by);
-    for change in &import.changes {
-        change.apply(&mut config);
-    }
-    let names: Vec<Reference> = import.name.iter().cloned().collect();
-    store
-        .commit_unpacked(&config, vec![layer], &names)
-        .map_err(|error| match error {
-            StoreError::Layer { source, .. } => not_image(source.to_string()),
-            other => other.into(),
-        })
 }
 
-struct ImportStep {
-    root: PathBuf,
-    import: Import,
-    outcome: Outcome,
-}
-
-impl Step for ImportStep {
-    fn meta(&self) -> Meta {
-        let mut line: Vec<Value> = words!["runpack", "import"];
-        for change in &self.import.changes {
-            line.extend(words!["--change", change.to_string()]);
-        }
-        if let Some(message) = &self.import.message {
-            line.extend(words!["--message", message]);
-        }
-        line.extend(words!["--", &self.import.file]);
-        line.extend(
-            self.import
-                .name
-                .iter()
-                .map(|name| Value::from(name.to_string())),
-        );
-        Meta::new(
-            "image.import",
-            "a root file system becomes the one layer of an image",
-            Shell::Ours(vec![Line::Run(line)]),
-        )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let store = Store::open(&self.root);
-        let id = import(&store, &self.import).map_err(|error| {
-            store.give_up();
-            step_error(error)
-        })?;
-        *self.outcome.borrow_mut() = Some(id);
-        Ok(Done::nothing())
-    }
+fn explain(path: &Path) -> Explain {
+    let path = path.to_owned();
+    Box::new(move |error| match error {
+        LayerError::Stream(error) => SourceError::io("read", &path)(error),
+        LayerError::Io { call, path, source } => SourceError::Io { call, path, source },
+        other => not_image(&path, other.to_string()),
+    })
 }

@@ -28,6 +28,7 @@ mod error;
 pub mod gc;
 pub mod images;
 pub mod import;
+mod intake;
 mod interrupt;
 pub mod layer;
 pub mod load;
@@ -44,6 +45,7 @@ pub mod unpack;
 
 pub use config::config_of;
 pub use error::StoreError;
+pub use intake::Progress;
 pub use oci_spec;
 pub use reference::{Reference, ReferenceError, Source};
 pub use store::{

@@ -1,69 +1,231 @@
-//! `runpack load`: an image from a layout or an archive into the store.
+//! `runpack load`: images from a layout or an archive into the store. What is small is read and checked before there is a plan; each layer is
+//! a step that takes it and one that places it; the names come last, so that all of it is there or nothing.
 
-use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
-use kit_plan::{
-    Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
-};
+use kit_plan::{Plan, StepError, Value, words};
+use oci_spec::image::{Descriptor, Digest, MediaType};
 
+use crate::digest::chain_ids;
+use crate::intake::{Explain, ImageName, Intake, Job, Layer, NewImage, Origin, Outcome, work_of};
 use crate::interrupt::Interrupt;
-use crate::source::{LoadOptions, Loaded, SourceError, load};
-use crate::{Source, Store};
+use crate::layer::{BLOB_DIGEST, LayerError};
+use crate::source::{LoadOptions, Offer, Offered, OfferedLayer, SourceError, blob_error, offered};
+use crate::store::layer_error;
+use crate::{ImageId, Reference, Source, Store};
 
-/// What came of it, once the plan has been applied.
-pub type Outcome = Rc<RefCell<Vec<Loaded>>>;
+/// An image that is loaded when the plan has been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub id: ImageId,
+    pub names: Vec<Reference>,
+}
 
-/// One step: the store publishes by a rename, and what a killed load leaves has no name, and is swept by a later gc.
-pub fn plan(root: &Path, text: &str, source: Source, options: LoadOptions) -> (Plan, Outcome) {
-    let outcome = Outcome::default();
+/// What is to be done, and what it comes to.
+pub struct Loading {
+    pub plan: Plan,
+    pub images: Vec<Loaded>,
+    /// That are to be read.
+    pub bytes: u64,
+}
+
+/// Reads the source, but for its layers, and changes nothing.
+pub fn plan(
+    root: &Path,
+    text: &str,
+    source: &Source,
+    options: &LoadOptions,
+) -> Result<Loading, SourceError> {
+    let store = Store::open(root);
+    let offer = offered(&store.temporary_dir(), source, options)?;
+    store.hold_if_there();
+    let mut layers = Layers {
+        work: work_of(&store),
+        store,
+        jobs: Vec::new(),
+        chains: HashMap::new(),
+        blobs: HashMap::new(),
+        bytes: 0,
+    };
+    let (mut images, mut loaded) = (Vec::new(), Vec::new());
+    let several = offer.images.len() > 1;
+    for image in &offer.images {
+        images.push(layers.image(&offer, image, several));
+        loaded.push(Loaded {
+            id: image.id.clone(),
+            names: image.names.clone(),
+        });
+    }
     let mut plan = Plan::new(format!("runpack load {text}"));
-    plan.push(Load {
-        root: root.to_owned(),
-        text: text.to_owned(),
-        source,
-        options,
-        outcome: Rc::clone(&outcome),
+    let progress = options.progress.clone();
+    let intake = Intake::new(layers.store, layers.work, layers.jobs, progress);
+    intake.push_layers(&mut plan);
+    plan.push(ImageName {
+        intake,
+        images,
+        why: format!("from now on it is found as {}", names_of(&loaded)),
+        line: line(text, options),
+        outcome: Outcome::default(),
     });
-    (plan, outcome)
+    Ok(Loading {
+        plan,
+        images: loaded,
+        bytes: layers.bytes,
+    })
 }
 
-struct Load {
-    root: PathBuf,
-    text: String,
-    source: Source,
-    options: LoadOptions,
-    outcome: Outcome,
+fn names_of(loaded: &[Loaded]) -> String {
+    let each = loaded.iter().flat_map(|image| {
+        let names = image.names.iter().map(ToString::to_string);
+        let id = image.names.is_empty().then(|| image.id.to_string());
+        names.chain(id)
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
-impl Step for Load {
-    fn meta(&self) -> Meta {
-        let mut line: Vec<Value> = words!["runpack", "load"];
-        if let Some(name) = &self.options.name {
-            line.extend(words!["-t", name.to_string()]);
+fn line(text: &str, options: &LoadOptions) -> Vec<Value> {
+    let mut line: Vec<Value> = words!["runpack", "load"];
+    if let Some(name) = &options.name {
+        line.extend(words!["-t", name.to_string()]);
+    }
+    if let Some(platform) = &options.platform {
+        line.extend(words!["--platform", platform]);
+    }
+    line.extend(words!["--", text]);
+    line
+}
+
+/// The layers of all images, each to be taken once.
+struct Layers {
+    store: Store,
+    work: PathBuf,
+    jobs: Vec<Job>,
+    /// Which job unpacks it.
+    chains: HashMap<Digest, usize>,
+    /// Which job keeps it.
+    blobs: HashMap<Digest, usize>,
+    bytes: u64,
+}
+
+impl Layers {
+    fn image(&mut self, offer: &Offer, image: &Offered, several: bool) -> NewImage {
+        let diff_ids: Vec<Digest> = image.layers.iter().map(|l| l.diff_id.clone()).collect();
+        let label = image
+            .names
+            .first()
+            .map_or_else(|| image.id.to_string(), ToString::to_string);
+        let total = image.layers.len();
+        let mut layers = Vec::with_capacity(total);
+        for (at, layer) in image.layers.iter().enumerate() {
+            let mut title = format!("layer {} of {total}", at + 1);
+            let explain = explain(&offer.title, &label, (at + 1, total), layer);
+            if several {
+                title = format!("{title} of {label}");
+            }
+            layers.push(self.layer(offer, layer, &diff_ids[..=at], (title, explain)));
         }
-        if let Some(platform) = &self.options.platform {
-            line.extend(words!["--platform", platform]);
+        let config = image.config_bytes.clone();
+        NewImage {
+            layers,
+            config: Box::new(move |_| Ok(config.clone())),
+            config_type: image.config_type.clone(),
+            manifest: image.manifest.clone(),
+            names: image.names.clone(),
         }
-        line.extend(words!["--", &self.text]);
-        Meta::new(
-            "image.load",
-            "its blobs are checked and kept, its layers unpacked, then its name is published",
-            Shell::Ours(vec![Line::Run(line)]),
-        )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
+    fn layer(
+        &mut self,
+        offer: &Offer,
+        layer: &OfferedLayer,
+        diff_ids: &[Digest],
+        (title, explain): (String, Explain),
+    ) -> Layer {
+        let chain = chain_ids(diff_ids)
+            .pop()
+            .unwrap_or_else(|| layer.diff_id.clone());
+        let has = layer
+            .digest
+            .as_ref()
+            .filter(|digest| self.store.has_blob(digest));
+        let stored = has.map(|digest| self.store.blob_path(digest));
+        let kept_by = layer
+            .digest
+            .as_ref()
+            .and_then(|digest| self.blobs.get(digest));
+        let kept_by = kept_by.copied();
+        let unpack = !self.store.is_unpacked(&chain) && !self.chains.contains_key(&chain);
+        let keep = stored.is_none() && kept_by.is_none();
+        if !unpack && !keep {
+            return match (kept_by, &layer.digest, stored) {
+                (Some(job), ..) => Layer::Taken(job),
+                (None, Some(digest), Some(path)) => {
+                    let size = path.metadata().map_or(0, |meta| meta.len());
+                    let media_type = layer.media_type.clone().unwrap_or(MediaType::ImageLayer);
+                    let blob = Descriptor::new(media_type, size, digest.clone());
+                    Layer::Kept(Box::new(blob), layer.diff_id.clone())
+                }
+                // Without a digest there is neither.
+                _ => Layer::Taken(self.jobs.len()),
+            };
+        }
+        let number = self.jobs.len();
+        if unpack {
+            self.chains.insert(chain, number);
+        }
+        if let (true, Some(digest)) = (keep, &layer.digest) {
+            self.blobs.insert(digest.clone(), number);
+        }
+        self.bytes += offer.container.size(&layer.member);
+        let origin = match stored {
+            Some(path) => Origin::Blob(path),
+            None => Origin::Member {
+                container: Arc::clone(&offer.container),
+                name: layer.member.clone(),
+            },
+        };
+        let place = self.work.join(number.to_string());
+        self.jobs.push(Job {
+            title,
+            origin,
+            digest: layer.digest.clone(),
+            diff_id: Some(layer.diff_id.clone()),
+            below: diff_ids[..diff_ids.len() - 1].to_vec(),
+            media_type: layer.media_type.clone(),
+            keep: keep.then(|| place.with_extension("blob")),
+            unpack: unpack.then_some(place),
+            explain,
+        });
+        Layer::Taken(number)
     }
+}
 
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let store = Store::open(&self.root);
-        let loaded = load(&store, &self.source, &self.options).map_err(step_error)?;
-        *self.outcome.borrow_mut() = loaded;
-        Ok(Done::nothing())
-    }
+/// What is said of a layer that is not what was promised.
+fn explain(
+    title: &str,
+    label: &str,
+    (number, total): (usize, usize),
+    layer: &OfferedLayer,
+) -> Explain {
+    let (title, label) = (title.to_owned(), label.to_owned());
+    let digest = layer.digest.as_ref().unwrap_or(&layer.diff_id).to_string();
+    Box::new(move |error| match error {
+        LayerError::Digest {
+            what: BLOB_DIGEST,
+            expected,
+            got,
+        } => {
+            let what = format!("layer {number} of {total}");
+            blob_error(&title, &what, &expected, &got)
+        }
+        error => SourceError::Part {
+            source_name: title.clone(),
+            what: label.clone(),
+            error: Box::new(layer_error(number, total, &digest, error)),
+        },
+    })
 }
 
 pub(crate) fn step_error(error: SourceError) -> StepError {

@@ -8,30 +8,53 @@ use kit_plan::{
     Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
 };
 
+use crate::gc::SweepStep;
 use crate::load::store_error;
-use crate::{Removed, Store, StoreError};
+use crate::store::is_deletion;
+use crate::{Removed, Store, StoreError, Sweep};
 
 /// What came of it, once the plan has been applied.
 pub type Outcome = Rc<RefCell<Vec<Removed>>>;
 
-/// Looks at once whether it may be done.
+/// Looks at once whether it may be done. Where the image goes with its name, what only it had is swept up, a kind a step.
 pub fn plan(root: &Path, image: &str, force: bool) -> Result<(Plan, Outcome), StoreError> {
-    Store::open(root).removal(image, force)?;
+    let removed = Store::open(root).removal(image, force)?;
     let outcome = Outcome::default();
     let mut plan = Plan::new(format!("runpack rmi {image}"));
     plan.push(Remove {
         root: root.to_owned(),
         image: image.to_owned(),
         force,
+        why: why(&removed),
         outcome: Rc::clone(&outcome),
     });
+    if is_deletion(&removed) {
+        for kind in Sweep::ALL {
+            plan.push(SweepStep {
+                root: root.to_owned(),
+                kind,
+                seen: None,
+                outcome: Rc::default(),
+            });
+        }
+    }
     Ok((plan, outcome))
+}
+
+fn why(removed: &[Removed]) -> String {
+    let each = removed.iter().map(|what| match what {
+        Removed::Untagged(name) => format!("name {name}"),
+        Removed::Deleted(id) => format!("image {id}"),
+    });
+    let each: Vec<String> = each.collect();
+    format!("out of the index: {}", each.join(", "))
 }
 
 struct Remove {
     root: PathBuf,
     image: String,
     force: bool,
+    why: String,
     outcome: Outcome,
 }
 
@@ -44,7 +67,7 @@ impl Step for Remove {
         line.extend(words!["--", &self.image]);
         Meta::new(
             "image.remove",
-            "a name goes; with the last one the image, and the layers that only it had",
+            self.why.clone(),
             Shell::Ours(vec![Line::Run(line)]),
         )
     }
@@ -54,7 +77,7 @@ impl Step for Remove {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let removed = Store::open(&self.root).remove(&self.image, self.force);
+        let removed = Store::open(&self.root).forget(&self.image, self.force);
         *self.outcome.borrow_mut() = removed.map_err(store_error)?;
         Ok(Done::nothing())
     }

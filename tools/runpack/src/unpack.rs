@@ -5,15 +5,21 @@ use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo};
+use oci_spec::image::{Digest, ImageConfiguration};
 
 use crate::bundle;
-use crate::layer::{Extraction, Form, LayerSource, LayerUnpacker, adopt_implicit};
+use crate::intake::{Origin, Progress};
+use crate::layer::{
+    Extraction, Form, LayerError, LayerReport, LayerStream, LayerUnpacker, adopt_implicit,
+};
 use crate::load::step_error;
 use crate::publish::{MakeDir, Publish};
-use crate::source::{LoadOptions, SourceError, load};
-use crate::{Image, Source, Store, StoreError};
+use crate::source::{LoadOptions, SourceError, offered};
+use crate::store::layer_error;
+use crate::{Image, ImageId, Source, Store, StoreError};
 
 /// What the directory is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -36,6 +42,7 @@ pub struct Unpack {
     pub dir: PathBuf,
     pub layout: Layout,
     pub platform: Option<String>,
+    pub progress: Progress,
 }
 
 /// For [`Layout::Overlay`], the `lowerdir=` string, once the plan has been applied.
@@ -74,37 +81,93 @@ pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError>
     Ok((plan, outcome))
 }
 
-/// Fills the target's directory; for [`Layout::Overlay`] returns where the layers will be, topmost first.
-fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>, SourceError> {
-    let scratch;
-    let (store, image) = if let Source::Store(name) = &unpack.source {
-        (store, store.resolve(name)?)
-    } else {
-        // Passed through a store of its own, whose blobs are links if that is possible.
-        scratch = Store::open(&target.scratch);
+/// An image from wherever it is, to be unpacked.
+struct Input {
+    id: ImageId,
+    config: ImageConfiguration,
+    /// Lowest first.
+    layers: Vec<InputLayer>,
+}
+
+struct InputLayer {
+    origin: Origin,
+    digest: Option<Digest>,
+    diff_id: Digest,
+}
+
+impl Input {
+    fn open(store: &Store, unpack: &Unpack) -> Result<Self, SourceError> {
+        if let Source::Store(name) = &unpack.source {
+            return Ok(Self::stored(store, &store.resolve(name)?)?);
+        }
         let options = LoadOptions {
             name: None,
             platform: unpack.platform.clone(),
-            packed: true,
+            progress: unpack.progress.clone(),
         };
-        let loaded = load(&scratch, &unpack.source, &options)?;
-        let first = &loaded[0];
-        if loaded.iter().any(|other| other.id != first.id) {
+        let mut offer = offered(&unpack.dir, &unpack.source, &options)?;
+        let count = offer.images.len();
+        let image = offer.images.pop();
+        let (Some(image), true) = (image, count == 1) else {
             return Err(SourceError::Several {
                 source_name: unpack.image.clone(),
-                count: loaded.len(),
+                count,
+            });
+        };
+        let layers = image.layers.into_iter().map(|layer| InputLayer {
+            origin: Origin::Member {
+                container: Arc::clone(&offer.container),
+                name: layer.member,
+            },
+            digest: layer.digest,
+            diff_id: layer.diff_id,
+        });
+        Ok(Self {
+            id: image.id,
+            config: image.config,
+            layers: layers.collect(),
+        })
+    }
+
+    fn stored(store: &Store, image: &Image) -> Result<Self, StoreError> {
+        let diff_ids = image.diff_ids()?;
+        let layers = image.manifest.layers();
+        if layers.len() != diff_ids.len() {
+            return Err(StoreError::Malformed {
+                what: "image",
+                digest: image.id.to_string(),
+                reason: format!("{} layers and {} diff IDs", layers.len(), diff_ids.len()),
             });
         }
-        (&scratch, scratch.resolve(first.id.as_ref())?)
+        let pairs = layers.iter().zip(diff_ids);
+        let layers = pairs.map(|(layer, diff_id)| InputLayer {
+            origin: Origin::Blob(store.blob_path(layer.digest())),
+            digest: Some(layer.digest().clone()),
+            diff_id,
+        });
+        Ok(Self {
+            id: image.id.clone(),
+            config: image.config.clone(),
+            layers: layers.collect(),
+        })
+    }
+}
+
+/// Fills the target's directory; for [`Layout::Overlay`] returns where the layers will be, topmost first.
+fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>, SourceError> {
+    let input = Input::open(store, unpack)?;
+    let watch = |bytes| {
+        unpack.progress.tell(bytes as u64);
+        Ok(())
     };
     let layers = match unpack.layout {
-        Layout::Flat => flat(store, &image, &target.work)?,
-        Layout::Overlay => overlay(store, &image, &target.work)?,
+        Layout::Flat => flat(&input, &target.work, &watch)?,
+        Layout::Overlay => overlay(&input, &target.work, &watch)?,
         Layout::Bundle => {
             let rootfs = target.work.join("rootfs");
             make_dir(&rootfs)?;
-            flat(store, &image, &rootfs)?;
-            bundle::write_config(&image, &target.work)?;
+            flat(&input, &rootfs, &watch)?;
+            bundle::write_config(&input.id, &input.config, &target.work)?;
             Vec::new()
         }
     };
@@ -115,7 +178,6 @@ fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>,
 struct Target {
     dir: PathBuf,
     work: PathBuf,
-    scratch: PathBuf,
     /// It was there, empty, and is filled where it is: it may be a mount point.
     in_place: bool,
 }
@@ -141,15 +203,13 @@ impl Target {
             return Err(taken("it is the root directory"));
         };
         let name = name.to_string_lossy();
-        let beside = |what| parent.join(format!(".{name}.{what}-{}", std::process::id()));
         Ok(Self {
             dir: absolute.clone(),
             work: if in_place {
                 absolute.clone()
             } else {
-                beside("runpack")
+                parent.join(format!(".{name}.runpack-{}", std::process::id()))
             },
-            scratch: beside("images"),
             in_place,
         })
     }
@@ -171,65 +231,57 @@ fn make_dir(path: &Path) -> Result<(), SourceError> {
     std::fs::create_dir(path).map_err(SourceError::io("mkdir", path))
 }
 
-fn sources(store: &Store, image: &Image) -> Result<Vec<LayerSource>, StoreError> {
-    let diff_ids = image.diff_ids()?;
-    let layers = image.manifest.layers();
-    if layers.len() != diff_ids.len() {
-        return Err(StoreError::Malformed {
-            what: "image",
-            digest: image.id.to_string(),
-            reason: format!("{} layers and {} diff IDs", layers.len(), diff_ids.len()),
-        });
-    }
-    let pairs = layers.iter().zip(diff_ids);
-    Ok(pairs
-        .map(|(layer, diff_id)| LayerSource {
-            blob: store.blob_path(layer.digest()),
-            digest: layer.digest().clone(),
-            diff_id,
-        })
-        .collect())
-}
+type Watch<'a> = &'a (dyn Fn(usize) -> io::Result<()> + Sync);
 
 /// Each layer on top of the last. Returns nothing: there is one directory.
-fn flat(store: &Store, image: &Image, dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let layers = sources(store, image)?;
-    for (number, layer) in (1..).zip(&layers) {
-        let unpacked = Extraction::default().unpack(layer, dir, Form::Flat);
-        unpacked.map_err(|source| layer_error(number, layers.len(), layer, source))?;
+fn flat(input: &Input, dir: &Path, watch: Watch) -> Result<Vec<PathBuf>, SourceError> {
+    for at in 0..input.layers.len() {
+        input.unpack_layer(at, dir, Form::Flat, watch)?;
     }
     Ok(Vec::new())
 }
 
 /// Each layer a directory, numbered from the lowest; returns their names, topmost first.
-fn overlay(store: &Store, image: &Image, dir: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let layers = sources(store, image)?;
+fn overlay(input: &Input, dir: &Path, watch: Watch) -> Result<Vec<PathBuf>, SourceError> {
     let mut names: Vec<PathBuf> = Vec::new();
-    for (number, layer) in (1..).zip(&layers) {
-        let name = PathBuf::from(number.to_string());
+    for at in 0..input.layers.len() {
+        let name = PathBuf::from((at + 1).to_string());
         let path = dir.join(&name);
         make_dir(&path)?;
         let below: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
-        Extraction::default()
-            .unpack(layer, &path, Form::Overlay)
-            .and_then(|report| adopt_implicit(&path, &report.implicit, &below))
-            .map_err(|source| layer_error(number, layers.len(), layer, source))?;
+        let report = input.unpack_layer(at, &path, Form::Overlay, watch)?;
+        adopt_implicit(&path, &report.implicit, &below)
+            .map_err(|error| input.layer_error(at, error))?;
         names.insert(0, name);
     }
     Ok(names)
 }
 
-fn layer_error(
-    number: usize,
-    total: usize,
-    layer: &LayerSource,
-    source: crate::layer::LayerError,
-) -> StoreError {
-    StoreError::Layer {
-        number,
-        total,
-        digest: layer.digest.to_string(),
-        source: Box::new(source),
+impl Input {
+    fn unpack_layer(
+        &self,
+        at: usize,
+        dir: &Path,
+        form: Form,
+        watch: Watch,
+    ) -> Result<LayerReport, SourceError> {
+        let layer = &self.layers[at];
+        let stream = LayerStream {
+            blob: layer.origin.open()?,
+            keep: None,
+            digest: layer.digest.clone(),
+            diff_id: Some(layer.diff_id.clone()),
+            watch,
+        };
+        let unpacked = Extraction::default().unpack(stream, dir, form);
+        let (report, _) = unpacked.map_err(|error| self.layer_error(at, error))?;
+        Ok(report)
+    }
+
+    fn layer_error(&self, at: usize, error: LayerError) -> StoreError {
+        let layer = &self.layers[at];
+        let digest = layer.digest.as_ref().unwrap_or(&layer.diff_id).to_string();
+        layer_error(at + 1, self.layers.len(), &digest, error)
     }
 }
 
@@ -265,17 +317,14 @@ impl Step for UnpackStep {
         Meta::new("image.unpack", why, Shell::Ours(lines))
     }
 
+    /// All is in the directory that an earlier step made.
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        match self.unpack.source {
-            Source::Store(_) => Vec::new(),
-            _ => vec![Undo::tree(&self.target.scratch)],
-        }
+        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let store = Store::open(&self.root);
         let filled = fill(&store, &self.unpack, &self.target);
-        let _ = std::fs::remove_dir_all(&self.target.scratch);
         let layers = filled.map_err(|error| {
             self.target.clear();
             step_error(error)

@@ -18,26 +18,18 @@ use oci_spec::image::Digest;
 use rustix::io::Errno;
 
 pub use implicit::adopt_implicit;
-pub(crate) use stream::decoder;
+pub(crate) use stream::{BLOB_DIGEST, decoder};
+pub use stream::{Coding, Keep, LayerStream, Sums};
 
 use crate::error::io_hint;
-use crate::regular;
 use extract::Extractor;
-use stream::{Check, Pipe};
+use stream::Pipe;
 
 /// Whiteouts: as overlay's own forms, in a directory of the layer's own, or carried out on the layers below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Overlay,
     Flat,
-}
-
-/// A layer's blob and what it must turn out to be.
-#[derive(Debug, Clone)]
-pub struct LayerSource {
-    pub blob: PathBuf,
-    pub digest: Digest,
-    pub diff_id: Digest,
 }
 
 /// What a layer came to.
@@ -55,10 +47,10 @@ pub trait LayerUnpacker {
     /// Into the directory `into`, which is empty or has the layers below (`Form::Flat`). After an error what is there is worthless.
     fn unpack(
         &self,
-        layer: &LayerSource,
+        layer: LayerStream<'_>,
         into: &Path,
         form: Form,
-    ) -> Result<LayerReport, LayerError>;
+    ) -> Result<(LayerReport, Sums), LayerError>;
 }
 
 /// By making each file.
@@ -68,25 +60,25 @@ pub struct Extraction {}
 impl LayerUnpacker for Extraction {
     fn unpack(
         &self,
-        layer: &LayerSource,
+        layer: LayerStream<'_>,
         into: &Path,
         form: Form,
-    ) -> Result<LayerReport, LayerError> {
-        let blob = regular::open(&layer.blob).map_err(LayerError::io("open", &layer.blob))?;
-        let check = Check {
-            digest: layer.digest.clone(),
-            diff_id: layer.diff_id.clone(),
-        };
+    ) -> Result<(LayerReport, Sums), LayerError> {
         let root = tree::open_root(into)?;
         std::thread::scope(|scope| {
-            let pipe = Pipe::start(scope, blob, check);
+            let pipe = Pipe::start(scope, layer);
             let mut extractor = Extractor::new(root, form, pipe);
             let extracted = extractor.all();
             // What went wrong with the stream explains what the extractor made of it.
-            extractor.into_stream().finish()?;
-            extracted
+            let sums = extractor.into_stream().finish(extracted.is_err())?;
+            Ok((extracted?, sums))
         })
     }
+}
+
+/// Checks and keeps a blob whose files are here already.
+pub(crate) fn pass(layer: LayerStream<'_>) -> Result<Sums, LayerError> {
+    std::thread::scope(|scope| Pipe::start(scope, layer).finish(false))
 }
 
 /// Unpacks a tar stream of which nothing is known beforehand.
@@ -124,7 +116,10 @@ pub enum LayerError {
 }
 
 impl LayerError {
-    fn io<'a>(call: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+    pub(crate) fn io<'a>(
+        call: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io {
             call,
             path: path.to_owned(),

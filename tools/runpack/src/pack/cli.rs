@@ -8,7 +8,8 @@ use kit_plan::Roots;
 
 use super::image::{PackImage, Settings};
 use super::{Add, Host, PackError, Request, collect, split_words};
-use crate::Reference;
+use crate::cli::progress::Bar;
+use crate::{Progress, Reference};
 
 /// Make an image of programs of this machine, with the libraries and interpreters they need
 ///
@@ -62,7 +63,7 @@ const EXAMPLES: &str = "Examples:
 /// `runpack pack`.
 pub fn run(args: &PackArgs) -> kit_cli::Result {
     let roots = Roots::from_env().map_err(Failure::from)?;
-    let image = prepare(args, roots.root.clone())?;
+    let mut image = prepare(args, roots.root.clone())?;
     for path in &image.packed.left_out {
         eprintln!("runpack: adding {path:?}: a socket, FIFO or device, left out");
     }
@@ -70,7 +71,10 @@ pub fn run(args: &PackArgs) -> kit_cli::Result {
     if !args.act.dry_run {
         roots.prepare().map_err(Failure::from)?;
     }
+    let bar = Bar::new(args.act, "packing");
+    image.progress = bar.progress();
     args.act.run(&image.plan())?;
+    drop(bar);
     if !args.act.dry_run {
         kit_cli::emit(&format!("{}\n", names.join("\n")))?;
     }
@@ -109,6 +113,7 @@ fn prepare(args: &PackArgs, root: PathBuf) -> Result<PackImage, Failure> {
         time: source_date(std::env::var_os("SOURCE_DATE_EPOCH").as_deref()).map_err(fault)?,
         words: args.words(),
         host,
+        progress: Progress::default(),
     })
 }
 

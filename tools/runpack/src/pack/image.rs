@@ -1,17 +1,22 @@
-//! The image around the layer: its configuration, and the step that writes and publishes both.
+//! The image around the layer: its configuration, and the steps that write and publish both.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value};
-use oci_spec::image::{Config, Descriptor, ImageConfiguration, MediaType};
+use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value};
+use oci_spec::image::{Config, Descriptor, Digest, ImageConfiguration, MediaType};
 
 use super::base::{GROUP, PASSWD};
 use super::error::PackError;
 use super::host::Host;
 use super::tree::{Entry, Tree};
 use super::{Packed, write_layer};
+use crate::intake::{ImageName, Intake, Layer, NewImage, Outcome, Progress, work_of};
+use crate::load::{store_error, with_hint};
+use crate::store::to_json;
 use crate::{Reference, Store, StoreError, config_of};
 
 /// Large enough that system calls do not count.
@@ -45,6 +50,7 @@ pub struct PackImage {
     pub time: u64,
     /// The command line that makes the same image.
     pub words: Vec<OsString>,
+    pub progress: Progress,
 }
 
 impl Settings {
@@ -125,27 +131,53 @@ fn check_account(
 }
 
 impl PackImage {
-    /// One step: a layer that no image names is nothing.
+    /// The layer, then the image that names it: a layer that no image names is nothing.
     pub fn plan(self) -> Plan {
         let command = self.words.join(" ".as_ref()).to_string_lossy().into_owned();
         let mut plan = Plan::new(command);
-        plan.push(self);
+        let store = Store::open(&self.root);
+        let work = work_of(&store);
+        let intake = Intake::new(store, work, Vec::new(), self.progress.clone());
+        let image = Rc::new(self);
+        let written = Rc::default();
+        plan.push(WriteLayer {
+            intake: Rc::clone(&intake),
+            image: Rc::clone(&image),
+            written: Rc::clone(&written),
+        });
+        let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
+        plan.push(ImageName {
+            intake,
+            why: format!("an image of that one layer, found as {}", names.join(", ")),
+            line: image.words.iter().map(Value::from).collect(),
+            images: vec![NewImage {
+                layers: vec![Layer::Written(written)],
+                names: image.names.clone(),
+                config: Box::new(move |diff_ids| {
+                    let config = image.configuration(diff_ids).map_err(step_error)?;
+                    to_json(&config).map_err(StepError::whole)
+                }),
+                config_type: MediaType::ImageConfig,
+                manifest: None,
+            }],
+            outcome: Outcome::default(),
+        });
         plan
     }
 
-    fn write(&self, store: &Store) -> Result<(Descriptor, u64), WriteError> {
-        let blob = BufWriter::with_capacity(BUFFER, store.blob_writer()?);
+    fn write(&self, store: &Store) -> Result<Descriptor, WriteError> {
+        let blob = BufWriter::with_capacity(BUFFER, store.blob_writer()?.telling(&self.progress));
         let blob = write_layer(&self.host, &self.packed.tree, self.time, blob)?;
         let blob = blob
             .into_inner()
             .map_err(|e| PackError::io(super::Call::Write, store.dir(), e.into_error()))?;
         let (digest, size) = blob.finish(None)?;
-        Ok((Descriptor::new(MediaType::ImageLayer, size, digest), size))
+        Ok(Descriptor::new(MediaType::ImageLayer, size, digest))
     }
 
-    fn configuration(&self, layer: &Descriptor) -> Result<ImageConfiguration, PackError> {
+    fn configuration(&self, diff_ids: &[Digest]) -> Result<ImageConfiguration, PackError> {
         let created_by = self.words.join(" ".as_ref()).to_string_lossy().into_owned();
-        let mut image = config_of(std::slice::from_ref(layer.digest()), &created_by);
+        let mut image = config_of(diff_ids, &created_by);
         // The time of the files, not of this run: the same image again is the same image.
         let time = i64::try_from(self.time)
             .ok()
@@ -161,20 +193,6 @@ impl PackImage {
         image.set_config(Some(self.settings.config(&self.packed)?));
         Ok(image)
     }
-
-    fn make(&self) -> Result<String, WriteError> {
-        let store = Store::open(&self.root);
-        let (layer, size) = self.write(&store)?;
-        let config = self.configuration(&layer)?;
-        let files = self
-            .packed
-            .tree
-            .entries()
-            .filter(|(_, e)| matches!(e, Entry::File(_)))
-            .count();
-        let id = store.commit_image(&config, vec![layer], &self.names)?;
-        Ok(format!("{files} files, {size} bytes, {id}"))
-    }
 }
 
 /// Either half of the work.
@@ -186,35 +204,44 @@ enum WriteError {
     Store(#[from] StoreError),
 }
 
-impl Step for PackImage {
+fn step_error(error: PackError) -> StepError {
+    let hint = error.hint();
+    with_hint(StepError::whole(error), hint)
+}
+
+/// All files as one tar, which is its own content: digested as it is written, published under its digest.
+struct WriteLayer {
+    intake: Rc<Intake>,
+    image: Rc<PackImage>,
+    written: Rc<OnceCell<Descriptor>>,
+}
+
+impl Step for WriteLayer {
     fn meta(&self) -> Meta {
-        let count = self.packed.tree.entries().count();
-        let words = self.words.iter().map(Value::from).collect();
+        let count = self.image.packed.tree.entries().count();
         let why = format!(
-            "programs, their libraries and interpreters, {count} paths in all, as one layer and an image of it"
+            "programs, their libraries and interpreters, {count} paths in all, as one layer"
         );
-        Meta::new("image.pack", why, Shell::Ours(vec![Line::Run(words)]))
+        Meta::new("layer.write", why, Shell::Ours(Vec::new()))
     }
 
-    /// The store publishes by a rename at the very end, and sweeps what was never published.
+    /// Nothing names it yet; it is swept up.
     fn intent(&self, _: &Slots) -> Vec<Undo> {
         Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        match self.make() {
-            Ok(note) => Ok(Done::nothing().note(note)),
-            Err(error) => {
-                let hint = match &error {
-                    WriteError::Pack(error) => error.hint(),
-                    WriteError::Store(error) => error.hint(),
-                };
-                let error = StepError::whole(error);
-                Err(match hint {
-                    Some(hint) => error.hint(hint),
-                    None => error,
-                })
-            }
-        }
+        self.intake.begin().map_err(store_error)?;
+        let written = self.image.write(&self.intake.store);
+        let layer = written.map_err(|error| match error {
+            WriteError::Pack(error) => step_error(error),
+            WriteError::Store(error) => store_error(error),
+        })?;
+        let entries = self.image.packed.tree.entries();
+        let files = entries.filter(|(_, e)| matches!(e, Entry::File(_))).count();
+        let note = format!("{files} files, {} bytes, {}", layer.size(), layer.digest());
+        // Set once: a plan is applied once.
+        let _ = self.written.set(layer);
+        Ok(Done::nothing().note(note))
     }
 }

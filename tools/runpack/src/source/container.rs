@@ -1,16 +1,19 @@
-//! A directory or a tar archive as a set of named files. A compressed archive, or one from a stream, is first written to the store's temporary
-//! directory, without a name; so every file of it can be read when it is needed, whatever their order.
+//! A directory or a tar archive as a set of named files. A compressed archive, or one from a stream, is first written to a file without a
+//! name, so that every file of it can be read when it is needed, whatever their order.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{MemfdFlags, Mode, OFlags};
+
 use super::SourceError;
-use crate::layer::decoder;
+use crate::intake::Progress;
+use crate::layer::{Coding, decoder};
 use crate::regular;
-use crate::store::{CopyError, Store, copy};
+use crate::store::{CopyError, copy};
 
 /// Larger than any file that is not a layer.
 const MAX_SMALL: u64 = 16 << 20;
@@ -33,18 +36,18 @@ pub(crate) struct Tar {
 
 impl Container {
     /// `-` is standard input.
-    pub fn open(store: &Store, path: &Path) -> Result<Self, SourceError> {
+    pub fn open(near: &Path, path: &Path, progress: &Progress) -> Result<Self, SourceError> {
         if path.is_dir() {
             return Ok(Self::Dir(path.to_owned()));
         }
         let file = if path == Path::new("-") {
-            spool(store, path, io::stdin().lock())?
+            spool(near, path, io::stdin(), progress)?
         } else {
             // A pipe, as of `<(curl …)`, is read like standard input.
             let is_pipe = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
             let file = if is_pipe {
                 let pipe = File::open(path).map_err(SourceError::io("open", path))?;
-                spool(store, path, pipe)?
+                spool(near, path, pipe, progress)?
             } else {
                 regular::open(path).map_err(SourceError::io("open", path))?
             };
@@ -52,11 +55,10 @@ impl Container {
             let got = file
                 .read_at(&mut start, 0)
                 .map_err(SourceError::io("read", path))?;
-            let (_, compressed) = decoder(&start[..got]).map_err(SourceError::io("read", path))?;
-            if compressed {
-                spool(store, path, file)?
-            } else {
+            if Coding::of(&start[..got]) == Coding::Plain {
                 file
+            } else {
+                spool(near, path, file, progress)?
             }
         };
         Ok(Self::Tar(Tar::index(path, file)?))
@@ -80,7 +82,25 @@ impl Container {
         }
     }
 
-    pub fn reader(&self, name: &str) -> Result<Box<dyn Read + '_>, SourceError> {
+    /// Where a file of it is, if it is a directory.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        match self {
+            Self::Dir(dir) => Some(dir.join(plain_below(name))),
+            Self::Tar(_) => None,
+        }
+    }
+
+    pub fn size(&self, name: &str) -> u64 {
+        match self {
+            Self::Dir(dir) => {
+                let meta = dir.join(plain_below(name)).metadata();
+                meta.map_or(0, |meta| meta.len())
+            }
+            Self::Tar(tar) => tar.find(name).map_or(0, |(_, length)| length),
+        }
+    }
+
+    pub fn reader(&self, name: &str) -> Result<Box<dyn Read + Send + '_>, SourceError> {
         match self {
             Self::Dir(dir) => {
                 let path = dir.join(plain_below(name));
@@ -202,15 +222,14 @@ impl Read for Slice<'_> {
 }
 
 /// A stream, decompressed, as a file without a name.
-pub(crate) fn spool(store: &Store, path: &Path, stream: impl Read) -> Result<File, SourceError> {
-    store.hold()?;
-    let temporary = store.temporary();
-    let mut options = OpenOptions::new();
-    let options = options.read(true).write(true).create_new(true);
-    let mut file = options
-        .open(&temporary)
-        .map_err(SourceError::io("create", &temporary))?;
-    std::fs::remove_file(&temporary).map_err(SourceError::io("unlink", &temporary))?;
+fn spool(
+    near: &Path,
+    path: &Path,
+    stream: impl Read,
+    progress: &Progress,
+) -> Result<File, SourceError> {
+    let (mut file, dir) = nameless(near)?;
+    let stream = Told { stream, progress };
     let mut stream = BufReader::with_capacity(BUFFER, stream);
     let start = stream.fill_buf().map_err(SourceError::io("read", path))?;
     if start.is_empty() {
@@ -219,9 +238,41 @@ pub(crate) fn spool(store: &Store, path: &Path, stream: impl Read) -> Result<Fil
     let (mut decoded, _) = decoder(stream).map_err(SourceError::io("read", path))?;
     copy(&mut decoded, &mut file).map_err(|error| match error {
         CopyError::Read(error) => SourceError::io("read", path)(error),
-        CopyError::Write(error) => SourceError::io("write", &temporary)(error),
+        CopyError::Write(error) => SourceError::io("write", &dir)(error),
     })?;
     Ok(file)
+}
+
+/// A file that never has a name, on the disk that `near` is on, or will be; where that is not to be written, in the temporary directory.
+fn nameless(near: &Path) -> Result<(File, PathBuf), SourceError> {
+    let open = |dir: &Path| {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        rustix::fs::open(dir, flags, Mode::from_raw_mode(0o600))
+    };
+    let there = near.ancestors().find(|dir| dir.is_dir());
+    let temporary = std::env::temp_dir();
+    for dir in there.into_iter().chain([temporary.as_path()]) {
+        if let Ok(file) = open(dir) {
+            return Ok((file.into(), dir.to_owned()));
+        }
+    }
+    let memory = rustix::fs::memfd_create("images", MemfdFlags::CLOEXEC);
+    let memory = memory.map_err(|errno| SourceError::io("create", &temporary)(errno.into()))?;
+    Ok((memory.into(), temporary))
+}
+
+/// A stream that tells how far it has come.
+struct Told<'a, R> {
+    stream: R,
+    progress: &'a Progress,
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let got = self.stream.read(buf)?;
+        self.progress.tell(got as u64);
+        Ok(got)
+    }
 }
 
 /// What a file is that is no tar archive.

@@ -1,15 +1,14 @@
 //! An archive of `docker save`: `manifest.json` names a configuration, tags and layers. The layers are plain tars whose digests are the diff IDs.
 
-use std::io::{BufReader, Read};
-use std::str::FromStr;
+use std::io::Read;
 
-use oci_spec::image::{Descriptor, Digest, ImageConfiguration, MediaType};
+use oci_spec::image::MediaType;
 use serde::Deserialize;
 
-use super::{Loaded, Loading, SourceError};
-use crate::layer::decoder;
+use super::{Offered, OfferedLayer, Reading, SourceError};
+use crate::digest::of_bytes;
+use crate::layer::Coding;
 use crate::reference::Reference;
-use crate::store::manifest_of;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -20,8 +19,8 @@ struct Saved {
     layers: Vec<String>,
 }
 
-impl Loading<'_> {
-    pub(super) fn docker(&self) -> Result<Vec<Loaded>, SourceError> {
+impl Reading<'_> {
+    pub(super) fn docker(&self) -> Result<Vec<Offered>, SourceError> {
         let bytes = self.container.read("manifest.json")?;
         let all: Vec<Saved> = serde_json::from_slice(&bytes)
             .map_err(|error| self.bad(&format!("its manifest.json: {error}")))?;
@@ -50,51 +49,41 @@ impl Loading<'_> {
         own_names(saved).contains(&tag)
     }
 
-    fn saved(&self, saved: &Saved, count: usize) -> Result<Loaded, SourceError> {
-        let bytes = self.container.read(&saved.config)?;
-        let parsed: ImageConfiguration = serde_json::from_slice(&bytes)
-            .map_err(|error| self.bad(&format!("its configuration: {error}")))?;
-        let diff_ids = parsed.rootfs().diff_ids();
-        let total = saved.layers.len();
-        if diff_ids.len() != total {
-            return Err(self.bad(&format!("{total} layers and {} diff IDs", diff_ids.len())));
-        }
-        let config = self.put(
-            "its configuration",
-            &saved.config,
-            MediaType::ImageConfig,
-            None,
-        )?;
-        let mut layers: Vec<Descriptor> = Vec::with_capacity(total);
-        for (at, (name, diff_id)) in saved.layers.iter().zip(diff_ids).enumerate() {
-            let what = format!("layer {} of {total}", at + 1);
-            let diff_id = Digest::from_str(diff_id).map_err(|error| self.bad(&error))?;
-            layers.push(match self.compression(name)? {
+    fn saved(&self, saved: &Saved, count: usize) -> Result<Offered, SourceError> {
+        let config_bytes = self.container.read(&saved.config)?;
+        let config = self.parsed(&config_bytes)?;
+        let mut layers = Vec::with_capacity(saved.layers.len());
+        for (name, diff_id) in saved
+            .layers
+            .iter()
+            .zip(self.diff_ids(&config, saved.layers.len())?)
+        {
+            layers.push(OfferedLayer {
+                member: name.clone(),
+                media_type: None,
                 // What is not compressed is its own diff ID, and may be here already.
-                None => self.put(&what, name, MediaType::ImageLayer, Some(&diff_id))?,
-                Some(media_type) => self.put(&what, name, media_type, None)?,
+                digest: (self.coding(name)? == Coding::Plain).then(|| diff_id.clone()),
+                diff_id,
             });
         }
-        let manifest = manifest_of(config, layers)?;
-        let names = self.names(own_names(saved), count)?;
-        self.publish(&manifest, MediaType::ImageManifest, names)
+        Ok(Offered {
+            id: of_bytes(&config_bytes),
+            config,
+            config_bytes,
+            config_type: MediaType::ImageConfig,
+            manifest: None,
+            layers,
+            names: self.names(own_names(saved), count)?,
+        })
     }
 
     /// podman and newer dockers keep layers compressed here too.
-    fn compression(&self, name: &str) -> Result<Option<MediaType>, SourceError> {
+    fn coding(&self, name: &str) -> Result<Coding, SourceError> {
         let mut start = Vec::new();
-        let path = std::path::Path::new(name);
         let reader = self.container.reader(name)?;
         let read = reader.take(4).read_to_end(&mut start);
-        read.map_err(SourceError::io("read", path))?;
-        let zstd = start.first() == Some(&0x28);
-        let (_, compressed) =
-            decoder(BufReader::new(&start[..])).map_err(SourceError::io("read", path))?;
-        Ok(compressed.then_some(if zstd {
-            MediaType::ImageLayerZstd
-        } else {
-            MediaType::ImageLayerGzip
-        }))
+        read.map_err(SourceError::io("read", name.as_ref()))?;
+        Ok(Coding::of(&start))
     }
 }
 

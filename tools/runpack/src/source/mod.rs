@@ -1,5 +1,5 @@
-//! Images from elsewhere into the store: OCI layouts and `docker save` archives, told apart by their content.
-//! The order is: blobs, each against its digest; layers unpacked, each against its diff ID; then, and only then, the name.
+//! Images elsewhere: OCI layouts and `docker save` archives, told apart by their content. What is small is read and checked here, before
+//! anything is done; the layers are for the plan's steps.
 
 mod container;
 mod docker;
@@ -7,19 +7,44 @@ mod oci;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 
-use oci_spec::image::{Descriptor, Digest, MediaType};
+use oci_spec::image::{Digest, ImageConfiguration, MediaType};
 
+use crate::ImageId;
+use crate::digest::of_bytes;
 use crate::error::{StoreError, io_hint};
+use crate::intake::Progress;
 use crate::reference::{Reference, Source};
-use crate::store::{Image, ImageId, Store};
-use container::Container;
+pub(crate) use container::Container;
 
-/// An image that is in the store now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
+/// An image that a source has: read and checked, but for its layers.
+pub(crate) struct Offered {
     pub id: ImageId,
+    pub config: ImageConfiguration,
+    pub config_bytes: Vec<u8>,
+    pub config_type: MediaType,
+    /// `None` in an archive of docker's: made of what the layers turn out to be.
+    pub manifest: Option<(Vec<u8>, MediaType)>,
+    pub layers: Vec<OfferedLayer>,
     pub names: Vec<Reference>,
+}
+
+pub(crate) struct OfferedLayer {
+    /// The file's name in its container.
+    pub member: String,
+    /// `None` in an archive of docker's.
+    pub media_type: Option<MediaType>,
+    pub digest: Option<Digest>,
+    pub diff_id: Digest,
+}
+
+/// All that was asked for.
+pub(crate) struct Offer {
+    pub title: String,
+    pub container: Arc<Container>,
+    pub images: Vec<Offered>,
 }
 
 /// How to load.
@@ -29,8 +54,7 @@ pub struct LoadOptions {
     pub name: Option<Reference>,
     /// `OS/ARCHITECTURE`, where not this machine's.
     pub platform: Option<String>,
-    /// Leave the layers packed; for a store that is only passed through.
-    pub packed: bool,
+    pub progress: Progress,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,22 +125,27 @@ impl SourceError {
     }
 }
 
-/// Loads what `source` has. A [`Source::Store`] is no place to load from, and is refused.
-pub fn load(
-    store: &Store,
+/// What `source` has. Changes nothing: what comes as a stream is kept in a file without a name, on the disk of `near`.
+/// A [`Source::Store`] is no place to load from, and is refused.
+pub(crate) fn offered(
+    near: &Path,
     source: &Source,
     options: &LoadOptions,
-) -> Result<Vec<Loaded>, SourceError> {
-    let loaded = Loading::new(store, source, options).and_then(|loading| loading.all());
-    if loaded.is_err() {
-        store.give_up();
-    }
-    loaded
+) -> Result<Offer, SourceError> {
+    let reading = Reading::new(near, source, options)?;
+    let images = match reading.form {
+        FormOf::Oci => reading.oci()?,
+        FormOf::Docker => reading.docker()?,
+    };
+    Ok(Offer {
+        title: reading.title,
+        container: Arc::new(reading.container),
+        images,
+    })
 }
 
-/// One load under way.
-pub(crate) struct Loading<'a> {
-    store: &'a Store,
+/// One source being read.
+struct Reading<'a> {
     options: &'a LoadOptions,
     container: Container,
     /// As the user gave it.
@@ -131,12 +160,8 @@ enum FormOf {
     Docker,
 }
 
-impl<'a> Loading<'a> {
-    fn new(
-        store: &'a Store,
-        source: &Source,
-        options: &'a LoadOptions,
-    ) -> Result<Self, SourceError> {
+impl<'a> Reading<'a> {
+    fn new(near: &Path, source: &Source, options: &'a LoadOptions) -> Result<Self, SourceError> {
         let (path, tag, wanted) = match source {
             Source::OciDir { dir, tag } => (dir.clone(), tag, Some(FormOf::Oci)),
             Source::OciArchive { file, tag } => (file.clone(), tag, Some(FormOf::Oci)),
@@ -153,7 +178,7 @@ impl<'a> Loading<'a> {
             }
         };
         let title = path.display().to_string();
-        let container = Container::open(store, &path)?;
+        let container = Container::open(near, &path, &options.progress)?;
         let is = |form: FormOf, name| wanted.unwrap_or(form) == form && container.has(name);
         let form = if is(FormOf::Oci, "index.json") {
             FormOf::Oci
@@ -163,20 +188,12 @@ impl<'a> Loading<'a> {
             return Err(not_image(&container, wanted, title));
         };
         Ok(Self {
-            store,
             options,
             container,
             title,
             tag: tag.clone(),
             form,
         })
-    }
-
-    fn all(&self) -> Result<Vec<Loaded>, SourceError> {
-        match self.form {
-            FormOf::Oci => self.oci(),
-            FormOf::Docker => self.docker(),
-        }
     }
 
     fn names(&self, own: Vec<Reference>, images: usize) -> Result<Vec<Reference>, SourceError> {
@@ -198,76 +215,40 @@ impl<'a> Loading<'a> {
         }
     }
 
-    /// One blob into the store, unless it is there.
-    fn put(
-        &self,
-        what: &str,
-        name: &str,
-        media_type: MediaType,
-        digest: Option<&Digest>,
-    ) -> Result<Descriptor, SourceError> {
-        if let Some(digest) = digest
-            && self.store.has_blob(digest)
-        {
-            // Held, so that nothing sweeps it between here and the name.
-            self.store.hold()?;
-            let path = self.store.blob_path(digest);
-            if let Ok(meta) = path.metadata() {
-                return Ok(Descriptor::new(media_type, meta.len(), digest.clone()));
-            }
+    /// A small file, checked against its digest.
+    fn checked(&self, what: &str, name: &str, digest: &Digest) -> Result<Vec<u8>, SourceError> {
+        let bytes = self.container.read(name)?;
+        let got = of_bytes(&bytes);
+        if got == *digest {
+            return Ok(bytes);
         }
-        if self.options.packed
-            && let (Container::Dir(dir), Some(digest)) = (&self.container, digest)
-        {
-            // Only passed through, and read but once: whoever unpacks it checks it.
-            self.store.hold()?;
-            let (from, to) = (dir.join(name), self.store.blob_path(digest));
-            let from = std::path::absolute(&from).map_err(SourceError::io("find", &from))?;
-            let length = from
-                .metadata()
-                .map_err(SourceError::io("open", &from))?
-                .len();
-            std::os::unix::fs::symlink(&from, &to).map_err(SourceError::io("symlink", &to))?;
-            return Ok(Descriptor::new(media_type, length, digest.clone()));
-        }
-        let reader = self.container.reader(name)?;
-        let put = self.store.put_blob(reader, media_type, digest);
-        put.map_err(|error| SourceError::Part {
-            source_name: self.title.clone(),
-            what: what.to_owned(),
-            error: Box::new(error),
-        })
+        Err(blob_error(&self.title, what, digest, &got))
     }
 
-    /// Unpacks, which checks the diff IDs, and publishes.
-    fn publish(
-        &self,
-        manifest: &[u8],
-        media_type: MediaType,
-        names: Vec<Reference>,
-    ) -> Result<Loaded, SourceError> {
-        let put = self.store.put_blob(manifest, media_type.clone(), None)?;
-        let image: Image = self.store.unnamed(&put)?;
-        self.check_platform(&image)?;
-        if !self.options.packed {
-            self.store
-                .unpack_missing(&image)
-                .map_err(|error| SourceError::Part {
-                    source_name: self.title.clone(),
-                    what: names
-                        .first()
-                        .map_or_else(|| image.id.to_string(), ToString::to_string),
-                    error: Box::new(error),
-                })?;
-        }
-        let id = self
-            .store
-            .commit_manifest(manifest, media_type, &image.id, &names)?;
-        Ok(Loaded { id, names })
+    fn parsed(&self, config: &[u8]) -> Result<ImageConfiguration, SourceError> {
+        let parsed: ImageConfiguration = serde_json::from_slice(config)
+            .map_err(|error| self.bad(&format!("its configuration: {error}")))?;
+        self.check_platform(&parsed)?;
+        Ok(parsed)
     }
 
-    fn check_platform(&self, image: &Image) -> Result<(), SourceError> {
-        let found = format!("{}/{}", image.config.os(), image.config.architecture());
+    /// The diff IDs, one a layer.
+    fn diff_ids(
+        &self,
+        config: &ImageConfiguration,
+        layers: usize,
+    ) -> Result<Vec<Digest>, SourceError> {
+        let ids = config.rootfs().diff_ids();
+        if ids.len() != layers {
+            return Err(self.bad(&format!("{layers} layers and {} diff IDs", ids.len())));
+        }
+        ids.iter()
+            .map(|id| Digest::from_str(id).map_err(|error| self.bad(&error)))
+            .collect()
+    }
+
+    fn check_platform(&self, config: &ImageConfiguration) -> Result<(), SourceError> {
+        let found = format!("{}/{}", config.os(), config.architecture());
         let wanted = self.wanted_platform();
         // Old images do not say.
         if found == wanted || found == "/" {
@@ -283,6 +264,19 @@ impl<'a> Loading<'a> {
     fn wanted_platform(&self) -> String {
         let host = || format!("linux/{}", crate::pack::host_architecture());
         self.options.platform.clone().unwrap_or_else(host)
+    }
+}
+
+/// A blob that is not what its name promises.
+pub(crate) fn blob_error(title: &str, what: &str, expected: &Digest, got: &Digest) -> SourceError {
+    SourceError::Part {
+        source_name: title.to_owned(),
+        what: what.to_owned(),
+        error: Box::new(StoreError::Digest {
+            what: "blob".to_owned(),
+            expected: expected.to_string(),
+            got: got.to_string(),
+        }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
-use super::{Loaded, Loading, SourceError};
+use super::{Offered, OfferedLayer, Reading, SourceError};
 use crate::digest::of_bytes;
 use crate::reference::Reference;
 use crate::store::is_index;
@@ -13,8 +13,8 @@ const IMAGE_NAME: &str = "io.containerd.image.name";
 /// An index of indexes of indexes is not an image.
 const MAX_DEPTH: usize = 4;
 
-impl Loading<'_> {
-    pub(super) fn oci(&self) -> Result<Vec<Loaded>, SourceError> {
+impl Reading<'_> {
+    pub(super) fn oci(&self) -> Result<Vec<Offered>, SourceError> {
         let index = self.index(&self.container.read("index.json")?)?;
         let entries: Vec<&Descriptor> = index
             .manifests()
@@ -73,24 +73,31 @@ impl Loading<'_> {
         Reference::parse(&format!("{stem}:{own}")).ok()
     }
 
-    fn image(&self, entry: &Descriptor, names: Vec<Reference>) -> Result<Loaded, SourceError> {
+    fn image(&self, entry: &Descriptor, names: Vec<Reference>) -> Result<Offered, SourceError> {
         let (descriptor, bytes) = self.manifest(entry, 0)?;
         let manifest: ImageManifest = serde_json::from_slice(&bytes)
             .map_err(|error| self.bad(&format!("its manifest: {error}")))?;
         let config = manifest.config();
-        self.put(
-            "its configuration",
-            &blob(config),
-            config.media_type().clone(),
-            Some(config.digest()),
-        )?;
-        let total = manifest.layers().len();
-        for (number, layer) in (1..).zip(manifest.layers()) {
-            let what = format!("layer {number} of {total}");
-            let media_type = layer.media_type().clone();
-            self.put(&what, &blob(layer), media_type, Some(layer.digest()))?;
-        }
-        self.publish(&bytes, descriptor.media_type().clone(), names)
+        let config_bytes = self.checked("its configuration", &blob(config), config.digest())?;
+        let parsed = self.parsed(&config_bytes)?;
+        let diff_ids = self.diff_ids(&parsed, manifest.layers().len())?;
+        let layers = manifest.layers().iter().zip(diff_ids);
+        Ok(Offered {
+            id: config.digest().clone(),
+            config: parsed,
+            config_bytes,
+            config_type: config.media_type().clone(),
+            layers: layers
+                .map(|(layer, diff_id)| OfferedLayer {
+                    member: blob(layer),
+                    media_type: Some(layer.media_type().clone()),
+                    digest: Some(layer.digest().clone()),
+                    diff_id,
+                })
+                .collect(),
+            manifest: Some((bytes, descriptor.media_type().clone())),
+            names,
+        })
     }
 
     /// The manifest for the platform, through as many indexes as it takes.

@@ -10,6 +10,7 @@ use oci_spec::image::{Descriptor, Digest, DigestAlgorithm, MediaType};
 use super::Store;
 use crate::digest::{MeterWriter, of_bytes};
 use crate::error::StoreError;
+use crate::intake::Progress;
 use crate::interrupt::Interrupt;
 use crate::regular;
 
@@ -30,14 +31,15 @@ pub struct BlobWriter<'a> {
     store: &'a Store,
     path: PathBuf,
     file: Option<MeterWriter<File>>,
+    progress: Progress,
 }
 
 impl Write for BlobWriter<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match &mut self.file {
-            Some(file) => file.write(buf),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        let file = self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        let put = file.write(buf)?;
+        self.progress.tell(put as u64);
+        Ok(put)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -54,6 +56,12 @@ impl Drop for BlobWriter<'_> {
 }
 
 impl BlobWriter<'_> {
+    /// Says how far it has come.
+    pub(crate) fn telling(mut self, progress: &Progress) -> Self {
+        self.progress = progress.clone();
+        self
+    }
+
     /// Publishes it; if `expected` is given and another digest came out, removes it. Returns digest and size.
     pub fn finish(mut self, expected: Option<&Digest>) -> Result<(Digest, u64), StoreError> {
         let Some(file) = self.file.take() else {
@@ -61,7 +69,7 @@ impl BlobWriter<'_> {
                 io::ErrorKind::BrokenPipe.into(),
             ));
         };
-        let (_, meter) = file.into_parts();
+        let (file, meter) = file.into_parts();
         let size = meter.bytes();
         let digest = meter.digest();
         if let Some(expected) = expected.filter(|expected| **expected != digest) {
@@ -73,9 +81,13 @@ impl BlobWriter<'_> {
             });
         }
         let target = self.store.blob_path(&digest);
-        std::fs::rename(&self.path, &target).map_err(|source| {
+        // An index that lasts through a power cut must not name one that does not.
+        let published = file
+            .sync_data()
+            .and_then(|()| std::fs::rename(&self.path, &target));
+        published.map_err(|source| {
             let _ = std::fs::remove_file(&self.path);
-            StoreError::io("rename", &target)(source)
+            StoreError::io("write", &target)(source)
         })?;
         Ok((digest, size))
     }
@@ -104,6 +116,7 @@ impl Store {
             store: self,
             path,
             file: Some(MeterWriter::new(file)),
+            progress: Progress::default(),
         })
     }
 

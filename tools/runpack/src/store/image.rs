@@ -9,7 +9,7 @@ use oci_spec::image::{
 
 use super::index::{Entry, to_json};
 use super::names::{give_names, nearest};
-use super::{LayerState, Store};
+use super::{LayerState, Store, sync_dir};
 use crate::error::StoreError;
 use crate::reference::Reference;
 
@@ -54,6 +54,13 @@ impl Image {
     }
 }
 
+/// An image to be published.
+pub(crate) struct NewEntry {
+    pub manifest: Descriptor,
+    pub id: ImageId,
+    pub names: Vec<Reference>,
+}
+
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.names.first() {
@@ -71,51 +78,35 @@ impl Store {
         layers: Vec<Descriptor>,
         names: &[Reference],
     ) -> Result<ImageId, StoreError> {
-        let (id, manifest) = self.put_config(config, layers)?;
-        self.commit_manifest(&manifest, MediaType::ImageManifest, &id, names)
-    }
-
-    /// The same, with the layers unpacked first: if one does not unpack, there is no image.
-    pub fn commit_unpacked(
-        &self,
-        config: &ImageConfiguration,
-        layers: Vec<Descriptor>,
-        names: &[Reference],
-    ) -> Result<ImageId, StoreError> {
-        let (id, manifest) = self.put_config(config, layers)?;
-        let put = self.put_blob(&manifest[..], MediaType::ImageManifest, None)?;
-        self.unpack_missing(&self.unnamed(&put)?)?;
-        self.commit_manifest(&manifest, MediaType::ImageManifest, &id, names)
-    }
-
-    fn put_config(
-        &self,
-        config: &ImageConfiguration,
-        layers: Vec<Descriptor>,
-    ) -> Result<(ImageId, Vec<u8>), StoreError> {
         let bytes = to_json(config).map_err(|e| malformed("configuration", "", &e))?;
         let config = self.put_blob(&bytes[..], MediaType::ImageConfig, None)?;
-        Ok((config.digest().clone(), manifest_of(config, layers)?))
+        let id = config.digest().clone();
+        let manifest = manifest_of(config, layers)?;
+        let manifest = self.put_blob(&manifest[..], MediaType::ImageManifest, None)?;
+        self.commit(vec![NewEntry {
+            manifest,
+            id: id.clone(),
+            names: names.to_vec(),
+        }])?;
+        Ok(id)
     }
 
-    /// The same, with the manifest's own bytes, its configuration and layers put before.
-    pub(crate) fn commit_manifest(
-        &self,
-        manifest: &[u8],
-        media_type: MediaType,
-        id: &ImageId,
-        names: &[Reference],
-    ) -> Result<ImageId, StoreError> {
-        let descriptor = self.put_blob(manifest, media_type, None)?;
+    /// Publishes images whose manifests, configurations and layers have been put, all by one rename.
+    pub(crate) fn commit(&self, images: Vec<NewEntry>) -> Result<(), StoreError> {
+        sync_dir(&self.dir.join("blobs/sha256"))?;
         self.update_index(|entries| {
-            // An image is one manifest: the same configuration put again keeps the first.
-            let known = entries.iter().find(|e| e.config().as_ref() == Some(id));
-            let descriptor = known.map_or(descriptor, |entry| entry.descriptor.clone());
-            give_names(entries, &descriptor, id, names);
+            for image in images {
+                // An image is one manifest: the same configuration put again keeps the first.
+                let known = entries
+                    .iter()
+                    .find(|e| e.config().as_ref() == Some(&image.id));
+                let manifest = known.map_or(image.manifest, |entry| entry.descriptor.clone());
+                give_names(entries, &manifest, &image.id, &image.names);
+            }
             Ok(())
         })?;
         self.release();
-        Ok(id.clone())
+        Ok(())
     }
 
     /// Names an image once more.
@@ -236,14 +227,6 @@ impl Store {
         let bytes = self.read_blob("manifest", descriptor.digest())?;
         serde_json::from_slice(&bytes)
             .map_err(|e| malformed("manifest", descriptor.digest().as_ref(), &e))
-    }
-
-    /// An image whose manifest has been put, and which the index does not have yet.
-    pub(crate) fn unnamed(&self, manifest: &Descriptor) -> Result<Image, StoreError> {
-        let entry = Entry {
-            descriptor: manifest.clone(),
-        };
-        self.image(&entry, Vec::new())
     }
 
     fn image(&self, entry: &Entry, names: Vec<Reference>) -> Result<Image, StoreError> {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageIndexBuilder, MediaType};
 
-use super::Store;
+use super::{Store, sync_dir};
 use crate::error::StoreError;
 use crate::reference::Reference;
 
@@ -99,6 +99,7 @@ impl Store {
             .map_err(|e| malformed(e.to_string()))?;
         let bytes = to_json(&index).map_err(|e| malformed(e.to_string()))?;
         self.write_file(&self.dir.join("index.json"), &bytes)?;
+        sync_dir(&self.dir)?;
         Ok(result)
     }
 }

@@ -20,12 +20,14 @@ use rustix::fs::{FlockOperation, flock};
 
 pub use blob::{BlobWriter, Compression};
 pub(crate) use blob::{CopyError, copy};
-pub(crate) use image::manifest_of;
 pub use image::{Image, ImageId};
-pub(crate) use index::is_index;
+pub(crate) use image::{NewEntry, manifest_of};
+pub(crate) use index::{is_index, to_json};
 pub use pin::Pin;
+pub(crate) use remove::is_deletion;
 pub use remove::{Gone, Removed, Sweep};
 pub use unpacked::LayerState;
+pub(crate) use unpacked::layer_error;
 
 use crate::error::StoreError;
 
@@ -132,6 +134,20 @@ impl Store {
         Ok(())
     }
 
+    /// The same for a plan that has only looked so far: what it saw stays. Without a store, or the right to lock it, there is nothing to do.
+    pub(crate) fn hold_if_there(&self) {
+        let mut holding = lock(&self.holding);
+        if holding.is_none() && self.dir.join("oci-layout").exists() {
+            *holding = self
+                .lock_file("content.lock", FlockOperation::LockShared)
+                .ok();
+        }
+    }
+
+    pub(crate) fn is_holding(&self) -> bool {
+        lock(&self.holding).is_some()
+    }
+
     pub(crate) fn release(&self) {
         lock(&self.holding).take();
     }
@@ -148,6 +164,12 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Makes renames into a directory last through a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(StoreError::io("sync", dir))
 }
 
 /// What a panicking thread left is a lock handle or none: both are fine.

@@ -86,7 +86,16 @@ impl Store {
     /// docker's rmi: a name goes; with the last one the image and all that only it had. One that is in use stays, unless `force`d,
     /// which takes its names and leaves the image to whoever uses it.
     pub fn remove(&self, wanted: &str, force: bool) -> Result<Vec<Removed>, StoreError> {
-        let removed = self.update_index(|entries| {
+        let removed = self.forget(wanted, force)?;
+        if is_deletion(&removed) {
+            self.gc()?;
+        }
+        Ok(removed)
+    }
+
+    /// The part of it that the index is told; what no image has any more is left to a sweep.
+    pub(crate) fn forget(&self, wanted: &str, force: bool) -> Result<Vec<Removed>, StoreError> {
+        self.update_index(|entries| {
             // Under the lock, so that no pin can come between the look and the removal.
             let removed = self.removal(wanted, force)?;
             for what in &removed {
@@ -106,14 +115,7 @@ impl Store {
                 }
             }
             Ok(removed)
-        })?;
-        if removed
-            .iter()
-            .any(|what| matches!(what, Removed::Deleted(_)))
-        {
-            self.gc()?;
-        }
-        Ok(removed)
+        })
     }
 
     /// Sweeps up: blobs and unpacked layers that no image has, and temporary files whose makers are gone.
@@ -215,6 +217,13 @@ impl Store {
         }
         Ok((blobs, chains))
     }
+}
+
+/// That an image goes, and not a name alone.
+pub(crate) fn is_deletion(removed: &[Removed]) -> bool {
+    removed
+        .iter()
+        .any(|what| matches!(what, Removed::Deleted(_)))
 }
 
 pub(super) fn image_chain(image: &Image) -> Result<Vec<Digest>, StoreError> {

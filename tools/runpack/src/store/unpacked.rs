@@ -2,18 +2,19 @@
 //! Made in the temporary directory by as many threads as there are processors, all joined before anything is returned (a process that
 //! clones must have one thread), and renamed into place when the digests are right.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use oci_spec::image::Digest;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::remove::image_chain;
-use super::{Image, Store, lock};
+use super::{Image, Store};
 use crate::error::StoreError;
-use crate::layer::{Extraction, Form, LayerReport, LayerSource, LayerUnpacker, adopt_implicit};
+use crate::intake::{Crew, Job, Origin, Progress};
+use crate::layer::{LayerError, LayerReport, adopt_implicit};
 
 /// Of one layer, lowest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +32,36 @@ struct Facts {
     files: u64,
 }
 
-/// A layer to be unpacked.
-struct Job {
-    number: usize,
-    source: LayerSource,
-    /// Holds `fs` and `layer.json` until it is renamed to `target`.
-    temporary: PathBuf,
+/// A whole layer on its way to its place.
+pub(crate) struct Placing<'a> {
+    store: &'a Store,
+    /// Holds `fs` and `layer.json`.
+    dir: PathBuf,
     target: PathBuf,
+}
+
+impl Placing<'_> {
+    /// One rename; where somebody else was first, theirs stays.
+    pub fn place(&self) -> Result<(), StoreError> {
+        let _lock = self.store.unpack_lock()?;
+        self.place_locked()
+    }
+
+    fn place_locked(&self) -> Result<(), StoreError> {
+        let remove =
+            |dir: &Path| std::fs::remove_dir_all(dir).map_err(StoreError::io("remove", dir));
+        if facts(&self.target).is_some() {
+            return remove(&self.dir);
+        }
+        if self.target.exists() {
+            // Half of one: the power failed while its files were on their way to the disk.
+            let aside = self.store.temporary();
+            std::fs::rename(&self.target, &aside)
+                .map_err(StoreError::io("rename", &self.target))?;
+            remove(&aside)?;
+        }
+        std::fs::rename(&self.dir, &self.target).map_err(StoreError::io("rename", &self.target))
+    }
 }
 
 impl Store {
@@ -53,10 +77,8 @@ impl Store {
             });
         }
         let state = |(id, blob): (&Digest, &oci_spec::image::Descriptor)| {
-            let dir = self.dir.join("unpacked").join(id.digest());
-            let facts = std::fs::read(dir.join("layer.json")).ok();
-            let facts = facts.and_then(|bytes| serde_json::from_slice::<Facts>(&bytes).ok());
-            match facts {
+            let dir = self.layer_dir(id);
+            match facts(&dir) {
                 Some(facts) => LayerState::Unpacked {
                     path: dir.join("fs"),
                     bytes: facts.size_bytes,
@@ -94,112 +116,118 @@ impl Store {
             .collect())
     }
 
-    pub(crate) fn unpack_missing(&self, image: &Image) -> Result<(), StoreError> {
-        // One at a time: two who need the same layer would both unpack it.
-        let _lock = self.lock_file("unpack.lock", FlockOperation::LockExclusive)?;
-        let chain = image_chain(image)?;
-        let diff_ids = image.diff_ids()?;
-        let mut jobs = Vec::new();
-        for (at, state) in self.layer_states(image)?.iter().enumerate() {
-            if let LayerState::Packed { blob } = state {
-                let temporary = self.temporary();
-                let fs = temporary.join("fs");
-                std::fs::create_dir_all(&fs).map_err(StoreError::io("mkdir", &fs))?;
-                jobs.push(Job {
-                    number: at + 1,
-                    source: LayerSource {
-                        blob: blob.clone(),
-                        digest: image.manifest.layers()[at].digest().clone(),
-                        diff_id: diff_ids[at].clone(),
-                    },
-                    temporary,
-                    target: self.dir.join("unpacked").join(chain[at].digest()),
-                });
-            }
-        }
-        let done = extract_all(&jobs, chain.len())
-            .and_then(|reports| self.publish(image, &jobs, &reports));
-        if done.is_err() {
-            for job in &jobs {
-                let _ = std::fs::remove_dir_all(&job.temporary);
-            }
-        }
-        done
+    fn layer_dir(&self, chain: &Digest) -> PathBuf {
+        self.dir.join("unpacked").join(chain.digest())
     }
 
-    /// Lowest first: a directory that a layer only passes through looks like the one below.
-    fn publish(
-        &self,
-        image: &Image,
-        jobs: &[Job],
-        reports: &[LayerReport],
-    ) -> Result<(), StoreError> {
-        for (job, report) in jobs.iter().zip(reports) {
-            let states = self.layer_states(image)?;
-            let below: Vec<PathBuf> = states[..job.number - 1]
-                .iter()
-                .rev()
-                .filter_map(|state| match state {
-                    LayerState::Unpacked { path, .. } => Some(path.clone()),
-                    LayerState::Packed { .. } => None,
-                })
-                .collect();
-            let fs = job.temporary.join("fs");
-            adopt_implicit(&fs, &report.implicit, &below)
-                .map_err(|error| layer_error(job, states.len(), error))?;
-            let facts = Facts {
-                diff_id: job.source.diff_id.to_string(),
-                size_bytes: report.bytes,
-                files: report.files,
+    fn unpack_lock(&self) -> Result<File, StoreError> {
+        self.lock_file("unpack.lock", FlockOperation::LockExclusive)
+    }
+
+    pub(crate) fn is_unpacked(&self, chain: &Digest) -> bool {
+        facts(&self.layer_dir(chain)).is_some()
+    }
+
+    fn unpack_missing(&self, image: &Image) -> Result<(), StoreError> {
+        // One at a time: two who need the same layer would both unpack it.
+        let _lock = self.unpack_lock()?;
+        let work = self.temporary();
+        let unpacked = self.unpack_into(image, &work);
+        let _ = std::fs::remove_dir_all(&work);
+        unpacked
+    }
+
+    fn unpack_into(&self, image: &Image, work: &Path) -> Result<(), StoreError> {
+        let chain = image_chain(image)?;
+        let diff_ids = image.diff_ids()?;
+        let states = self.layer_states(image)?;
+        let (mut jobs, mut numbers) = (Vec::new(), Vec::new());
+        for (at, state) in states.iter().enumerate() {
+            let LayerState::Packed { blob } = state else {
+                continue;
             };
-            let facts = serde_json::to_vec(&facts).unwrap_or_default();
-            let path = job.temporary.join("layer.json");
-            std::fs::write(&path, facts).map_err(StoreError::io("write", &path))?;
-            std::fs::rename(&job.temporary, &job.target)
-                .map_err(StoreError::io("rename", &job.target))?;
+            let digest = image.manifest.layers()[at].digest().clone();
+            let (name, total) = (digest.to_string(), states.len());
+            numbers.push(at);
+            jobs.push(Arc::new(Job {
+                title: format!("layer {} of {total}", at + 1),
+                origin: Origin::Blob(blob.clone()),
+                digest: Some(digest),
+                diff_id: Some(diff_ids[at].clone()),
+                below: diff_ids[..at].to_vec(),
+                media_type: None,
+                keep: None,
+                unpack: Some(work.join((at + 1).to_string())),
+                explain: Box::new(move |source| layer_error(at + 1, total, &name, source).into()),
+            }));
+        }
+        let crew = Crew::start(&jobs, &Progress::default());
+        let mut reports = Vec::new();
+        for number in 0..jobs.len() {
+            let taken = crew.wait(number).map_err(StoreError::from_source)?;
+            reports.push(taken.report.unwrap_or_default());
+        }
+        drop(crew);
+        // Lowest first: a directory that a layer only passes through looks like the one below.
+        for ((job, at), report) in jobs.iter().zip(numbers).zip(&reports) {
+            let Some(dir) = &job.unpack else { continue };
+            let placing = self.finish_layer(dir, report, &chain[..=at], &diff_ids[at]);
+            let digest = image.manifest.layers()[at].digest().to_string();
+            placing
+                .map_err(|error| layer_error(at + 1, chain.len(), &digest, error))?
+                .place_locked()?;
         }
         Ok(())
     }
-}
 
-fn layer_error(job: &Job, total: usize, source: crate::layer::LayerError) -> StoreError {
-    StoreError::Layer {
-        number: job.number,
-        total,
-        digest: job.source.digest.to_string(),
-        source: Box::new(source),
+    /// Makes an unpacked layer complete. `chain` is that of the layers below it, and last its own.
+    pub(crate) fn finish_layer(
+        &self,
+        dir: &Path,
+        report: &LayerReport,
+        chain: &[Digest],
+        diff_id: &Digest,
+    ) -> Result<Placing<'_>, LayerError> {
+        let (own, below) = chain.split_last().unwrap_or((diff_id, &[]));
+        let below: Vec<PathBuf> = below
+            .iter()
+            .rev()
+            .filter(|chain| self.is_unpacked(chain))
+            .map(|chain| self.layer_dir(chain).join("fs"))
+            .collect();
+        adopt_implicit(&dir.join("fs"), &report.implicit, &below)?;
+        let facts = Facts {
+            diff_id: diff_id.to_string(),
+            size_bytes: report.bytes,
+            files: report.files,
+        };
+        let facts = serde_json::to_vec(&facts).unwrap_or_default();
+        let path = dir.join("layer.json");
+        std::fs::write(&path, facts).map_err(LayerError::io("write", &path))?;
+        Ok(Placing {
+            store: self,
+            dir: dir.to_owned(),
+            target: self.layer_dir(own),
+        })
     }
 }
 
-/// Unpacks each job into its directory; the threads are gone when this returns.
-fn extract_all(jobs: &[Job], total: usize) -> Result<Vec<LayerReport>, StoreError> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let reports: Mutex<Vec<(usize, Result<LayerReport, StoreError>)>> = Mutex::default();
-    let work = || {
-        while let Some((at, job)) = take(&next, jobs) {
-            let into: &Path = &job.temporary.join("fs");
-            let report = Extraction::default().unpack(&job.source, into, Form::Overlay);
-            let failed = report.is_err();
-            let report = report.map_err(|error| layer_error(job, total, error));
-            lock(&reports).push((at, report));
-            if failed {
-                // The others need not go on.
-                next.store(jobs.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(jobs.len()) {
-            scope.spawn(work);
-        }
-    });
-    let mut reports = std::mem::take(&mut *lock(&reports));
-    reports.sort_by_key(|(at, report)| (report.is_ok(), *at));
-    reports.into_iter().map(|(_, report)| report).collect()
+/// `None` if there is no whole layer.
+fn facts(dir: &Path) -> Option<Facts> {
+    let bytes = std::fs::read(dir.join("layer.json")).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
-fn take<'a>(next: &AtomicUsize, jobs: &'a [Job]) -> Option<(usize, &'a Job)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    jobs.get(at).map(|job| (at, job))
+pub(crate) fn layer_error(
+    number: usize,
+    total: usize,
+    digest: &str,
+    source: LayerError,
+) -> StoreError {
+    StoreError::Layer {
+        number,
+        total,
+        digest: digest.to_owned(),
+        source: Box::new(source),
+    }
 }

@@ -1,0 +1,91 @@
+//! The verbs that read an image from somewhere: load, import, unpack.
+
+use kit_cli::{Act, Failure, Result, emit, need_root};
+use kit_plan::Roots;
+
+use super::progress::Bar;
+use super::{fault, reference, run};
+use crate::import::Import;
+use crate::source::{LoadOptions, SourceError};
+use crate::unpack::Unpack;
+use crate::{Source, Store};
+
+fn source_fault(error: SourceError) -> Failure {
+    match error {
+        SourceError::Store(error) => fault(error),
+        error => {
+            let hint = error.hint();
+            Failure::new(error).hint_from(hint.as_deref())
+        }
+    }
+}
+
+pub(super) fn load(
+    act: Act,
+    roots: &Roots,
+    text: &str,
+    name: Option<&str>,
+    platform: Option<String>,
+) -> Result {
+    const DOING: &str = "loading an image";
+    let source = Source::parse(text, true).map_err(|e| fault(e.into()))?;
+    let name = name.map(reference).transpose()?;
+    if !act.dry_run {
+        // Before a stream is read that cannot be read again.
+        need_root(DOING)?;
+    }
+    let bar = Bar::new(act, "loading");
+    let options = LoadOptions {
+        name,
+        platform,
+        progress: bar.progress(),
+    };
+    let loading = crate::load::plan(&roots.root, text, &source, &options).map_err(source_fault)?;
+    bar.expect(loading.bytes);
+    run(act, roots, &loading.plan, DOING)?;
+    drop(bar);
+    if act.dry_run {
+        return Ok(0);
+    }
+    let mut said: Vec<String> = Vec::new();
+    for loaded in &loading.images {
+        if loaded.names.is_empty() {
+            said.push(format!("Loaded image ID: {}\n", loaded.id));
+        }
+        let names = loaded.names.iter();
+        said.extend(names.map(|name| format!("Loaded image: {name}\n")));
+    }
+    emit(&said.concat())?;
+    Ok(0)
+}
+
+pub(super) fn import(act: Act, roots: &Roots, mut import: Import) -> Result {
+    const DOING: &str = "importing an image";
+    if !act.dry_run {
+        need_root(DOING)?;
+    }
+    let bar = Bar::new(act, "importing");
+    import.progress = bar.progress();
+    let (plan, outcome) = crate::import::plan(&roots.root, &import).map_err(source_fault)?;
+    run(act, roots, &plan, DOING)?;
+    drop(bar);
+    for id in outcome.borrow().iter() {
+        emit(&format!("{id}\n"))?;
+    }
+    Ok(0)
+}
+
+pub(super) fn unpack(act: Act, roots: &Roots, mut unpack: Unpack) -> Result {
+    if let Source::Store(name) = &unpack.source {
+        Store::open(&roots.root).resolve(name).map_err(fault)?;
+    }
+    let bar = Bar::new(act, "unpacking");
+    unpack.progress = bar.progress();
+    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack).map_err(source_fault)?;
+    run(act, roots, &plan, "unpacking an image")?;
+    drop(bar);
+    if let Some(lowerdir) = outcome.borrow().as_ref() {
+        emit(&format!("{lowerdir}\n"))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,34 @@
+//! The first step: the store's content lock, held until the images have their names, and a directory for what is not whole yet.
+
+use std::rc::Rc;
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+
+use super::Intake;
+use crate::StoreError;
+use crate::load::store_error;
+
+pub(crate) struct Begin(pub Rc<Intake>);
+
+impl Step for Begin {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "store.begin",
+            "a directory beside, for what is not whole yet; nobody sweeps the store meanwhile",
+            Shell::Ours(Vec::new()),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::tree(&self.0.work)]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let work = &self.0.work;
+        self.0.begin().map_err(store_error)?;
+        std::fs::create_dir(work)
+            .map_err(StoreError::io("mkdir", work))
+            .map_err(store_error)?;
+        Ok(Done::made(vec![Undo::tree(work).identified()]))
+    }
+}

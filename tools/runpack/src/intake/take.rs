@@ -1,0 +1,56 @@
+//! A step a layer: it is read once and checked against both its digests while its blob is kept and its files are made. The first such step
+//! starts the threads; each waits for its own layer.
+
+use std::rc::Rc;
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+
+use super::{Crew, Intake};
+use crate::images::human_size;
+use crate::load::step_error;
+
+pub(crate) struct Take {
+    pub intake: Rc<Intake>,
+    pub at: usize,
+}
+
+impl Step for Take {
+    fn meta(&self) -> Meta {
+        let job = &self.intake.jobs[self.at];
+        let does = match (&job.keep, &job.unpack) {
+            (Some(_), Some(_)) => "kept and unpacked",
+            (Some(_), None) => "kept",
+            _ => "unpacked",
+        };
+        Meta::new(
+            "layer.take",
+            format!("{}: read once, checked, {does} beside its place", job.title),
+            Shell::Ours(job.check_line()),
+        )
+    }
+
+    /// All is in the directory of the first step.
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let intake = &self.intake;
+        let crew = cx
+            .ahead
+            .get_or_insert_with(|| Box::new(Crew::start(&intake.jobs, &intake.progress)));
+        let crew = crew
+            .downcast_ref::<Crew>()
+            .ok_or_else(|| StepError::whole("another step's threads are at work"))?;
+        let taken = crew.wait(self.at).map_err(step_error)?;
+        let mut note = format!("{}, {}", taken.sums.digest, human_size(taken.sums.size));
+        if let Some(report) = &taken.report {
+            note = format!("{note}, {} files", report.files);
+        }
+        intake.set(self.at, taken);
+        if self.at + 1 == intake.jobs.len() {
+            cx.ahead = None;
+        }
+        Ok(Done::nothing().note(note))
+    }
+}
