@@ -176,3 +176,27 @@ fn what_is_seen_inside_is_what_docker_shows() {
         "CapBnd:\t0000000000000000\n"
     );
 }
+
+#[test]
+fn a_name_file_of_the_users_wins() {
+    let host = Host::new();
+    host.ok("echo 192.0.2.7 given >mine");
+    let read = "tools cat /etc/hosts /etc/resolv.conf /etc/hostname";
+    let all = ["hosts", "resolv.conf", "hostname"].map(|name| format!("-v $PWD/mine:/etc/{name}"));
+    assert_eq!(
+        host.ok(&format!("rrun run --rm {} {read}", all.join(" "))),
+        "192.0.2.7 given\n".repeat(3)
+    );
+    let out = host.ok(&format!(
+        "rrun run --rm -h boxy -v $PWD/mine:/etc/hosts:ro {read}"
+    ));
+    assert!(
+        out.starts_with("192.0.2.7 given\n") && out.ends_with("\nboxy\n"),
+        "{out}"
+    );
+    let script = format!(
+        "rrun run --dry-run --rm --net none {} {read} >s; BOXKIT_PARTIAL=1 sh s",
+        all.join(" ")
+    );
+    assert_eq!(host.ok(&script), "192.0.2.7 given\n".repeat(3));
+}

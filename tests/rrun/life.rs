@@ -96,3 +96,21 @@ fn the_monitor_of_an_idle_container_has_next_to_no_memory() {
     assert_eq!(host.ok("rrun exec idle id -u"), "0\n");
     assert_eq!(host.ok("rrun stop -t 0 idle"), "idle\n");
 }
+
+#[test]
+fn a_restart_keeps_what_goes_at_its_end() {
+    let host = Host::new();
+    let id =
+        host.ok("rrun run -d --rm --name brief tools sh -c 'echo x >>/count; exec sleep 1000'");
+    assert_eq!(host.ok("rrun restart -t 0 brief"), "brief\n");
+    host.until("[ $(rrun exec brief cat /count | wc -l) = 2 ]");
+    assert_eq!(host.ok("rrun ps -q --no-trunc"), id);
+    host.ok("rrun restart -t 0 brief --dry-run >s; sh -e s");
+    host.until("[ $(rrun exec brief cat /count | wc -l) = 3 ]");
+    assert_eq!(host.ok("rrun ps -q --no-trunc"), id);
+    host.ok("rrun stop -t 0 brief; rrun gc");
+    assert_eq!(
+        host.files("root/containers root/names run/containers"),
+        "root/containers\nroot/names\nrun/containers\n"
+    );
+}

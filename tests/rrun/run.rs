@@ -120,3 +120,22 @@ fn a_terminal_is_asked_for_where_there_is_none() {
         (125, Some("rrun: the input device is not a TTY"))
     );
 }
+
+#[test]
+fn a_flag_that_is_not_there_is_called_so() {
+    let host = Host::new();
+    for (words, said) in [
+        ("run --nope tools", "unknown flag: --nope"),
+        ("run --rm --nope=1 -d tools id", "unknown flag: --nope"),
+        ("run -Z tools", "unknown shorthand flag: 'Z' in -Z"),
+        ("create --nope tools", "unknown flag: --nope"),
+    ] {
+        let line = format!("rrun: {said}\nhint: see rrun run --help\n");
+        assert_eq!(
+            host.outcome(&format!("rrun {words}")),
+            (125, String::new(), line),
+            "{words}"
+        );
+    }
+    assert_eq!(host.code("rrun run --rm tools sh -c 'exit 3' --nope"), 3);
+}

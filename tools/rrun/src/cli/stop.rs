@@ -6,7 +6,7 @@ use kit_cli::{Act, Failure, Result, emit};
 use kit_plan::{Plan, ProcessId};
 use nix::sys::signal::Signal;
 
-use super::steps::{self, Attend, Await, Send, StartAgain, Subject};
+use super::steps::{self, Attend, Await, Keep, Send, StartAgain, Subject};
 use super::{fault, find};
 use crate::monitor;
 use crate::monitor::wire::Event;
@@ -210,6 +210,10 @@ pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     steps::each(args.act, "restart", &names, containers, |of, name| {
         let mut plan = Plan::new(format!("rrun restart {name}"));
+        let state = of.containers.state(&of.container.id).map_err(fault)?;
+        if of.container.auto_remove && state.is_running() {
+            plan.push(Keep(of.clone()));
+        }
         push(&mut plan, of, args.time, None)?;
         plan.push(StartAgain {
             of: of.clone(),

@@ -32,11 +32,13 @@ impl Monitor {
         self.state.monitor = None;
         self.state.finished_at = now();
         self.state.exit_code = seen.unwrap_or(UNKNOWN);
+        (self.state.address, self.state.gateway) = (None, None);
+        self.state.ports.clear();
         if seen.is_none() {
             "its monitor was killed, so nobody saw its exit code".clone_into(&mut self.state.error);
         }
         super::prepare::last_look(&mut self.state, &self.container, &self.containers);
-        let lasting = !self.container.auto_remove;
+        let lasting = !self.container.auto_remove || self.is_restarted();
         if lasting {
             let _ = self
                 .containers
@@ -72,6 +74,13 @@ impl Monitor {
         drop(self.kept);
         drop(self.kernel);
         0
+    }
+}
+
+impl Monitor {
+    /// A `restart` says by a file that the container of --rm will go on.
+    fn is_restarted(&self) -> bool {
+        std::fs::remove_file(self.containers.keep(&self.container.id)).is_ok()
     }
 }
 

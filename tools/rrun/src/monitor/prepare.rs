@@ -176,6 +176,13 @@ fn setup(
             }
         };
         names = network::mounts(&dir);
+        // The user's own wins, as docker's does.
+        let given: Vec<_> = spec.mounts().iter().flatten().collect();
+        names.retain(|ours| {
+            !given
+                .iter()
+                .any(|its| its.destination() == ours.destination())
+        });
     }
     let setup = Setup {
         id: container.id.clone(),

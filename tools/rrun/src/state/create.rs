@@ -16,6 +16,9 @@ use super::{Container, Containers, RunState, StateError};
 /// Its files, in the order in which they are written: name and text.
 pub(crate) type Files = [(&'static str, Vec<u8>); 3];
 
+/// Held while somebody is at work on a container's directory: a gc leaves it alone.
+pub(crate) struct AtWork(#[allow(dead_code)] File);
+
 /// Locks a container's directory for as long as the descriptor is open.
 fn lock_dir(path: &Path) -> io::Result<File> {
     let dir = File::open(path)?;
@@ -53,8 +56,13 @@ impl Containers {
         !self.is_being_made(id) && !self.dir(id).exists()
     }
 
+    /// For a command that has something to do to a container between its end and its next start.
+    pub(crate) fn at_work(&self, id: &str) -> io::Result<AtWork> {
+        lock_dir(&self.dir(id)).map(AtWork)
+    }
+
     /// Makes the directories of a new container; the lock tells a gc that somebody is at work.
-    pub(crate) fn begin(&self, id: &str) -> Result<File, StateError> {
+    pub(crate) fn begin(&self, id: &str) -> Result<AtWork, StateError> {
         let making = self.making(id);
         let mkdir = |path: &Path| DirBuilder::new().mode(0o755).create(path);
         let lock = loop {
@@ -85,7 +93,7 @@ impl Containers {
             let path = making.join(sub);
             mkdir(&path).map_err(fail("making", &path))?;
         }
-        Ok(lock)
+        Ok(AtWork(lock))
     }
 
     /// What a new container's files say. `starting`: a run made it, and nobody else will start it.

@@ -80,6 +80,11 @@ impl Containers {
         self.run_dir(id).join("monitor.sock")
     }
 
+    /// While it is there, the end of a container of `--rm` does not remove it.
+    pub fn keep(&self, id: &str) -> PathBuf {
+        self.run_dir(id).join("keep")
+    }
+
     pub fn log(&self, id: &str) -> PathBuf {
         self.dir(id).join("log.jsonl")
     }

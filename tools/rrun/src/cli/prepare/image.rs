@@ -23,8 +23,25 @@ pub(super) struct Config {
     pub stop_signal: Option<String>,
 }
 
+/// Whatever follows IMAGE is the program's; a flag that we do not know stands where IMAGE should.
+fn no_flag(words: &[String]) -> Result<()> {
+    let Some(flag) = words.first().filter(|word| word.starts_with('-')) else {
+        return Ok(());
+    };
+    let short = flag.chars().nth(1).filter(|c| *c != '-');
+    let said = match short {
+        Some(letter) => format!("unknown shorthand flag: '{letter}' in {flag}"),
+        None => format!("unknown flag: {}", flag.split('=').next().unwrap_or(flag)),
+    };
+    Err(Failure::usage(said)
+        .hint("see rrun run --help")
+        .exit(125)
+        .into())
+}
+
 /// The image's configuration and the words of the command.
 pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config, Vec<String>)> {
+    no_flag(&flags.words)?;
     if flags.rootfs.is_some() {
         return Ok((Config::default(), flags.words.clone()));
     }

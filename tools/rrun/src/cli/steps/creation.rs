@@ -103,9 +103,6 @@ impl Step for ClaimCidfile {
 /// Makes its directory under a temporary name, locked while somebody is at work on it.
 struct Begin(Rc<New>);
 
-/// The lock, kept until the command ends: a gc must not take what a run is about to start.
-struct AtWork(#[allow(dead_code)] std::fs::File);
-
 impl Step for Begin {
     fn meta(&self) -> Meta {
         let making = self.0.making();
@@ -123,8 +120,8 @@ impl Step for Begin {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let lock = self.0.containers.begin(self.0.id()).map_err(failed)?;
-        cx.keep(AtWork(lock));
+        // To the end of the command: a gc must not take what a run is about to start.
+        cx.keep(self.0.containers.begin(self.0.id()).map_err(failed)?);
         Ok(Done::made(self.intent(&cx.slots)).identified())
     }
 }

@@ -4,6 +4,7 @@
 //! is gone. Of one that is being made everything is found by its temporary directory. So what a killed verb leaves
 //! is for gc.
 
+mod again;
 pub mod creation;
 mod process;
 mod removal;
@@ -14,7 +15,8 @@ use std::sync::OnceLock;
 use kit_cli::{Act, Failure, Result, emit};
 use kit_plan::{Context, Header, Journal, Mark, Observer, Plan, StepError};
 
-pub use process::{Attend, Await, Send, StartAgain};
+pub use again::{Keep, StartAgain};
+pub use process::{Attend, Await, Send};
 pub use removal::{Delete, Discard};
 pub use rename::{FreeName, SaveContainer, TakeName};
 

@@ -7,8 +7,8 @@ use kit_plan::{
 };
 use nix::sys::signal::{SigSet, Signal};
 
-use super::{Subject, step_error};
-use crate::cli::stop::{DYING, over, settled};
+use super::Subject;
+use crate::cli::stop::{DYING, over};
 use crate::client::send;
 use crate::monitor;
 
@@ -124,37 +124,5 @@ impl Step for Await {
         let doing = format!("stopping container \"{}\"", self.of.container.name);
         Err(StepError::new(doing, "it has not died of SIGKILL in 10 s")
             .hint("a process in an uninterruptible wait? See ps -o stat"))
-    }
-}
-
-/// The start after the stop of `restart`: a plan of its own, the monitor's.
-pub struct StartAgain {
-    pub of: Subject,
-    pub explain: bool,
-    pub trace: bool,
-}
-
-impl Step for StartAgain {
-    fn meta(&self) -> Meta {
-        Meta::new(
-            "container.start",
-            "a new monitor makes everything anew, but for the files",
-            Shell::Ours(vec![run!["rrun", "start", self.of.id()]]),
-        )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let Subject {
-            containers,
-            container,
-        } = &self.of;
-        settled(containers, container);
-        crate::cli::start::start(containers, container, self.explain, self.trace)
-            .map_err(step_error)?;
-        Ok(Done::nothing())
     }
 }

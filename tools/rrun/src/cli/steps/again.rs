@@ -1,0 +1,91 @@
+//! `restart`: a container of --rm outlives the stop, and is started again.
+
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
+
+use super::{Subject, step_error};
+use crate::cli::stop::settled;
+
+/// Tells the monitor of a container of --rm that its end is not for good.
+pub struct Keep(pub Subject);
+
+impl Keep {
+    fn path(&self) -> PathBuf {
+        self.0.containers.keep(self.0.id())
+    }
+}
+
+impl Step for Keep {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "container.keep",
+            "its monitor finds this at the end, and does not remove it although it ran with --rm",
+            Shell::Exact(vec![run!["touch", self.path()]]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let path = self.path();
+        let fail = |e| StepError::new(format!("writing {path:?}"), e);
+        // To the end of the command: a gc takes what a killed one has kept.
+        cx.keep(self.0.containers.at_work(self.0.id()).map_err(fail)?);
+        std::fs::File::create(&path).map_err(fail)?;
+        Ok(Done::made(vec![Undo::unlink(&path)]).identified())
+    }
+}
+
+/// The start after the stop: a plan of its own, the monitor's.
+pub struct StartAgain {
+    pub of: Subject,
+    pub explain: bool,
+    pub trace: bool,
+}
+
+impl StartAgain {
+    /// overlayfs marks a volatile upper by this, and refuses it a second time: after a crash its files may be torn. This
+    /// one was unmounted in peace (overlayfs.rst, "Volatile mount").
+    fn volatile(&self) -> Option<PathBuf> {
+        let Subject {
+            containers,
+            container,
+        } = &self.of;
+        let work = containers.dir(self.of.id()).join("work/work/incompat");
+        container.auto_remove.then_some(work)
+    }
+}
+
+impl Step for StartAgain {
+    fn meta(&self) -> Meta {
+        let mark = self.volatile().map(|path| run!["rm", "-rf", "--", path]);
+        let mut lines: Vec<_> = mark.into_iter().collect();
+        lines.push(run!["rrun", "start", self.of.id()]);
+        Meta::new(
+            "container.start",
+            "a new monitor makes everything anew, but for the files",
+            Shell::Ours(lines),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let Subject {
+            containers,
+            container,
+        } = &self.of;
+        settled(containers, container);
+        if let Some(mark) = self.volatile() {
+            let _ = std::fs::remove_dir_all(mark);
+        }
+        crate::cli::start::start(containers, container, self.explain, self.trace)
+            .map_err(step_error)?;
+        Ok(Done::nothing())
+    }
+}
