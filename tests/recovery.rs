@@ -59,7 +59,7 @@ fn watched() {
         at: std::env::var("KILL_AT").unwrap(),
         total: std::env::var("TOTAL").unwrap().into(),
     };
-    let mut fresh = rrun::monitor::fork_watched(&containers, Some(Box::new(killer))).unwrap();
+    let mut fresh = rrun::monitor::fork_watched(&containers, true, Some(Box::new(killer))).unwrap();
     let go = wire::Go {
         id: std::env::var("ID").unwrap(),
         attach: false,

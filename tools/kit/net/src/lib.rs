@@ -29,7 +29,7 @@ pub use addr::Addr;
 pub use cidr::{Cidr, CidrError};
 pub use error::{NetError, Refusal};
 pub use link::{Link, check_link_name};
-pub use netns::within;
+pub use netns::{unnamed, within};
 pub use nft::{Batch, Nft};
 pub use route::Route;
 

@@ -56,6 +56,8 @@ pub struct ChildEnd {
     results: File,
     /// How many more steps it may do.
     let_go: usize,
+    /// Reports that nobody waits for yet. Each write wakes the parent, which on a virtual machine takes as long as a mount.
+    said: Vec<u8>,
 }
 
 /// Both ends, to be made before the clone; each process drops the other's.
@@ -75,6 +77,7 @@ pub fn relay() -> Result<(Relay, ChildEnd), StepError> {
             go: BufReader::new(go_out.into()),
             results: results_in.into(),
             let_go: 0,
+            said: Vec::new(),
         },
     ))
 }
@@ -152,11 +155,16 @@ impl ChildEnd {
         // The journal's lock and the monitor's sockets among others: a half-made child must hold nothing.
         kit_sys::fds::close_all_but(&keep);
         let steps = cx.steps();
+        let last = steps.iter().rposition(|step| step.side() == Side::Child);
         for (index, step) in steps.iter().enumerate() {
             if step.side() != Side::Child {
                 continue;
             }
             if !self.wait(&mut cx.slots) {
+                return 1;
+            }
+            // The last replaces this program.
+            if Some(index) == last && !self.flush() {
                 return 1;
             }
             let begun = Instant::now();
@@ -191,6 +199,7 @@ impl ChildEnd {
     }
 
     fn tell(&mut self, index: usize, outcome: Result<Done, StepError>, took: Duration) -> bool {
+        let is_last_word = outcome.is_err();
         let (note, error) = match outcome {
             Ok(done) => (done.note, None),
             Err(e) => (
@@ -211,6 +220,14 @@ impl ChildEnd {
             return false;
         };
         line.push(b'\n');
-        self.results.write_all(&line).is_ok()
+        self.said.extend(line);
+        // Nobody but the parent can let it go on, or it does not go on at all.
+        self.let_go > 0 && !is_last_word || self.flush()
+    }
+
+    fn flush(&mut self) -> bool {
+        let written = self.results.write_all(&self.said).is_ok();
+        self.said.clear();
+        written
     }
 }

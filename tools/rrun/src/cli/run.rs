@@ -86,7 +86,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         bare.roots.prepare().map_err(Failure::from)?;
     }
     // Early: what this process has in memory by then, the monitor keeps.
-    let mut fresh = monitor::fork(containers)?;
+    let mut fresh = monitor::fork(containers, wants_netns(flags))?;
     let ready = prepare(flags, containers)?;
     let detach = args.detach;
     let (plan, new) = making(flags, containers, ready, Go::Now { detach });
@@ -101,6 +101,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     Request::Go(go).write(&mut fresh.socket)?;
     let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
     finish(ended, &new.container)
+}
+
+/// Whether the container will have a network namespace of its own, as far as its flags say.
+fn wants_netns(flags: &Create) -> bool {
+    let network = flags.network.as_str();
+    network != "host" && !network.contains(':')
 }
 
 /// The exit code of an ended run.

@@ -86,7 +86,7 @@ pub fn start(
         trace,
         size: None,
     };
-    let mut fresh = monitor::fork(containers)?;
+    let mut fresh = monitor::fork(containers, container.net.is_own())?;
     Request::Go(go).write(&mut fresh.socket)?;
     match client::wait_started(&mut fresh.socket)? {
         None => Ok(()),
@@ -119,7 +119,7 @@ fn attached(args: &Args, containers: &Containers, container: &Container) -> Resu
         trace: args.act.trace,
         size,
     };
-    let mut fresh = monitor::fork(containers)?;
+    let mut fresh = monitor::fork(containers, container.net.is_own())?;
     Request::Go(go).write(&mut fresh.socket)?;
     if let Some(ended) = client::wait_started(&mut fresh.socket)? {
         return finish(Some(ended), container);

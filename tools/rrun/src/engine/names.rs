@@ -4,6 +4,7 @@ use kit_net::Netlink;
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
 
 use super::error::fail;
+use super::spawn::LoIsUp;
 
 pub struct SetHostname(pub String);
 
@@ -56,7 +57,10 @@ impl Step for RaiseLo {
         Vec::new()
     }
 
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        if cx.kept::<LoIsUp>().is_some() {
+            return Ok(Done::nothing());
+        }
         let nl = Netlink::open().map_err(StepError::whole)?;
         // The kernel makes lo first in each namespace, so its index is 1.
         nl.set_up(1).map_err(StepError::whole)?;

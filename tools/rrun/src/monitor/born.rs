@@ -18,14 +18,16 @@ pub struct Fresh {
 }
 
 /// Forks a monitor. Call it early and while single-threaded: what this process has in memory, the monitor keeps.
-pub fn fork(containers: &Containers) -> Result<Fresh, MonitorError> {
-    fork_watched(containers, None)
+/// While it waits it makes what is sure to be wanted, a network namespace if `wants_netns`.
+pub fn fork(containers: &Containers, wants_netns: bool) -> Result<Fresh, MonitorError> {
+    fork_watched(containers, wants_netns, None)
 }
 
 /// The same with an observer of the plan, which lives in the monitor's process: for stepping, and for the tests
 /// that kill.
 pub fn fork_watched(
     containers: &Containers,
+    wants_netns: bool,
     watch: Option<Box<dyn Observer>>,
 ) -> Result<Fresh, MonitorError> {
     let (ours, theirs) = UnixStream::pair().map_err(MonitorError::Fork)?;
@@ -35,6 +37,7 @@ pub fn fork_watched(
         if leave_home(&socket).is_err() {
             return 1;
         }
+        early::look(wants_netns);
         wait_for_go(containers, UnixStream::from(socket), watch)
     });
     cloned.map_err(|errno| MonitorError::Fork(errno.into()))?;
@@ -60,7 +63,6 @@ fn wait_for_go(
     mut socket: UnixStream,
     watch: Option<Box<dyn Observer>>,
 ) -> i32 {
-    early::look();
     let Ok(Some(Request::Go(go))) = Request::read(&mut socket) else {
         return 0;
     };

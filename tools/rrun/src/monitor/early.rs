@@ -1,7 +1,8 @@
 //! What every start needs and no container decides: found out while the client still reads its flags and its image,
 //! and remembered. A monitor's host does not change its hierarchies while it lives.
 
-use std::sync::OnceLock;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, OnceLock};
 
 use kit_plan::ProcessId;
 use rcgroup::{CgroupError, Hierarchies};
@@ -19,8 +20,18 @@ pub fn hierarchies() -> Result<Hierarchies, CgroupError> {
     Ok(HOST.get_or_init(|| found).clone())
 }
 
+static NETNS: Mutex<Option<OwnedFd>> = Mutex::new(None);
+
+/// A network namespace, for a container that is to have one: nobody sees it, and it goes with its descriptor.
+pub fn netns() -> Option<OwnedFd> {
+    NETNS.lock().ok()?.take()
+}
+
 /// Looks at all of it. What cannot be had is said when it is asked for.
-pub fn look() {
+pub fn look(wants_netns: bool) {
+    if wants_netns && let (Ok(mut kept), Ok(made)) = (NETNS.lock(), kit_net::unnamed()) {
+        *kept = Some(made);
+    }
     let _ = hierarchies();
     // The boot that it names is remembered.
     let _ = ProcessId::of_self();

@@ -40,6 +40,9 @@ pub fn for_run(
             .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
         cx.put_fd(NETNS, opened.into());
     }
+    if let Some(ready) = early::netns() {
+        cx.put_fd(engine::spawn::NETNS_READY, ready);
+    }
     let cgroups = cgroups(containers, container)?;
     let mut setup = setup(containers, container, spec, joined, cgroups)?;
     setup.0.size = size;

@@ -71,6 +71,13 @@ pub enum Net {
     Ns(String),
 }
 
+impl Net {
+    /// Whether it has a network namespace of its own.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Self::Bridge | Self::None)
+    }
+}
+
 /// A published port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
