@@ -3,6 +3,7 @@
 
 mod act;
 mod failure;
+mod hint;
 mod names;
 mod output;
 mod run;

@@ -60,13 +60,14 @@ pub(crate) fn report(error: &anyhow::Error) {
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
-    let mut text = format!("{tool}: {}\n", one_line(&format!("{error:#}")));
-    if let Some(hint) = error
+    let line = one_line(&format!("{error:#}"));
+    let own = error
         .downcast_ref::<Failure>()
-        .and_then(|failure| failure.hint.as_deref())
-    {
+        .and_then(|failure| failure.hint.clone());
+    let mut text = format!("{tool}: {line}\n");
+    if let Some(hint) = own.or_else(|| crate::hint::of(&line)) {
         text.push_str("hint: ");
-        text.push_str(&one_line(hint));
+        text.push_str(&one_line(&hint));
         text.push('\n');
     }
     // Nobody to tell if this fails.

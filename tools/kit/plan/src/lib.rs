@@ -52,7 +52,7 @@ pub use identity::{FileId, MountId, ProcessId};
 pub use journal::{Entry, Header, Journal, JournalError, Record, State};
 pub use observe::{Go, Observer, Silent, StepView, explain_text, trace_line};
 pub use plan::{Plan, PlanError};
-pub use recover::{Fate, Recovery, recover};
+pub use recover::{Fate, Recovery, recover, recover_one};
 pub use roots::{Instance, Roots, RootsError};
 pub use script::{quote, shell_text};
 pub use shell::{Line, Program, Shell, SlotId, Slots, Value};

@@ -51,6 +51,19 @@ pub fn recover(
     recovery
 }
 
+/// As [`recover`], of one journal. Where there is none, or its owner lives, nothing is done.
+pub fn recover_one(
+    path: &Path,
+    undoer: &dyn Undoer,
+    judge: &mut dyn FnMut(&Header) -> Fate,
+) -> Recovery {
+    let mut recovery = Recovery::default();
+    if path.exists() {
+        replay(path, undoer, judge, &mut recovery);
+    }
+    recovery
+}
+
 fn replay(
     path: &Path,
     undoer: &dyn Undoer,

@@ -50,14 +50,16 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .find(&args.container)
         .map_err(|e| fault(e).exactly(1))?;
     let state = containers.state(&container.id).map_err(fault)?;
-    let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
-        return Err(Failure::new(format!(
-            "executing in container \"{}\": it is not running",
-            args.container
+    let not_running = || {
+        let name = &args.container;
+        Failure::new(format!(
+            "executing in container \"{name}\": it is not running"
         ))
-        .hint(format!("rrun start {} starts it", args.container))
+        .hint(format!("rrun start {name} starts it"))
         .exactly(1)
-        .into());
+    };
+    let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
+        return Err(not_running().into());
     };
     if args.tty && args.interactive && !io::stdin().is_terminal() {
         return Err(Failure::new("the input device is not a TTY")
@@ -95,6 +97,9 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         size: size(),
     };
     let running = start(&exec).map_err(|error| {
+        if !process.is_alive() {
+            return not_running();
+        }
         Failure::new(&error)
             .hint_from(error.get_hint())
             .exit(error.exit_code())
@@ -125,7 +130,7 @@ fn relay(mut running: Running, args: &Args) -> Result {
         }
         let mut quiet = true;
         for (nth, ready) in outputs.into_iter().enumerate() {
-            quiet &= !ready || pass_output(&mut running, nth);
+            quiet &= !ready || pass_output(&mut running, nth)?;
         }
         if ended && quiet {
             break;
@@ -202,29 +207,37 @@ fn pass_input(running: &mut Running, keys: Option<&mut DetachKeys>, reads: &mut 
 }
 
 /// Whether nothing came.
-fn pass_output(running: &mut Running, nth: usize) -> bool {
+fn pass_output(running: &mut Running, nth: usize) -> Result<bool> {
     let slot = match nth {
         0 => &mut running.stdout,
         1 => &mut running.stderr,
         _ => &mut running.terminal,
     };
-    let Some(fd) = slot else { return true };
+    let Some(fd) = slot else { return Ok(true) };
     let mut buffer = [0u8; 16 * 1024];
     match rustix::io::read(&*fd, &mut buffer) {
         Ok(n) if n > 0 => {
-            let _ = if nth == 1 {
+            let put = if nth == 1 {
                 io::stderr().write_all(&buffer[..n])
             } else {
                 io::stdout()
                     .write_all(&buffer[..n])
                     .and_then(|()| io::stdout().flush())
             };
-            false
+            match put {
+                // The program finds its own pipe closed, as it would in a pipeline of sh.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => *slot = None,
+                Err(error) if nth != 1 => {
+                    return Err(anyhow::Error::new(error).context("writing to standard output"));
+                }
+                _ => {}
+            }
+            Ok(false)
         }
-        Err(rustix::io::Errno::INTR) => false,
+        Err(rustix::io::Errno::INTR) => Ok(false),
         _ => {
             *slot = None;
-            true
+            Ok(true)
         }
     }
 }

@@ -114,12 +114,18 @@ pub fn relay(socket: &mut UnixStream, attach: &mut Attach) -> io::Result<Ended> 
 
 fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
     Ok(match Event::read(socket)? {
-        Some(Event::Stdout(bytes)) if attach.stdout => {
-            put(&mut io::stdout(), &bytes);
-            None
-        }
+        Some(Event::Stdout(bytes)) if attach.stdout => match put(&mut io::stdout(), &bytes) {
+            Ok(()) => None,
+            // As docker: a reader that has gone ends the client, not the container.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(Ended::Detached),
+            Err(error) => {
+                let said = format!("writing to standard output: {error}");
+                return Err(io::Error::new(error.kind(), said));
+            }
+        },
         Some(Event::Stderr(bytes)) if attach.stderr => {
-            put(&mut io::stderr(), &bytes);
+            // Nobody to tell if this fails.
+            let _ = put(&mut io::stderr(), &bytes);
             None
         }
         Some(Event::Exited(code)) => Some(Ended::Exited(code)),
@@ -130,9 +136,8 @@ fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
     })
 }
 
-/// A reader that has gone does not end the container.
-fn put(to: &mut impl Write, bytes: &[u8]) {
-    let _ = to.write_all(bytes).and_then(|()| to.flush());
+fn put(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).and_then(|()| to.flush())
 }
 
 fn signal(signals: &SignalFd, socket: &mut UnixStream, attach: &Attach) -> io::Result<()> {

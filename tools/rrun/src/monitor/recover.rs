@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use kit_plan::{Fate, Recovery, recover};
+use kit_plan::{Fate, Recovery, recover, recover_one};
 use kit_undo::Kernel;
 
 use super::end::UNKNOWN;
+use super::wire::Failed;
 use crate::state::{Containers, Status, now};
 use crate::volume;
 
@@ -46,6 +47,29 @@ pub fn collect(containers: &Containers) -> Collected {
         unattended,
         removed,
     }
+}
+
+/// Undoes what is left of the last run of a container that is about to start, if its monitor and then its processes
+/// were killed. Its lock is the caller's.
+pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
+    let path = containers.roots.journals().join(format!("{id}.jsonl"));
+    if !path.exists() {
+        return Ok(());
+    }
+    let runs = containers.state(id).is_ok_and(|state| state.is_running());
+    let recovery = recover_one(&path, &Kernel::new(), &mut |_| {
+        if runs { Fate::Leave } else { Fate::Replay }
+    });
+    let wrong: Option<&dyn std::error::Error> =
+        match (recovery.errors.first(), recovery.unreadable.first()) {
+            (Some(error), _) => Some(error),
+            (None, Some(error)) => Some(error),
+            (None, None) => None,
+        };
+    let hint = "what is left of its last run is in the way: rrun gc tries again";
+    wrong.map_or(Ok(()), |error| {
+        Err(super::born::failed(error, Some(hint), 125))
+    })
 }
 
 /// A monitor reports before it has deleted its trash and dropped its journal: such a one is waited for.

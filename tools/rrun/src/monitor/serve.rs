@@ -69,7 +69,17 @@ impl Monitor {
         watch: Option<Box<dyn Observer>>,
     ) -> Result<Self, Failed> {
         let state_error = |e: crate::state::StateError| failed(&e, e.hint().as_deref(), 125);
-        let lock = Lock::try_take(&containers, &go.id).map_err(state_error)?;
+        let lock = Lock::try_take(&containers, &go.id).map_err(|error| {
+            let failed = state_error(error);
+            // A run directory that cannot be made: a new container is nobody else's.
+            let new = containers
+                .state(&go.id)
+                .is_ok_and(|state| state.status == Status::Created);
+            if let (true, Ok(container)) = (new, containers.load(&go.id)) {
+                super::end::never_started(&containers, &container, &failed);
+            }
+            failed
+        })?;
         let lock = lock.ok_or_else(|| Failed {
             text: format!(
                 "starting container \"{}\": it is running, or being started or removed",
@@ -79,6 +89,7 @@ impl Monitor {
             exit: 125,
         })?;
         let container = containers.load(&go.id).map_err(state_error)?;
+        super::recover::last_run(&containers, &go.id)?;
         let started = Self::apply(
             &containers,
             &container,

@@ -56,12 +56,22 @@ pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
                 .exit(125)
                 .into());
             }
-            ports.push(Port {
+            let port = Port {
                 host_ip: published.ip,
                 host_port,
                 container_port: published.container,
                 proto,
-            });
+            };
+            if ports.iter().any(|known| same(known, &port)) {
+                let text = format!("{host_port}/{}", port.proto);
+                return Err(
+                    Failure::new(format!("publishing port \"{text}\": it is given twice"))
+                        .hint("a port of the host's leads to one port inside: choose another")
+                        .exit(125)
+                        .into(),
+                );
+            }
+            ports.push(port);
         }
     }
     if flags.publish_all {
@@ -82,6 +92,15 @@ pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
         }
     }
     Ok(ports)
+}
+
+/// Whether two want one port of the host's: without an address it is a port of each; 0 is one that is free.
+fn same(one: &Port, other: &Port) -> bool {
+    let meet = match (one.host_ip, other.host_ip) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    };
+    one.host_port != 0 && one.host_port == other.host_port && one.proto == other.proto && meet
 }
 
 fn v4(ip: std::net::IpAddr) -> Option<std::net::Ipv4Addr> {
