@@ -136,6 +136,28 @@ fn a_limit_is_lifted() {
 }
 
 #[test]
+fn a_change_that_fails_leaves_each_limit_as_it_was() {
+    let groups = Groups::new("asitwas");
+    groups.ok("rcgroup create $g -m 64m --memory-swap 64m --cpu-shares 512 --cpuset-cpus 0");
+    let before = groups.state();
+    // Memory is raised above the old total first; v1 keeps 2 shares where 1 is asked for.
+    let v1 = !groups
+        .ok("find /sys/fs/cgroup -path \"*/$g/cpu.shares\"")
+        .is_empty();
+    let shares = if v1 { "--cpu-shares 1" } else { "" };
+    for wrong in [shares, "--cpuset-cpus 4096"]
+        .into_iter()
+        .filter(|wrong| !wrong.is_empty())
+    {
+        let (code, said) = groups.fails(&format!(
+            "rcgroup set $g -m 128m --memory-swap 256m {wrong}"
+        ));
+        assert_eq!(code, 1, "{said}");
+        assert_eq!(groups.state(), before, "{wrong}: {said}");
+    }
+}
+
+#[test]
 fn wrong_input_is_one_line_and_leaves_nothing() {
     let groups = Groups::new("bad");
     for (script, code, line) in [

@@ -87,13 +87,15 @@ impl Step for SetLimit {
             return Ok(Done::nothing().note(format!("this kernel has no {}", self.setting.file)));
         }
         let was = read(&self.path).map_err(step_error)?;
-        let written = write(&self.path, &self.setting.text);
-        if let Err(error) = written {
-            raise_total_first(self).map_err(|_| step_error(error))?;
+        let mut undo = Vec::new();
+        if let Err(error) = write(&self.path, &self.setting.text) {
+            undo.extend(raise_total_first(self).map_err(|_| step_error(error))?);
         }
         let now = read(&self.path).map_err(step_error)?;
         if !took(&self.setting.text, &now) {
             let (path, wanted) = (self.path.clone(), self.setting.text.clone());
+            // Nobody else knows what it was; that the kernel takes it back is not certain, and not our error.
+            let _ = write(&path, &was);
             return Err(step_error(CgroupError::NoEffect {
                 path,
                 wanted,
@@ -103,22 +105,33 @@ impl Step for SetLimit {
         if self.fresh {
             return Ok(Done::nothing());
         }
-        let undo = Undo::Restore {
-            path: self.path.clone(),
-            was,
-            wrote: now,
-            done: true,
-            netns: None,
-        };
-        Ok(Done::made(vec![undo]))
+        undo.push(restore(self.path.clone(), was, now));
+        Ok(Done::made(undo))
     }
 }
 
-/// Raising memory above the old total of memory and swap is EINVAL: the total goes out of the way first.
-fn raise_total_first(step: &SetLimit) -> Result<(), CgroupError> {
+fn restore(path: PathBuf, was: String, wrote: String) -> Undo {
+    Undo::Restore {
+        path,
+        was,
+        wrote,
+        done: true,
+        netns: None,
+    }
+}
+
+/// Raising memory above the old total of memory and swap is EINVAL: the total goes out of the way first. What puts it
+/// back comes before what puts memory back, so that it is undone after that.
+fn raise_total_first(step: &SetLimit) -> Result<Option<Undo>, CgroupError> {
     let total = step.path.with_file_name("memory.memsw.limit_in_bytes");
+    let was = read(&total)?;
     write(&total, "-1")?;
-    write(&step.path, &step.setting.text)
+    let raised = write(&step.path, &step.setting.text);
+    if raised.is_err() {
+        let _ = write(&total, &was);
+    }
+    raised?;
+    Ok(Some(restore(total.clone(), was, read(&total)?)))
 }
 
 /// Whether the file says what was written, allowing for what the kernel does to numbers: pages, "-1", "max".

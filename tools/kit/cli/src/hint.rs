@@ -22,10 +22,7 @@ const NEEDED: [(u32, &str); 12] = [
 /// The way out of `text`, an error line, by the errno that it ends with.
 pub(crate) fn of(text: &str) -> Option<String> {
     if text.contains("Operation not permitted") || text.contains("Permission denied") {
-        let lacking = lacking(&std::fs::read_to_string("/proc/self/status").ok()?)?;
-        return Some(format!(
-            "root without {lacking}: run it outside the sandbox that took that away; see rrun doctor"
-        ));
+        return privilege(&std::fs::read_to_string("/proc/self/status").ok()?);
     }
     if text.contains("netlink socket: Address family not supported") {
         return Some("this kernel, or the sandbox that we run in, has no such netlink".to_owned());
@@ -44,8 +41,8 @@ pub(crate) fn of(text: &str) -> Option<String> {
         .then(|| format!("{root} is on a read-only file system: {variable} moves it elsewhere"))
 }
 
-/// Those of [`NEEDED`] that are missing from the effective set; `None` if all are there, or for another user.
-fn lacking(status: &str) -> Option<String> {
+/// What a process of this `/proc/PID/status` lacks; `None` if it has all of [`NEEDED`].
+fn privilege(status: &str) -> Option<String> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let user = field("Uid:")?.split_ascii_whitespace().nth(1)?;
     let set = u64::from_str_radix(field("CapEff:")?.trim(), 16).ok()?;
@@ -54,7 +51,13 @@ fn lacking(status: &str) -> Option<String> {
         .filter(|(number, _)| set >> number & 1 == 0)
         .map(|(_, name)| *name)
         .collect();
-    (user == "0" && !missing.is_empty()).then(|| missing.join(", "))
+    match (user, missing.join(", ")) {
+        ("0", missing) if missing.is_empty() => None,
+        ("0", missing) => Some(format!(
+            "root without {missing}: run it outside the sandbox that took that away; see rrun doctor"
+        )),
+        _ => Some("run it with sudo".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -64,11 +67,13 @@ mod tests {
     #[test]
     fn what_root_lacks_is_named() {
         let status = |user, set| format!("Name:\tx\nUid:\t{user}\t{user}\t0\t0\nCapEff:\t{set}\n");
-        assert_eq!(lacking(&status(0, "000001ffffffffff")), None);
-        assert_eq!(
-            lacking(&status(0, "000001fff7dfffff")).unwrap(),
-            "CAP_SYS_ADMIN, CAP_MKNOD"
+        assert_eq!(privilege(&status(0, "000001ffffffffff")), None);
+        let said = privilege(&status(0, "000001fff7dfffff")).unwrap();
+        assert!(
+            said.starts_with("root without CAP_SYS_ADMIN, CAP_MKNOD: "),
+            "{said}"
         );
-        assert_eq!(lacking(&status(1000, "0000000000000000")), None);
+        let said = privilege(&status(1000, "0000000000000000")).unwrap();
+        assert_eq!(said, "run it with sudo");
     }
 }

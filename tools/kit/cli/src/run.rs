@@ -15,7 +15,7 @@ const OURS: u8 = 125;
 /// Parses the command line, hands it to `dispatch`, prints what went wrong. `programs` are the verbs that run
 /// a program: there, whatever of ours fails is exit 125, usage included, as with docker(1) and env(1).
 pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Result) -> ExitCode {
-    let argv: Vec<OsString> = std::env::args_os().collect();
+    let argv = asked_for_help(std::env::args_os().collect());
     let mut command = C::command();
     let tool = command.get_name().to_owned();
     let verb = argv
@@ -42,6 +42,15 @@ pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Res
     let ours = runs_program.then_some(OURS);
     let code = failure.map_or(ours.unwrap_or(1), |failure| failure.exit_code(ours));
     ExitCode::from(code)
+}
+
+/// `TOOL help VERB` is `TOOL VERB --help`, as with ip(8) and docker(1).
+fn asked_for_help(mut argv: Vec<OsString>) -> Vec<OsString> {
+    if argv.get(1).is_some_and(|verb| verb == "help") && argv.len() <= 3 {
+        argv.remove(1);
+        argv.push("--help".into());
+    }
+    argv
 }
 
 /// As `try_parse_from`, which would build the whole command a second time.
@@ -180,4 +189,21 @@ fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
         None => format!("see {help}"),
     };
     Err(Failure::usage(text).hint(hint).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_asked_for_as_in_ip_and_docker() {
+        let asked = |words: &[&str]| asked_for_help(words.iter().map(OsString::from).collect());
+        assert_eq!(asked(&["rnetns", "help"]), ["rnetns", "--help"]);
+        assert_eq!(
+            asked(&["rnetns", "help", "add"]),
+            ["rnetns", "add", "--help"]
+        );
+        let program = ["rnetns", "exec", "blue", "help"];
+        assert_eq!(asked(&program), program);
+    }
 }
