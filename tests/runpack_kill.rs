@@ -241,6 +241,49 @@ fn the_script_of_a_dry_run_leaves_the_same() {
     }
 }
 
+/// The files of an image are whole on the disk before a name says that they are.
+#[test]
+fn what_is_named_is_on_the_disk() {
+    let room = Room::new();
+    for verb in [
+        "runpack load oci:lay:two -t new",
+        "runpack import a.tar new",
+        "runpack pack -t new --bin true",
+    ] {
+        room.sh("rm -rf root run log");
+        room.sh(&format!(
+            "strace -f -y -qq -o log -e trace=fdatasync,fsync,rename {verb} && sed -i \"s,$PWD/root/images/,,g\" log"
+        ));
+        let log = room.sh("cat log");
+        let mut synced = Vec::new();
+        let mut blobs = 0;
+        for line in log.lines() {
+            if let Some((_, file)) = line.split_once("sync(").and_then(|_| line.split_once('<')) {
+                synced.push(file.split('>').next().unwrap());
+            } else if let Some((_, names)) = line.split_once("rename(\"") {
+                let names: Vec<&str> = names.split('"').collect();
+                let (from, to) = (names[0], names[2]);
+                if to.starts_with("blobs/sha256/") {
+                    blobs += 1;
+                    assert!(synced.contains(&from), "{verb}: {line}\n{log}");
+                } else if to == "index.json" {
+                    assert!(synced.contains(&from), "{verb}: {line}\n{log}");
+                    assert!(
+                        blobs == 0 || synced.contains(&"blobs/sha256"),
+                        "{verb}\n{log}"
+                    );
+                }
+            }
+        }
+        assert!(blobs > 2, "{verb}\n{log}");
+        // The rename itself, last of all.
+        assert!(
+            synced.last().unwrap().ends_with("root/images"),
+            "{verb}\n{log}"
+        );
+    }
+}
+
 #[test]
 fn save_writes_to_a_device_and_leaves_it_one() {
     let room = Room::new();

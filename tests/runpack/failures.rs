@@ -195,3 +195,21 @@ fn an_interrupted_import_says_so_and_leaves_nothing() {
     let said = room.sh(&format!("set +e\n{script}\ntrue"));
     assert_eq!(said, "143\nrunpack: interrupted, and nothing was kept\n");
 }
+
+#[test]
+fn a_stream_that_stalls_is_not_waited_for_once_interrupted() {
+    let room = Room::new();
+    let script = "mkfifo pipe; head -c 100000 /dev/urandom > f
+        runpack import WHAT 2> said & p=$!
+        { tar -c f | head -c 50000; exec sleep 30; } > pipe & w=$!
+        for i in $(seq 200); do sleep 0.02; [ ! -s \"$(echo root/images/tmp/*/0.blob)\" ] || break; done
+        kill -TERM $p; ( for i in $(seq 100); do sleep 0.1; kill -0 $p || exit; done; kill -9 $p ) 2> /dev/null &
+        wait $p; echo $?; cat said; find root/images/tmp root/images/blobs -type f; kill $w; wait; rm -r pipe root";
+    for what in ["pipe x", "- x < pipe"] {
+        let said = room.sh(&format!("set +e\n{}\ntrue", script.replace("WHAT", what)));
+        assert_eq!(
+            said, "143\nrunpack: interrupted, and nothing was kept\n",
+            "{what}"
+        );
+    }
+}

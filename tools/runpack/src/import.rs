@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use crate::change::Change;
 use crate::intake::{
     Explain, ImageName, Intake, Job, Layer, NewImage, Origin, Outcome, Progress, work_of,
 };
+use crate::interrupt::Patient;
 use crate::layer::LayerError;
 use crate::source::SourceError;
 use crate::store::to_json;
@@ -103,9 +105,13 @@ fn line(import: &Import) -> Vec<Value> {
 fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
     let is_pipe = |path: &Path| path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
     let file: Box<dyn Read + Send> = if path == Path::new("-") {
-        Box::new(io::stdin())
+        // Past the standard library's own buffer, so that waiting for the pipe is waiting for data.
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let stdin = stdin.map_err(SourceError::io("open", path))?;
+        Box::new(Patient::new(stdin.into()))
     } else if is_pipe(path) {
-        Box::new(File::open(path).map_err(SourceError::io("open", path))?)
+        let pipe = File::open(path).map_err(SourceError::io("open", path))?;
+        Box::new(Patient::new(pipe))
     } else {
         Box::new(regular::open(path).map_err(SourceError::io("open", path))?)
     };
