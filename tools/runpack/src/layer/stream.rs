@@ -100,27 +100,35 @@ pub(crate) fn decoder<'a, R: BufRead + 'a>(
     Ok((decoded, coding))
 }
 
-/// The reading end.
+/// Some of the content, and how it was compressed.
+type Chunk = (Vec<u8>, Coding);
+
+/// The reading end. The content is digested here: decompressing keeps the other thread busier than making files does this one.
 pub(super) struct Pipe<'scope> {
-    full: Receiver<Vec<u8>>,
+    full: Receiver<Chunk>,
     empty: Sender<Vec<u8>>,
     chunk: Vec<u8>,
     at: usize,
+    content: Meter,
+    diff_id: Option<Digest>,
     promises_nothing: bool,
-    worker: ScopedJoinHandle<'scope, Result<Sums, LayerError>>,
+    worker: ScopedJoinHandle<'scope, Result<Blob, LayerError>>,
 }
 
 impl<'scope> Pipe<'scope> {
     pub fn start<'env>(scope: &'scope Scope<'scope, 'env>, stream: LayerStream<'env>) -> Self {
         let (full_in, full) = sync_channel(AHEAD);
         let (empty, empty_out) = channel();
-        let promises_nothing = stream.digest.is_none() && stream.diff_id.is_none();
+        let diff_id = stream.diff_id.clone();
+        let promises_nothing = stream.digest.is_none() && diff_id.is_none();
         let worker = scope.spawn(move || produce(stream, &full_in, &empty_out));
         Self {
             full,
             empty,
             chunk: Vec::new(),
             at: 0,
+            content: Meter::default(),
+            diff_id,
             promises_nothing,
             worker,
         }
@@ -128,35 +136,51 @@ impl<'scope> Pipe<'scope> {
 
     /// Reads what is left, so that the digests are of the whole, and says what went wrong on the way. With nothing promised there is
     /// nothing to compare, and who has `given_up` need not wait for an end.
-    pub fn finish(self, given_up: bool) -> Result<Sums, LayerError> {
-        let Self {
-            full,
-            empty,
-            worker,
-            ..
-        } = self;
+    pub fn finish(mut self, given_up: bool) -> Result<Sums, LayerError> {
         if !(given_up && self.promises_nothing) {
-            for chunk in &full {
-                let _ = empty.send(chunk);
-            }
+            while self.next() {}
         }
-        drop(full);
-        match worker.join() {
-            Ok(came_to) => came_to,
+        drop(self.full);
+        let blob = match self.worker.join() {
+            Ok(came_to) => came_to?,
             Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let diff_id = match blob.coding {
+            Coding::Plain => blob.digest.clone(),
+            _ => self.content.digest(),
+        };
+        compare("content's digest", self.diff_id.as_ref(), &diff_id)?;
+        Ok(Sums {
+            digest: blob.digest,
+            size: blob.size,
+            diff_id,
+            coding: blob.coding,
+        })
+    }
+
+    /// The next chunk in place of the last one; false at the end.
+    fn next(&mut self) -> bool {
+        let used = std::mem::take(&mut self.chunk);
+        // The other end may have finished.
+        let _ = self.empty.send(used);
+        self.at = 0;
+        // An error of the producer's ends the stream here, and is what finish() returns.
+        let Ok((chunk, coding)) = self.full.recv() else {
+            return false;
+        };
+        // What is not compressed is the blob itself, which is digested as it is read.
+        if coding != Coding::Plain {
+            self.content.update(&chunk);
         }
+        self.chunk = chunk;
+        true
     }
 }
 
 impl BufRead for Pipe<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at == self.chunk.len() {
-            let used = std::mem::take(&mut self.chunk);
-            // The other end may have finished.
-            let _ = self.empty.send(used);
-            self.at = 0;
-            // An error of the producer's ends the stream here, and is what finish() returns.
-            self.chunk = self.full.recv().unwrap_or_default();
+            self.next();
         }
         Ok(&self.chunk[self.at..])
     }
@@ -210,19 +234,25 @@ impl Tee<'_> {
     }
 }
 
-/// What came out of the decoder.
-struct Content {
+/// What the blob turned out to be.
+struct Blob {
+    digest: Digest,
+    size: u64,
     coding: Coding,
-    meter: Meter,
+}
+
+/// What the decoder came to.
+struct Decoded {
+    coding: Coding,
     /// Nobody reads any more.
     unread: bool,
 }
 
 fn produce(
     stream: LayerStream<'_>,
-    full: &SyncSender<Vec<u8>>,
+    full: &SyncSender<Chunk>,
     empty: &Receiver<Vec<u8>>,
-) -> Result<Sums, LayerError> {
+) -> Result<Blob, LayerError> {
     let promised = stream.digest.is_some() || stream.diff_id.is_some();
     let mut raw = BufReader::with_capacity(
         CHUNK,
@@ -249,31 +279,24 @@ fn produce(
     let digest = meter.digest();
     // A blob that is not the one that was promised explains why it does not decompress.
     compare(BLOB_DIGEST, stream.digest.as_ref(), &digest)?;
-    let content = content.map_err(LayerError::Stream)?;
-    let diff_id = match content.coding {
-        Coding::Plain => digest.clone(),
-        _ => content.meter.digest(),
-    };
-    compare("content's digest", stream.diff_id.as_ref(), &diff_id)?;
+    let coding = content.map_err(LayerError::Stream)?.coding;
     if let Some(Keep { file, path }) = &stream.keep {
         file.sync_data().map_err(LayerError::io("sync", path))?;
     }
-    Ok(Sums {
+    Ok(Blob {
         digest,
         size,
-        diff_id,
-        coding: content.coding,
+        coding,
     })
 }
 
 fn decode(
     raw: &mut BufReader<Tee<'_>>,
-    full: &SyncSender<Vec<u8>>,
+    full: &SyncSender<Chunk>,
     empty: &Receiver<Vec<u8>>,
-) -> io::Result<Content> {
+) -> io::Result<Decoded> {
     let interrupt = Interrupt::new();
     let (mut decoded, coding) = decoder(raw)?;
-    let mut meter = Meter::default();
     let unread = loop {
         let mut chunk = empty.try_recv().unwrap_or_default();
         chunk.resize(CHUNK, 0);
@@ -283,19 +306,12 @@ fn decode(
             break false;
         }
         chunk.truncate(got);
-        if coding != Coding::Plain {
-            meter.update(&chunk);
-        }
         // A reader that gave up drops its end; its own error says why.
-        if full.send(chunk).is_err() {
+        if full.send((chunk, coding)).is_err() {
             break true;
         }
     };
-    Ok(Content {
-        coding,
-        meter,
-        unread,
-    })
+    Ok(Decoded { coding, unread })
 }
 
 fn compare(what: &'static str, expected: Option<&Digest>, got: &Digest) -> Result<(), LayerError> {
