@@ -2,43 +2,31 @@
 //! replayed by sh and must leave the same.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use kit_test::Room;
 
 /// Groups whose names begin with a name of this test's own; they go with it.
 struct Groups {
-    dir: tempfile::TempDir,
+    room: Room,
     name: String,
 }
 
 impl Groups {
     fn new(test: &str) -> Self {
         Self {
-            dir: tempfile::tempdir().unwrap(),
+            room: Room::new(),
             name: format!("t-{test}-{}", std::process::id()),
         }
     }
 
     /// A script of sh, where `$g` is the name.
     fn sh(&self, script: &str) -> Output {
-        let bin = Path::new(env!("CARGO_BIN_EXE_rcgroup")).parent().unwrap();
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
-        Command::new("dash")
-            .args(["-euc", script])
-            .current_dir(self.dir.path())
-            .env("PATH", path)
-            .env("g", &self.name)
-            .env("BOXKIT_ROOT", self.dir.path().join("root"))
-            .env("BOXKIT_RUN", self.dir.path().join("run"))
-            .output()
-            .unwrap()
+        self.room.sh(&format!("g={}\n{script}", self.name))
     }
 
     fn ok(&self, script: &str) -> String {
-        let out = self.sh(script);
-        let said = String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.success(), "{script}: {said}");
-        String::from_utf8(out.stdout).unwrap()
+        self.room.ok(&format!("g={}\n{script}", self.name))
     }
 
     fn fails(&self, script: &str) -> (i32, String) {

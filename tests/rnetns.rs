@@ -2,40 +2,22 @@
 //! did is read by ip(8) and findmnt(8); a dry-run is replayed by sh and must leave the same.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-struct Room {
-    dir: tempfile::TempDir,
-}
+struct Room(kit_test::Room);
 
 impl Room {
     fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        let namespaces = &["--net", "--mount", "--propagation", "private"];
+        Self(kit_test::Room::apart(namespaces, "mount -t tmpfs t /run\n"))
     }
 
     fn sh(&self, script: &str) -> Output {
-        let bin = Path::new(env!("CARGO_BIN_EXE_rnetns")).parent().unwrap();
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
-        let script = format!("mount -t tmpfs t /run\n{script}");
-        Command::new("unshare")
-            .args(["--net", "--mount", "--propagation", "private"])
-            .args(["dash", "-euc", &script])
-            .current_dir(self.dir.path())
-            .env("PATH", path)
-            .env("BOXKIT_ROOT", self.dir.path().join("root"))
-            .env("BOXKIT_RUN", self.dir.path().join("run"))
-            .output()
-            .unwrap()
+        self.0.sh(script)
     }
 
     fn ok(&self, script: &str) -> String {
-        let out = self.sh(script);
-        let said = String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.success(), "{script}: {said}");
-        String::from_utf8(out.stdout).unwrap()
+        self.0.ok(script)
     }
 
     /// The names, what is in them and what is mounted there, but for inodes, after the script.

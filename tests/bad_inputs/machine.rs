@@ -6,7 +6,7 @@ use std::process::Command;
 use kit_sys::seccomp::Instruction;
 use nix::libc;
 
-use crate::{Row, all, own_host};
+use crate::{Row, all, own_host, packed_host};
 
 /// Executes `SCRIPT` where no netlink socket can be had, its output on descriptor 3.
 #[test]
@@ -58,12 +58,10 @@ const DEAF: &[Row] = &[
 
 #[test]
 fn without_netlink() {
-    let host = own_host();
-    host.ok(&kit_test::pack());
+    let host = packed_host();
     let test = std::env::current_exe().unwrap();
     host.ok(&format!(
-        "printf '%s\\n' '#!/bin/sh' 'SCRIPT=\"$*\" exec {} --exact machine::deaf --ignored --nocapture 3>&1 >/dev/null' >deaf; chmod +x deaf
-         mkdir -p -m 700 root/trash root/containers root/names run/containers run/journals run/networks run/bare; rrun run --rm tools id; rrun gc",
+        "printf '%s\\n' '#!/bin/sh' 'SCRIPT=\"$*\" exec {} --exact machine::deaf --ignored --nocapture 3>&1 >/dev/null' >deaf; chmod +x deaf",
         test.display()
     ));
     all(&host, DEAF);
@@ -124,11 +122,9 @@ const CAPLESS: &[Row] = &[
 
 #[test]
 fn without_a_capability() {
-    let host = own_host();
-    host.ok(&kit_test::pack());
+    let host = packed_host();
     host.ok(
-        "printf '%s\\n' '#!/bin/sh' 'cap=$1; shift; exec setpriv --bounding-set=-$cap --inh-caps=-$cap \"$@\"' >without; chmod +x without
-         mkdir -p -m 700 root/trash root/containers root/names run/containers run/journals run/networks run/bare; rrun run --rm tools id; rrun gc",
+        "printf '%s\\n' '#!/bin/sh' 'cap=$1; shift; exec setpriv --bounding-set=-$cap --inh-caps=-$cap \"$@\"' >without; chmod +x without",
     );
     all(&host, CAPLESS);
 }
@@ -198,15 +194,13 @@ const ROOTS: &[Row] = &[
 
 #[test]
 fn roots_that_do_not_serve_and_images_of_another_machine() {
-    let host = own_host();
-    host.ok(&kit_test::pack());
+    let host = packed_host();
     host.ok(
         "runpack save tools >tools.tar; skopeo copy -q oci-archive:tools.tar oci:other:tools; umoci config --image other:tools --architecture s390x
          rrun load --platform linux/s390x oci:other:tools -t other
          mkdir -m 700 ro over; mkdir low up; mount -t tmpfs -o mode=700 none ro; cp -a root/images ro; mount -o remount,ro ro
          mount -t tmpfs none up; mkdir up/up up/work; mount -t overlay -o lowerdir=low,upperdir=up/up,workdir=up/work none over; chmod 700 over
-         cp -a root/images over; mkdir -m 700 over/containers over/names over/trash
-         mkdir -p -m 700 root/trash root/containers root/names run/containers run/journals run/networks run/bare; rrun run --rm tools id; rrun gc",
+         cp -a root/images over; mkdir -m 700 over/containers over/names over/trash",
     );
     all(&host, ROOTS);
 }
@@ -238,8 +232,7 @@ fn a_container_that_fills_the_disk() {
 /// A monitor that was killed leaves its socket: whoever comes next is not misled by it.
 #[test]
 fn a_stale_control_socket() {
-    let host = own_host();
-    host.ok(&kit_test::pack());
+    let host = packed_host();
     host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000; kill -9 $(ps -o ppid= $(rrun inspect -f '{{.State.Pid}}' web)); test -S run/containers/*/monitor.sock");
     assert_eq!(host.ok("rrun exec web id -u"), "0\n");
     assert_eq!(host.ok("timeout 20 rrun stop -t 0 web"), "web\n");
@@ -259,8 +252,7 @@ fn a_stale_control_socket() {
 /// Ctrl-C while an image is loaded, and the rest of it does not come: it ends at once, and nothing is kept.
 #[test]
 fn an_interrupt_in_the_middle_of_a_load() {
-    let host = own_host();
-    host.ok(&kit_test::pack());
+    let host = packed_host();
     host.ok("runpack save tools >tools.tar; mkdir -m 700 new; mkfifo pipe");
     let mut load = host
         .command("export BOXKIT_ROOT=$PWD/new; exec rrun load - <pipe")

@@ -23,6 +23,17 @@ fn own_host() -> Host {
     host
 }
 
+/// With an image, and with all the directories that a first run leaves.
+fn packed_host() -> Host {
+    let host = own_host();
+    host.ok(&kit_test::pack());
+    host.ok(
+        "mkdir -p -m 700 root/trash root/containers root/names run/containers run/journals run/networks run/bare
+         rrun run --rm tools id; rrun gc",
+    );
+    host
+}
+
 /// The cgroup of a test, which nobody else has.
 fn group(host: &Host) -> String {
     let dir = host.path().file_name().unwrap().to_str().unwrap();

@@ -134,15 +134,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
             "shares as they are",
         ));
     }
-    cpuset(limits, &mut all);
-    if let Some(pids) = limits.pids {
-        all.push(Setting::new(
-            "pids",
-            "pids.max",
-            number(pids, "max"),
-            "processes and threads",
-        ));
-    }
+    same_in_both(limits, &mut all);
     if let Some(weight) = limits.blkio_weight {
         all.push(Setting::new(
             "blkio",
@@ -154,7 +146,8 @@ fn v1(limits: &Limits) -> Vec<Setting> {
     all
 }
 
-fn cpuset(limits: &Limits, all: &mut Vec<Setting>) {
+/// What v1 and v2 have under one name.
+fn same_in_both(limits: &Limits, all: &mut Vec<Setting>) {
     if let Some(cpus) = &limits.cpuset_cpus {
         all.push(Setting::new(
             "cpuset",
@@ -169,6 +162,14 @@ fn cpuset(limits: &Limits, all: &mut Vec<Setting>) {
             "cpuset.mems",
             mems,
             "memory nodes, as a list",
+        ));
+    }
+    if let Some(pids) = limits.pids {
+        all.push(Setting::new(
+            "pids",
+            "pids.max",
+            number(pids, "max"),
+            "processes and threads",
         ));
     }
 }
@@ -226,15 +227,7 @@ fn v2(limits: &Limits) -> Vec<Setting> {
             "shares * 100 / 1024: the ratio stays",
         ));
     }
-    cpuset(limits, &mut all);
-    if let Some(pids) = limits.pids {
-        all.push(Setting::new(
-            "pids",
-            "pids.max",
-            number(pids, "max"),
-            "processes and threads",
-        ));
-    }
+    same_in_both(limits, &mut all);
     if let Some(weight) = limits.blkio_weight {
         all.push(Setting::new(
             "io",
