@@ -48,7 +48,4 @@ rcgroup create "$name" -m 64m
 # And a process in all of it. It is waited for, since a shell hears no signal before its foreground command is done.
 rrun run --rm --rootfs "$place/root" --net "ns:$name" --cgroup "$name" -- "$@" <&0 &
 program=$!
-code=0
-wait "$program" || code=$?
-program=
-exit "$code"
+wait "$program"

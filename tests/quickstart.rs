@@ -106,7 +106,7 @@ fn an_interrupt_at_any_line_leaves_nothing() {
 /// The kernel takes a namespace down, and the cables into it, in its own time; a monitor lives a moment longer than its
 /// container.
 fn settles_to(host: &Host, before: &str, pids: &[u32], at: &str) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let mut now = state(host);
         now.extend(pids.iter().map(|pid| strays(host, *pid)));

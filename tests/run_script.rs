@@ -15,8 +15,8 @@ use nix::unistd::Pid;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/run.sh");
 
-/// With an image of a web server, and no namespace's name but its own.
-fn host() -> Host {
+/// With an image of a web server, and no namespace's name but its own; the state after a whole run, and its lines.
+fn host() -> (Host, String, usize) {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let host = Host::bare();
     let server = binaries().join("examples/hello-web");
@@ -28,7 +28,10 @@ fn host() -> Host {
     // The roots have their directories from then on.
     let whole = run(&host, "sleep 0").output().unwrap();
     assert!(whole.status.success(), "{whole:?}");
-    host
+    host.until("! ip -br link | grep -q box");
+    let state = state(&host);
+    let lines = String::from_utf8(whole.stderr).unwrap().lines().count();
+    (host, state, lines)
 }
 
 /// Its shell tells each command before it runs it, on stderr.
@@ -50,7 +53,7 @@ fn state(host: &Host) -> String {
 
 /// The kernel takes a namespace down, and the cable into it, in its own time.
 fn settles_to(host: &Host, before: &str, pid: u32, at: &str) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let mut now = state(host);
         now += &host.ok(&format!("find /sys/fs/cgroup -type d -name 'box{pid}*'"));
@@ -64,8 +67,7 @@ fn settles_to(host: &Host, before: &str, pid: u32, at: &str) {
 
 #[test]
 fn a_server_is_limited_published_and_stopped() {
-    let host = host();
-    let before = state(&host);
+    let (host, before, _) = host();
     let bin = binaries().join("examples");
     let mut child = run(&host, &format!("{}/hello-web", bin.display()))
         .stderr(Stdio::null())
@@ -88,10 +90,7 @@ fn a_server_is_limited_published_and_stopped() {
 
 #[test]
 fn a_signal_at_any_line_leaves_nothing() {
-    let host = host();
-    let whole = run(&host, "sleep 0").output().unwrap();
-    let before = state(&host);
-    let lines = String::from_utf8(whole.stderr).unwrap().lines().count();
+    let (host, before, lines) = host();
     assert!(lines > 30, "{lines}");
     let mut cut = 0;
     for line in 1..lines {

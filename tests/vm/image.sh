@@ -128,7 +128,9 @@ add_rust_tests() {
     # shellcheck disable=SC2046,SC2086 # a list of flags
     (cd "$top" && cargo test --quiet --workspace --locked --no-run --message-format=json $(printf -- '--test %s ' $names)) >"$work/artifacts" ||
         die "the Rust tests do not build" "cargo test --workspace --no-run"
-    jq -r 'select(.reason == "compiler-artifact" and .profile.test and .executable) | "\(.target.name) \(.executable)"' "$work/artifacts" |
+    # Those of tests/: a crate may have one of the same name in its own.
+    jq -r --arg top "$top/tests/" 'select(.reason == "compiler-artifact" and .profile.test and .executable)
+        | select(.target.src_path | startswith($top) or contains("/../")) | "\(.target.name) \(.executable)"' "$work/artifacts" |
         while read -r name file; do strip -o "$1/vm/rust/deps/$name" "$file"; done
 }
 
