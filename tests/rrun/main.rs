@@ -3,6 +3,7 @@
 
 mod create;
 mod forms;
+mod gc;
 mod inside;
 mod life;
 mod run;

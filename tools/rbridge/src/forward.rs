@@ -180,15 +180,45 @@ pub(crate) fn release(place: &Place, nft: &Nft, bridge: &str) -> Result<(), Brid
     Ok(nft.commit(batch)?)
 }
 
-/// Switches forwarding off where an interrupted verb left the guard with no living bridge in it: in our own
-/// namespace and in those that have a name.
-pub fn release_unused() -> Result<(), BridgeError> {
+/// What [`release_unused`] would be in sh, as things are now; empty if there is nothing to release.
+pub fn unused_lines() -> Result<Vec<Line>, BridgeError> {
+    let mut lines = Vec::new();
+    for place in places() {
+        let Ok(nft) = place.nft() else { continue };
+        if nft.table(&guard())?.is_none() {
+            continue;
+        }
+        let links = place.netlink()?.links()?;
+        let lives = |key: &[u8]| links.iter().any(|link| ifname(&link.name) == key);
+        let held = nft.elements(&guard(), SET)?;
+        let (stay, go): (Vec<_>, Vec<_>) = held.iter().partition(|element| lives(&element.key));
+        if stay.is_empty() {
+            lines.push(place.write(SYSCTL, "0"));
+            lines.push(place.feed(format!("delete table {}", guard())));
+        }
+        for element in go.iter().filter(|_| !stay.is_empty()) {
+            let name = String::from_utf8_lossy(&element.key);
+            let name = name.trim_end_matches('\0');
+            lines.push(place.feed(format!("delete element {} {SET} {{ \"{name}\" }}", guard())));
+        }
+    }
+    Ok(lines)
+}
+
+/// Our own namespace, and those that have a name.
+fn places() -> impl Iterator<Item = Place> {
     let names = std::fs::read_dir(rnetns::RUN_NETNS).into_iter().flatten();
     let named = names.flatten().filter_map(|entry| {
         let netns = Netns::parse(entry.file_name().to_str()?).ok()?;
         Some(Place::new(Some(netns)))
     });
-    for place in std::iter::once(Place::default()).chain(named) {
+    std::iter::once(Place::default()).chain(named)
+}
+
+/// Switches forwarding off where an interrupted verb left the guard with no living bridge in it: in our own
+/// namespace and in those that have a name.
+pub fn release_unused() -> Result<(), BridgeError> {
+    for place in places() {
         // A name whose namespace is gone has nothing to release.
         let Ok(nft) = place.nft() else { continue };
         release(&place, &nft, "")?;

@@ -36,7 +36,7 @@ pub mod table;
 
 pub use blockers::{Blocker, forward_blockers};
 pub use error::BridgeError;
-pub use forward::{GUARD, release_unused};
+pub use forward::{GUARD, release_unused, unused_lines};
 pub use join::Join;
 pub use lease::AcquireLease;
 pub use network::Network;

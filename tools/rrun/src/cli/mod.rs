@@ -181,6 +181,7 @@ fn is_dry_run(verb: &Verb) -> bool {
         Verb::Kill(args) => args.act.dry_run,
         Verb::Rm(args) => args.act.dry_run,
         Verb::Rename(args) => args.act.dry_run,
+        Verb::Gc(args) => args.act.dry_run,
         _ => false,
     }
 }

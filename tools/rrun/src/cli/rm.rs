@@ -63,9 +63,20 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
     if runs {
         stop::push(&mut plan, of, Some(0), Some("KILL"))?;
     }
+    push(&mut plan, of, args.volumes, runs && container.auto_remove);
+    Ok(plan)
+}
+
+/// The steps that remove a container that has ended. `contended`: its monitor removes it too.
+pub fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool) {
+    let Subject {
+        containers,
+        container,
+    } = of;
     plan.push(Discard {
         of: of.clone(),
-        contended: runs && container.auto_remove,
+        contended,
+        volumes,
     });
     if container.image.is_some() {
         let store = runpack::Store::open(&containers.roots.root);
@@ -74,7 +85,7 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
             why: "its image may be removed now",
         });
     }
-    if args.volumes {
+    if volumes {
         for volume in volume::anonymous(container) {
             plan.push(Delete {
                 path: containers.roots.root.join("volumes").join(volume),
@@ -86,7 +97,6 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
         path: containers.trash().join(&container.id),
         why: "nobody waits for the disk any more",
     });
-    Ok(plan)
 }
 
 pub fn rename(args: &RenameArgs, containers: &Containers) -> Result {

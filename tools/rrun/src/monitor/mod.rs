@@ -23,7 +23,7 @@ use crate::state::{Containers, StateError};
 
 pub use born::{Fresh, fork, fork_watched, take_over};
 pub use prepare::{cgroup_name, join_files, plan};
-pub use recover::{Collected, collect, remove_empty_parents};
+pub use recover::{abandoned, empty_parents, is_forsaken, replay, settled, wait_for_leaving};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {

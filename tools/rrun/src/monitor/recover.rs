@@ -1,5 +1,6 @@
-//! `rrun gc`: what killed processes left is undone, and nothing else touched.
+//! What killed processes left: found here, undone by the steps of `rrun gc`, and nothing else touched.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kit_plan::{Fate, Recovery, recover, recover_one};
@@ -7,46 +8,62 @@ use kit_undo::Kernel;
 
 use super::end::UNKNOWN;
 use super::wire::Failed;
-use crate::state::{Containers, Status, now};
-use crate::volume;
+use crate::state::{Container, Containers, Lock, RunState, Status, is_abandoned, now};
 
 /// How long a monitor that is past its report may take to go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What was collected.
-#[derive(Debug, Default)]
-pub struct Collected {
-    pub recovery: Recovery,
-    /// Containers that run without a monitor: the caller starts one for each.
-    pub unattended: Vec<String>,
-    /// Temporary names and trash that were removed.
-    pub removed: usize,
+/// Undoes what dead processes had begun, and runs that are over and were not cleaned up.
+pub fn replay(containers: &Containers) -> Recovery {
+    recover(
+        &containers.roots.journals(),
+        &Kernel::new(),
+        &mut |header| {
+            let is_running = |id: &String| {
+                let state = containers.holding(id).state(id);
+                state.is_ok_and(|state| state.is_running())
+            };
+            match &header.container {
+                Some(id) if is_running(id) => Fate::Leave,
+                _ => Fate::Replay,
+            }
+        },
+    )
 }
 
-/// Replays journals, removes temporary names and trash, settles what is no longer running.
-pub fn collect(containers: &Containers) -> Collected {
-    wait_for_leaving(containers);
-    let kernel = Kernel::new();
-    let mut unattended = Vec::new();
-    let recovery = recover(&containers.roots.journals(), &kernel, &mut |header| {
-        let Some(id) = &header.container else {
-            return Fate::Replay;
-        };
-        match containers.holding(id).state(id) {
-            Ok(state) if state.is_running() => {
-                unattended.push(id.clone());
-                Fate::Leave
-            }
-            _ => Fate::Replay,
+/// Journals whose owner is gone.
+#[derive(Debug, Default)]
+pub struct Abandoned {
+    /// Those that [`replay`] would undo or drop.
+    pub due: bool,
+    /// Containers that run without a monitor.
+    pub unattended: Vec<String>,
+}
+
+/// Looks, and changes nothing.
+pub fn abandoned(containers: &Containers) -> Abandoned {
+    let mut found = Abandoned::default();
+    let files = std::fs::read_dir(containers.roots.journals());
+    for file in files.into_iter().flatten().flatten() {
+        let path = file.path();
+        if path.extension().is_some_and(|end| end == "new") {
+            found.due = true;
+            continue;
         }
-    });
-    settle(containers);
-    let removed = sweep(containers);
-    Collected {
-        recovery,
-        unattended,
-        removed,
+        let Ok(Some(journal)) = kit_plan::Journal::open(&path) else {
+            continue;
+        };
+        let id = journal.header.container.as_ref();
+        let runs = id.is_some_and(|id| {
+            let state = containers.holding(id).state(id);
+            state.is_ok_and(|state| state.is_running())
+        });
+        match id.filter(|_| runs && journal.is_committed()) {
+            Some(id) => found.unattended.push(id.clone()),
+            None => found.due = true,
+        }
     }
+    found
 }
 
 /// Undoes what is left of the last run of a container that is about to start, if its monitor and then its processes
@@ -73,7 +90,7 @@ pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
 }
 
 /// A monitor reports before it has deleted its trash and dropped its journal: such a one is waited for.
-fn wait_for_leaving(containers: &Containers) {
+pub fn wait_for_leaving(containers: &Containers) {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline && containers_leaving(containers) {
         std::thread::sleep(Duration::from_millis(5));
@@ -100,109 +117,53 @@ fn containers_leaving(containers: &Containers) -> bool {
     })
 }
 
-/// Containers whose file says "running" and that do not run: their monitor was killed, and then they ended.
-fn settle(containers: &Containers) {
-    for id in containers.ids() {
-        let Ok(Some(_lock)) = crate::state::Lock::try_take(containers, &id) else {
-            continue;
-        };
-        let Ok(mut state) = containers.state(&id) else {
-            continue;
-        };
-        if !matches!(state.status, Status::Running | Status::Paused) || state.is_running() {
-            continue;
-        }
-        state.status = Status::Exited;
-        state.process = None;
-        state.monitor = None;
-        state.exit_code = UNKNOWN;
-        state.finished_at = now();
-        "its monitor was killed, so nobody saw its exit code".clone_into(&mut state.error);
-        let _ = containers.save_state(&id, &state, true);
-        if let Ok(container) = containers.load(&id)
-            && container.auto_remove
-        {
-            let trash = containers.discard(&container).ok();
-            super::end::release(containers, &container, trash.as_deref());
-        }
+/// What the state becomes of a container whose file says "running" and that does not run: its monitor was killed, and
+/// then it ended.
+pub fn settled(containers: &Containers, id: &str) -> Option<RunState> {
+    let state = containers.state(id).ok()?;
+    if !matches!(state.status, Status::Running | Status::Paused) || state.is_running() {
+        return None;
     }
+    Some(RunState {
+        status: Status::Exited,
+        process: None,
+        monitor: None,
+        exit_code: UNKNOWN,
+        finished_at: now(),
+        error: "its monitor was killed, so nobody saw its exit code".to_owned(),
+        ..state
+    })
 }
 
-/// Trash, half-made containers, run directories of nobody, names of nobody.
-fn sweep(containers: &Containers) -> usize {
-    let mut removed = 0;
-    let list = |dir: std::path::PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
-    for file in list(containers.trash()) {
-        removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
-    }
-    for file in list(containers.roots.root.join("containers")) {
-        let name = file.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if !crate::state::is_abandoned(&file.path()) {
-            continue;
-        }
-        if let Some(id) = name.strip_prefix('.').and_then(|n| n.strip_suffix(".new")) {
-            // Last: what else there is of it is known by this directory.
-            for path in volume::leftovers(&containers.roots, id) {
-                removed += usize::from(std::fs::remove_dir_all(path).is_ok());
-            }
-            removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
-        } else if never_to_start(containers, name)
-            && let Ok(container) = containers.load(name)
-        {
-            let trash = containers.discard(&container).ok();
-            super::end::release(containers, &container, trash.as_deref());
-            removed += usize::from(trash.is_some_and(|dir| std::fs::remove_dir_all(dir).is_ok()));
-        }
-    }
-    for file in list(containers.roots.run.join("containers")) {
-        let Ok(id) = file.file_name().into_string() else {
-            continue;
-        };
-        if containers.dir(&id).exists() || containers.is_being_made(&id) {
-            continue;
-        }
-        // The lock decides: a monitor at the end of a --rm run still holds it.
-        if let Ok(Some(_lock)) = crate::state::Lock::try_take(containers, &id) {
-            removed += usize::from(std::fs::remove_dir_all(file.path()).is_ok());
-        }
-    }
-    for (name, id) in containers.orphaned_names() {
-        containers.free_name(&name, &id);
-        removed += 1;
-    }
-    removed
-}
-
-/// Whether a run of --rm was killed just before its start; a replayed `--dry-run` is one too, and while it runs it has
-/// its cgroup.
-fn never_to_start(containers: &Containers, id: &str) -> bool {
-    let is_new = containers
-        .state(id)
-        .is_ok_and(|state| state.starting && state.status == Status::Created);
-    if !is_new
-        || !containers
-            .load(id)
-            .is_ok_and(|container| container.auto_remove)
-    {
+/// Whether a container of `--rm` is left of a run that was killed just before its start, or of a restart that was
+/// killed before the start; a replayed `--dry-run` is like the first, and while it runs it has its cgroup.
+pub fn is_forsaken(containers: &Containers, container: &Container) -> bool {
+    let id = &container.id;
+    let left = containers.state(id).is_ok_and(|state| match state.status {
+        Status::Created => state.starting,
+        Status::Exited => true,
+        _ => false,
+    });
+    if !container.auto_remove || !left || !is_abandoned(&containers.dir(id)) {
         return false;
     }
     let cgroup = format!("{}/{id}", containers.roots.instance.name());
     let runs = rcgroup::Hierarchies::detect().map_or(true, |host| host.existing(&cgroup).is_ok());
     // Its monitor takes the lock before anything else.
-    !runs && matches!(crate::state::Lock::try_take(containers, id), Ok(Some(_)))
+    !runs && matches!(Lock::try_take(containers, id), Ok(Some(_)))
 }
 
-/// The instance's parent in each hierarchy goes when nobody is left below it.
-pub fn remove_empty_parents(instance: &kit_plan::Instance) {
-    let Ok(host) = rcgroup::Hierarchies::detect() else {
-        return;
+/// The instance's parents in the hierarchies that nobody is below.
+pub fn empty_parents(instance: &kit_plan::Instance) -> Vec<PathBuf> {
+    let host = rcgroup::Hierarchies::detect().ok();
+    let parent = host.and_then(|host| host.existing(&instance.name()).ok());
+    let is_empty = |dir: &Path| {
+        let inside = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let mut kinds = inside.filter_map(|entry| entry.file_type().ok());
+        !kinds.any(|kind| kind.is_dir())
     };
-    let Ok(parent) = host.existing(&instance.name()) else {
-        return;
-    };
-    for dir in parent.unique_dirs() {
-        // Not empty is somebody's.
-        let _ = std::fs::remove_dir(dir);
-    }
+    let dirs = parent.iter().flat_map(|parent| parent.unique_dirs());
+    dirs.filter(|dir| is_empty(dir))
+        .map(Path::to_owned)
+        .collect()
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
+use rustix::fs::FlockOperation;
 
 use super::files::{to_json, write_atomic};
 use super::{Container, Containers, RunState, StateError};
@@ -17,18 +18,28 @@ use super::{Container, Containers, RunState, StateError};
 pub(crate) type Files = [(&'static str, Vec<u8>); 3];
 
 /// Held while somebody is at work on a container's directory: a gc leaves it alone.
-pub(crate) struct AtWork(#[allow(dead_code)] File);
+pub(crate) struct AtWork(File);
 
-/// Locks a container's directory for as long as the descriptor is open.
-fn lock_dir(path: &Path) -> io::Result<File> {
+/// Held while nobody else is: a gc deletes under this.
+pub(crate) struct Alone(#[allow(dead_code)] File);
+
+/// Says that somebody is at work on a container's directory; several may be.
+pub(crate) fn at_work(path: &Path) -> io::Result<AtWork> {
     let dir = File::open(path)?;
-    rustix::fs::flock(&dir, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-    Ok(dir)
+    rustix::fs::flock(&dir, FlockOperation::LockShared)?;
+    Ok(AtWork(dir))
+}
+
+/// That nobody is, and nobody begins.
+pub(crate) fn alone(path: &Path) -> io::Result<Alone> {
+    let dir = File::open(path)?;
+    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(Alone(dir))
 }
 
 /// Whether nobody is at work on a directory that was begun.
 pub(crate) fn is_abandoned(path: &Path) -> bool {
-    lock_dir(path).is_ok()
+    alone(path).is_ok()
 }
 
 fn fail(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
@@ -56,16 +67,23 @@ impl Containers {
         !self.is_being_made(id) && !self.dir(id).exists()
     }
 
-    /// For a command that has something to do to a container between its end and its next start.
-    pub(crate) fn at_work(&self, id: &str) -> io::Result<AtWork> {
-        lock_dir(&self.dir(id)).map(AtWork)
+    /// The IDs of those that were begun, and that nobody is at work on.
+    pub(crate) fn half_made(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.roots.root.join("containers"));
+        let names = files.into_iter().flatten().flatten();
+        let names = names.filter_map(|file| file.file_name().into_string().ok());
+        let ids = names.filter_map(|name| {
+            let id = name.strip_prefix('.')?.strip_suffix(".new")?;
+            Some(id.to_owned())
+        });
+        ids.filter(|id| is_abandoned(&self.making(id))).collect()
     }
 
     /// Makes the directories of a new container; the lock tells a gc that somebody is at work.
     pub(crate) fn begin(&self, id: &str) -> Result<AtWork, StateError> {
         let making = self.making(id);
         let mkdir = |path: &Path| DirBuilder::new().mode(0o755).create(path);
-        let lock = loop {
+        let work = loop {
             match mkdir(&making) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let parent = making.parent().unwrap_or(&making);
@@ -77,23 +95,20 @@ impl Containers {
                 }
                 _ => {}
             }
-            match lock_dir(&making) {
-                Ok(lock) if lock.metadata().is_ok_and(|meta| meta.nlink() > 0) => break lock,
-                // A gc that came between has removed it, or is about to: make another.
-                Ok(_) => {}
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::WouldBlock
-                    ) => {}
-                Err(e) => return Err(fail("locking", &making)(e)),
+            match at_work(&making) {
+                Ok(work) if work.0.metadata().is_ok_and(|meta| meta.nlink() > 0) => break work,
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(fail("locking", &making)(e));
+                }
+                // A gc that came between has removed it: make another.
+                _ => {}
             }
         };
         for sub in ["upper", "work"] {
             let path = making.join(sub);
             mkdir(&path).map_err(fail("making", &path))?;
         }
-        Ok(AtWork(lock))
+        Ok(work)
     }
 
     /// What a new container's files say. `starting`: a run made it, and nobody else will start it.

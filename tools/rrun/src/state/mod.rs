@@ -13,7 +13,7 @@ mod names;
 mod resolve;
 
 pub use container::{Container, Image, MountPoint, Net, Port, RunState, Status};
-pub(crate) use create::{Files, is_abandoned};
+pub(crate) use create::{Files, alone, at_work, is_abandoned};
 pub use files::{StateError, now, write_atomic};
 pub use lock::Lock;
 

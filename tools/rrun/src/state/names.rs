@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::create::is_abandoned;
 use super::files::write_atomic;
 use super::{Containers, StateError};
 
@@ -78,13 +79,32 @@ impl Containers {
         Some(text.trim_end().to_owned())
     }
 
-    /// The names whose container is gone and not being made, with its ID.
-    pub(crate) fn orphaned_names(&self) -> Vec<(String, String)> {
+    /// Names that a killed `rename` has left: their container has another. With its ID.
+    pub(crate) fn stale_names(&self) -> Vec<(String, String)> {
+        let is_stale = |(name, id): &(String, String)| {
+            let other = self.load(id).is_ok_and(|container| container.name != *name);
+            other && is_abandoned(&self.dir(id))
+        };
+        self.held_names().filter(is_stale).collect()
+    }
+
+    /// What a container is called: a name, or two in the middle of a rename.
+    pub(crate) fn names_of(&self, id: &str) -> Vec<String> {
+        let its = self.held_names().filter(|(_, holder)| holder == id);
+        its.map(|(name, _)| name).collect()
+    }
+
+    fn held_names(&self) -> impl Iterator<Item = (String, String)> {
         let files = std::fs::read_dir(self.names());
         let names = files.into_iter().flatten().flatten();
         let names = names.filter_map(|file| file.file_name().into_string().ok());
-        let held = names.filter_map(|name| self.holder(&name).map(|id| (name, id)));
-        held.filter(|(_, id)| !id.is_empty() && self.is_nobodys(id))
+        names.filter_map(|name| self.holder(&name).map(|id| (name, id)))
+    }
+
+    /// The names whose container is gone and not being made, with its ID.
+    pub(crate) fn orphaned_names(&self) -> Vec<(String, String)> {
+        self.held_names()
+            .filter(|(_, id)| !id.is_empty() && self.is_nobodys(id))
             .collect()
     }
 }

@@ -6,6 +6,7 @@ use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
 
 use super::{Subject, step_error};
 use crate::cli::stop::settled;
+use crate::state::at_work;
 
 /// Tells the monitor of a container of --rm that its end is not for good.
 pub struct Keep(pub Subject);
@@ -33,7 +34,7 @@ impl Step for Keep {
         let path = self.path();
         let fail = |e| StepError::new(format!("writing {path:?}"), e);
         // To the end of the command: a gc takes what a killed one has kept.
-        cx.keep(self.0.containers.at_work(self.0.id()).map_err(fail)?);
+        cx.keep(at_work(&self.0.containers.dir(self.0.id())).map_err(fail)?);
         std::fs::File::create(&path).map_err(fail)?;
         Ok(Done::made(vec![Undo::unlink(&path)]).identified())
     }

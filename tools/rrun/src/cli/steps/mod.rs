@@ -5,6 +5,7 @@
 //! is for gc.
 
 mod again;
+pub mod collect;
 pub mod creation;
 mod process;
 mod removal;
@@ -17,7 +18,7 @@ use kit_plan::{Context, Header, Journal, Mark, Observer, Plan, StepError};
 
 pub use again::{Keep, StartAgain};
 pub use process::{Attend, Await, Send};
-pub use removal::{Delete, Discard};
+pub use removal::{DOOMED, Delete, Discard};
 pub use rename::{FreeName, SaveContainer, TakeName};
 
 use crate::state::{Container, Containers};

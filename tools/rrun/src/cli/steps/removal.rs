@@ -8,11 +8,16 @@ use super::Subject;
 use crate::cli::stop::settled;
 use crate::state::Lock;
 
+/// In the trash: the volumes without a name have to go too, if whoever was to delete them has been killed.
+pub const DOOMED: &str = "doomed";
+
 /// Moves a container's directory and name into the trash, under its lock.
 pub struct Discard {
     pub of: Subject,
     /// It ran with `--rm`: its monitor removes it too, and may be first.
     pub contended: bool,
+    /// Its volumes without a name are to go with it.
+    pub volumes: bool,
 }
 
 impl Discard {
@@ -33,8 +38,12 @@ impl Discard {
             &to
         ];
         let name = containers.names().join(&container.name);
-        vec![
-            run!["mkdir", "-p", "-m", "0700", trash, &run_dir],
+        let dir = containers.dir(self.of.id());
+        let mut lines = vec![run!["mkdir", "-p", "-m", "0700", trash, &run_dir]];
+        if self.volumes {
+            lines.push(Line::Try(words!["touch", dir.join(DOOMED)]));
+        }
+        lines.extend([
             if self.contended {
                 Line::Try(rename)
             } else {
@@ -42,7 +51,8 @@ impl Discard {
             },
             Line::Try(words!["mv", "--", name, to.join("name")]),
             run!["rm", "-rf", "--", run_dir],
-        ]
+        ]);
+        lines
     }
 }
 
@@ -74,6 +84,11 @@ impl Step for Discard {
             let _ = std::fs::remove_dir_all(containers.run_dir(self.of.id()));
             return Ok(Done::nothing().note("its monitor has removed it already"));
         }
+        if self.volumes {
+            let mark = containers.dir(self.of.id()).join(DOOMED);
+            std::fs::write(&mark, "")
+                .map_err(|e| StepError::new(format!("writing {mark:?}"), e))?;
+        }
         containers.discard(container).map_err(StepError::whole)?;
         // Held to the plan's end: an ID is not made again, but a reader may wait for it.
         cx.keep(lock);
@@ -98,6 +113,14 @@ impl Step for Delete {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        self.delete()?;
+        Ok(Done::nothing())
+    }
+}
+
+impl Delete {
+    /// Absence is success.
+    pub fn delete(&self) -> Result<(), StepError> {
         let is_dir = std::fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_dir());
         let deleted = if is_dir {
             std::fs::remove_dir_all(&self.path)
@@ -108,7 +131,7 @@ impl Step for Delete {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(StepError::new(format!("deleting {:?}", self.path), e))
             }
-            _ => Ok(Done::nothing()),
+            _ => Ok(()),
         }
     }
 }

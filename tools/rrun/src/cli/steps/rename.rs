@@ -3,6 +3,7 @@
 use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
 
 use super::Subject;
+use crate::state::at_work;
 
 /// Takes the new name by link(2), which decides a race.
 pub struct TakeName {
@@ -24,8 +25,12 @@ impl Step for TakeName {
         Vec::new()
     }
 
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let containers = &self.of.containers;
+        let dir = containers.dir(self.of.id());
+        // To the end: a gc takes a name that its container does not have, if nobody is at work.
+        let work = at_work(&dir).map_err(|e| StepError::new(format!("locking {dir:?}"), e))?;
+        cx.keep(work);
         containers
             .take_name(&self.name, self.of.id())
             .map_err(|error| match error.hint() {

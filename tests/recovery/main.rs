@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod verbs;
+
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kit_plan::{Done, Go, Observer, Roots, StepError, StepView};
@@ -16,17 +19,28 @@ use rrun::client::{Ended, wait_started};
 use rrun::monitor::wire::{self, Request};
 use rrun::state::Containers;
 
-/// Kills at a step: "before 7 monitor", "after 7 monitor", "before 7 client".
+/// Kills at a step: "before 7 itself", "after 7 itself", "before 7 client". The steps of one process are counted
+/// through all its plans.
 struct Killer {
     at: String,
     /// How many steps there are is written here.
     total: PathBuf,
 }
 
+/// How many this process has begun.
+static STEPS: AtomicUsize = AtomicUsize::new(0);
+
 impl Killer {
+    fn from_env() -> Self {
+        Self {
+            at: std::env::var("KILL_AT").unwrap(),
+            total: std::env::var("TOTAL").unwrap().into(),
+        }
+    }
+
     fn reached(&self, point: &str) {
         let victim = match self.at.strip_prefix(point) {
-            Some(" monitor") => getpid(),
+            Some(" itself") => getpid(),
             Some(" client") => getppid(),
             _ => return,
         };
@@ -35,14 +49,15 @@ impl Killer {
 }
 
 impl Observer for Killer {
-    fn before(&mut self, step: &StepView<'_>) -> Go {
-        std::fs::write(&self.total, step.total.to_string()).unwrap();
-        self.reached(&format!("before {}", step.number));
+    fn before(&mut self, _: &StepView<'_>) -> Go {
+        let number = STEPS.fetch_add(1, Ordering::Relaxed) + 1;
+        std::fs::write(&self.total, number.to_string()).unwrap();
+        self.reached(&format!("before {number}"));
         Go::On
     }
 
-    fn after(&mut self, step: &StepView<'_>, _: Result<&Done, &StepError>, _: Duration) {
-        self.reached(&format!("after {}", step.number));
+    fn after(&mut self, _: &StepView<'_>, _: Result<&Done, &StepError>, _: Duration) {
+        self.reached(&format!("after {}", STEPS.load(Ordering::Relaxed)));
     }
 
     fn lockstep(&self) -> bool {
@@ -55,11 +70,8 @@ impl Observer for Killer {
 #[ignore = "the others start it"]
 fn watched() {
     let containers = Containers::new(Roots::from_env().unwrap());
-    let killer = Killer {
-        at: std::env::var("KILL_AT").unwrap(),
-        total: std::env::var("TOTAL").unwrap().into(),
-    };
-    let mut fresh = rrun::monitor::fork_watched(&containers, true, Some(Box::new(killer))).unwrap();
+    let killer = Box::new(Killer::from_env());
+    let mut fresh = rrun::monitor::fork_watched(&containers, true, Some(killer)).unwrap();
     let go = wire::Go {
         id: std::env::var("ID").unwrap(),
         attach: false,
@@ -75,13 +87,15 @@ fn watched() {
     }
 }
 
+/// The kernel takes a container's cable away in its own time.
+const CABLE_GONE: &str = "! ip -br link | grep -q '^bk[0-9a-f]*@'";
+
 /// A host whose mounts nobody else changes either.
 fn host() -> Host {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let host = Host::new();
     host.ok("mount --make-rprivate /; mkdir data; rrun run --rm -p 8080:80 tools id; rrun gc");
-    // The kernel takes that container's cable away in its own time.
-    host.until("! ip -br link | grep -q '^bk[0-9a-f]*@'");
+    host.until(CABLE_GONE);
     host
 }
 
@@ -167,8 +181,12 @@ fn steps(host: &Host) -> usize {
 /// The steps to kill at: all of them, from `first` on; where each takes seconds, one in BOXKIT_KILL_EVERY.
 fn points(total: usize, first: usize) -> impl Iterator<Item = usize> {
     assert!(total > 20, "{total}");
-    let every = std::env::var("BOXKIT_KILL_EVERY").map_or(1, |every| every.parse().unwrap());
+    let every = every();
     (1 + first % every..=total).step_by(every)
+}
+
+fn every() -> usize {
+    std::env::var("BOXKIT_KILL_EVERY").map_or(1, |every| every.parse().unwrap())
 }
 
 /// Kills a monitor there, and lets gc clean up.
@@ -178,7 +196,7 @@ fn kill_and_collect(point: &str, first: usize) {
     let files = host.files("root data");
     let total = steps(&host);
     for number in points(total, first) {
-        let at = format!("{point} {number} monitor");
+        let at = format!("{point} {number} itself");
         let id = create(&host, &format!("sleep 4242{}", std::process::id()));
         start_watched(&host, &id, &at);
         host.ok("rrun gc");
@@ -246,6 +264,7 @@ fn a_container_outlives_its_monitor() {
     let before = kernel_state(&host);
     let id = create(&host, "sh -c 'while :; do echo tick; sleep 0.1; done'");
     host.ok("rrun start box");
+    host.until("rrun logs box | grep tick");
     let pid = || {
         host.ok(&format!("grep -A3 '\"monitor\": {{' root/containers/{id}/state.json | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'"))
     };

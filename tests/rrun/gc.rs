@@ -1,0 +1,86 @@
+//! `rrun gc` as a script, explained, and that it leaves alone what is somebody's.
+
+use kit_test::Host;
+
+/// What killed commands leave: a half-made container with its pin, volumes and name, a removed one, one whose end
+/// nobody saw, names of nobody, a network without members.
+const LEFT: &str = "rrun run -d --name gone tools sleep 1000 >/dev/null; rrun create --name kept -v /anon tools sh >/dev/null
+    rrun run -d --name over --net none tools sleep 1000 >/dev/null; rrun rm -f gone >/dev/null
+    id=$(rrun create --name half -v /anon tools sh); mv root/containers/$id root/containers/.$id.new; mkdir root/volumes/.$id.01.new
+    id=$(rrun create --name dead -v /anon tools sh); touch root/containers/$id/doomed; mkdir -p root/trash; mv root/containers/$id root/trash
+    echo $id >root/names/lost; echo $(rrun ps -aq --no-trunc -f name=kept) >root/names/was; mkdir -p run/containers/$id
+    state=root/containers/$(rrun ps -q --no-trunc)/state.json
+    for who in monitor process; do
+        pid=$(grep -A2 \"$who\" $state | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'); kill -9 $pid
+        while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
+    done";
+
+fn state(host: &Host) -> String {
+    let files = r"find root run -path root/images/blobs -prune -o -path root/images/unpacked -prune -o -print | sed -E 's/[0-9a-f]{62,64}/ID/' | sort";
+    host.ok(&format!(
+        "{files}; ip -br link | cut -d' ' -f1; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward"
+    ))
+}
+
+#[test]
+fn its_script_leaves_what_it_leaves() {
+    let states = [
+        "rrun gc >/dev/null",
+        "rrun gc --dry-run >s; unchanged; sh -e s >/dev/null",
+    ]
+    .map(|way| {
+        let host = Host::new();
+        host.ok(LEFT);
+        host.until("! ip -br link | grep -q '^bk[0-9a-f]*@'");
+        let before = state(&host);
+        for part in way.split("; ") {
+            if part == "unchanged" {
+                assert_eq!(state(&host), before);
+            } else {
+                assert_eq!(
+                    host.outcome(part),
+                    (0, String::new(), String::new()),
+                    "{part}"
+                );
+            }
+        }
+        assert_eq!(
+            host.ok("rrun ps -a --format '{{.Names}} {{.Status}}' | cut -d' ' -f1-3 | sort"),
+            "kept Created\nover Exited (255)\n"
+        );
+        assert_eq!(
+            host.ok("ls root/names; ls root/volumes root/images/pins | wc -l"),
+            "kept\nover\n6\n"
+        );
+        let (after, again) = (state(&host), host.ok("rrun gc"));
+        assert_eq!((state(&host), again.as_str()), (after.clone(), ""));
+        let instance = host.ok("rrun info | sed -n 's/^Instance: //p'");
+        after
+            .replace(instance.trim(), "INSTANCE")
+            .replace(&instance.trim().replace("boxkit", "bk0"), "BRIDGE")
+    });
+    assert_eq!(states[0], states[1]);
+}
+
+#[test]
+fn what_it_does_is_explained_and_traced() {
+    let host = Host::new();
+    host.ok(LEFT);
+    let (code, out, said) = host.outcome("rrun gc --explain");
+    assert_eq!(code, 0);
+    assert!(out.contains("undone: rrun run --name over"), "{out}{said}");
+    assert!(
+        out.ends_with("removed: the empty network\nremoved: 12 left-over names and directories\n"),
+        "{out}"
+    );
+    for why in [
+        "a name of nobody",
+        "a container that was not made to its end",
+        "flock -n ",
+    ] {
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    let (code, out, said) = host.outcome("rrun gc --trace");
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert!(said.lines().all(|line| line.starts_with('{')), "{said}");
+}

@@ -1,0 +1,327 @@
+//! The steps of `rrun gc`.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, Undo, run, words};
+
+use super::Subject;
+use crate::monitor;
+use crate::state::{Containers, Lock, alone};
+
+/// What came of it, over all plans.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome(Rc<RefCell<Told>>);
+
+#[derive(Debug, Default)]
+pub struct Told {
+    lines: Vec<String>,
+    removed: usize,
+    pub failures: Vec<String>,
+}
+
+impl Told {
+    pub fn text(&self) -> String {
+        let count = self.removed;
+        let swept = format!("removed: {count} left-over names and directories");
+        let lines = self.lines.iter().map(String::as_str);
+        let lines = lines.chain((count > 0).then_some(swept.as_str()));
+        lines.flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+impl Outcome {
+    pub fn take(&self) -> Told {
+        self.0.take()
+    }
+
+    fn say(&self, line: String) {
+        self.0.borrow_mut().lines.push(line);
+    }
+
+    pub fn fail(&self, why: String) {
+        self.0.borrow_mut().failures.push(why);
+    }
+
+    /// The step, whose failure is told at the end and stops none of the others.
+    pub fn go_on(&self, step: impl Step + 'static) -> Box<dyn Step> {
+        self.go_on_boxed(Box::new(step))
+    }
+
+    pub fn go_on_boxed(&self, step: Box<dyn Step>) -> Box<dyn Step> {
+        Box::new(GoOn {
+            step,
+            outcome: self.clone(),
+        })
+    }
+}
+
+struct GoOn {
+    step: Box<dyn Step>,
+    outcome: Outcome,
+}
+
+impl Step for GoOn {
+    fn meta(&self) -> Meta {
+        self.step.meta()
+    }
+
+    fn intent(&self, slots: &Slots) -> Vec<Undo> {
+        self.step.intent(slots)
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        self.step.apply(cx).or_else(|error| {
+            self.outcome.fail(error.to_string());
+            Ok(Done::nothing().note(format!("failed: {error}")))
+        })
+    }
+}
+
+/// The whole of a step that undoes: nothing of it is undone again.
+macro_rules! no_intent {
+    () => {
+        fn intent(&self, _: &Slots) -> Vec<Undo> {
+            Vec::new()
+        }
+    };
+}
+
+/// Replays the journals of processes that are gone.
+pub struct Replay {
+    pub containers: Containers,
+    pub outcome: Outcome,
+}
+
+impl Step for Replay {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "journal.replay",
+            "what killed processes had begun is undone, as their journals say",
+            Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
+        )
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let recovery = monitor::replay(&self.containers);
+        for header in &recovery.replayed {
+            self.outcome.say(format!("undone: {}", header.command));
+        }
+        let errors = recovery.errors.iter().map(ToString::to_string);
+        let unreadable = recovery.unreadable.iter().map(ToString::to_string);
+        for failure in errors.chain(unreadable) {
+            self.outcome.fail(failure);
+        }
+        Ok(Done::nothing().note(format!("{} journals", recovery.replayed.len())))
+    }
+}
+
+/// Starts a monitor for a container that runs without one.
+pub struct TakeOver {
+    pub containers: Containers,
+    pub id: String,
+    pub outcome: Outcome,
+}
+
+impl Step for TakeOver {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "monitor.attend",
+            "its monitor was killed: a new one will see its end, and clean up",
+            Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
+        )
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        monitor::take_over(&self.containers, &self.id).map_err(StepError::whole)?;
+        self.outcome.say(format!("attended: {}", self.id));
+        Ok(Done::nothing())
+    }
+}
+
+/// Writes down that a container is over.
+pub struct Settle(pub Subject);
+
+impl Step for Settle {
+    fn meta(&self) -> Meta {
+        let Subject { containers, .. } = &self.0;
+        let path = containers.dir(self.0.id()).join("state.json");
+        let new = path.with_extension("json.new");
+        let state = monitor::settled(containers, self.0.id());
+        let text = serde_json::to_string_pretty(&state).unwrap_or_default();
+        let lines = vec![
+            run!["install", "-m", "600", "/dev/null", &new],
+            Line::Write {
+                path: (&new).into(),
+                text: text.into(),
+            },
+            run!["mv", "--", new, path],
+        ];
+        let why =
+            "it ended while no monitor saw to it: its exit code is not known, and is not guessed";
+        Meta::new("container.settle", why, Shell::Exact(lines))
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let Subject { containers, .. } = &self.0;
+        let lock = Lock::try_take(containers, self.0.id()).map_err(StepError::whole)?;
+        let state = monitor::settled(containers, self.0.id());
+        let (Some(_lock), Some(state)) = (lock, state) else {
+            return Ok(Done::nothing().note("somebody has seen to it"));
+        };
+        let saved = containers.save_state(self.0.id(), &state, true);
+        saved.map_err(StepError::whole)?;
+        Ok(Done::nothing())
+    }
+}
+
+/// Deletes something that is nobody's.
+pub struct Sweep {
+    pub path: PathBuf,
+    pub why: &'static str,
+    pub only_if: OnlyIf,
+    pub outcome: Outcome,
+}
+
+/// What must still hold when a left-over is deleted.
+pub enum OnlyIf {
+    Always,
+    /// Nobody is at work on this directory.
+    Unlocked(PathBuf),
+    /// There is no such container, and nobody makes it.
+    Nobodys(Containers, String),
+    /// Neither has that container's lock a holder.
+    LockFree(Containers, String),
+}
+
+impl Step for Sweep {
+    fn meta(&self) -> Meta {
+        let lock = match &self.only_if {
+            OnlyIf::Always | OnlyIf::Nobodys(..) => None,
+            OnlyIf::Unlocked(dir) => Some(dir.clone()),
+            OnlyIf::LockFree(..) => Some(self.path.join("lock")),
+        };
+        let mut words = words!["rm", "-rf", "--", &self.path];
+        let line = match lock {
+            Some(lock) => {
+                words.splice(0..0, words!["flock", "-n", lock]);
+                Line::Try(words)
+            }
+            None => Line::Run(words),
+        };
+        Meta::new("leftover.delete", self.why, Shell::Exact(vec![line]))
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let busy = || Ok(Done::nothing().note("somebody is at work on it"));
+        // Held while it is deleted.
+        let (_alone, _lock) = match &self.only_if {
+            OnlyIf::Always => (None, None),
+            OnlyIf::Unlocked(dir) => match alone(dir) {
+                Ok(alone) => (Some(alone), None),
+                Err(_) => return busy(),
+            },
+            OnlyIf::Nobodys(of, id) if of.is_nobodys(id) => (None, None),
+            OnlyIf::LockFree(of, id) if of.both().iter().all(|of| of.is_nobodys(id)) => {
+                match Lock::try_take(of, id) {
+                    Ok(Some(lock)) => (None, Some(lock)),
+                    _ => return busy(),
+                }
+            }
+            OnlyIf::Nobodys(..) | OnlyIf::LockFree(..) => return busy(),
+        };
+        let delete = super::Delete {
+            path: self.path.clone(),
+            why: self.why,
+        };
+        delete.delete()?;
+        self.outcome.0.borrow_mut().removed += 1;
+        Ok(Done::nothing())
+    }
+}
+
+/// Takes the default network down, if nobody is in it.
+pub struct RemoveNetwork {
+    pub roots: Roots,
+    pub outcome: Outcome,
+}
+
+impl Step for RemoveNetwork {
+    fn meta(&self) -> Meta {
+        let dir = rbridge::network::Dir::new(&self.roots, rbridge::network::DEFAULT);
+        let mut lines = Vec::new();
+        if dir.list_members().is_empty() {
+            if let Some(network) = dir.read() {
+                lines.push(Line::Try(words!["rbridge", "del", network.bridge]));
+            }
+            lines.push(run!["rm", "-rf", "--", dir.path()]);
+        }
+        let why = "the network that containers share goes when the last is gone, and somebody asks";
+        Meta::new("network.remove", why, Shell::Ours(lines))
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let failed = |e: rbridge::BridgeError| match e.hint() {
+            Some(hint) => StepError::whole(e).hint(hint),
+            None => StepError::whole(e),
+        };
+        let nft = kit_net::Nft::open().map_err(StepError::whole)?;
+        let name = rbridge::network::DEFAULT;
+        if rbridge::network::remove(&self.roots, &nft, name).map_err(failed)? {
+            self.outcome.say("removed: the empty network".to_owned());
+            return Ok(Done::nothing());
+        }
+        Ok(Done::nothing().note("somebody is in it"))
+    }
+}
+
+/// Switches forwarding off again, where it was we who switched it on.
+pub struct ReleaseForwarding {
+    pub lines: Vec<Line>,
+}
+
+impl Step for ReleaseForwarding {
+    fn meta(&self) -> Meta {
+        let why = "no bridge is left that this host forwards for on our account";
+        Meta::new("forwarding.release", why, Shell::Exact(self.lines.clone()))
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        rbridge::release_unused().map_err(StepError::whole)?;
+        Ok(Done::nothing())
+    }
+}
+
+/// Removes the cgroups that containers are below, where there is none.
+pub struct RemoveParents(pub Vec<PathBuf>);
+
+impl Step for RemoveParents {
+    fn meta(&self) -> Meta {
+        let lines = self.0.iter().map(|dir| Line::Try(words!["rmdir", dir]));
+        let why = "the cgroup that containers are below, with nobody below it";
+        Meta::new("cgroup.tidy", why, Shell::Exact(lines.collect()))
+    }
+
+    no_intent!();
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        for dir in &self.0 {
+            // Not empty any more, and it is somebody's.
+            let _ = std::fs::remove_dir(dir);
+        }
+        Ok(Done::nothing())
+    }
+}
