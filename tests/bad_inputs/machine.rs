@@ -220,6 +220,10 @@ fn a_container_that_fills_the_disk() {
             "head: error writing 'standard output': No space left on device\n"
         )
     );
+    assert_eq!(
+        host.ok("rrun wait full; rrun inspect -f '{{.State.Status}}' full"),
+        "1\nexited\n"
+    );
     let (code, _, said) = host.outcome("rrun run --rm tools id");
     assert_eq!(code, 125);
     assert!(said.contains("No space left on device\nhint: ") && said.ends_with(" is full: rrun rm, rrun rmi and rrun gc make room, or BOXKIT_ROOT moves it elsewhere\n"), "{said}");

@@ -6,6 +6,7 @@ mod containers;
 mod machine;
 mod primitives;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kit_plan::Roots;
@@ -63,7 +64,12 @@ fn all(host: &Host, rows: &[Row]) {
     let before = host.ok(&named(host, LEFT));
     let instance = Roots::at(host.root(), host.run_dir()).instance.name();
     let mut wrong = Vec::new();
+    // On pure v2 the kernel refuses other files first.
+    let v1 = Path::new("/sys/fs/cgroup/devices").exists();
     for (typed, code, said) in rows {
+        if said.contains("/sys/fs/cgroup/") && !v1 {
+            continue;
+        }
         let (got, out, err) = host.outcome(&named(host, typed));
         let err = without_ids(&err);
         let said = said

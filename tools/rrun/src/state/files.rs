@@ -93,6 +93,17 @@ pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateErr
     })
 }
 
+/// Puts text in the place of that of a file that is there, without a block more. One write(2), so that no reader sees a
+/// half; blanks after it, since JSON allows them.
+fn overwrite(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let was = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    if text.len() < was {
+        text.resize(was, b' ');
+    }
+    file.write_all(&text)
+}
+
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
     let text = std::fs::read(path).map_err(|source| StateError::Io {
         doing: "reading",
@@ -161,7 +172,18 @@ impl Containers {
 
     pub fn save_state(&self, id: &str, state: &RunState, sync: bool) -> Result<(), StateError> {
         let path = self.dir(id).join("state.json");
-        write_atomic(&path, &to_json(state, &path)?, sync)
+        let text = to_json(state, &path)?;
+        match write_atomic(&path, &text, sync) {
+            // A container that filled its disk still has an exit code, and the old file has room for it.
+            Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                overwrite(&path, text).map_err(|source| StateError::Io {
+                    doing: "writing",
+                    path,
+                    source,
+                })
+            }
+            other => other,
+        }
     }
 
     /// Makes the run directory of a container, mode 0700.
