@@ -5,87 +5,13 @@
 //! is the last one and stands for something that had not begun or is not known to be done.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::entry::read;
+use crate::{Entry, Header, JournalError, Observer, Record, State, Undo, UndoError, Undoer};
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
-
-use crate::{FileId, Observer, ProcessId, Undo, UndoError, Undoer};
-
-const VERSION: u32 = 1;
-
-/// The first line: whose journal it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Header {
-    pub version: u32,
-    pub plan: String,
-    pub instance: String,
-    /// The command, for people.
-    pub command: String,
-    /// Set for a container's journal, which goes on past its last step: that container's ID.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    pub owner: ProcessId,
-    /// The network namespace that a record means by "our own".
-    #[serde(default)]
-    pub netns: Option<FileId>,
-}
-
-/// A line after the first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Entry {
-    Intended {
-        step: usize,
-        undo: Vec<Undo>,
-    },
-    Done {
-        step: usize,
-        undo: Vec<Undo>,
-    },
-    Undone {
-        step: usize,
-        nth: usize,
-    },
-    /// The last step is done: the plan stands.
-    Committed,
-}
-
-/// One thing that may have to be undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The step's place in its plan, from 0.
-    pub step: usize,
-    /// Its place among the records of that step.
-    pub nth: usize,
-    pub undo: Undo,
-    pub state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Intended,
-    Done,
-    Undone,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("{doing} journal {path:?}: {source}")]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error(
-        "reading journal {path:?}: it has version {version}, newer than this command's {VERSION}"
-    )]
-    Newer { path: PathBuf, version: u32 },
-    #[error("reading journal {path:?}: its first line is not a header")]
-    NoHeader { path: PathBuf },
-}
 
 /// A plan's records, on disk or, for a plan of one kernel-atomic step, in memory alone.
 #[derive(Debug)]
@@ -94,37 +20,6 @@ pub struct Journal {
     records: Vec<Record>,
     committed: bool,
     file: Option<(File, PathBuf)>,
-}
-
-impl Header {
-    /// For records that are in memory alone: nobody else will ask whose they are.
-    pub fn unwritten(mark: &crate::Mark, command: impl Into<String>) -> Self {
-        Self {
-            version: VERSION,
-            plan: mark.plan.clone(),
-            instance: mark.instance.name(),
-            command: command.into(),
-            container: None,
-            owner: ProcessId {
-                pid: std::process::id() as i32,
-                start: 0,
-                boot: String::new(),
-            },
-            netns: None,
-        }
-    }
-
-    pub fn new(mark: &crate::Mark, command: impl Into<String>) -> io::Result<Self> {
-        Ok(Self {
-            version: VERSION,
-            plan: mark.plan.clone(),
-            instance: mark.instance.name(),
-            command: command.into(),
-            container: None,
-            owner: ProcessId::of_self()?,
-            netns: FileId::of_netns(None).ok(),
-        })
-    }
 }
 
 impl Journal {
@@ -367,38 +262,4 @@ fn is_still(file: &File, path: &Path) -> bool {
         (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
         _ => false,
     }
-}
-
-fn read(file: &File, path: &Path) -> Result<(Header, Vec<Entry>), JournalError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
-    let fail = |source| JournalError::Io {
-        doing: "reading",
-        path: path.to_owned(),
-        source,
-    };
-    let mut lines = BufReader::new(file).lines();
-    let no_header = || JournalError::NoHeader {
-        path: path.to_owned(),
-    };
-    let first = lines.next().ok_or_else(no_header)?.map_err(fail)?;
-    let Version { version } = serde_json::from_str(&first).map_err(|_| no_header())?;
-    if version > VERSION {
-        return Err(JournalError::Newer {
-            path: path.to_owned(),
-            version,
-        });
-    }
-    let header = serde_json::from_str(&first).map_err(|_| no_header())?;
-    let mut entries = Vec::new();
-    for line in lines {
-        match serde_json::from_str(&line.map_err(fail)?) {
-            Ok(entry) => entries.push(entry),
-            // Cut short by a kill or a full disk: the last one, and as good as not written.
-            Err(_) => break,
-        }
-    }
-    Ok((header, entries))
 }

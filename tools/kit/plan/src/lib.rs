@@ -32,6 +32,7 @@
 
 mod child;
 mod context;
+mod entry;
 mod home;
 mod identity;
 mod journal;
@@ -48,8 +49,9 @@ mod undo;
 
 pub use child::{Child, ChildEnd, Relay, relay};
 pub use context::{Context, Mark};
+pub use entry::{Entry, Header, JournalError, Record, State};
 pub use identity::{FileId, MountId, ProcessId};
-pub use journal::{Entry, Header, Journal, JournalError, Record, State};
+pub use journal::Journal;
 pub use observe::{Go, Observer, Silent, StepView, explain_text, trace_line};
 pub use plan::{Plan, PlanError};
 pub use recover::{Fate, Recovery, recover, recover_one};
