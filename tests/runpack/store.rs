@@ -243,3 +243,38 @@ fn a_dry_run_changes_nothing_and_its_script_does_the_same() {
     room.sh("runpack rmi --dry-run a:1 > script3; runpack inspect a:1; sh script3");
     assert_eq!(room.fails("runpack inspect a:1").0, 1);
 }
+
+#[test]
+fn a_terminal_is_told_how_far_it_is_and_nobody_else() {
+    let room = Room::new();
+    layered(&room);
+    // As wide as a terminal is.
+    let told = |command: &str| {
+        room.sh(&format!(
+            "script -qec 'stty cols 100; {command}' /dev/null < /dev/null | tr '\\r' '\\n'"
+        ))
+    };
+    for (command, says) in [
+        ("load oci:lay:two", "loading "),
+        ("unpack lay:two out", "unpacking "),
+        ("unpack oci:lay:two out2", "unpacking "),
+        ("import a.tar a", "importing "),
+        ("pack -t x --bin true", "packing "),
+    ] {
+        room.sh("[ -e a.tar ] || tar -C tree -cf a.tar .");
+        let shown = told(&format!("runpack {command}"));
+        assert!(shown.contains(says), "{command}: {shown}");
+        // Wiped away before the command prints what came of it.
+        assert!(shown.contains("\u{1b}[2K"), "{shown}");
+        room.sh("rm -rf out out2 root");
+        room.sh("runpack load oci:lay:two 2>&1 | grep -x 'Loaded image: lay:two'; rm -rf out out2");
+        let quiet = room.sh(&format!("runpack {command} 2>&1 > /dev/null"));
+        assert_eq!(quiet, "", "{command}");
+        for flag in ["--explain", "--trace", "--dry-run"] {
+            room.sh("rm -rf out out2");
+            let shown = told(&format!("runpack {command} {flag}"));
+            assert!(!shown.contains("\u{1b}["), "{command} {flag}: {shown}");
+        }
+        room.sh("rm -rf out out2");
+    }
+}

@@ -9,8 +9,9 @@ use nix::sys::signal::SigSet;
 
 use crate::{Progress, interrupt};
 
-const READING: &str = "{spinner} {msg} {bytes}";
-const OF: &str = "{spinner} {msg} [{bar:30}] {bytes} of {total_bytes}";
+// As docker prints sizes, and in what every console can show.
+const READING: &str = "{spinner} {msg} {decimal_bytes}";
+const OF: &str = "{spinner} {msg} [{bar:30}] {decimal_bytes} of {decimal_total_bytes}";
 
 /// Gone from the screen when dropped.
 pub(crate) struct Bar(Option<ProgressBar>);
@@ -60,6 +61,6 @@ impl Drop for Bar {
 
 fn restyle(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        bar.set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
     }
 }

@@ -2,6 +2,7 @@
 
 use kit_cli::{Act, Failure, Result, emit, need_root};
 use kit_plan::Roots;
+use oci_spec::image::Descriptor;
 
 use super::progress::Bar;
 use super::{fault, reference, run};
@@ -76,10 +77,11 @@ pub(super) fn import(act: Act, roots: &Roots, mut import: Import) -> Result {
 }
 
 pub(super) fn unpack(act: Act, roots: &Roots, mut unpack: Unpack) -> Result {
-    if let Source::Store(name) = &unpack.source {
-        Store::open(&roots.root).resolve(name).map_err(fault)?;
-    }
     let bar = Bar::new(act, "unpacking");
+    if let Source::Store(name) = &unpack.source {
+        let image = Store::open(&roots.root).resolve(name).map_err(fault)?;
+        bar.expect(image.manifest.layers().iter().map(Descriptor::size).sum());
+    }
     unpack.progress = bar.progress();
     let (plan, outcome) = crate::unpack::plan(&roots.root, unpack).map_err(source_fault)?;
     run(act, roots, &plan, "unpacking an image")?;
