@@ -125,3 +125,18 @@ fn nothing_on_standard_input_does_nothing() {
         ""
     );
 }
+
+#[test]
+fn a_signal_stops_it_unless_the_caller_ignores_it() {
+    let room = Room::new();
+    let sent = |kind: &str| {
+        room.ok(&format!(
+            "rnetns add $(seq -f n%g 200) >/dev/null 2>&1 & until [ -e /run/netns/n1 ]; do :; done
+             n=0; while kill -{kind} $! 2>/dev/null; do n=$((n+1)); done
+             code=0; wait $! || code=$?; echo $code $(($(ip netns list | wc -l) == 200)) $((n > 9))"
+        ))
+    };
+    // A shell ignores SIGINT in what it runs in the background, as `trap ''` does in what it runs next.
+    assert_eq!(sent("INT"), "0 1 1\n");
+    assert_eq!(sent("TERM"), "143 0 1\n");
+}

@@ -7,6 +7,7 @@ use kit_plan::{
     Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, StepError,
     StepView, UndoError, Undone,
 };
+use kit_sys::signal::is_ignored;
 use kit_undo::Kernel;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -102,7 +103,9 @@ struct Watch {
 impl Watch {
     fn new(act: Act) -> Result<Self> {
         let mut mask = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let watched = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        // What the caller ignores stays ignored: a script's clean-up, by `trap ''`, must not be interrupted.
+        for signal in watched.into_iter().filter(|signal| !is_ignored(*signal)) {
             mask.add(signal);
         }
         let before = SigSet::thread_get_mask()?;
