@@ -22,8 +22,8 @@ fn ps_in_the_shape_that_is_asked_for() {
     assert_eq!(names("-f exited=3"), "done\n");
     assert_eq!(names("-a -f name=we -f status=exited"), "");
     let table = host.ok(r"rrun ps -a --format 'table {{.Names}}\t{{.State}}\t{{.Ports}}'");
-    let expected = "NAMES   STATE     PORTS\nnew     created\ndone    exited\n\
-                    web     running   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n";
+    let expected = "NAMES     STATE     PORTS\nnew       created\ndone      exited\n\
+                    web       running   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n";
     assert_eq!(table, expected);
     let json = host.ok("rrun ps --format json");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -57,7 +57,7 @@ fn a_name_is_one_containers_of_either_kind() {
     let (code, _, said) = host.outcome("rrun rename box bare");
     assert_eq!(code, 1);
     assert!(said.contains("has that name"), "{said}");
-    assert_eq!(host.code("rrun create --name bare tools sh"), 125);
+    assert_eq!(host.code("rrun create --name bare tools sh"), 1);
 }
 
 #[test]

@@ -71,6 +71,78 @@ fn a_beginners_session_goes_word_for_word() {
     }
 }
 
+/// What docker printed for the same words, time and names of our own making aside.
+const ALIKE: [(&str, i32, &str); 16] = [
+    (
+        "docker images | sed 's/[0-9a-f]\\{12\\}.*/.../'",
+        0,
+        "REPOSITORY   TAG       IMAGE ID       CREATED        SIZE\ntools        latest    ...\n",
+    ),
+    (
+        "docker run --detach=true --name=web --network none -e A=b tools sleep 1000 | wc -c",
+        0,
+        "65\n",
+    ),
+    (
+        "docker ps | cut -c16-46; docker ps | sed 's/.*PORTS/PORTS/; 2s/.*  //'",
+        0,
+        "IMAGE     COMMAND        CREATE\ntools     \"sleep 1000\"   Less t\nPORTS     NAMES\nweb\n",
+    ),
+    ("docker create --name web tools sh", 1, ""),
+    ("docker run --name web --network none tools sh", 125, ""),
+    (
+        "docker run -d --name bad --network none tools nosuch | wc -c",
+        0,
+        "65\n",
+    ),
+    (
+        "docker ps -a -f name=bad --format '{{.Status}}'",
+        0,
+        "Created\n",
+    ),
+    ("docker run -it --rm tools sh </dev/null", 1, ""),
+    ("docker exec -it web sh </dev/null", 1, ""),
+    ("docker run --rm=true --tty=false tools id -u", 0, "0\n"),
+    ("docker ps --all=true --quiet=true | wc -l", 0, "2\n"),
+    (
+        "docker create --name words --network none -v /v tools sh -c 'echo a; b' >id; docker ps -a --no-trunc -f name=words --format '{{.Command}}'",
+        0,
+        "\"sh -c 'echo a; b'\"\n",
+    ),
+    (
+        "docker inspect -f '{{.Config.Env}} [{{.Config.WorkingDir}}] {{json .HostConfig.Binds}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.LogConfig.Type}}' web",
+        0,
+        "[PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin A=b] [] null no json-file\n",
+    ),
+    (
+        "docker inspect -f '{{json .Config.Volumes}}' words",
+        0,
+        "{\"/v\":{}}\n",
+    ),
+    (
+        "docker image inspect -f '{{.RepoTags}} {{.Architecture}} {{.Os}}' tools",
+        0,
+        "[tools:latest] amd64 linux\n",
+    ),
+    (
+        "docker rm --force=true -v web bad words",
+        0,
+        "web\nbad\nwords\n",
+    ),
+];
+
+#[test]
+fn columns_switches_and_exit_codes_are_dockers() {
+    let host = Host::new();
+    host.ok("mkdir bin");
+    let docker = host.path().join("bin/docker");
+    std::os::unix::fs::symlink(kit_test::binaries().join("rrun"), docker).unwrap();
+    for (typed, code, printed) in ALIKE {
+        let (got, out, said) = host.outcome(&format!("PATH=$PWD/bin:$PATH; {typed}"));
+        assert_eq!((got, out.as_str()), (code, printed), "{typed}: {said}");
+    }
+}
+
 fn matches(got: &str, wanted: &str) -> bool {
     let Some((before, after)) = wanted.split_once("{id}") else {
         return got == wanted;

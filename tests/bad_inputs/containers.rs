@@ -188,7 +188,7 @@ const BAD: &[Row] = &[
     ),
     (
         "rrun run -it --rm tools id </dev/null",
-        125,
+        1,
         "rrun: the input device is not a TTY\nhint: leave out -t when input comes from a pipe",
     ),
     (

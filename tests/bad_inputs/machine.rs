@@ -137,7 +137,7 @@ const ROOTS: &[Row] = &[
     ),
     (
         "BOXKIT_ROOT=$PWD/ro rrun create tools id",
-        125,
+        1,
         "rrun: making \"{dir}/ro/containers\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
     ),
     (

@@ -117,7 +117,7 @@ fn a_terminal_is_asked_for_where_there_is_none() {
     let (code, _, said) = host.outcome("echo | rrun run -it --rm tools sh");
     assert_eq!(
         (code, said.lines().next()),
-        (125, Some("rrun: the input device is not a TTY"))
+        (1, Some("rrun: the input device is not a TTY"))
     );
 }
 

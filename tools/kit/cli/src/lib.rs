@@ -11,5 +11,5 @@ mod run;
 pub use act::{Act, need_root};
 pub use failure::{ClosedPipe, Failure, Result};
 pub use names::{each, names};
-pub use output::{Output, Row, emit, visible};
+pub use output::{Output, Row, emit, tables_like_docker, visible};
 pub use run::{is_terminal, run};

@@ -1,8 +1,9 @@
 //! stdout is data: aligned columns for a person, `--json`, `--jsonl`, `-q`.
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
 use crate::{ClosedPipe, Result};
@@ -52,6 +53,13 @@ impl Output {
     }
 }
 
+static LIKE_DOCKER: AtomicBool = AtomicBool::new(false);
+
+/// From here on tables have docker's columns: three spaces between them, and none narrower than ten.
+pub fn tables_like_docker() {
+    LIKE_DOCKER.store(true, Ordering::Relaxed);
+}
+
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
@@ -61,8 +69,12 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     for row in rows {
         table.add_row(row.iter().map(|cell| visible(cell)));
     }
+    let like_docker = LIKE_DOCKER.load(Ordering::Relaxed);
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, if like_docker { 3 } else { 2 }));
+        if like_docker {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(10)));
+        }
     }
     table
         .lines()

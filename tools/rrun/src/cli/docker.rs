@@ -39,17 +39,40 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
             "User": container.user,
             "Tty": container.tty,
             "OpenStdin": container.open_stdin,
-            "Env": process.env().clone().unwrap_or_default(),
+            "Env": environment(container, &spec),
             "Cmd": process.args().clone().unwrap_or_default(),
             "Image": image.map(|image| image.name.clone()).unwrap_or_default(),
-            "WorkingDir": process.cwd().display().to_string(),
+            "WorkingDir": Some(process.cwd().display().to_string()).filter(|dir| dir != "/").unwrap_or_default(),
             "Labels": container.labels,
             "ExposedPorts": container.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+            "Volumes": volumes(container),
             "StopSignal": container.stop_signal,
             "StopTimeout": container.stop_timeout,
         },
         "NetworkSettings": network(container, &state),
     }))
+}
+
+/// Those that are no directory of the host's, by where they are; `null` for none.
+fn volumes(container: &Container) -> Option<Map<String, Value>> {
+    let points = container
+        .mounts
+        .iter()
+        .filter(|point| point.kind == "volume");
+    let at = points.map(|point| (point.destination.display().to_string(), json!({})));
+    let volumes: Map<_, _> = at.collect();
+    (!volumes.is_empty()).then_some(volumes)
+}
+
+/// Without what is set for every container: docker's shows what the image and the user gave.
+fn environment(container: &Container, spec: &oci_spec::runtime::Spec) -> Vec<String> {
+    let process = spec.process().clone().unwrap_or_default();
+    let hostname = spec.hostname().clone().unwrap_or_default();
+    let ours = |entry: &String| {
+        *entry == format!("HOSTNAME={hostname}") || (container.tty && entry == "TERM=xterm")
+    };
+    let all = process.env().clone().unwrap_or_default();
+    all.into_iter().filter(|entry| !ours(entry)).collect()
 }
 
 fn state_of(state: &RunState) -> Value {
@@ -112,7 +135,9 @@ fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
     json!({
         "NetworkMode": mode(&container.net),
         "PortBindings": bindings,
-        "Binds": binds,
+        "Binds": Some(binds).filter(|binds| !binds.is_empty()),
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "LogConfig": {"Type": "json-file", "Config": {}},
         "Memory": limits.memory_bytes.unwrap_or(0),
         "MemorySwap": limits.memory_swap_bytes.unwrap_or(0),
         "MemoryReservation": limits.memory_reservation_bytes.unwrap_or(0),

@@ -64,6 +64,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if args.tty && args.interactive && !io::stdin().is_terminal() {
         return Err(Failure::new("the input device is not a TTY")
             .hint("leave out -t when input comes from a pipe")
+            .exactly(1)
             .into());
     }
     let spec = containers.spec(&container.id).map_err(fault)?;

@@ -41,6 +41,13 @@ fn load_words(words: &[OsString]) -> Vec<OsString> {
     ours
 }
 
+/// `image inspect` is `inspect --type image`: it has docker's templates.
+pub fn inspect(words: &Words) -> Option<Vec<OsString>> {
+    let (verb, rest) = words.words.split_first()?;
+    let ours = ["rrun", "inspect", "--type", "image"].map(OsString::from);
+    (verb == "inspect").then(|| ours.into_iter().chain(rest.iter().cloned()).collect())
+}
+
 /// `image ls`, `image rm`, `image load` …
 pub fn group(words: &Words) -> Result {
     let mut words = words.words.clone();
@@ -63,6 +70,7 @@ pub fn group(words: &Words) -> Result {
 }
 
 fn hand_over(words: impl Iterator<Item = OsString>) -> Result {
+    kit_cli::tables_like_docker();
     match runpack::cli::Cli::try_parse_from(std::iter::once(OsString::from("rrun")).chain(words)) {
         Ok(cli) => runpack::cli::dispatch(cli),
         Err(error) if !error.use_stderr() => {

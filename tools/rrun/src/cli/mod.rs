@@ -20,6 +20,7 @@ mod run;
 mod start;
 mod steps;
 mod stop;
+mod switches;
 mod template;
 
 use std::ffi::OsString;
@@ -29,6 +30,8 @@ use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
 pub use steps::{Watching, watched_by};
+
+use switches::Switches;
 
 use crate::monitor::wire::Failed;
 use crate::state::{Container, Containers, StateError};
@@ -52,21 +55,21 @@ const EXAMPLES: &str = "Examples:
 #[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Create a container and run it
-    Run(run::Args),
+    Run(Switches<run::Args>),
     /// Create a container; start runs it
-    Create(run::CreateArgs),
+    Create(Switches<run::CreateArgs>),
     /// Start containers that are stopped
-    Start(start::Args),
+    Start(Switches<start::Args>),
     /// Stop containers and start them again
     Restart(stop::RestartArgs),
     /// Wait until containers end, and print their exit codes
     Wait(stop::WaitArgs),
     /// List containers
-    Ps(ps::Args),
+    Ps(Switches<ps::Args>),
     /// Print what a container has said
-    Logs(logs::Args),
+    Logs(Switches<logs::Args>),
     /// Run one more program in a running container
-    Exec(exec::Args),
+    Exec(Switches<exec::Args>),
     /// Be the terminal of a running container
     Attach(attach::Args),
     /// Stop containers: their stop signal, then SIGKILL
@@ -74,7 +77,7 @@ enum Verb {
     /// Send a signal to containers
     Kill(stop::KillArgs),
     /// Remove containers
-    Rm(rm::Args),
+    Rm(Switches<rm::Args>),
     /// Give a container another name
     Rename(rm::RenameArgs),
     /// All that is known of containers or images, as JSON
@@ -133,7 +136,12 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Tag(words) => return image::verb("tag", &words),
         Verb::Rmi(words) => return image::verb("rmi", &words),
         Verb::History(words) => return image::verb("history", &words),
-        Verb::Image(words) => return image::group(&words),
+        Verb::Image(words) => {
+            return match image::inspect(&words) {
+                Some(argv) => reparse(argv),
+                None => image::group(&words),
+            };
+        }
         Verb::Container(words) => return regroup(&words),
         _ => {}
     }
@@ -147,18 +155,18 @@ pub fn dispatch(cli: Cli) -> Result {
     }
     let containers = Containers::new(roots);
     match cli.verb {
-        Verb::Run(args) => run::run(&args, &containers),
-        Verb::Create(args) => run::create(&args, &containers),
-        Verb::Start(args) => start::run(&args, &containers),
+        Verb::Run(args) => run::run(&args.0, &containers),
+        Verb::Create(args) => run::create(&args.0, &containers),
+        Verb::Start(args) => start::run(&args.0, &containers),
         Verb::Restart(args) => stop::restart(&args, &containers),
         Verb::Wait(args) => stop::wait(&args, &containers),
-        Verb::Ps(args) => ps::run(&args, &containers),
-        Verb::Logs(args) => logs::run(&args, &containers),
-        Verb::Exec(args) => exec::run(&args, &containers),
+        Verb::Ps(args) => ps::run(&args.0, &containers),
+        Verb::Logs(args) => logs::run(&args.0, &containers),
+        Verb::Exec(args) => exec::run(&args.0, &containers),
         Verb::Attach(args) => attach::run(&args, &containers),
         Verb::Stop(args) => stop::run(&args, &containers),
         Verb::Kill(args) => stop::kill(&args, &containers),
-        Verb::Rm(args) => rm::run(&args, &containers),
+        Verb::Rm(args) => rm::run(&args.0, &containers),
         Verb::Rename(args) => rm::rename(&args, &containers),
         Verb::Inspect(args) => inspect::run(&args, &containers),
         Verb::Port(args) => port::run(&args, &containers),
@@ -173,13 +181,13 @@ pub fn dispatch(cli: Cli) -> Result {
 /// Whether nothing is to be changed, the roots included.
 fn is_dry_run(verb: &Verb) -> bool {
     match verb {
-        Verb::Run(args) => args.create.act.dry_run,
-        Verb::Create(args) => args.create.act.dry_run,
-        Verb::Start(args) => args.act.dry_run,
+        Verb::Run(args) => args.0.create.act.dry_run,
+        Verb::Create(args) => args.0.create.act.dry_run,
+        Verb::Start(args) => args.0.act.dry_run,
         Verb::Restart(args) => args.act.dry_run,
         Verb::Stop(args) => args.act.dry_run,
         Verb::Kill(args) => args.act.dry_run,
-        Verb::Rm(args) => args.act.dry_run,
+        Verb::Rm(args) => args.0.act.dry_run,
         Verb::Rename(args) => args.act.dry_run,
         Verb::Gc(args) => args.act.dry_run,
         _ => false,
@@ -196,6 +204,10 @@ fn regroup(words: &image::Words) -> Result {
     {
         argv[1] = "ps".into();
     }
+    reparse(argv)
+}
+
+fn reparse(argv: Vec<OsString>) -> Result {
     match Cli::try_parse_from(argv) {
         Ok(cli) => dispatch(cli),
         Err(error) => {

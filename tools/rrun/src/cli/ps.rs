@@ -147,7 +147,7 @@ fn formatted(format: &str, objects: impl Iterator<Item = Value>) -> Result<Strin
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
-/// docker's: columns three spaces apart.
+/// docker's: columns three spaces apart, and none narrower than ten.
 fn table(rows: &[Vec<String>]) -> String {
     let visible = |row: &Vec<String>| row.iter().map(|cell| visible(cell)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(visible).collect();
@@ -157,7 +157,7 @@ fn table(rows: &[Vec<String>]) -> String {
     };
     let line = |row: &Vec<String>| {
         let cells = row.iter().enumerate().map(|(column, cell)| {
-            let pad = width(column) - cell.chars().count() + 3;
+            let pad = (width(column) + 3).max(10) - cell.chars().count();
             format!("{cell}{}", " ".repeat(pad))
         });
         cells.collect::<String>().trim_end().to_owned() + "\n"
@@ -181,11 +181,17 @@ fn cells(entry: &Entry, whole: bool) -> [String; 7] {
         (None, Some(rootfs)) => rootfs.display().to_string(),
         (None, None) => String::new(),
     };
-    let mut command = std::iter::once(&container.path)
-        .chain(&container.args)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" ");
+    // docker's: a word with a space in it is quoted.
+    let word = |word: &String| {
+        if word.contains(' ') {
+            format!("'{word}'")
+        } else {
+            word.clone()
+        }
+    };
+    let words = container.args.iter().map(word);
+    let words = std::iter::once(container.path.clone()).chain(words);
+    let mut command = words.collect::<Vec<_>>().join(" ");
     if !whole && command.chars().count() > 20 {
         command = command.chars().take(19).collect::<String>() + "…";
     }
@@ -382,6 +388,9 @@ mod tests {
     fn a_table_is_aligned_and_cannot_steer_the_terminal() {
         let rows = [["A", "NAMES"], ["é1", "\u{1b}[2J"], ["", "x"]];
         let rows: Vec<Vec<String>> = rows.map(|row| row.map(str::to_owned).to_vec()).to_vec();
-        assert_eq!(table(&rows), "A    NAMES\né1   \\u{1b}[2J\n     x\n");
+        assert_eq!(
+            table(&rows),
+            "A         NAMES\né1        \\u{1b}[2J\n          x\n"
+        );
     }
 }

@@ -54,7 +54,11 @@ pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
         return Ok(0);
     }
     containers.roots.prepare().map_err(Failure::from)?;
-    make(flags, &new, &plan)?;
+    // docker's create has 125 for what it cannot read alone.
+    make(flags, &new, &plan).map_err(|error| match error.downcast::<Failure>() {
+        Ok(failure) => failure.exactly(1).into(),
+        Err(error) => error,
+    })?;
     emit(&format!("{}\n", new.container.id))?;
     Ok(0)
 }
@@ -70,7 +74,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     {
         return Err(Failure::new("the input device is not a TTY")
             .hint("leave out -t when input comes from a pipe")
-            .exit(125)
+            .exactly(1)
             .into());
     }
     let bare = if flags.rootfs.is_some() {
@@ -132,6 +136,10 @@ fn follow(
     args: &Args,
 ) -> Result<Option<Ended>> {
     if let Some(ended) = client::wait_started(socket)? {
+        // As docker's: it is there, though it did not start.
+        if args.detach && matches!(ended, Ended::Failed(_)) {
+            emit(&format!("{}\n", container.id))?;
+        }
         return Ok(Some(ended));
     }
     if args.detach {
