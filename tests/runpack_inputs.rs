@@ -190,6 +190,67 @@ fn layers_of_each_compression_are_the_same_tree() {
 }
 
 #[test]
+fn a_layer_that_comes_twice_and_one_that_is_here_are_taken_once() {
+    let host = room();
+    // The same tar twice, as one that does nothing but touch a directory is in many images; and an archive whose layers are compressed.
+    host.ok("tar -C a -cf a.tar . && for i in 1 2; do umoci raw add-layer --image lay:two a.tar; done
+        umoci unpack --image lay:two theirs && skopeo copy -q oci:lay:two docker-archive:plain.tar:two:1
+        mkdir d && tar -C d -xf plain.tar && cd d && for layer in $(jq -r '.[0].Layers | unique[]' manifest.json); do gzip -n $layer; done
+        jq -c '.[0].Layers |= map(. + \".gz\")' manifest.json > m && mv m manifest.json && tar -cf ../packed.tar .");
+    for source in ["oci:lay:two", "docker-archive:plain.tar", "packed.tar"] {
+        host.ok(&format!("rm -rf root ours; runpack load {source} -t x && runpack unpack x ours && diff -r theirs/rootfs ours"));
+        // Each layer is one lower, in an overlay too; each blob is there once, and nothing that the image does not have.
+        let lowers = host.ok("runpack inspect x | jq -r '.[0].GraphDriver.Data.LowerDir' | tr : '\\n' | sort -u | wc -l");
+        assert_eq!(lowers, "4\n", "{source}");
+        assert_eq!(
+            host.ok("ls root/images/blobs/sha256 | wc -l && runpack gc"),
+            "5\n0 blobs (0B), 0 layers, 0 temporary files\n",
+            "{source}"
+        );
+    }
+    // The same image by another way: it is here, and only its name is new.
+    let steps = "2>&1 > /dev/null | jq -r .id";
+    let again = host.ok(&format!("runpack load --trace oci:lay:two -t y {steps}"));
+    assert_eq!(again, "image.name\n");
+    assert_eq!(
+        host.ok("runpack inspect x y | jq -r '.[].Id' | sort -u | wc -l && runpack gc"),
+        "1\n0 blobs (0B), 0 layers, 0 temporary files\n"
+    );
+    // What was half on the disk when the power failed is unpacked once more.
+    host.ok(
+        "f=$(echo root/images/unpacked/*/layer.json | cut -d' ' -f1); : > $f; rm -r ${f%/*}/fs/*",
+    );
+    let again = host.ok(&format!("runpack load --trace packed.tar -t z {steps}"));
+    assert_eq!(again, "store.begin\nlayer.take\nlayer.place\nimage.name\n");
+    host.ok(
+        "runpack gc && l=$(runpack inspect z | jq -r '.[0].GraphDriver.Data.LowerDir') && mkdir m
+        unshare -m sh -c \"mount -t overlay -o lowerdir=$l none m && diff -r theirs/rootfs m\"",
+    );
+}
+
+#[test]
+fn of_an_archive_all_is_loaded_or_nothing() {
+    let host = room();
+    host.ok("runpack load oci:lay:two -t one:1 && umoci insert --image lay:two b /more && runpack load oci:lay:two -t two:2
+        runpack save -o both.tar one:1 two:2 && rm -rf root && runpack load both.tar | sort > said && runpack images --jsonl | jq -r .name | sort > names");
+    assert_eq!(
+        host.ok("cat said names"),
+        "Loaded image: one:1\nLoaded image: two:2\none:1\ntwo:2\n"
+    );
+    // The layer that only the second one has.
+    host.ok("b=$(runpack inspect two:2 | jq -r '.[0].RepoDigests[0]' | cut -d: -f2-); b=root/images/blobs/sha256/${b#*:}
+        b=$(jq -r '.layers[2].digest[7:]' $b); mkdir both && tar -C both -xf both.tar && printf X | dd of=both/blobs/sha256/$b bs=1 seek=60 conv=notrunc status=none
+        tar -C both -cf both.tar . && rm -rf root");
+    let (code, _, said) = host.outcome("runpack load both.tar");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("layer 3 of 3: checking blob"), "{said}");
+    assert_eq!(
+        host.ok("runpack images -q; find root/images/blobs root/images/unpacked root/images/tmp -mindepth 2"),
+        ""
+    );
+}
+
+#[test]
 fn a_pipe_is_read_like_standard_input_and_a_device_is_not_read() {
     let host = room();
     host.ok("skopeo copy -q oci:lay:two docker-archive:web.tar:web && gzip -k web.tar && mkfifo pipe

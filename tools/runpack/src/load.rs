@@ -39,7 +39,7 @@ pub fn plan(
     options: &LoadOptions,
 ) -> Result<Loading, SourceError> {
     let store = Store::open(root);
-    let offer = offered(&store.temporary_dir(), source, options)?;
+    let mut offer = offered(&store.temporary_dir(), source, options)?;
     store.hold_if_there();
     let mut layers = Layers {
         work: work_of(&store),
@@ -51,8 +51,10 @@ pub fn plan(
     };
     let (mut images, mut loaded) = (Vec::new(), Vec::new());
     let several = offer.images.len() > 1;
-    for image in &offer.images {
-        images.push(layers.image(&offer, image, several));
+    for mut image in std::mem::take(&mut offer.images) {
+        // The same image with layers compressed in another way: those that are here will do.
+        offer_ours(&layers.store, &mut image);
+        images.push(layers.image(&offer, &image, several));
         loaded.push(Loaded {
             id: image.id.clone(),
             names: image.names.clone(),
@@ -95,6 +97,23 @@ fn line(text: &str, options: &LoadOptions) -> Vec<Value> {
     }
     line.extend(words!["--", text]);
     line
+}
+
+/// If all blobs of the image are here, it is offered by those.
+fn offer_ours(store: &Store, image: &mut Offered) {
+    let Ok(ours) = store.resolve(image.id.as_ref()) else {
+        return;
+    };
+    let blobs = ours.manifest.layers();
+    let are_here = blobs.iter().all(|blob| store.has_blob(blob.digest()));
+    let manifest = store.read_blob("manifest", ours.descriptor.digest());
+    if let (true, Ok(manifest)) = (are_here && blobs.len() == image.layers.len(), manifest) {
+        image.manifest = Some((manifest, ours.descriptor.media_type().clone()));
+        for (layer, blob) in image.layers.iter_mut().zip(blobs) {
+            layer.digest = Some(blob.digest().clone());
+            layer.media_type = Some(blob.media_type().clone());
+        }
+    }
 }
 
 /// The layers of all images, each to be taken once.
