@@ -5,6 +5,7 @@
 mod containers;
 mod machine;
 mod primitives;
+mod races;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

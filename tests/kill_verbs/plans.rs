@@ -18,10 +18,10 @@ pub fn plan_of(verb: &str, instance: &Instance) -> Plan {
     let here = std::env::current_dir().unwrap();
     match verb {
         "netns" => rnetns::add::plan("green", false).unwrap(),
-        "pair" | "pair away" | "gateway unreachable" => pair(verb, instance),
+        "pair" | "pair away" | "gateway unreachable" => pair(verb),
         "macvlan" => {
             let a = wanted("mac0@blue", &["10.9.0.7/24"], &[]);
-            rveth::add::macvlan(&a, "v0", MacvlanMode::Bridge, instance).unwrap()
+            rveth::add::macvlan(&a, "v0", MacvlanMode::Bridge).unwrap()
         }
         "set" => {
             let changes = rveth::set::Wanted {
@@ -97,7 +97,7 @@ fn wanted(link: &str, addrs: &[&str], gateways: &[&str]) -> rveth::add::Wanted {
     }
 }
 
-fn pair(verb: &str, instance: &Instance) -> Plan {
+fn pair(verb: &str) -> Plan {
     let (a, b) = match verb {
         "pair" => ("left", "right@blue"),
         _ => ("left@green", "right@blue"),
@@ -109,7 +109,6 @@ fn pair(verb: &str, instance: &Instance) -> Plan {
     rveth::add::pair(
         &wanted(a, &["10.9.0.1/24", "fd09::1/64"], &[]),
         &wanted(b, &["10.9.0.2/24"], &[gateway]),
-        instance,
     )
     .unwrap()
 }

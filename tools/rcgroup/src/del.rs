@@ -66,7 +66,11 @@ impl Step for Remove {
             member::kill_and_remove(&self.dir).map_err(step_error)?;
         } else {
             rustix::fs::rmdir(&self.dir).map_err(|errno| {
-                let error = StepError::new(format!("deleting cgroup {:?}", self.dir), errno);
+                let doing = format!("deleting cgroup {:?}", self.dir);
+                if errno == Errno::NOENT {
+                    return StepError::new(doing, "somebody else was first");
+                }
+                let error = StepError::new(doing, errno);
                 if errno == Errno::BUSY {
                     error.hint("something has just moved in: --force kills it")
                 } else {

@@ -143,6 +143,7 @@ fn io_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
         rustix::io::Errno::INVAL if file.starts_with("memory.memsw") => {
             "memory and swap together cannot be less than memory alone".to_owned()
         }
+        rustix::io::Errno::EXIST => "somebody else was first: rcgroup list shows it".to_owned(),
         rustix::io::Errno::ROFS => "cgroups are mounted read-only here: inside a container?".to_owned(),
         _ => return None,
     })

@@ -46,13 +46,26 @@ impl Step for Delete {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let doing = || format!("deleting network namespace \"{}\"", self.name);
+        let gone = || {
+            // Somebody else was first.
+            let name = self.name.clone();
+            let unknown = NetnsError::Unknown { name };
+            let hint = unknown.hint().unwrap_or_default();
+            StepError::whole(unknown).hint(hint)
+        };
+        let failed = |errno| match errno {
+            Errno::NOENT => gone(),
+            _ => StepError::new(
+                format!("deleting network namespace \"{}\"", self.name),
+                errno,
+            ),
+        };
         match unmount(&self.path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
             // EINVAL: a file left behind, with nothing mounted on it.
             Ok(()) | Err(Errno::INVAL) => {}
-            Err(errno) => return Err(StepError::new(doing(), errno)),
+            Err(errno) => return Err(failed(errno)),
         }
-        std::fs::remove_file(&self.path).map_err(|e| StepError::new(doing(), e))?;
+        rustix::fs::unlink(&self.path).map_err(failed)?;
         Ok(Done::nothing())
     }
 }

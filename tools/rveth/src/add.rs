@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use kit_net::{Cidr, check_link_name};
-use kit_plan::{Instance, Plan};
+use kit_plan::Plan;
 
 use crate::{At, Cable, End, Link, Mac, Macvlan, MacvlanMode, Mark, Raise, Release, VethError};
 
@@ -41,7 +41,7 @@ impl Wanted {
 }
 
 /// A cable between `a` and `b`, both up.
-pub fn pair(a: &Wanted, b: &Wanted, instance: &Instance) -> Result<Plan, VethError> {
+pub fn pair(a: &Wanted, b: &Wanted) -> Result<Plan, VethError> {
     if a.link == b.link {
         return Err(VethError::SameName {
             link: a.link.to_string(),
@@ -51,7 +51,7 @@ pub fn pair(a: &Wanted, b: &Wanted, instance: &Instance) -> Result<Plan, VethErr
     exists(b)?;
     let mut plan = Plan::new(format!("rveth add {} {}", a.link, b.link));
     plan.push(Cable {
-        mark: Some(mark(instance)),
+        mark: Some(mark()),
         ..Cable::new(a.end(), b.end())
     });
     // Both ends up before any route: a route out of a link without a carrier is marked dead.
@@ -66,16 +66,11 @@ pub fn pair(a: &Wanted, b: &Wanted, instance: &Instance) -> Result<Plan, VethErr
 }
 
 /// A macvlan on `parent`, up.
-pub fn macvlan(
-    a: &Wanted,
-    parent: &str,
-    mode: MacvlanMode,
-    instance: &Instance,
-) -> Result<Plan, VethError> {
+pub fn macvlan(a: &Wanted, parent: &str, mode: MacvlanMode) -> Result<Plan, VethError> {
     check_link_name(parent)?;
     exists(a)?;
     let mut plan = Plan::new(format!("rveth add {} --macvlan {parent}", a.link));
-    let mark = Some(mark(instance));
+    let mark = Some(mark());
     plan.push(Macvlan {
         end: a.end(),
         parent: parent.to_owned(),
@@ -89,9 +84,11 @@ pub fn macvlan(
     Ok(plan)
 }
 
-fn mark(instance: &Instance) -> Mark {
+/// Of this plan alone: the instance's is on every link of its containers, and undoing an intent by that would delete the
+/// one that has the name already.
+fn mark() -> Mark {
     Mark {
-        group: instance.link_group(),
+        group: kit_plan::link_group_of_a_plan(),
         kept: false,
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kit_cli::{Act, Failure, Output, Result, Row, need_root};
 use kit_net::Cidr;
-use kit_plan::Roots;
 use rnetns::Netns;
 
 use crate::{Link, Mac, MacvlanMode, VethError, add, del, list, set};
@@ -171,7 +170,6 @@ pub fn dispatch(cli: Cli) -> Result {
 
 impl Add {
     fn run(self) -> Result {
-        let instance = Roots::from_env().map_err(Failure::from)?.instance;
         let a = add::Wanted {
             link: Link::parse(&self.a).map_err(fault)?,
             addrs: self.addr,
@@ -190,9 +188,9 @@ impl Add {
                     mtu: self.mtu,
                 };
                 names.push(b.link.to_string());
-                add::pair(&a, &b, &instance)
+                add::pair(&a, &b)
             }
-            (None, Some(parent)) => add::macvlan(&a, parent, self.mode.into(), &instance),
+            (None, Some(parent)) => add::macvlan(&a, parent, self.mode.into()),
             (None, None) => return Err(Failure::usage("adding a link: one end is missing").into()),
         };
         if !self.act.dry_run {

@@ -2,6 +2,8 @@
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, words};
 
+use nix::errno::Errno;
+
 use crate::at::failed;
 use crate::{Link, VethError};
 
@@ -52,10 +54,15 @@ impl Step for Delete {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let delete = || {
-            self.link
-                .netlink()?
-                .del_link(self.index)
-                .map_err(VethError::from)
+            self.link.netlink()?.del_link(self.index).map_err(|error| {
+                if error.is(Errno::ENODEV) {
+                    // Somebody else was first.
+                    let (doing, link) = ("deleting", self.link.to_string());
+                    VethError::NoLink { doing, link }
+                } else {
+                    error.into()
+                }
+            })
         };
         delete().map_err(failed)?;
         Ok(Done::nothing())

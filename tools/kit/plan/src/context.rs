@@ -26,6 +26,13 @@ impl Mark {
     }
 }
 
+/// `IFLA_GROUP` for the links of one plan alone, which no instance has: an intended link whose name a user chose is told
+/// by it from one that another plan, or a container, has under that name.
+pub fn link_group_of_a_plan() -> u32 {
+    let number = u32::from_str_radix(&random_hex()[4..], 16).unwrap_or(1);
+    0x2000_0000 | (number & 0x0fff_ffff)
+}
+
 /// 12 random hex digits.
 fn random_hex() -> String {
     let mut bytes = [0u8; 6];

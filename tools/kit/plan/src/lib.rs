@@ -48,7 +48,7 @@ mod step;
 mod undo;
 
 pub use child::{Child, ChildEnd, Relay, relay};
-pub use context::{Context, Mark};
+pub use context::{Context, Mark, link_group_of_a_plan};
 pub use entry::{Entry, Header, JournalError, Record, State};
 pub use identity::{FileId, MountId, ProcessId};
 pub use journal::Journal;
