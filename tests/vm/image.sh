@@ -106,9 +106,9 @@ build_ours() {
         strip -o "$tree/usr/bin/$command" "$bins/$command"
     done
     cp -r "$here/guest/." "$here/t" "$tree/vm"
-    # A beginner's first command, with what it would have built: BOXKIT_BIN=/usr/bin.
+    # A beginner's first commands, with what they would have built: BOXKIT_BIN=/usr/bin.
     mkdir -p "$tree/vm/scripts" "$tree/usr/bin/examples"
-    cp "$top/scripts/quickstart" "$tree/vm/scripts"
+    cp "$top/scripts/quickstart" "$top/scripts/run.sh" "$tree/vm/scripts"
     for example in hello-web fetch; do
         [ -x "$bins/examples/$example" ] || die "no $bins/examples/$example" "build first: cargo build --workspace --locked --examples"
         strip -o "$tree/usr/bin/examples/$example" "$bins/examples/$example"
