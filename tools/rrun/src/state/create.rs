@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::Spec;
 use rustix::fs::FlockOperation;
 
-use super::files::{to_json, write_atomic};
+use super::files::{to_json, write_new};
 use super::{Container, Containers, RunState, StateError};
 
 /// Its files, in the order in which they are written: name and text.
@@ -134,7 +134,7 @@ impl Containers {
     pub(crate) fn write_new(&self, id: &str, files: &Files, sync: bool) -> Result<(), StateError> {
         let making = self.making(id);
         for (name, text) in files {
-            write_atomic(&making.join(name), text, sync)?;
+            write_new(&making.join(name), text, sync)?;
         }
         Ok(())
     }

@@ -61,35 +61,42 @@ pub fn now() -> String {
         .to_string()
 }
 
+/// Writes a file that nobody looks for yet; with `sync` a power cut cannot lose it.
+pub(super) fn write_new(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
+    put(path, text, sync).map_err(|source| StateError::Io {
+        doing: "writing",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn put(path: &Path, text: &[u8], sync: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)?;
+    if sync {
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
 /// Writes a file beside its place and renames it there; with `sync` a power cut cannot lose it.
 pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
-    let fail = |doing| {
-        let path = path.to_owned();
-        move |source| StateError::Io {
-            doing,
-            path,
-            source,
-        }
-    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(text)?;
-        if sync {
-            file.sync_data()?;
-        }
-        std::fs::rename(&temporary, path)
-    })();
-    written.map_err(|e| {
+    let written = put(&temporary, text, sync).and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|source| {
         let _ = std::fs::remove_file(&temporary);
-        fail("writing")(e)
+        StateError::Io {
+            doing: "writing",
+            path: path.to_owned(),
+            source,
+        }
     })
 }
 

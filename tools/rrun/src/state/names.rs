@@ -4,7 +4,7 @@
 use std::io;
 
 use super::create::is_abandoned;
-use super::files::write_atomic;
+use super::files::write_new;
 use super::{Containers, StateError};
 
 impl Containers {
@@ -20,7 +20,7 @@ impl Containers {
         self.is_nobody_elses(name)?;
         std::fs::create_dir_all(&names).map_err(io)?;
         let temporary = names.join(format!(".{id}.new"));
-        write_atomic(&temporary, format!("{id}\n").as_bytes(), false)?;
+        write_new(&temporary, format!("{id}\n").as_bytes(), false)?;
         let linked = loop {
             match std::fs::hard_link(&temporary, &path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -98,7 +98,14 @@ impl Containers {
         let files = std::fs::read_dir(self.names());
         let names = files.into_iter().flatten().flatten();
         let names = names.filter_map(|file| file.file_name().into_string().ok());
-        names.filter_map(|name| self.holder(&name).map(|id| (name, id)))
+        names.filter_map(|name| {
+            // The one that a name is linked from may be empty yet.
+            let linked_from = name.strip_prefix('.').and_then(|n| n.strip_suffix(".new"));
+            let id = linked_from
+                .map(str::to_owned)
+                .or_else(|| self.holder(&name));
+            id.map(|id| (name, id))
+        })
     }
 
     /// The names whose container is gone and not being made, with its ID.
