@@ -175,7 +175,7 @@ fn each_step_of_a_verb_is_one() {
 #[test]
 fn a_layer_that_is_not_what_it_should_be_stops_the_script() {
     let room = Room::new();
-    room.sh("rm -rf root; runpack load --dry-run oci:lay:two > script; grep -c 'sha256sum --check' script | grep -qx 2; sh script; runpack inspect lay:two");
+    room.sh("rm -rf root; runpack load --dry-run oci:lay:two > script; grep -c 'sha256sum --check' script | grep -qx 2; grep -c 'a command of another step' script | grep -qx 3; sh script; runpack inspect lay:two");
     room.sh("rm -rf root; cp -r lay was; for f in lay/blobs/sha256/*; do printf x | dd of=$f bs=1 seek=30 conv=notrunc status=none; done");
     let out = room.try_sh("sh script");
     let said = String::from_utf8_lossy(&out.stderr);

@@ -68,6 +68,9 @@ impl Plan {
             for line in meta.shell.lines() {
                 family.line(&mut text, line);
             }
+            if matches!(&meta.shell, Shell::Ours(lines) if lines.is_empty()) {
+                text.push_str("# (a command of another step does this too)\n");
+            }
             if let Shell::None(reason) = &meta.shell {
                 let reason = quote(OsStr::new(&format!(
                     "{}: sh cannot do this: {reason}",
