@@ -108,7 +108,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         let _ = self.sh(
-            "for c in root/containers/*; do [ ! -d $c ] || rrun rm -f ${c##*/}; done; rrun gc; findmnt -rn -o TARGET | grep \"^$PWD/\" | xargs -r umount -l; true",
+            "rrun ps -aq | xargs -r rrun rm -f; rrun gc; findmnt -rn -o TARGET | grep \"^$PWD/\" | xargs -r umount -l; true",
         );
     }
 }
