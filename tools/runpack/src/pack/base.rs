@@ -23,7 +23,7 @@ const DIRS: [(&str, u32); 9] = [
     ("/var/tmp", 0o1777),
 ];
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 6] = [
     (
         PASSWD,
         "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
@@ -34,6 +34,13 @@ const FILES: [(&str, &str); 3] = [
         "/etc/nsswitch.conf",
         "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n",
     ),
+    // A runtime mounts on these too, and would have to make them for each container.
+    (
+        "/etc/hosts",
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+    ),
+    ("/etc/hostname", ""),
+    ("/etc/resolv.conf", ""),
 ];
 
 /// What a merged /usr moves: `/bin` is a link to `usr/bin`, and so on (file-hierarchy(7)).
