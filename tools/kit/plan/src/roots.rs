@@ -11,7 +11,7 @@ const DEFAULT_RUN: &str = "/run/boxkit";
 const GROUP: u32 = 0x626b;
 
 /// Where an instance keeps what must survive a reboot (`root`) and what need not (`run`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
     pub root: PathBuf,
     pub run: PathBuf,

@@ -29,6 +29,7 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
+pub use run::ahead;
 pub use steps::{Watching, watched_by};
 
 use switches::Switches;

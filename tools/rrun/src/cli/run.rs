@@ -1,11 +1,12 @@
 //! `rrun run` and `rrun create`.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use kit_cli::{Failure, Result, emit};
-use kit_plan::{Context, Mark, Plan};
+use kit_plan::{Context, Mark, Plan, Roots};
 
 use super::flags::Create;
 use super::prepare::{Ready, prepare};
@@ -89,7 +90,6 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if let Some(bare) = &bare {
         bare.roots.prepare().map_err(Failure::from)?;
     }
-    // Early: what this process has in memory by then, the monitor keeps.
     let mut fresh = monitor::fork(containers, wants_netns(flags))?;
     let ready = prepare(flags, containers)?;
     let detach = args.detach;
@@ -105,6 +105,37 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     Request::Go(go).write(&mut fresh.socket)?;
     let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
     finish(ended, &new.container)
+}
+
+/// Forks the monitor of what is sure to be a run, before the flags are parsed: that takes as long as making the network
+/// namespace. A guess: a run that turns out to be another leaves this one, which hears the end of its socket and goes.
+pub fn ahead(argv: impl Iterator<Item = OsString>) {
+    let argv: Vec<OsString> = argv.skip(1).collect();
+    let others = ["--rootfs", "--dry-run", "--help"];
+    let is = |word: &OsString, other: &str| {
+        word.to_str()
+            .is_some_and(|word| word.split('=').next() == Some(other))
+    };
+    let Some((verb, words)) = argv.split_first() else {
+        return;
+    };
+    if verb != "run"
+        || words
+            .iter()
+            .any(|word| others.iter().any(|other| is(word, other)))
+    {
+        return;
+    }
+    let netns = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let network = word.rsplit('=').next().unwrap_or_default();
+        network == "host" || network.starts_with("container:") || network.starts_with("ns:")
+    };
+    if rustix::process::geteuid().is_root()
+        && let Ok(roots) = Roots::from_env()
+    {
+        monitor::fork_ahead(&Containers::new(roots), !words.iter().any(netns));
+    }
 }
 
 /// Whether the container will have a network namespace of its own, as far as its flags say.

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
 
 use kit_plan::Observer;
 use rustix::fs::{Mode, OFlags};
@@ -17,9 +18,24 @@ pub struct Fresh {
     pub socket: UnixStream,
 }
 
+/// One that was forked on a guess, and for which roots.
+static AHEAD: Mutex<Option<(Containers, Fresh)>> = Mutex::new(None);
+
+/// Forks a monitor that the next [`fork`] for these containers takes.
+pub fn fork_ahead(containers: &Containers, wants_netns: bool) {
+    if let (Ok(mut ahead), Ok(fresh)) = (AHEAD.lock(), fork_watched(containers, wants_netns, None))
+    {
+        *ahead = Some((containers.clone(), fresh));
+    }
+}
+
 /// Forks a monitor. Call it early and while single-threaded: what this process has in memory, the monitor keeps.
 /// While it waits it makes what is sure to be wanted, a network namespace if `wants_netns`.
 pub fn fork(containers: &Containers, wants_netns: bool) -> Result<Fresh, MonitorError> {
+    let ahead = AHEAD.lock().ok().and_then(|mut ahead| ahead.take());
+    if let Some((_, fresh)) = ahead.filter(|(of, _)| of == containers) {
+        return Ok(fresh);
+    }
     fork_watched(containers, wants_netns, None)
 }
 

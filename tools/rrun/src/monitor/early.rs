@@ -2,13 +2,14 @@
 //! and remembered. A monitor's host does not change its hierarchies while it lives.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
 use kit_plan::ProcessId;
 use rcgroup::{CgroupError, Hierarchies};
 
-use crate::engine::{cgroupfs, seccomp};
-use crate::spec::build::{Wanted, capabilities};
+use crate::engine::{self, Root, Setup, cgroupfs, seccomp};
+use crate::spec::build::{ImageDefaults, Wanted, build, capabilities};
 
 /// The hierarchies of this host.
 pub fn hierarchies() -> Result<Hierarchies, CgroupError> {
@@ -39,4 +40,40 @@ pub fn look(wants_netns: bool) {
     if let Ok(caps) = capabilities(&Wanted::default()) {
         seccomp::warm(caps);
     }
+    rehearse();
+}
+
+/// Makes the plan of a container that nobody asked for, and forgets it: half of what planning takes is the first touch
+/// of the pages that its code is in.
+fn rehearse() {
+    let wanted = Wanted {
+        argv: vec!["sh".to_owned()],
+        ..Wanted::default()
+    };
+    let Ok(spec) = build(&wanted, &ImageDefaults::default()) else {
+        return;
+    };
+    let text = serde_json::to_vec(&spec).unwrap_or_default();
+    let Ok(spec) = serde_json::from_slice(&text) else {
+        return;
+    };
+    let setup = Setup {
+        id: String::new(),
+        spec,
+        root: Root::Dir(PathBuf::from("/")),
+        run_dir: PathBuf::from("/"),
+        user: String::new(),
+        init: false,
+        tty: false,
+        open_stdin: false,
+        size: None,
+        join: Vec::new(),
+        before: Vec::new(),
+        meanwhile: Vec::new(),
+        names: Vec::new(),
+        child_first: Vec::new(),
+        child_net: Vec::new(),
+        last: Vec::new(),
+    };
+    let _ = engine::plan(setup, "");
 }

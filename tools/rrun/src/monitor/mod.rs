@@ -21,7 +21,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::state::{Containers, StateError};
 
-pub use born::{Fresh, fork, fork_watched, take_over};
+pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
 pub use prepare::{cgroup_name, join_files, plan};
 pub use recover::{abandoned, empty_parents, is_forsaken, replay, settled, wait_for_leaving};
 

@@ -141,14 +141,13 @@ fn setup(
     let (mut meanwhile, mut inside): (Vec<Box<dyn Step>>, _) = (Vec::new(), Vec::new());
     let (mut names, mut last) = (Vec::new(), Vec::new());
     let mut child_first: Vec<Box<dyn Step>> = vec![Box::new(cgroup::Join { namespace: true })];
-    let own_netns = !matches!(container.net, Net::Host | Net::Container(_) | Net::Ns(_));
     match joined {
         Some(netns) => child_first.push(Box::new(engine::spawn::Join {
             path: netns.path(),
             fd: NETNS,
             what: "network",
         })),
-        None if own_netns => inside.push(engine::raise_lo()),
+        None if container.net.is_own() => inside.push(engine::raise_lo()),
         None => {}
     }
     if container.net == Net::Bridge {

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use kit_plan::Roots;
 
 /// The containers of one instance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Containers {
     pub roots: Roots,
     /// The root of the ordinary ones, which `roots` is not for those of `--rootfs`.
