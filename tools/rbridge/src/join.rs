@@ -18,7 +18,7 @@ pub struct Join {
 }
 
 impl Join {
-    /// `network` is what [`preview`] or [`ensure`] said.
+    /// `network` is what [`preview`](crate::network::preview) or [`ensure`](crate::network::ensure) said.
     pub fn new(roots: &Roots, network: &Network, member: &str) -> Self {
         Self {
             roots: roots.clone(),

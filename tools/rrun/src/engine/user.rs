@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::spec::SpecError;
 use crate::spec::user::resolve_user;
 
-/// Looks `user` up in the files beneath `root`, as [`super::process`] would; empty leaves the numbers as they are.
+/// Looks `user` up in the files beneath `root`, as the last step would; empty leaves the numbers as they are.
 ///
 /// # Errors
 /// A user or a group that is not there.
