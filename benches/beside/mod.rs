@@ -6,6 +6,7 @@
 #![allow(dead_code)] // each of the benches that include this uses a part of it
 
 use std::cell::RefCell;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,10 @@ use criterion::{Criterion, SamplingMode};
 
 const IDLE: Duration = Duration::from_millis(100);
 const SAMPLES: usize = 10;
+
+const COMMANDS: [&str; 7] = [
+    "rnetns", "rveth", "rbridge", "rcgroup", "rmount", "runpack", "rrun",
+];
 
 /// Commands timed as one, with what must be done before each time, untimed.
 pub struct Subject {
@@ -80,15 +85,28 @@ pub struct Place {
 }
 
 impl Place {
-    /// `command` is the one under test: its siblings are beside it.
+    /// `command` is the one under test: its siblings are beside it. All are installed, as their peers are: what a linker
+    /// has written lies in small pieces in the page cache, and each costs a page fault.
     pub fn new(command: &str) -> Self {
-        let bin = Path::new(command)
+        let built = Path::new(command)
             .parent()
             .expect("a directory of binaries");
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let bin = root.path().join("bin");
+        std::fs::create_dir(&bin).expect("a directory in it");
+        for name in COMMANDS {
+            let (from, to) = (built.join(name), bin.join(name));
+            let Ok(program) = std::fs::read(&from) else {
+                continue;
+            };
+            std::fs::write(&to, program).expect("room for our commands");
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&to, mode).expect("a file of ours");
+        }
         Self {
-            root: tempfile::tempdir().expect("a temporary directory"),
+            root,
             run: tempfile::tempdir_in("/dev/shm").expect("a directory on a tmpfs"),
-            bin: bin.to_owned(),
+            bin,
         }
     }
 
