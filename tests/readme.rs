@@ -13,7 +13,7 @@ const OTHERWISE: [(&str, &str); 6] = [
     ("./scripts/quickstart", "[ -x ./scripts/quickstart ]"),
     ("./scripts/test", "[ -x ./scripts/test ]"),
     // A minute, and peers.
-    ("cargo bench -p rrun --bench start", ":"),
+    ("./scripts/bench", "[ -x ./scripts/bench ]"),
     // tests/debian.rs has a whole Debian, from a mirror.
     ("debootstrap bookworm root", "mkdir -p root/etc"),
     // A person ends it by Ctrl-C, and types into the other.
