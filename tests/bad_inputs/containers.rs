@@ -302,21 +302,29 @@ fn a_living_neighbour_is_named_and_not_harmed() {
     }
     // A port that another container has, and one that a stranger has.
     host.ok("socat TCP-LISTEN:8081,fork EXEC:true >/dev/null 2>&1 & echo $! >pid; until ss -Hltn | grep -q :8081; do sleep 0.05; done");
-    for (port, holder) in [("8080", "rrun-monitor"), ("8081", "socat")] {
-        let (code, _, said) = host.outcome(&format!("rrun run --rm -p {port}:80 tools id"));
+    for (flag, holder, way_out) in [
+        (
+            "8080:80",
+            "8080/tcp\": container \"web\" has it",
+            "rrun stop web, ",
+        ),
+        (
+            "127.0.0.1:8080:80",
+            "127.0.0.1:8080/tcp\": container \"web\" has it",
+            "rrun stop web, ",
+        ),
+        (
+            "8081:80",
+            "8081/tcp\": \"socat\" (PID ",
+            "stop that one, or ",
+        ),
+    ] {
+        let (code, _, said) = host.outcome(&format!("rrun run --rm -p {flag} tools id"));
         assert_eq!(code, 125);
-        assert!(
-            said.starts_with(&format!(
-                "rrun: publishing port \"{port}/tcp\": \"{holder}\" (PID "
-            )),
-            "{said}"
-        );
-        assert!(
-            said.ends_with(
-                " has it\nhint: stop that one, or choose another port, or let -P choose\n"
-            ),
-            "{said}"
-        );
+        let begins = format!("rrun: publishing port \"{holder}");
+        assert!(said.starts_with(&begins), "{said}");
+        let ends = format!(" has it\nhint: {way_out}choose another port, or let -P choose\n");
+        assert!(said.ends_with(&ends), "{said}");
     }
     host.ok("kill $(cat pid)");
     assert_eq!(host.ok("rrun exec web id -u"), "0\n");

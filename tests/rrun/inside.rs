@@ -73,7 +73,9 @@ fn a_published_port_is_reached_from_everywhere() {
     let (code, out, said) = host.outcome("rrun run --rm -p 8080:81 tools id");
     assert_eq!((code, out.as_str()), (125, ""));
     assert!(
-        said.starts_with("rrun: publishing port \"8080/tcp\": \"rrun-monitor\" (PID "),
+        said.starts_with(
+            "rrun: publishing port \"8080/tcp\": container \"web\" has it\nhint: rrun stop web, "
+        ),
         "{said}"
     );
     assert_eq!(said.lines().count(), 2, "{said}");

@@ -1,12 +1,14 @@
 //! Ports of the host's that a container publishes: the monitor binds each, so that nobody else can.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Roots, Shell, Slots, Step, StepError, Undo};
 use rbridge::{HostPort, Place, Proto};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+
+use crate::state::{Container, Containers, Port};
 
 /// The sockets, kept in the context for the life of the run.
 #[derive(Default)]
@@ -21,6 +23,42 @@ pub fn let_go(cx: &mut Context) {
 /// Binds one port and does not listen: what comes is translated before it would get here.
 pub struct Hold {
     pub host: HostPort,
+    /// Whose containers may have it already.
+    pub roots: Roots,
+}
+
+impl Hold {
+    /// What is said of a port that somebody has: a container of ours by its name, since its socket is its monitor's.
+    fn taken(&self) -> Option<StepError> {
+        let (port, stop) = (self.host, "choose another port, or let -P choose");
+        if let Some(name) = self.container() {
+            let error = format!("publishing port \"{port}\": container \"{name}\" has it");
+            return Some(StepError::whole(error).hint(format!("rrun stop {name}, {stop}")));
+        }
+        let taken = port.probe(&Place::default()).err()?;
+        Some(StepError::whole(taken).hint(format!("stop that one, or {stop}")))
+    }
+
+    fn container(&self) -> Option<String> {
+        let both = Containers::new(self.roots.clone()).both();
+        both.iter()
+            .find_map(|among| {
+                let has_it = |container: &Container| {
+                    let state = among.state(&container.id);
+                    state.is_ok_and(|state| {
+                        state.is_running() && state.ports.iter().any(|port| self.is(port))
+                    })
+                };
+                among.list().into_iter().find(has_it)
+            })
+            .map(|container| container.name)
+    }
+
+    fn is(&self, port: &Port) -> bool {
+        let ip = self.host.ip.map(IpAddr::from);
+        let overlap = ip.is_none() || port.host_ip.is_none() || ip == port.host_ip;
+        port.host_port == self.host.port && port.proto == self.host.proto.to_string() && overlap
+    }
 }
 
 impl Step for Hold {
@@ -39,12 +77,10 @@ impl Step for Hold {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let held = bound(self.host).map_err(|errno| {
-            if errno == Errno::ADDRINUSE {
-                // Says who has it.
-                if let Err(taken) = self.host.probe(&Place::default()) {
-                    let hint = "stop that one, or choose another port, or let -P choose";
-                    return StepError::whole(taken).hint(hint);
-                }
+            if errno == Errno::ADDRINUSE
+                && let Some(taken) = self.taken()
+            {
+                return taken;
             }
             let error = StepError::new(format!("binding port {}", self.host), errno);
             if errno == Errno::ADDRNOTAVAIL {

@@ -100,7 +100,10 @@ fn published(roots: &Roots, port: &Port) -> Vec<Box<dyn Step>> {
             Proto::Tcp
         },
     };
-    steps.push(Box::new(Hold { host }));
+    steps.push(Box::new(Hold {
+        host,
+        roots: roots.clone(),
+    }));
     steps.extend(over_ipv6(port));
     let to = (Target::Slot(ADDR), port.container_port);
     let publish = Publish::new(&roots.instance, Place::default(), host, to);
