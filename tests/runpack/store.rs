@@ -109,14 +109,14 @@ fn each_kind_of_archive_loads_under_its_own_name() {
     let room = Room::new();
     layered(&room);
     room.sh("skopeo copy -q oci:lay:two docker-archive:d.tar:team/web:7
-        skopeo copy -q oci:lay:two oci-archive:o.tar:quay.io/a/b:c
+        skopeo copy -q oci:lay:two oci-archive:o.tar:images.example/a/b:c
         skopeo copy -q --dest-compress-format zstd --dest-compress oci:lay:two dir:unused; gzip -k d.tar");
     let load = |source: &str| room.sh(&format!("runpack load {source}"));
     assert_eq!(load("d.tar"), "Loaded image: team/web:7\n");
     assert_eq!(load("docker-archive:d.tar"), "Loaded image: team/web:7\n");
     assert_eq!(load("d.tar.gz"), "Loaded image: team/web:7\n");
     assert_eq!(load("- < d.tar"), "Loaded image: team/web:7\n");
-    assert_eq!(load("o.tar"), "Loaded image: quay.io/a/b:c\n");
+    assert_eq!(load("o.tar"), "Loaded image: images.example/a/b:c\n");
     assert_eq!(
         load("oci-archive:o.tar -t mine"),
         "Loaded image: mine:latest\n"

@@ -239,7 +239,10 @@ mod tests {
             ("user/web", "user/web:latest"),
             ("localhost:5000/web:v1", "localhost:5000/web:v1"),
             ("localhost/web", "localhost/web:latest"),
-            ("quay.io/a/b__c/d-e:T_1.x", "quay.io/a/b__c/d-e:T_1.x"),
+            (
+                "images.example/a/b__c/d-e:T_1.x",
+                "images.example/a/b__c/d-e:T_1.x",
+            ),
         ] {
             assert_eq!(Reference::parse(text).unwrap().to_string(), shown);
         }
