@@ -3,10 +3,12 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use kit_net::Nft;
 use kit_net::nft::{Concat, Element, Table};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use serde::Serialize;
 
 use crate::{BridgeError, Place, table};
@@ -121,11 +123,7 @@ impl HostPort {
     pub fn probe(self, place: &Place) -> Result<(), BridgeError> {
         let at = SocketAddrV4::new(self.ip.unwrap_or(Ipv4Addr::UNSPECIFIED), self.port);
         place.within(|| {
-            let bound = match self.proto {
-                Proto::Tcp => TcpListener::bind(at).map(drop),
-                Proto::Udp => UdpSocket::bind(at).map(drop),
-            };
-            bound.map_err(|source| match source.kind() {
+            self.bind(at).map_err(|source| match source.kind() {
                 io::ErrorKind::AddrInUse => {
                     let holder = self.holder().unwrap_or_else(|| "somebody".to_owned());
                     BridgeError::PortTaken {
@@ -139,6 +137,21 @@ impl HostPort {
                 },
             })
         })
+    }
+
+    /// Binds and lets go. Who listens is in the way; another who only tries, as this does, is not.
+    fn bind(self, at: SocketAddrV4) -> io::Result<()> {
+        if self.proto == Proto::Udp {
+            return UdpSocket::bind(at).map(drop);
+        }
+        let socket = socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        set_socket_reuseaddr(&socket, true)?;
+        Ok(rustix::net::bind(&socket, &at)?)
     }
 
     /// The process that has the port bound, in the calling thread's namespace: `"nginx" (PID 7)`.
@@ -309,6 +322,8 @@ fn number(text: &str) -> Result<u16, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
