@@ -84,9 +84,9 @@ const ALIKE: [(&str, i32, &str); 16] = [
         "65\n",
     ),
     (
-        "docker ps | cut -c16-46; docker ps | sed 's/.*PORTS/PORTS/; 2s/.*  //'",
+        "docker ps | cut -c16-37; docker ps | sed 's/.*PORTS/PORTS/; 2s/.*  //'",
         0,
-        "IMAGE     COMMAND        CREATE\ntools     \"sleep 1000\"   Less t\nPORTS     NAMES\nweb\n",
+        "IMAGE     COMMAND     \ntools     \"sleep 1000\"\nPORTS     NAMES\nweb\n",
     ),
     ("docker create --name web tools sh", 1, ""),
     ("docker run --name web --network none tools sh", 125, ""),
