@@ -69,9 +69,9 @@ fn leases_are_never_shared_and_go_round() {
     let text = std::fs::read_to_string(&released).unwrap();
     std::fs::write(&released, text.replace("\"start\":", "\"start\":1")).unwrap();
     assert!(acquire(&dir, &network, "again").is_err());
-    assert_eq!(sweep(&dir).unwrap(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(sweep(&dir), Vec::<std::path::PathBuf>::new());
     std::fs::remove_file(dir.member("more")).unwrap();
-    assert_eq!(sweep(&dir).unwrap(), [released]);
+    assert_eq!(sweep(&dir), [released]);
 }
 
 #[test]
@@ -102,7 +102,19 @@ fn a_network_is_made_once_and_leaves_nothing() {
     );
 
     std::fs::write(Dir::new(&first, "bridge").member("c1"), b"").unwrap();
+    // Of the links on the bridge that one goes that is ours, and whose member has gone.
+    let bridge = &network.bridge;
+    let group = first.instance.link_group();
+    sh(&format!(
+        "for link in bkc1xyz bkc2xyz; do ip link add $link group {group} master {bridge} type veth peer name p$link; done
+         ip link add mine master {bridge} type veth peer name pmine; ip link add bkc3 group {group} type veth peer name pbkc3"
+    ));
     assert!(!remove(&first, &nft, "bridge").unwrap(), "it has a member");
+    assert_eq!(
+        sh("ip -br link show type veth | cut -d@ -f1 | grep -v ^p"),
+        "bkc1xyz\nmine\nbkc3\n"
+    );
+    sh("for link in bkc1xyz mine bkc3; do ip link del $link; done");
     std::fs::remove_file(Dir::new(&first, "bridge").member("c1")).unwrap();
     assert!(remove(&first, &nft, "bridge").unwrap());
     assert_eq!(

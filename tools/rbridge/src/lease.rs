@@ -116,24 +116,22 @@ impl Lease {
     }
 }
 
-/// Removes what nobody will use: leases without owner, and temporary files of the dead. For gc.
-pub fn sweep(dir: &Dir) -> Result<Vec<PathBuf>, BridgeError> {
-    let _lock = Lock::wait(&dir.lock())?;
-    let mut gone = Vec::new();
-    for (addr, lease) in leases(dir) {
-        if is_stale(dir, &lease) && fs::remove_file(dir.lease(addr)).is_ok() {
-            gone.push(dir.lease(addr));
-        }
-    }
+/// Removes what nobody will use, and says what: leases without owner, and temporary files of the dead. Under the
+/// network's lock.
+pub fn sweep(dir: &Dir) -> Vec<PathBuf> {
+    let stale = leases(dir).into_iter();
+    let stale = stale.filter(|(_, lease)| is_stale(dir, lease));
+    let mut gone: Vec<PathBuf> = stale.map(|(addr, _)| dir.lease(addr)).collect();
     for file in fs::read_dir(dir.leases()).into_iter().flatten().flatten() {
         let name = file.file_name();
         let temporary = name.to_str().is_some_and(|name| name.starts_with('.'));
         let dead = || read(&file.path()).is_none_or(|lease| !lease.taker_lives());
-        if temporary && dead() && fs::remove_file(file.path()).is_ok() {
+        if temporary && dead() {
             gone.push(file.path());
         }
     }
-    Ok(gone)
+    gone.retain(|path| fs::remove_file(path).is_ok());
+    gone
 }
 
 /// A step that takes an address, or the one asked for, and fills `slot` with it, without a prefix.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use kit_net::{Cidr, Link, Nft};
 use kit_plan::Roots;
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::bridge::{Create, create};
@@ -268,12 +269,19 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
         return Ok(false);
     }
     let _lock = Lock::wait(&dir.lock())?;
-    lease_sweep(&dir);
+    lease::sweep(&dir);
+    let place = Place::default();
+    for port in dead_ports(roots, &dir)? {
+        match place.netlink()?.del_link(port.index) {
+            // The kernel was at it already.
+            Err(error) if error.errno() == Some(Errno::ENODEV) => {}
+            deleted => deleted?,
+        }
+    }
     if !dir.list_members().is_empty() {
         return Ok(false);
     }
     if let Some(network) = dir.read() {
-        let place = Place::default();
         let table = table::table(&roots.instance);
         nat::off(&place, nft, &table, &network.bridge)?;
         let nl = place.netlink()?;
@@ -288,13 +296,33 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
     Ok(true)
 }
 
-/// Stale leases go with a network; a live one keeps nobody.
-fn lease_sweep(dir: &Dir) {
-    for (addr, held) in lease::leases(dir) {
-        if lease::is_stale(dir, &held) {
-            let _ = fs::remove_file(dir.lease(addr));
-        }
-    }
+/// What a member's link on the bridge is called, but for what tells its runs apart.
+pub fn port_prefix(member: &str) -> String {
+    format!("bk{}", member.get(..8).unwrap_or(member))
+}
+
+/// The links on the bridge whose members have gone. The kernel takes them down with a member's namespace, but in its
+/// own time.
+pub fn dead_ports(roots: &Roots, dir: &Dir) -> Result<Vec<Link>, BridgeError> {
+    let Some(network) = dir.read() else {
+        return Ok(Vec::new());
+    };
+    let nl = Place::default().netlink()?;
+    let Some(bridge) = nl.link(&network.bridge)? else {
+        return Ok(Vec::new());
+    };
+    let prefixes: Vec<String> = dir
+        .list_members()
+        .iter()
+        .map(|id| port_prefix(id))
+        .collect();
+    let mut ports = nl.links()?;
+    ports.retain(|link| {
+        link.master == Some(bridge.index)
+            && link.group == roots.instance.link_group()
+            && !prefixes.iter().any(|prefix| link.name.starts_with(prefix))
+    });
+    Ok(ports)
 }
 
 #[cfg(test)]

@@ -144,10 +144,10 @@ pub fn warnings(cx: &mut Context, roots: &Roots) -> Vec<String> {
 /// The container's ID, and the time: the link of its last run is there until the kernel has torn that one's
 /// namespace down. 15 characters are all that a link's name may have.
 fn link_name(container: &Container) -> String {
-    let id = container.id.get(..8).unwrap_or(&container.id);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let micros = now.map_or(0, |since| since.as_micros());
-    format!("bk{id}{:05x}", micros & 0xf_ffff)
+    let prefix = rbridge::network::port_prefix(&container.id);
+    format!("{prefix}{:05x}", micros & 0xf_ffff)
 }
 
 fn cable(roots: &Roots, network: &Network, name: String) -> Cable {

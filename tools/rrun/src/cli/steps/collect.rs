@@ -258,7 +258,11 @@ pub struct RemoveNetwork {
 impl Step for RemoveNetwork {
     fn meta(&self) -> Meta {
         let dir = rbridge::network::Dir::new(&self.roots, rbridge::network::DEFAULT);
-        let mut lines = Vec::new();
+        let dead = rbridge::network::dead_ports(&self.roots, &dir).unwrap_or_default();
+        let dead = dead.into_iter();
+        let mut lines: Vec<Line> = dead
+            .map(|port| Line::Try(words!["rveth", "del", port.name]))
+            .collect();
         if dir.list_members().is_empty() {
             if let Some(network) = dir.read() {
                 lines.push(Line::Try(words!["rbridge", "del", network.bridge]));
