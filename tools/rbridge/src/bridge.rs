@@ -106,10 +106,6 @@ impl Step for AddAddr {
         Meta::new("bridge.addr", why, Shell::Exact(vec![line]))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let link = self.place.bridge(&self.name)?;
         let added = self
@@ -154,10 +150,6 @@ impl Step for Delete {
             "the switch goes; what was plugged in stays",
             Shell::Exact(vec![line]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -224,10 +216,6 @@ impl Step for Hairpin {
         ]);
         let why = "it reaches its own published ports, though br_netfilter is on";
         Meta::new("bridge.hairpin", why, Shell::Exact(vec![line]))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -312,10 +300,6 @@ impl Step for SetMaster {
             ),
         };
         Meta::new(id, why, Shell::Exact(vec![self.place.run(argv)]))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

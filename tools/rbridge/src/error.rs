@@ -116,10 +116,6 @@ impl BridgeError {
 impl From<BridgeError> for StepError {
     fn from(error: BridgeError) -> Self {
         let hint = error.hint();
-        let step = StepError::whole(error);
-        match hint {
-            Some(hint) => step.hint(hint),
-            None => step,
-        }
+        Self::whole(error).hint_from(hint)
     }
 }

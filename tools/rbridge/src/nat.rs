@@ -335,10 +335,6 @@ impl Step for Off {
         Meta::new("bridge.nat-off", why, Shell::Exact(self.lines.clone()))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         self.place
             .with_nft(cx, |nft| off(&self.place, nft, &self.table, &self.bridge))?;

@@ -198,10 +198,6 @@ impl Step for Unpublish {
         Meta::new("port.unpublish", why, Shell::Exact(vec![line]))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         self.place.with_nft(cx, |nft| {
             let mut batch = Batch::new();

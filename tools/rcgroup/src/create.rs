@@ -171,7 +171,7 @@ impl Step for MakeDir {
             for dir in above {
                 let _ = std::fs::remove_dir(dir);
             }
-            return Err(step_error(error));
+            return Err(error.into());
         }
         let above = above.into_iter().rev();
         let mut made: Vec<Undo> = above.map(|dir| Undo::rmdir(dir).identified()).collect();
@@ -229,32 +229,19 @@ impl Step for FillCpuset {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let mut chain: Vec<&Path> = self.dir().ancestors().collect();
         chain.retain(|dir| dir.join("cpuset.cpus").exists());
         chain.reverse();
         for pair in chain.windows(2) {
             for file in ["cpuset.cpus", "cpuset.mems"] {
-                let own = crate::read(&pair[1].join(file)).map_err(step_error)?;
+                let own = crate::read(&pair[1].join(file))?;
                 if own.is_empty() {
-                    let parents = crate::read(&pair[0].join(file)).map_err(step_error)?;
-                    write(&pair[1].join(file), &parents).map_err(step_error)?;
+                    let parents = crate::read(&pair[0].join(file))?;
+                    write(&pair[1].join(file), &parents)?;
                 }
             }
         }
         Ok(Done::nothing())
-    }
-}
-
-pub(crate) fn step_error(error: CgroupError) -> StepError {
-    let hint = error.hint();
-    let error = StepError::whole(error);
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
     }
 }

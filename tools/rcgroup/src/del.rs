@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
 use rustix::io::Errno;
 
-use crate::create::step_error;
 use crate::{CgroupError, Hierarchies, member};
 
 /// What `del` does.
@@ -57,13 +56,9 @@ impl Step for Remove {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         if self.force {
-            member::kill_and_remove(&self.dir).map_err(step_error)?;
+            member::kill_and_remove(&self.dir)?;
         } else {
             rustix::fs::rmdir(&self.dir).map_err(|errno| {
                 let doing = format!("deleting cgroup {:?}", self.dir);

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use kit_plan::StepError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
     #[error("finding cgroups: none are mounted")]
@@ -147,4 +149,11 @@ fn io_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
         rustix::io::Errno::ROFS => "cgroups are mounted read-only here: inside a container?".to_owned(),
         _ => return None,
     })
+}
+
+impl From<CgroupError> for StepError {
+    fn from(error: CgroupError) -> Self {
+        let hint = error.hint();
+        Self::whole(error).hint_from(hint)
+    }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
 
-use crate::create::step_error;
 use crate::{CgroupError, Group, Hierarchies, Limits, Setting, read, settings, write};
 
 /// What `set` does.
@@ -86,21 +85,22 @@ impl Step for SetLimit {
         if self.setting.optional && !self.path.exists() {
             return Ok(Done::nothing().note(format!("this kernel has no {}", self.setting.file)));
         }
-        let was = read(&self.path).map_err(step_error)?;
+        let was = read(&self.path)?;
         let mut undo = Vec::new();
         if let Err(error) = write(&self.path, &self.setting.text) {
-            undo.extend(raise_total_first(self).map_err(|_| step_error(error))?);
+            undo.extend(raise_total_first(self).map_err(|_| error)?);
         }
-        let now = read(&self.path).map_err(step_error)?;
+        let now = read(&self.path)?;
         if !took(&self.setting.text, &now) {
             let (path, wanted) = (self.path.clone(), self.setting.text.clone());
             // Nobody else knows what it was; that the kernel takes it back is not certain, and not our error.
             let _ = write(&path, &was);
-            return Err(step_error(CgroupError::NoEffect {
+            return Err(CgroupError::NoEffect {
                 path,
                 wanted,
                 kept: now,
-            }));
+            }
+            .into());
         }
         if self.fresh {
             return Ok(Done::nothing());

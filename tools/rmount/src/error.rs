@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_plan::StepError;
 use rustix::io::Errno;
 
 use crate::overlay::OverlayFault;
@@ -132,4 +133,11 @@ fn held_by(holders: &[Holder], beneath: &[PathBuf]) -> String {
 /// The errno's text, without "(os error 1)".
 pub(crate) fn text(errno: Errno) -> &'static str {
     nix::errno::Errno::from_raw(errno.raw_os_error()).desc()
+}
+
+impl From<MountError> for StepError {
+    fn from(error: MountError) -> Self {
+        let hint = error.hint();
+        Self::whole(error).hint_from(hint)
+    }
 }

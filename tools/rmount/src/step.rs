@@ -15,16 +15,6 @@ use crate::overlay::{Overlay, Upper, fits_mount2, mount_overlay, preflight};
 use crate::tmpfs::Tmpfs;
 use crate::{MountError, umount};
 
-/// A library error as a step's.
-pub fn failed(error: MountError) -> StepError {
-    let hint = error.hint();
-    let step = StepError::whole(error);
-    match hint {
-        Some(hint) => step.hint(hint),
-        None => step,
-    }
-}
-
 /// Makes a directory or an empty file that a mount needs.
 pub struct MakePlace {
     pub path: PathBuf,
@@ -48,10 +38,6 @@ impl Step for MakePlace {
     }
 
     /// Nothing marks it as ours until it is there: a killed run leaves at most an empty directory.
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let made = match self.make {
             Make::Dir => return make_dirs(&self.path),
@@ -62,7 +48,7 @@ impl Step for MakePlace {
                 .open(&self.path)
                 .map(drop),
         };
-        made.map_err(|e| failed(MountError::io("making", &self.path, &e)))?;
+        made.map_err(|e| MountError::io("making", &self.path, &e))?;
         Ok(Done::made(vec![Undo::unlink(&self.path).identified()]))
     }
 }
@@ -79,7 +65,7 @@ fn make_dirs(path: &std::path::Path) -> Result<Done, StepError> {
                     let _ = std::fs::remove_dir(path);
                 }
             }
-            return Err(failed(MountError::io("making directory", dir, &e)));
+            return Err(MountError::io("making directory", dir, &e).into());
         }
         made.push(Undo::rmdir(dir).identified());
     }
@@ -178,15 +164,13 @@ impl Step for MountOverlay {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        preflight(&self.overlay, &self.target).map_err(|fault| {
-            failed(MountError::Overlay {
-                target: self.target.clone(),
-                fault,
-            })
+        preflight(&self.overlay, &self.target).map_err(|fault| MountError::Overlay {
+            target: self.target.clone(),
+            fault,
         })?;
         let places = self.kernels_own();
         let missing: Vec<&PathBuf> = places.iter().filter(|path| !path.exists()).collect();
-        mount_overlay(&self.overlay, &self.target).map_err(failed)?;
+        mount_overlay(&self.overlay, &self.target)?;
         let made = missing.into_iter().filter(|path| path.exists());
         let mut made: Vec<Undo> = made.map(|path| Undo::rmdir(path).identified()).collect();
         // Undone first, since the last is.
@@ -251,7 +235,7 @@ impl Step for MountBind {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        bind(&self.source, &self.target, self.options).map_err(failed)?;
+        bind(&self.source, &self.target, self.options)?;
         Ok(Done::made(vec![Undo::unmount(&self.target).identified()]))
     }
 }
@@ -283,7 +267,7 @@ impl Step for MountTmpfs {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        self.tmpfs.mount(&self.target).map_err(failed)?;
+        self.tmpfs.mount(&self.target)?;
         Ok(Done::made(vec![Undo::unmount(&self.target).identified()]))
     }
 }
@@ -307,12 +291,8 @@ impl Step for Unmount {
         Meta::new("mount.unmount", why, Shell::Exact(vec![line]))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        umount::umount(&self.target, self.lazy).map_err(failed)?;
+        umount::umount(&self.target, self.lazy)?;
         Ok(Done::nothing())
     }
 }

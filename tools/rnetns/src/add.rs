@@ -146,10 +146,6 @@ impl Step for RaiseLo {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let netns = crate::Netns::Name(self.name.clone())
             .open()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
@@ -39,10 +39,6 @@ impl Step for Delete {
             "the name goes; processes inside keep the namespace",
             Shell::Exact(lines),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use kit_plan::{
-    Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo,
-    Value, recover, run, words,
+    Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Step, StepError, Value, recover,
+    run, words,
 };
 
 use crate::images::human_size;
@@ -78,10 +78,6 @@ impl Step for Replay {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         // A container's own journal is rrun's to judge.
         let kernel = kit_undo::Kernel::new();
@@ -126,10 +122,6 @@ impl Step for SweepStep {
             Line::Run(line)
         });
         Meta::new(id, why, Shell::Exact(lines.collect()))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

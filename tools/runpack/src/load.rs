@@ -252,16 +252,9 @@ pub(crate) fn step_error(error: SourceError) -> StepError {
         return StepError::whole("interrupted, and nothing was kept").exit(code);
     }
     let hint = error.hint();
-    with_hint(StepError::whole(error), hint)
+    StepError::whole(error).hint_from(hint)
 }
 
 pub(crate) fn store_error(error: crate::StoreError) -> StepError {
     step_error(error.into())
-}
-
-pub(crate) fn with_hint(error: StepError, hint: Option<String>) -> StepError {
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
 }

@@ -51,10 +51,6 @@ impl Step for Publish {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let renamed = std::fs::rename(&self.from, &self.to);
         renamed.map_err(|error| step_error(SourceError::io("rename", &self.to)(error)))?;

@@ -4,9 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use kit_plan::{
-    Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
-};
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Step, StepError, Value, words};
 
 use crate::gc::SweepStep;
 use crate::load::store_error;
@@ -70,10 +68,6 @@ impl Step for Remove {
             self.why.clone(),
             Shell::Ours(vec![Line::Run(line)]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
 
 use crate::load::store_error;
 use crate::{Reference, Store, StoreError};
@@ -34,10 +34,6 @@ impl Step for Tag {
             format!("the image is found as {} from now on", self.name),
             Shell::Ours(vec![line]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError};
 use oci_spec::image::{Digest, ImageConfiguration};
 
 use crate::bundle;
@@ -318,10 +318,6 @@ impl Step for UnpackStep {
     }
 
     /// All is in the directory that an earlier step made.
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let store = Store::open(&self.root);
         let filled = fill(&store, &self.unpack, &self.target);

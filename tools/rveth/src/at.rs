@@ -46,7 +46,7 @@ impl At {
             Self::Netns(netns) => netns
                 .open()
                 .map(OwnedFd::from)
-                .map_err(|e| failed(e.into())),
+                .map_err(|e| VethError::from(e).into()),
             Self::Opened { fd, .. } => cx
                 .fd(fd)?
                 .try_clone_to_owned()
@@ -60,7 +60,7 @@ impl At {
             Self::Own => Netlink::open(),
             _ => Netlink::open_in(self.open(cx)?.as_fd()),
         };
-        opened.map_err(|e| failed(e.into()))
+        opened.map_err(|e| VethError::from(e).into())
     }
 
     /// `ip ARGS` in it.
@@ -146,15 +146,5 @@ pub(crate) fn label(netns: &Netns) -> String {
         Netns::Name(name) => name.clone(),
         Netns::Pid(pid) => format!("pid:{pid}"),
         Netns::Path(path) => path.display().to_string(),
-    }
-}
-
-/// A library error as a step's.
-pub(crate) fn failed(error: VethError) -> StepError {
-    let hint = error.hint();
-    let step = StepError::whole(error);
-    match hint {
-        Some(hint) => step.hint(hint),
-        None => step,
     }
 }

@@ -11,7 +11,6 @@ use kit_plan::{
 };
 use nix::errno::Errno;
 
-use crate::at::failed;
 use crate::{At, Mac, VethError};
 
 /// One end of a cable, or a macvlan.
@@ -143,11 +142,11 @@ impl Cable {
         if error.is(Errno::EEXIST) {
             for end in [&self.a, &self.b] {
                 if end.taken(cx) {
-                    return failed(VethError::Taken { link: end.shown() });
+                    return VethError::Taken { link: end.shown() }.into();
                 }
             }
         }
-        failed(error.into())
+        VethError::from(error).into()
     }
 
     /// A name is always announced: `ip link set a up` reads "a" as short for "address".
@@ -211,7 +210,7 @@ impl Step for Cable {
             None => None,
         };
         let (message, netns) = self.message(cx, bridge)?;
-        let socket = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
+        let socket = cx.kept_or(Netlink::open).map_err(VethError::from)?;
         if let Err(error) = socket.add_link(message) {
             return Err(self.refused(cx, error));
         }
@@ -234,9 +233,9 @@ fn ask<T>(
 ) -> Result<T, StepError> {
     let nl = match there {
         Some(nl) => nl,
-        None => cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?,
+        None => cx.kept_or(Netlink::open).map_err(VethError::from)?,
     };
-    question(nl).map_err(|e| failed(e.into()))
+    question(nl).map_err(|e| VethError::from(e).into())
 }
 
 fn link_undo(end: &End, mark: Option<Mark>, slots: &Slots, index: Option<u32>) -> Vec<Undo> {
@@ -294,17 +293,19 @@ impl Macvlan {
     fn refused(&self, cx: &Context, error: NetError) -> StepError {
         let parent = |reason, hint| {
             let (link, parent) = (self.end.shown(), self.parent.clone());
-            failed(VethError::Parent {
+            VethError::Parent {
                 link,
                 parent,
                 reason,
                 hint,
-            })
+            }
+            .into()
         };
         match error.errno() {
-            Some(Errno::EEXIST) if self.end.taken(cx) => failed(VethError::Taken {
+            Some(Errno::EEXIST) if self.end.taken(cx) => VethError::Taken {
                 link: self.end.shown(),
-            }),
+            }
+            .into(),
             Some(Errno::EBUSY) => parent(
                 "is a port of a bridge, or has another user of that sort",
                 "take it off the bridge: rbridge detach",
@@ -313,7 +314,7 @@ impl Macvlan {
                 "cannot carry a macvlan: it is no Ethernet device",
                 "name an Ethernet device: a loopback is none",
             ),
-            _ => failed(error.into()),
+            _ => VethError::from(error).into(),
         }
     }
 }
@@ -349,10 +350,8 @@ impl Step for Macvlan {
         let netns = (self.end.at != At::Own)
             .then(|| self.end.at.open(cx))
             .transpose()?;
-        let socket = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
-        let parent = socket
-            .need_link(&self.parent)
-            .map_err(|e| failed(e.into()))?;
+        let socket = cx.kept_or(Netlink::open).map_err(VethError::from)?;
+        let parent = socket.need_link(&self.parent).map_err(VethError::from)?;
         let message = LinkMacVlan::new(&self.end.name, parent.index, self.mode.kernel());
         let message = self.end.fill(message, self.mark, netns.as_ref());
         if let Err(error) = socket.add_link(message.build()) {
@@ -361,7 +360,7 @@ impl Step for Macvlan {
         let there = self.end.at.netlink(cx)?;
         let index = there
             .need_link(&self.end.name)
-            .map_err(|e| failed(e.into()))?
+            .map_err(VethError::from)?
             .index;
         Ok(Done::made(link_undo(
             &self.end,

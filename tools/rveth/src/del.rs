@@ -1,10 +1,9 @@
 //! `rveth del`: a link goes, and with one end of a cable the other.
 
-use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, words};
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Step, StepError, words};
 
 use nix::errno::Errno;
 
-use crate::at::failed;
 use crate::{Link, VethError};
 
 /// What `del` does. The link must be there, and be a veth or a macvlan.
@@ -48,10 +47,6 @@ impl Step for Delete {
         Meta::new("link.delete", why, Shell::Exact(vec![line]))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let delete = || {
             self.link.netlink()?.del_link(self.index).map_err(|error| {
@@ -64,7 +59,7 @@ impl Step for Delete {
                 }
             })
         };
-        delete().map_err(failed)?;
+        delete()?;
         Ok(Done::nothing())
     }
 }

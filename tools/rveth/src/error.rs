@@ -1,6 +1,7 @@
 //! What can go wrong with a link, by its name.
 
 use kit_net::NetError;
+use kit_plan::StepError;
 use nix::errno::Errno;
 use rnetns::NetnsError;
 
@@ -63,5 +64,12 @@ impl VethError {
             Self::Gateway { .. } => "give the link an address in the gateway's network".to_owned(),
             _ => return None,
         })
+    }
+}
+
+impl From<VethError> for StepError {
+    fn from(error: VethError) -> Self {
+        let hint = error.hint();
+        Self::whole(error).hint_from(hint)
     }
 }

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use kit_net::rtnetlink::LinkUnspec;
 use kit_net::{Cidr, NetError, Netlink};
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, words};
+use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, words};
 use nix::errno::Errno;
 
-use crate::at::failed;
 use crate::{At, VethError};
 
 /// Addresses, then up, then default routes, for a link that an earlier step of the plan made: it needs no undo
@@ -65,14 +64,10 @@ impl Step for Raise {
         Meta::new("link.raise", why, Shell::Exact(lines))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let acted = match self.at {
             At::Own => {
-                let nl = cx.kept_or(Netlink::open).map_err(|e| failed(e.into()))?;
+                let nl = cx.kept_or(Netlink::open).map_err(VethError::from)?;
                 self.act(nl)
             }
             // Not the kept socket: that one is in the namespace it was opened in, the parent's.
@@ -82,11 +77,10 @@ impl Step for Raise {
             Ok(()) => Ok(Done::nothing()),
             Err(error) if error.is(Errno::ENETUNREACH) && !self.gateways.is_empty() => {
                 let all: Vec<String> = self.gateways.iter().map(ToString::to_string).collect();
-                Err(failed(VethError::Gateway {
-                    gateway: all.join(", "),
-                }))
+                let gateway = all.join(", ");
+                Err(VethError::Gateway { gateway }.into())
             }
-            Err(error) => Err(failed(error.into())),
+            Err(error) => Err(VethError::from(error).into()),
         }
     }
 }
@@ -104,10 +98,6 @@ impl Step for Release {
         Meta::new("link.release", why, Shell::Exact(Vec::new()))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         for (name, at) in &self.links {
             let nl = at.netlink(cx)?;
@@ -115,7 +105,7 @@ impl Step for Release {
                 let link = nl.need_link(name)?;
                 nl.set_link(LinkUnspec::new_with_index(link.index).link_group(0).build())
             };
-            release().map_err(|e| failed(e.into()))?;
+            release().map_err(VethError::from)?;
         }
         Ok(Done::nothing())
     }

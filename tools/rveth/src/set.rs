@@ -11,7 +11,7 @@ use kit_plan::{
 use nix::errno::Errno;
 use rnetns::Netns;
 
-use crate::at::{failed, label};
+use crate::at::label;
 use crate::{At, Link, Mac, VethError};
 
 /// What is to be changed.
@@ -219,10 +219,6 @@ impl Step for Set {
     }
 
     /// Nothing marks a change: only a done one is taken back.
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let act = || {
             let was = self.link.find("changing")?;
@@ -234,6 +230,6 @@ impl Step for Set {
             let addrs = addrs.iter().map(|addr| addr.cidr.to_string());
             self.undo(&was, addrs.collect())
         };
-        Ok(Done::made(act().map_err(failed)?.into_iter().collect()))
+        Ok(Done::made(act()?.into_iter().collect()))
     }
 }

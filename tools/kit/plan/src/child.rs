@@ -139,10 +139,7 @@ impl Report {
             });
         };
         let error = StepError::whole(failure.text.clone()).exit(failure.exit);
-        Err(match &failure.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        })
+        Err(error.hint_from(failure.hint.as_ref()))
     }
 }
 

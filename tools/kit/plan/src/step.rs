@@ -80,8 +80,11 @@ pub trait Step {
     }
 
     /// Pure: what would undo it, journalled before it acts. It must be safe to undo even if the step never
-    /// got as far: see the identities of [`Undo`].
-    fn intent(&self, slots: &Slots) -> Vec<Undo>;
+    /// got as far: see the identities of [`Undo`]. Nothing, for a step that ends or removes, or whose work
+    /// goes with what an earlier step has made.
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        Vec::new()
+    }
 
     /// Pure, for the script: what undoes it only when it is done, such as taking a name that another may have.
     fn when_done(&self) -> Vec<Undo> {
@@ -123,6 +126,15 @@ impl StepError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// What to do about it, where its cause knows.
+    #[must_use]
+    pub fn hint_from(self, hint: Option<impl Into<String>>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// The exit code it asks for, where that is not 1: 126 and 127 of a program that does not start.

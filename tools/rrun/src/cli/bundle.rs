@@ -117,10 +117,6 @@ impl Step for MakeDir {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
         let is_new = !self.at.exists();
         std::fs::create_dir_all(&self.at)
@@ -155,10 +151,6 @@ impl Step for WriteConfig {
             "what is to be run, and how: the OCI runtime configuration",
             Shell::Exact(vec![line]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
@@ -199,14 +191,7 @@ impl Step for MountRoot {
     }
 
     fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
-        rmount::overlay::mount_overlay(&self.overlay, &self.at).map_err(|e| {
-            let hint = e.hint();
-            let error = StepError::whole(e);
-            match hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        })?;
+        rmount::overlay::mount_overlay(&self.overlay, &self.at)?;
         Ok(Done::made(vec![Undo::Unmount {
             id: MountId::of(&self.at).ok(),
             path: self.at.clone(),
@@ -225,10 +210,6 @@ impl Step for Unmount {
             "the root is let go",
             Shell::Exact(vec![run!["umount", &self.at]]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use rcgroup::{Group, Hierarchies, Mode};
 use rustix::thread::UnshareFlags;
 
@@ -54,10 +54,6 @@ impl Step for Open {
         Meta::new("cgroup.open", why, Shell::Exact(Vec::new()))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = |path: &PathBuf| format!("opening cgroup {path:?}");
         if let (Mode::V2, Some(dir)) = (self.host.mode, self.group.dir("")) {
@@ -97,10 +93,6 @@ impl Step for Join {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

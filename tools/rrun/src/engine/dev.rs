@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
 use rmount::inroot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, symlinkat};
 use rustix::io::Errno;
@@ -97,10 +97,6 @@ impl Step for MakeDevices {
         Side::Child
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let root = cx.fd(ROOT)?;
         let dev = inroot::make_dir(root, Path::new("/dev")).map_err(fail("opening /dev"))?;
@@ -177,10 +173,6 @@ impl Step for OpenTerminal {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

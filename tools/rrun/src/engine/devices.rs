@@ -7,7 +7,7 @@ mod program;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError};
 use kit_sys::bpf::{attach_device_program, load_device_program};
 use rcgroup::{Hierarchies, Mode};
 use rustix::io::Errno;
@@ -64,10 +64,6 @@ impl Step for Restrict {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let list = rcgroup::read(&self.dir.join("devices.list")).map_err(StepError::whole)?;
         if list != EVERYTHING {
@@ -96,10 +92,6 @@ impl Step for Attach {
                 "a program for bpf(2) has no form in sh: on cgroup v2 any device can be opened",
             ),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

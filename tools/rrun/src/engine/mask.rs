@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, run};
 use rmount::bind::{copy, move_to};
 use rmount::inroot;
 use rustix::fs::{FileType, fstatfs};
@@ -47,10 +47,6 @@ impl Step for Mask {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -1,7 +1,7 @@
 //! The container's host name, and its loopback. Child-side.
 
 use kit_net::Netlink;
-use kit_plan::{Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, run};
 
 use super::error::fail;
 use super::spawn::LoIsUp;
@@ -23,10 +23,6 @@ impl Step for SetHostname {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -51,10 +47,6 @@ impl Step for RaiseLo {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -4,9 +4,7 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use kit_plan::{
-    Context, Done, Line, Meta, Program, Shell, Side, Slots, Step, StepError, Undo, Value,
-};
+use kit_plan::{Context, Done, Line, Meta, Program, Shell, Side, Step, StepError, Value};
 use oci_spec::runtime::{LinuxCapabilities, Process};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
@@ -51,10 +49,6 @@ impl Step for Become {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -180,11 +174,9 @@ impl Become {
 }
 
 fn refuse(doing: &str, why: NotRunnable) -> StepError {
-    let error = StepError::new(doing, why.reason).exit(why.exit);
-    match why.hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    StepError::new(doing, why.reason)
+        .exit(why.exit)
+        .hint_from(why.hint)
 }
 
 /// The names of setrlimit(2), as config.json has them.

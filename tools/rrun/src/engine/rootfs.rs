@@ -3,9 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{
-    Context, Done, Line, Meta, Shell, Side, Slots, Step, StepError, Undo, Value, cat, run,
-};
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, cat, run};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -55,10 +53,6 @@ impl Step for MakePrivate {
         Side::Child
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", flags).map_err(fail("making all mounts private"))?;
@@ -106,10 +100,6 @@ impl Step for MountRoot {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -282,10 +272,6 @@ impl Step for Enter {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

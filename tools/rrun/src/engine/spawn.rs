@@ -169,10 +169,6 @@ impl Step for Join {
         Side::Child
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let joined = rustix::thread::move_into_link_name_space(cx.fd(self.fd)?, None);
         joined.map_err(fail(format!(

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use kit_net::{Cidr, Netlink};
-use kit_plan::{Context, Done, Meta, Shell, Side, Slots, Step, StepError, Undo, cat, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, cat, run};
 
 use super::ADDR;
 
@@ -42,10 +42,6 @@ impl Step for Configure {
 
     fn side(&self) -> Side {
         Side::Child
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -8,7 +8,7 @@ pub mod relay;
 
 use std::os::fd::OwnedFd;
 
-use kit_plan::{Context, Done, Meta, Roots, SlotId, Slots, Step, StepError, Undo, cat};
+use kit_plan::{Context, Done, Meta, Roots, SlotId, Step, StepError, cat};
 use rbridge::lease::AcquireLease;
 use rbridge::network::{Dir, preview};
 use rbridge::publish::Target;
@@ -172,10 +172,6 @@ struct PlugIn(Cable);
 impl Step for PlugIn {
     fn meta(&self) -> Meta {
         self.0.meta()
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -102,11 +102,7 @@ impl Step for MakeVolume {
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         self.make().map_err(|e| {
             let hint = e.hint();
-            let error = StepError::whole(e).exit(125);
-            match hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
+            StepError::whole(e).exit(125).hint_from(hint)
         })?;
         let its_own = self.anonymous.then(|| Undo::tree(self.path()));
         Ok(Done::made(its_own.into_iter().collect()).identified())

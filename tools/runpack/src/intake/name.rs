@@ -3,7 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, Value};
+use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Value};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 
 use super::Intake;
@@ -51,10 +51,6 @@ impl Step for ImageName {
     }
 
     /// The index is the old one or the new one.
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let store = &self.intake.store;
         self.intake.begin().map_err(store_error)?;

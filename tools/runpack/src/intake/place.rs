@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Shell, Step, StepError};
 use oci_spec::image::Digest;
 
 use super::Intake;
@@ -24,10 +24,6 @@ impl Step for Place {
             format!("{}: whole, it gets its place by a rename", job.title),
             Shell::Ours(Vec::new()),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Shell, Step, StepError};
 
 use super::{Crew, Intake};
 use crate::images::human_size;
@@ -30,10 +30,6 @@ impl Step for Take {
     }
 
     /// All is in the directory of the first step.
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let intake = &self.intake;
         let crew = cx

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value};
+use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, Value};
 use oci_spec::image::{Config, Descriptor, Digest, ImageConfiguration, MediaType};
 
 use super::base::{GROUP, PASSWD};
@@ -15,7 +15,7 @@ use super::host::Host;
 use super::tree::{Entry, Tree};
 use super::{Packed, write_layer};
 use crate::intake::{ImageName, Intake, Layer, NewImage, Outcome, Progress, work_of};
-use crate::load::{store_error, with_hint};
+use crate::load::store_error;
 use crate::store::to_json;
 use crate::{Reference, Store, StoreError, config_of};
 
@@ -206,7 +206,7 @@ enum WriteError {
 
 fn step_error(error: PackError) -> StepError {
     let hint = error.hint();
-    with_hint(StepError::whole(error), hint)
+    StepError::whole(error).hint_from(hint)
 }
 
 /// All files as one tar, which is its own content: digested as it is written, published under its digest.
@@ -226,10 +226,6 @@ impl Step for WriteLayer {
     }
 
     /// Nothing names it yet; it is swept up.
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         self.intake.begin().map_err(store_error)?;
         let written = self.image.write(&self.intake.store);

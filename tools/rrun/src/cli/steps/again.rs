@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Meta, Shell, Step, StepError, Undo, run};
 
 use super::{Subject, step_error};
 use crate::cli::stop::settled;
@@ -24,10 +24,6 @@ impl Step for Keep {
             "its monitor finds this at the end, and does not remove it although it ran with --rm",
             Shell::Exact(vec![run!["touch", self.path()]]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -70,10 +66,6 @@ impl Step for StartAgain {
             "a new monitor makes everything anew, but for the files",
             Shell::Ours(lines),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

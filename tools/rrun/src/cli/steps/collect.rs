@@ -79,15 +79,6 @@ impl Step for GoOn {
     }
 }
 
-/// The whole of a step that undoes: nothing of it is undone again.
-macro_rules! no_intent {
-    () => {
-        fn intent(&self, _: &Slots) -> Vec<Undo> {
-            Vec::new()
-        }
-    };
-}
-
 /// Replays the journals of processes that are gone.
 pub struct Replay {
     pub containers: Containers,
@@ -102,8 +93,6 @@ impl Step for Replay {
             Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
         )
     }
-
-    no_intent!();
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let recovery = monitor::replay(&self.containers);
@@ -135,8 +124,6 @@ impl Step for TakeOver {
         )
     }
 
-    no_intent!();
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         monitor::take_over(&self.containers, &self.id).map_err(StepError::whole)?;
         self.outcome.say(format!("attended: {}", self.id));
@@ -166,8 +153,6 @@ impl Step for Settle {
             "it ended while no monitor saw to it: its exit code is not known, and is not guessed";
         Meta::new("container.settle", why, Shell::Exact(lines))
     }
-
-    no_intent!();
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let Subject { containers, .. } = &self.0;
@@ -218,8 +203,6 @@ impl Step for Sweep {
         };
         Meta::new("leftover.delete", self.why, Shell::Exact(vec![line]))
     }
-
-    no_intent!();
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let busy = || Ok(Done::nothing().note("somebody is at work on it"));
@@ -273,16 +256,10 @@ impl Step for RemoveNetwork {
         Meta::new("network.remove", why, Shell::Ours(lines))
     }
 
-    no_intent!();
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let failed = |e: rbridge::BridgeError| match e.hint() {
-            Some(hint) => StepError::whole(e).hint(hint),
-            None => StepError::whole(e),
-        };
         let nft = kit_net::Nft::open().map_err(StepError::whole)?;
         let name = rbridge::network::DEFAULT;
-        if rbridge::network::remove(&self.roots, &nft, name).map_err(failed)? {
+        if rbridge::network::remove(&self.roots, &nft, name)? {
             self.outcome.say("removed: the empty network".to_owned());
             return Ok(Done::nothing());
         }
@@ -301,8 +278,6 @@ impl Step for ReleaseForwarding {
         Meta::new("forwarding.release", why, Shell::Exact(self.lines.clone()))
     }
 
-    no_intent!();
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         rbridge::release_unused().map_err(StepError::whole)?;
         Ok(Done::nothing())
@@ -318,8 +293,6 @@ impl Step for RemoveParents {
         let why = "the cgroup that containers are below, with nobody below it";
         Meta::new("cgroup.tidy", why, Shell::Exact(lines.collect()))
     }
-
-    no_intent!();
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         for dir in &self.0 {

@@ -59,11 +59,7 @@ pub fn push(plan: &mut Plan, new: &Rc<New>, cidfile: Option<PathBuf>, before: Ve
 
 fn failed(error: StateError) -> StepError {
     let hint = error.hint();
-    let error = StepError::whole(error).exit(125);
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    StepError::whole(error).exit(125).hint_from(hint)
 }
 
 /// Writes the ID to a file that must not exist.
@@ -78,10 +74,6 @@ impl Step for ClaimCidfile {
         let line = run!["sh", "-Cc", script, "sh", &self.id, &self.path];
         let why = "the ID for whoever asked for it; a file that is there is of another container";
         Meta::new("cidfile.claim", why, Shell::Exact(vec![line]))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -231,10 +223,6 @@ impl Step for NameIt {
         Meta::new("name.take", why, Shell::Exact(lines))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn when_done(&self) -> Vec<Undo> {
         vec![Undo::unlink(self.path())]
     }
@@ -279,10 +267,6 @@ pub struct Lasting(pub Box<dyn Step>);
 impl Step for Lasting {
     fn meta(&self) -> Meta {
         self.0.meta()
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

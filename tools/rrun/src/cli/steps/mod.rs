@@ -107,13 +107,9 @@ pub fn apply(act: Act, plan: &Plan, mark: Mark) -> Result<Context> {
 /// What a verb says went wrong, as a step's error.
 fn step_error(error: anyhow::Error) -> StepError {
     match error.downcast::<Failure>() {
-        Ok(failure) => {
-            let told = StepError::whole(failure.text).exit(failure.exit);
-            match failure.hint {
-                Some(hint) => told.hint(hint),
-                None => told,
-            }
-        }
+        Ok(failure) => StepError::whole(failure.text)
+            .exit(failure.exit)
+            .hint_from(failure.hint),
         Err(error) => StepError::whole(error),
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use kit_plan::{
-    Context, Done, Line, Meta, ProcessId, Shell, Slots, Step, StepError, Undo, run, words,
-};
+use kit_plan::{Context, Done, Line, Meta, ProcessId, Shell, Step, StepError, run, words};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::Subject;
@@ -22,10 +20,6 @@ impl Step for Attend {
             "its monitor was killed: a new one will see its end, and clean up",
             Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -51,10 +45,6 @@ impl Step for Send {
             self.why,
             Shell::Exact(vec![Line::Try(kill)]),
         )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -94,10 +84,6 @@ impl Step for Await {
         }
         let why = "the program may end by itself, and tidy up";
         Meta::new("process.await", why, Shell::Exact(vec![Line::Try(tail)]))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run, words};
+use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, run, words};
 
 use super::Subject;
 use crate::cli::stop::settled;
@@ -65,10 +65,6 @@ impl Step for Discard {
         )
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let Subject {
             containers,
@@ -106,10 +102,6 @@ impl Step for Delete {
     fn meta(&self) -> Meta {
         let line = run!["rm", "-rf", "--", &self.path];
         Meta::new("file.delete", self.why, Shell::Exact(vec![line]))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

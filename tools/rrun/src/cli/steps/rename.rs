@@ -1,6 +1,6 @@
 //! Another name for a container: the new one is taken, the container's file says so, the old one is freed.
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Undo, run};
 
 use super::Subject;
 use crate::state::at_work;
@@ -21,10 +21,6 @@ impl Step for TakeName {
         Meta::new("name.take", why, Shell::Exact(vec![link]))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let containers = &self.of.containers;
         let dir = containers.dir(self.of.id());
@@ -33,9 +29,9 @@ impl Step for TakeName {
         cx.keep(work);
         containers
             .take_name(&self.name, self.of.id())
-            .map_err(|error| match error.hint() {
-                Some(hint) => StepError::whole(error).hint(hint),
-                None => StepError::whole(error),
+            .map_err(|error| {
+                let hint = error.hint();
+                StepError::whole(error).hint_from(hint)
             })?;
         let path = containers.names().join(&self.name);
         Ok(Done::made(vec![Undo::unlink(path).identified()]))
@@ -59,10 +55,6 @@ impl Step for SaveContainer {
         Meta::new("container.save", why, Shell::Exact(lines))
     }
 
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
-    }
-
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let saved = self.0.containers.save(&self.0.container);
         saved.map_err(StepError::whole)?;
@@ -82,10 +74,6 @@ impl Step for FreeName {
         let line = run!["rm", "-f", "--", path];
         let why = "another container may have the old name now";
         Meta::new("name.free", why, Shell::Exact(vec![line]))
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
