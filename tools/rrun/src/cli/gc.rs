@@ -10,9 +10,8 @@ use rbridge::network;
 use super::rm;
 use super::steps::collect::{
     OnlyIf, Outcome, ReleaseForwarding, RemoveNetwork, RemoveParents, Replay, Settle, Sweep,
-    TakeOver,
 };
-use super::steps::{self, Subject};
+use super::steps::{self, Attend, Subject};
 use crate::monitor;
 use crate::state::{Container, Containers};
 use crate::volume;
@@ -72,11 +71,12 @@ fn begun(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
         });
     }
     for id in found.unattended {
-        plan.push(TakeOver {
+        let said = format!("attended: {id}");
+        let attend = Attend {
             containers: containers.holding(&id),
             id,
-            outcome: outcome.clone(),
-        });
+        };
+        plan.push_boxed(outcome.go_on_boxed(Box::new(attend), Some(said)));
     }
 }
 
@@ -98,7 +98,7 @@ fn ended(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
                 let mut removal = Plan::new(String::new());
                 rm::push(&mut removal, &of, true, false);
                 for step in removal.into_steps() {
-                    plan.push_boxed(outcome.go_on_boxed(step));
+                    plan.push_boxed(outcome.go_on_boxed(step, None));
                 }
             }
         }
@@ -216,7 +216,7 @@ fn store(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     match runpack::gc::plan(roots) {
         Ok((sweeps, _)) => {
             for step in sweeps.into_steps() {
-                plan.push_boxed(outcome.go_on_boxed(step));
+                plan.push_boxed(outcome.go_on_boxed(step, None));
             }
         }
         Err(error) => outcome.fail(error.to_string()),

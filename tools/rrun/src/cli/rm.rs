@@ -50,9 +50,7 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
         container,
     } = of;
     let mut plan = Plan::new(format!("rrun rm {name}"));
-    let runs = containers
-        .state(&container.id)
-        .is_ok_and(|state| state.is_running());
+    let runs = containers.is_running(&container.id);
     if runs && !args.force {
         return Err(
             Failure::new(format!("removing container \"{name}\": it is running"))
@@ -81,14 +79,14 @@ pub fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool) {
     if container.image.is_some() {
         let store = runpack::Store::open(&containers.roots.root);
         plan.push(Delete {
-            path: store.dir().join("pins").join(&container.id),
+            path: store.pin_path(&container.id),
             why: "its image may be removed now",
         });
     }
     if volumes {
         for volume in volume::anonymous(container) {
             plan.push(Delete {
-                path: containers.roots.root.join("volumes").join(volume),
+                path: volume::dir(&containers.roots).join(volume),
                 why: "a volume that has no name was this container's alone",
             });
         }

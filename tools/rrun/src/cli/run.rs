@@ -14,8 +14,8 @@ use super::steps;
 use super::steps::creation::{self, Lasting, New};
 use super::told;
 use crate::client::{self, Attach, DetachKeys, Ended};
+use crate::monitor;
 use crate::monitor::wire::{self, Request};
-use crate::monitor::{self};
 use crate::state::{Container, Containers};
 
 #[derive(clap::Args)]
@@ -78,11 +78,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             .exactly(1)
             .into());
     }
-    let bare = if flags.rootfs.is_some() {
-        Some(containers.bare())
-    } else {
-        None
-    };
+    let bare = flags.rootfs.is_some().then(|| containers.bare());
     let containers = bare.as_ref().unwrap_or(containers);
     if flags.act.dry_run {
         return print_script(flags, containers, prepare(flags, containers)?);
@@ -90,7 +86,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if let Some(bare) = &bare {
         bare.roots.prepare().map_err(Failure::from)?;
     }
-    let mut fresh = monitor::fork(containers, wants_netns(flags))?;
+    let mut fresh = monitor::fork(containers, !is_shared(&flags.network))?;
     let ready = prepare(flags, containers)?;
     let detach = args.detach;
     let (plan, new) = making(flags, containers, ready, Go::Now { detach });
@@ -126,22 +122,20 @@ pub fn ahead(argv: impl Iterator<Item = OsString>) {
     {
         return;
     }
-    let netns = |word: &OsString| {
+    let shared = |word: &OsString| {
         let word = word.to_string_lossy();
-        let network = word.rsplit('=').next().unwrap_or_default();
-        network == "host" || network.starts_with("container:") || network.starts_with("ns:")
+        is_shared(word.rsplit('=').next().unwrap_or_default())
     };
     if rustix::process::geteuid().is_root()
         && let Ok(roots) = Roots::from_env()
     {
-        monitor::fork_ahead(&Containers::new(roots), !words.iter().any(netns));
+        monitor::fork_ahead(&Containers::new(roots), !words.iter().any(shared));
     }
 }
 
-/// Whether the container will have a network namespace of its own, as far as its flags say.
-fn wants_netns(flags: &Create) -> bool {
-    let network = flags.network.as_str();
-    network != "host" && !network.contains(':')
+/// Whether a network that was typed is a namespace that is there already.
+fn is_shared(network: &str) -> bool {
+    network == "host" || network.starts_with("container:") || network.starts_with("ns:")
 }
 
 /// The exit code of an ended run.

@@ -7,8 +7,8 @@ use kit_cli::{Act, Failure, Result, emit};
 use super::run::{detach_keys, finish};
 use super::{fault, find, told};
 use crate::client::{self, Attach, Ended};
-use crate::monitor;
 use crate::monitor::wire::{Go, Request};
+use crate::monitor::{self, Fresh};
 use crate::state::{Container, Containers};
 
 #[derive(clap::Args)]
@@ -44,7 +44,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     kit_cli::each(&names, |name| {
         let (containers, container) = find(containers, name)?;
-        start(&containers, &container, args.act.explain, args.act.trace)?;
+        start(&containers, &container, args.act)?;
         emit(&format!("{name}\n"))
     })
 }
@@ -69,26 +69,11 @@ fn dry_run(names: &[String], containers: &Containers) -> Result {
 }
 
 /// Starts one in the background; one that runs already is left alone, as docker does.
-pub fn start(
-    containers: &Containers,
-    container: &Container,
-    explain: bool,
-    trace: bool,
-) -> Result<()> {
+pub fn start(containers: &Containers, container: &Container, act: Act) -> Result<()> {
     if containers.state(&container.id).map_err(fault)?.is_running() {
         return Ok(());
     }
-    super::stop::settled(containers, container);
-    let go = Go {
-        id: container.id.clone(),
-        attach: false,
-        explain,
-        trace,
-        size: None,
-    };
-    let mut fresh = monitor::fork(containers, container.net.is_own())?;
-    Request::Go(go).write(&mut fresh.socket)?;
-    match client::wait_started(&mut fresh.socket)? {
+    match launch(containers, container, act, false)?.1 {
         None => Ok(()),
         Some(Ended::Failed(failed)) => Err(told(failed).exit(1).into()),
         Some(_) => Err(Failure::new(format!(
@@ -97,6 +82,31 @@ pub fn start(
         ))
         .into()),
     }
+}
+
+/// A monitor that has started it, or has said why it did not.
+fn launch(
+    containers: &Containers,
+    container: &Container,
+    act: Act,
+    attach: bool,
+) -> Result<(Fresh, Option<Ended>)> {
+    super::stop::settled(containers, container);
+    let go = Go {
+        id: container.id.clone(),
+        attach,
+        explain: act.explain,
+        trace: act.trace,
+        size: if attach && container.tty {
+            client::size()
+        } else {
+            None
+        },
+    };
+    let mut fresh = monitor::fork(containers, container.net.is_own())?;
+    Request::Go(go).write(&mut fresh.socket)?;
+    let ended = client::wait_started(&mut fresh.socket)?;
+    Ok((fresh, ended))
 }
 
 fn attached(args: &Args, containers: &Containers, container: &Container) -> Result {
@@ -110,19 +120,9 @@ fn attached(args: &Args, containers: &Containers, container: &Container) -> Resu
             true,
         );
     }
-    super::stop::settled(containers, container);
-    let size = if container.tty { client::size() } else { None };
-    let go = Go {
-        id: container.id.clone(),
-        attach: true,
-        explain: args.act.explain,
-        trace: args.act.trace,
-        size,
-    };
-    let mut fresh = monitor::fork(containers, container.net.is_own())?;
-    Request::Go(go).write(&mut fresh.socket)?;
-    if let Some(ended) = client::wait_started(&mut fresh.socket)? {
-        return finish(Some(ended), container);
+    let (mut fresh, ended) = launch(containers, container, args.act, true)?;
+    if ended.is_some() {
+        return finish(ended, container);
     }
     let mut attach = Attach {
         stdin: container.open_stdin && args.interactive,

@@ -112,7 +112,10 @@ pub fn push(
 fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>> {
     let state = of.containers.state(&of.container.id).map_err(fault)?;
     if state.is_unattended() {
-        plan.push(Attend(of.clone()));
+        plan.push(Attend {
+            containers: of.containers.clone(),
+            id: of.container.id.clone(),
+        });
     }
     let runs = state.is_running();
     Ok(state.process.filter(|_| runs))
@@ -159,10 +162,7 @@ pub fn over(containers: &Containers, container: &Container, patience: Duration) 
             }
         }
     }
-    while containers
-        .state(&container.id)
-        .is_ok_and(|state| state.is_running())
-    {
+    while containers.is_running(&container.id) {
         if left().is_zero() {
             return false;
         }
@@ -217,8 +217,7 @@ pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
         push(&mut plan, of, args.time, None)?;
         plan.push(StartAgain {
             of: of.clone(),
-            explain: args.act.explain,
-            trace: args.act.trace,
+            act: args.act,
         });
         Ok(plan)
     })

@@ -3,16 +3,13 @@
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::serve::Monitor;
 use super::wire::{Event, Failed};
 use crate::network::relay::Relay;
-use crate::state::{Container, Containers, Net, Status, now};
-
-/// What an exit code that nobody saw is reported as.
-pub const UNKNOWN: i32 = 255;
+use crate::state::{Container, Containers, Net, Status};
 
 /// Longer than the kernel's grace periods last on a busy machine.
 const GRACE: Duration = Duration::from_millis(60);
@@ -27,16 +24,7 @@ impl Monitor {
         // All that was said before the end; more than the pipes can hold is not there.
         self.drain(64);
         self.log.finish();
-        self.state.status = Status::Exited;
-        self.state.process = None;
-        self.state.monitor = None;
-        self.state.finished_at = now();
-        self.state.exit_code = seen.unwrap_or(UNKNOWN);
-        (self.state.address, self.state.gateway) = (None, None);
-        self.state.ports.clear();
-        if seen.is_none() {
-            "its monitor was killed, so nobody saw its exit code".clone_into(&mut self.state.error);
-        }
+        self.state.end(seen);
         super::prepare::last_look(&mut self.state, &self.container, &self.containers);
         let lasting = !self.container.auto_remove || self.is_restarted();
         if lasting {
@@ -50,9 +38,7 @@ impl Monitor {
         let trash = if lasting {
             None
         } else {
-            let trash = self.containers.discard(&self.container).ok();
-            release(&self.containers, &self.container, trash.as_deref());
-            trash
+            discard(&self.containers, &self.container)
         };
         for client in &mut self.clients {
             client.send_now(&Event::Exited(self.state.exit_code));
@@ -95,9 +81,7 @@ fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
 /// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.
 pub fn never_started(containers: &Containers, container: &Container, failed: &Failed) {
     if container.auto_remove {
-        let trash = containers.discard(container).ok();
-        release(containers, container, trash.as_deref());
-        if let Some(trash) = trash {
+        if let Some(trash) = discard(containers, container) {
             let _ = std::fs::remove_dir_all(trash);
         }
         return;
@@ -115,11 +99,13 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
     let _ = std::fs::remove_dir_all(containers.run_dir(&container.id));
 }
 
-/// What a container of `--rm` held: the pin on its image, its anonymous volumes.
-pub(crate) fn release(containers: &Containers, container: &Container, trash: Option<&Path>) {
+/// Removes a container of `--rm` with what it held, the pin on its image and its anonymous volumes. What is left to
+/// delete is in the trash.
+fn discard(containers: &Containers, container: &Container) -> Option<PathBuf> {
+    let trash = containers.discard(container).ok();
     if container.image.is_some() {
         let store = runpack::Store::open(&containers.roots.root);
-        let _ = match trash {
+        let _ = match &trash {
             Some(trash) => store.unpin_into(&container.id, trash),
             None => store.unpin(&container.id),
         };
@@ -127,4 +113,5 @@ pub(crate) fn release(containers: &Containers, container: &Container, trash: Opt
     for name in crate::volume::anonymous(container) {
         let _ = crate::volume::remove(&containers.roots, &name);
     }
+    trash
 }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use kit_plan::{Fate, Recovery, recover, recover_one};
 use kit_undo::Kernel;
 
-use super::end::UNKNOWN;
 use super::wire::Failed;
-use crate::state::{Container, Containers, Lock, RunState, Status, is_abandoned, now};
+use crate::state::{Container, Containers, Lock, RunState, Status, is_abandoned};
 
 /// How long a monitor that is past its report may take to go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,15 +17,9 @@ pub fn replay(containers: &Containers) -> Recovery {
     recover(
         &containers.roots.journals(),
         &Kernel::new(),
-        &mut |header| {
-            let is_running = |id: &String| {
-                let state = containers.holding(id).state(id);
-                state.is_ok_and(|state| state.is_running())
-            };
-            match &header.container {
-                Some(id) if is_running(id) => Fate::Leave,
-                _ => Fate::Replay,
-            }
+        &mut |header| match &header.container {
+            Some(id) if containers.holding(id).is_running(id) => Fate::Leave,
+            _ => Fate::Replay,
         },
     )
 }
@@ -54,10 +47,7 @@ pub fn abandoned(containers: &Containers) -> Abandoned {
             continue;
         };
         let id = journal.header.container.as_ref();
-        let runs = id.is_some_and(|id| {
-            let state = containers.holding(id).state(id);
-            state.is_ok_and(|state| state.is_running())
-        });
+        let runs = id.is_some_and(|id| containers.holding(id).is_running(id));
         match id.filter(|_| runs && journal.is_committed()) {
             Some(id) => found.unattended.push(id.clone()),
             None => found.due = true,
@@ -73,7 +63,7 @@ pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
     if !path.exists() {
         return Ok(());
     }
-    let runs = containers.state(id).is_ok_and(|state| state.is_running());
+    let runs = containers.is_running(id);
     let recovery = recover_one(&path, &Kernel::new(), &mut |_| {
         if runs { Fate::Leave } else { Fate::Replay }
     });
@@ -120,19 +110,12 @@ fn containers_leaving(containers: &Containers) -> bool {
 /// What the state becomes of a container whose file says "running" and that does not run: its monitor was killed, and
 /// then it ended.
 pub fn settled(containers: &Containers, id: &str) -> Option<RunState> {
-    let state = containers.state(id).ok()?;
+    let mut state = containers.state(id).ok()?;
     if !matches!(state.status, Status::Running | Status::Paused) || state.is_running() {
         return None;
     }
-    Some(RunState {
-        status: Status::Exited,
-        process: None,
-        monitor: None,
-        exit_code: UNKNOWN,
-        finished_at: now(),
-        error: "its monitor was killed, so nobody saw its exit code".to_owned(),
-        ..state
-    })
+    state.end(None);
+    Some(state)
 }
 
 /// Whether a container of `--rm` is left of a run that was killed just before its start, or of a restart that was

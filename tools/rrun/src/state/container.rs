@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use kit_plan::ProcessId;
 use serde::{Deserialize, Serialize};
 
+use super::now;
+
 /// `container.json`: what was asked for, beyond the OCI configuration. It changes only by rename or update.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Container {
@@ -155,7 +157,23 @@ impl Default for RunState {
     }
 }
 
+/// What an exit code that nobody saw is reported as.
+const UNKNOWN: i32 = 255;
+
 impl RunState {
+    /// Its end, now; `seen` is the exit code, where somebody saw it.
+    pub fn end(&mut self, seen: Option<i32>) {
+        self.status = Status::Exited;
+        (self.process, self.monitor) = (None, None);
+        self.finished_at = now();
+        self.exit_code = seen.unwrap_or(UNKNOWN);
+        (self.address, self.gateway) = (None, None);
+        self.ports.clear();
+        if seen.is_none() {
+            "its monitor was killed, so nobody saw its exit code".clone_into(&mut self.error);
+        }
+    }
+
     /// Whether its PID 1 lives; what the file says is not believed, since the monitor may have been killed.
     pub fn is_running(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused)

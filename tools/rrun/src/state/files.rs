@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use kit_plan::StepError;
 use oci_spec::runtime::Spec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +52,13 @@ impl StateError {
             Self::Ambiguous { .. } => Some("give more of the ID".to_owned()),
             _ => None,
         }
+    }
+}
+
+impl From<StateError> for StepError {
+    fn from(error: StateError) -> Self {
+        let hint = error.hint();
+        Self::whole(error).hint_from(hint)
     }
 }
 

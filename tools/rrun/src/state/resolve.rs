@@ -62,6 +62,11 @@ impl Containers {
         }
     }
 
+    /// Whether its PID 1 lives.
+    pub fn is_running(&self, id: &str) -> bool {
+        self.state(id).is_ok_and(|state| state.is_running())
+    }
+
     /// Where the files of container `id` are.
     #[must_use]
     pub fn holding(&self, id: &str) -> Self {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use kit_cli::Act;
 use kit_plan::{Context, Done, Meta, Shell, Step, StepError, Undo, run};
 
 use super::{Subject, step_error};
+use crate::cli::start::start;
 use crate::cli::stop::settled;
 use crate::state::at_work;
 
@@ -39,8 +41,7 @@ impl Step for Keep {
 /// The start after the stop: a plan of its own, the monitor's.
 pub struct StartAgain {
     pub of: Subject,
-    pub explain: bool,
-    pub trace: bool,
+    pub act: Act,
 }
 
 impl StartAgain {
@@ -77,8 +78,7 @@ impl Step for StartAgain {
         if let Some(mark) = self.volatile() {
             let _ = std::fs::remove_dir_all(mark);
         }
-        crate::cli::start::start(containers, container, self.explain, self.trace)
-            .map_err(step_error)?;
+        start(containers, container, self.act).map_err(step_error)?;
         Ok(Done::nothing())
     }
 }

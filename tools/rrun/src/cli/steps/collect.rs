@@ -46,12 +46,14 @@ impl Outcome {
 
     /// The step, whose failure is told at the end and stops none of the others.
     pub fn go_on(&self, step: impl Step + 'static) -> Box<dyn Step> {
-        self.go_on_boxed(Box::new(step))
+        self.go_on_boxed(Box::new(step), None)
     }
 
-    pub fn go_on_boxed(&self, step: Box<dyn Step>) -> Box<dyn Step> {
+    /// The same; `said` is what is said when it is done.
+    pub fn go_on_boxed(&self, step: Box<dyn Step>, said: Option<String>) -> Box<dyn Step> {
         Box::new(GoOn {
             step,
+            said,
             outcome: self.clone(),
         })
     }
@@ -59,6 +61,7 @@ impl Outcome {
 
 struct GoOn {
     step: Box<dyn Step>,
+    said: Option<String>,
     outcome: Outcome,
 }
 
@@ -72,7 +75,13 @@ impl Step for GoOn {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        self.step.apply(cx).or_else(|error| {
+        let done = self.step.apply(cx);
+        if done.is_ok() {
+            self.said
+                .iter()
+                .for_each(|line| self.outcome.say(line.clone()));
+        }
+        done.or_else(|error| {
             self.outcome.fail(error.to_string());
             Ok(Done::nothing().note(format!("failed: {error}")))
         })
@@ -108,29 +117,6 @@ impl Step for Replay {
     }
 }
 
-/// Starts a monitor for a container that runs without one.
-pub struct TakeOver {
-    pub containers: Containers,
-    pub id: String,
-    pub outcome: Outcome,
-}
-
-impl Step for TakeOver {
-    fn meta(&self) -> Meta {
-        Meta::new(
-            "monitor.attend",
-            "its monitor was killed: a new one will see its end, and clean up",
-            Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
-        )
-    }
-
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        monitor::take_over(&self.containers, &self.id).map_err(StepError::whole)?;
-        self.outcome.say(format!("attended: {}", self.id));
-        Ok(Done::nothing())
-    }
-}
-
 /// Writes down that a container is over.
 pub struct Settle(pub Subject);
 
@@ -156,13 +142,12 @@ impl Step for Settle {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let Subject { containers, .. } = &self.0;
-        let lock = Lock::try_take(containers, self.0.id()).map_err(StepError::whole)?;
+        let lock = Lock::try_take(containers, self.0.id())?;
         let state = monitor::settled(containers, self.0.id());
         let (Some(_lock), Some(state)) = (lock, state) else {
             return Ok(Done::nothing().note("somebody has seen to it"));
         };
-        let saved = containers.save_state(self.0.id(), &state, true);
-        saved.map_err(StepError::whole)?;
+        containers.save_state(self.0.id(), &state, true)?;
         Ok(Done::nothing())
     }
 }
@@ -279,7 +264,7 @@ impl Step for ReleaseForwarding {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        rbridge::release_unused().map_err(StepError::whole)?;
+        rbridge::release_unused()?;
         Ok(Done::nothing())
     }
 }

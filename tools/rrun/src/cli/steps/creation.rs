@@ -58,8 +58,7 @@ pub fn push(plan: &mut Plan, new: &Rc<New>, cidfile: Option<PathBuf>, before: Ve
 }
 
 fn failed(error: StateError) -> StepError {
-    let hint = error.hint();
-    StepError::whole(error).exit(125).hint_from(hint)
+    StepError::from(error).exit(125)
 }
 
 /// Writes the ID to a file that must not exist.

@@ -9,9 +9,13 @@ use super::Subject;
 use crate::cli::stop::{DYING, over};
 use crate::client::send;
 use crate::monitor;
+use crate::state::Containers;
 
 /// A container without a monitor gets one, so that its end is seen and cleaned up.
-pub struct Attend(pub Subject);
+pub struct Attend {
+    pub containers: Containers,
+    pub id: String,
+}
 
 impl Step for Attend {
     fn meta(&self) -> Meta {
@@ -23,7 +27,7 @@ impl Step for Attend {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        monitor::take_over(&self.0.containers, self.0.id()).map_err(StepError::whole)?;
+        monitor::take_over(&self.containers, &self.id).map_err(StepError::whole)?;
         Ok(Done::nothing())
     }
 }

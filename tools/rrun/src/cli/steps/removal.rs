@@ -71,7 +71,7 @@ impl Step for Discard {
             container,
         } = &self.of;
         settled(containers, container);
-        let lock = Lock::try_take(containers, self.of.id()).map_err(StepError::whole)?;
+        let lock = Lock::try_take(containers, self.of.id())?;
         let Some(lock) = lock else {
             let doing = format!("removing container \"{}\"", container.name);
             return Err(StepError::new(doing, "another command is at work on it"));
@@ -85,7 +85,7 @@ impl Step for Discard {
             std::fs::write(&mark, "")
                 .map_err(|e| StepError::new(format!("writing {mark:?}"), e))?;
         }
-        containers.discard(container).map_err(StepError::whole)?;
+        containers.discard(container)?;
         // Held to the plan's end: an ID is not made again, but a reader may wait for it.
         cx.keep(lock);
         Ok(Done::nothing())

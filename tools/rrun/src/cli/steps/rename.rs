@@ -27,12 +27,7 @@ impl Step for TakeName {
         // To the end: a gc takes a name that its container does not have, if nobody is at work.
         let work = at_work(&dir).map_err(|e| StepError::new(format!("locking {dir:?}"), e))?;
         cx.keep(work);
-        containers
-            .take_name(&self.name, self.of.id())
-            .map_err(|error| {
-                let hint = error.hint();
-                StepError::whole(error).hint_from(hint)
-            })?;
+        containers.take_name(&self.name, self.of.id())?;
         let path = containers.names().join(&self.name);
         Ok(Done::made(vec![Undo::unlink(path).identified()]))
     }
@@ -56,8 +51,7 @@ impl Step for SaveContainer {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let saved = self.0.containers.save(&self.0.container);
-        saved.map_err(StepError::whole)?;
+        self.0.containers.save(&self.0.container)?;
         Ok(Done::nothing())
     }
 }
