@@ -3,17 +3,18 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 
 use kit_net::Nft;
 use kit_net::nft::{Concat, Element, Table};
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{BridgeError, Place, table};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proto {
     Tcp,
@@ -121,9 +122,8 @@ impl HostPort {
 
     /// Tries to bind the port, and lets go of it. Who has it is named where that can be found.
     pub fn probe(self, place: &Place) -> Result<(), BridgeError> {
-        let at = SocketAddrV4::new(self.ip.unwrap_or(Ipv4Addr::UNSPECIFIED), self.port);
         place.within(|| {
-            self.bind(at).map_err(|source| match source.kind() {
+            self.bind().map(drop).map_err(|source| match source.kind() {
                 io::ErrorKind::AddrInUse => {
                     let holder = self.holder().unwrap_or_else(|| "somebody".to_owned());
                     BridgeError::PortTaken {
@@ -139,19 +139,20 @@ impl HostPort {
         })
     }
 
-    /// Binds and lets go. Who listens is in the way; another who only tries, as this does, is not.
-    fn bind(self, at: SocketAddrV4) -> io::Result<()> {
-        if self.proto == Proto::Udp {
-            return UdpSocket::bind(at).map(drop);
+    /// A socket bound to it, in the calling thread's namespace. It does not listen: of TCP who listens is in the way,
+    /// another who only binds is not, nor are the last one's connections, still in TIME_WAIT.
+    pub fn bind(self) -> io::Result<OwnedFd> {
+        let at = SocketAddrV4::new(self.ip.unwrap_or(Ipv4Addr::UNSPECIFIED), self.port);
+        let kind = match self.proto {
+            Proto::Tcp => SocketType::STREAM,
+            Proto::Udp => SocketType::DGRAM,
+        };
+        let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
+        if self.proto == Proto::Tcp {
+            set_socket_reuseaddr(&socket, true)?;
         }
-        let socket = socket_with(
-            AddressFamily::INET,
-            SocketType::STREAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
-        set_socket_reuseaddr(&socket, true)?;
-        Ok(rustix::net::bind(&socket, &at)?)
+        rustix::net::bind(&socket, &at)?;
+        Ok(socket)
     }
 
     /// The process that has the port bound, in the calling thread's namespace: `"nginx" (PID 7)`.

@@ -28,8 +28,9 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         return Ok(0);
     };
     let (number, proto) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
-    let is_wanted =
-        |port: &&&Port| port.container_port.to_string() == number && port.proto == proto;
+    let is_wanted = |port: &&&Port| {
+        port.container_port.to_string() == number && port.proto.to_string() == proto
+    };
     let lines: Vec<String> = ports
         .iter()
         .filter(is_wanted)

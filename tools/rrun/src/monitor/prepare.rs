@@ -270,19 +270,15 @@ fn numbered(ports: &[Port]) -> Result<Vec<Port>, Failed> {
                     None
                 }
             });
-            let proto = if port.proto == "udp" {
-                rbridge::Proto::Udp
-            } else {
-                rbridge::Proto::Tcp
-            };
-            port.host_port = network::free_port(ip, proto, PORT_RANGE).ok_or_else(|| Failed {
-                text: format!(
-                    "choosing a port for {}: none of {PORT_RANGE:?} is free",
-                    port.container_port
-                ),
-                hint: None,
-                exit: 125,
-            })?;
+            port.host_port =
+                network::free_port(ip, port.proto, PORT_RANGE).ok_or_else(|| Failed {
+                    text: format!(
+                        "choosing a port for {}: none of {PORT_RANGE:?} is free",
+                        port.container_port
+                    ),
+                    hint: None,
+                    exit: 125,
+                })?;
         }
         Ok(port)
     };

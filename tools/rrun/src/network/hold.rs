@@ -1,12 +1,11 @@
 //! Ports of the host's that a container publishes: the monitor binds each, so that nobody else can.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 
 use kit_plan::{Context, Done, Meta, Roots, Shell, Slots, Step, StepError, Undo};
 use rbridge::{HostPort, Place, Proto};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use crate::state::{Container, Containers, Port};
 
@@ -57,7 +56,7 @@ impl Hold {
     fn is(&self, port: &Port) -> bool {
         let ip = self.host.ip.map(IpAddr::from);
         let overlap = ip.is_none() || port.host_ip.is_none() || ip == port.host_ip;
-        port.host_port == self.host.port && port.proto == self.host.proto.to_string() && overlap
+        port.host_port == self.host.port && port.proto == self.host.proto && overlap
     }
 }
 
@@ -76,14 +75,15 @@ impl Step for Hold {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let held = bound(self.host).map_err(|errno| {
-            if errno == Errno::ADDRINUSE
+        let held = bound(self.host).map_err(|error| {
+            let kind = error.kind();
+            if kind == io::ErrorKind::AddrInUse
                 && let Some(taken) = self.taken()
             {
                 return taken;
             }
-            let error = StepError::new(format!("binding port {}", self.host), errno);
-            if errno == Errno::ADDRNOTAVAIL {
+            let error = StepError::new(format!("binding port {}", self.host), error);
+            if kind == io::ErrorKind::AddrNotAvailable {
                 error.hint("ip addr shows the addresses of this host")
             } else {
                 error
@@ -95,23 +95,10 @@ impl Step for Hold {
     }
 }
 
-fn bound(host: HostPort) -> Result<OwnedFd, Errno> {
-    let kind = if host.proto == Proto::Udp {
-        SocketType::DGRAM
-    } else {
-        SocketType::STREAM
-    };
-    let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
+fn bound(host: HostPort) -> io::Result<OwnedFd> {
+    let socket = host.bind()?;
     if host.proto == Proto::Tcp {
-        // The last run's connections, still in TIME_WAIT, are no holder.
-        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
-    }
-    bind(
-        &socket,
-        &SocketAddrV4::new(host.ip.unwrap_or(Ipv4Addr::UNSPECIFIED), host.port),
-    )?;
-    if host.proto == Proto::Tcp {
-        // With SO_REUSEADDR two may bind until one listens; but then this one must never accept: a queue of
+        // Two may bind until one listens; but then this one must never accept: a queue of
         // one, which the translation keeps empty.
         rustix::net::listen(&socket, 1)?;
     }

@@ -94,11 +94,7 @@ fn published(roots: &Roots, port: &Port) -> Vec<Box<dyn Step>> {
     let host = HostPort {
         ip,
         port: port.host_port,
-        proto: if port.proto == "udp" {
-            Proto::Udp
-        } else {
-            Proto::Tcp
-        },
+        proto: port.proto,
     };
     steps.push(Box::new(Hold {
         host,
@@ -123,7 +119,7 @@ fn over_ipv6(port: &Port) -> Option<Box<dyn Step>> {
         port: port.host_port,
         container_port: port.container_port,
     };
-    (port.proto == "tcp").then(|| Box::new(listen) as Box<dyn Step>)
+    (port.proto == Proto::Tcp).then(|| Box::new(listen) as Box<dyn Step>)
 }
 
 /// Somebody else's FORWARD chain that drops what comes to published ports: lines for whoever starts the container. By the

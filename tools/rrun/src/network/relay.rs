@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, S
 use std::net::{TcpListener, TcpStream};
 
 use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use rbridge::Proto;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
@@ -90,7 +91,7 @@ pub fn with_ipv6(ports: Vec<Port>, listening: Option<&Listening>) -> Vec<Port> {
     let mut all = Vec::new();
     for port in ports {
         let also = port.host_ip.is_none()
-            && port.proto == "tcp"
+            && port.proto == Proto::Tcp
             && listening.is_some_and(|listening| listening.has(port.host_port));
         let second = Port {
             host_ip: Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),

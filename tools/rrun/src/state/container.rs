@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kit_plan::ProcessId;
+use rbridge::Proto;
 use serde::{Deserialize, Serialize};
 
 use super::now;
@@ -86,8 +87,7 @@ pub struct Port {
     pub host_ip: Option<std::net::IpAddr>,
     pub host_port: u16,
     pub container_port: u16,
-    /// `tcp` or `udp`.
-    pub proto: String,
+    pub proto: Proto,
 }
 
 /// Something mounted, in docker's words.

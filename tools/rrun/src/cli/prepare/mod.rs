@@ -82,7 +82,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
             Vec::new()
         },
         net,
-        exposed,
+        exposed: exposed.iter().map(ToString::to_string).collect(),
         mounts: points,
         limits: limits(flags)?,
         cgroup: flags.cgroup.clone(),

@@ -2,36 +2,34 @@
 
 use kit_cli::{Failure, Result};
 
+use rbridge::Proto;
+
 use super::image::Config;
 use super::usage;
 use crate::cli::flags::Create;
-use crate::spec::ports::{HostPort, parse_expose, parse_publish};
+use crate::spec::ports::{self, Exposed, HostPort, parse_expose, parse_publish};
 use crate::state::Port;
 
-pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<String>> {
+pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {
     let mut all = Vec::new();
     for text in config.exposed.iter().chain(&flags.expose) {
-        for port in parse_expose(text).map_err(usage)? {
-            all.push(port.to_string());
-        }
+        all.extend(parse_expose(text).map_err(usage)?);
     }
     all.sort();
     all.dedup();
     Ok(all)
 }
 
-pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
+pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
     let mut ports = Vec::new();
     for text in &flags.publish {
         for published in parse_publish(text).map_err(usage)? {
+            let proto = translated(published.proto, text)?;
             let host_port = match published.host {
                 HostPort::Any => 0,
                 HostPort::One(port) => port,
                 HostPort::Range(first, last) => {
-                    let (ip, proto) = (
-                        published.ip.and_then(v4),
-                        proto(&published.proto.to_string()),
-                    );
+                    let ip = published.ip.and_then(v4);
                     let free = crate::network::free_port(ip, proto, first..=last);
                     free.ok_or_else(|| {
                         Failure::new(format!(
@@ -41,15 +39,7 @@ pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
                     })?
                 }
             };
-            let proto = published.proto.to_string();
-            if proto == "sctp" {
-                return Err(Failure::new(format!(
-                    "publishing \"{text}\": only tcp and udp are translated"
-                ))
-                .exit(125)
-                .into());
-            }
-            if proto == "udp" && published.ip.is_some_and(|ip| ip.is_ipv6()) {
+            if proto == Proto::Udp && published.ip.is_some_and(|ip| ip.is_ipv6()) {
                 return Err(Failure::new(format!(
                     "publishing \"{text}\": over IPv6 only tcp is passed on"
                 ))
@@ -75,9 +65,9 @@ pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
         }
     }
     if flags.publish_all {
-        for text in exposed {
-            let (port, proto) = text.split_once('/').unwrap_or((text, "tcp"));
-            let container_port = port.parse().unwrap_or_default();
+        for exposed in exposed {
+            let container_port = exposed.port;
+            let proto = translated(exposed.proto, &exposed.to_string())?;
             if !ports
                 .iter()
                 .any(|known| known.container_port == container_port && known.proto == proto)
@@ -86,7 +76,7 @@ pub(super) fn ports(flags: &Create, exposed: &[String]) -> Result<Vec<Port>> {
                     host_ip: None,
                     host_port: 0,
                     container_port,
-                    proto: proto.to_owned(),
+                    proto,
                 });
             }
         }
@@ -110,10 +100,14 @@ fn v4(ip: std::net::IpAddr) -> Option<std::net::Ipv4Addr> {
     }
 }
 
-fn proto(text: &str) -> rbridge::Proto {
-    if text == "udp" {
-        rbridge::Proto::Udp
-    } else {
-        rbridge::Proto::Tcp
+fn translated(proto: ports::Proto, text: &str) -> Result<Proto> {
+    match proto {
+        ports::Proto::Tcp => Ok(Proto::Tcp),
+        ports::Proto::Udp => Ok(Proto::Udp),
+        ports::Proto::Sctp => Err(Failure::new(format!(
+            "publishing \"{text}\": only tcp and udp are translated"
+        ))
+        .exit(125)
+        .into()),
     }
 }
