@@ -1,17 +1,14 @@
-//! /dev: the few devices that every program expects, the usual links, and a terminal. Child-side.
+//! /dev: the few devices that every program expects, the usual links. Child-side.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
 use rmount::inroot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, symlinkat};
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 
 use super::error::fail;
-use super::mounts::{Options, bind_tree};
 use super::rootfs::ROOT;
 
 /// OCI runtime specification, "Default Devices": name, major, minor.
@@ -149,105 +146,6 @@ fn make_device(root: BorrowedFd<'_>, device: &Device) -> Result<(), Errno> {
     );
     let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
     rustix::fs::chownat(&parent, name, Some(uid), Some(gid), flags)
-}
-
-/// Where the slave of the container's terminal is kept, for the step that becomes the program.
-pub const TERMINAL: &str = "terminal";
-/// A socket to hand the master to the monitor by.
-pub const TERMINAL_TO: &str = "terminal-to";
-
-/// Opens a terminal in the container's own devpts and hands the master out.
-pub struct OpenTerminal {
-    pub size: Option<(u16, u16)>,
-}
-
-impl Step for OpenTerminal {
-    fn meta(&self) -> Meta {
-        let why = "a terminal in the container's own devpts, its other end with the monitor";
-        Meta::new(
-            "terminal.open",
-            why,
-            Shell::None("a shell cannot hold the other end of a terminal"),
-        )
-    }
-
-    fn side(&self) -> Side {
-        Side::Child
-    }
-
-    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let doing = "opening a terminal";
-        let root = cx.fd(ROOT)?;
-        let flags = OFlags::RDWR | OFlags::NOCTTY;
-        let master = inroot::open(root, Path::new("/dev/pts/ptmx"), flags).map_err(fail(doing))?;
-        unlockpt(&master).map_err(fail(doing))?;
-        let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let slave = ioctl_tiocgptpeer(&master, peer).map_err(fail(doing))?;
-        if let Some((rows, columns)) = self.size {
-            let size = rustix::termios::Winsize {
-                ws_row: rows,
-                ws_col: columns,
-                ws_xpixel: 0,
-                ws_ypixel: 0,
-            };
-            rustix::termios::tcsetwinsize(&slave, size).map_err(fail(doing))?;
-        }
-        console(root, &master).map_err(fail("binding /dev/console"))?;
-        send(cx.fd(TERMINAL_TO)?, &master).map_err(fail("handing the terminal to the monitor"))?;
-        cx.put_fd(TERMINAL, slave);
-        cx.take_fd(TERMINAL_TO);
-        Ok(Done::nothing())
-    }
-}
-
-/// The slave, once more, under the name /dev/console.
-fn console(root: BorrowedFd<'_>, master: &OwnedFd) -> Result<(), Errno> {
-    let name = rustix::pty::ptsname(master, Vec::new())?;
-    let path = name.to_str().map_err(|_| Errno::INVAL)?;
-    let slave = inroot::find(root, Path::new(path))?;
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    let tree = open_tree(&slave, "", flags)?;
-    bind_tree(root, &tree, Path::new("/dev/console"), &Options::default())
-}
-
-/// Sends one descriptor over a Unix socket (unix(7), `SCM_RIGHTS`).
-pub fn send(socket: BorrowedFd<'_>, fd: &OwnedFd) -> Result<(), Errno> {
-    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd.as_fd()];
-    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(Errno::NOBUFS);
-    }
-    sendmsg(
-        socket,
-        &[std::io::IoSlice::new(b"t")],
-        &mut control,
-        SendFlags::empty(),
-    )
-    .map(drop)
-}
-
-/// Receives what [`send`] sent; `None` if nothing was.
-pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
-    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0u8; 1];
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    recvmsg(
-        socket,
-        &mut [std::io::IoSliceMut::new(&mut byte)],
-        &mut control,
-        flags,
-    )?;
-    let mut fds = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
-    Ok(fds.next())
 }
 
 /// The host's /dev/null, by descriptor, its numbers checked: a root whose /dev/null is something else must not

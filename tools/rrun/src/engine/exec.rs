@@ -11,10 +11,10 @@ use rustix::thread::{
     LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
 };
 
-use super::dev::{TERMINAL, receive, send};
 use super::error::fail;
 use super::process::{Become, STDIO};
 use super::seccomp::Filter;
+use super::terminal::{TERMINAL, receive, send, slave_of};
 
 /// What to run, as config.json's `process` has it, and where.
 pub struct Exec {
@@ -184,22 +184,10 @@ fn run_steps(
 
 fn open_terminal(size: Option<(u16, u16)>, socket: &OwnedFd) -> Result<OwnedFd, StepError> {
     use rustix::fs::{Mode, OFlags};
-    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
     let doing = "opening a terminal";
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty()).map_err(fail(doing))?;
-    unlockpt(&master).map_err(fail(doing))?;
-    let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let slave = ioctl_tiocgptpeer(&master, peer).map_err(fail(doing))?;
-    if let Some((rows, columns)) = size {
-        let size = rustix::termios::Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        rustix::termios::tcsetwinsize(&slave, size).map_err(fail(doing))?;
-    }
+    let slave = slave_of(&master, size).map_err(fail(doing))?;
     send(socket.as_fd(), &master).map_err(fail("handing the terminal out"))?;
     Ok(slave)
 }

@@ -20,6 +20,7 @@ mod rootfs;
 pub mod seccomp;
 pub mod spawn;
 mod stdio;
+mod terminal;
 pub mod user;
 
 use std::path::PathBuf;
@@ -27,11 +28,11 @@ use std::path::PathBuf;
 use kit_plan::{Plan, Step};
 use oci_spec::runtime::{LinuxDeviceType, LinuxNamespaceType, Mount, Spec};
 
-pub use dev::{TERMINAL_TO, receive, send};
 pub use rootfs::Root;
 use seccomp::{Filter, SeccompError};
 pub use spawn::{PID, PIDFD};
 pub use stdio::{Fifo, Streams, fifo_path};
+pub use terminal::{TERMINAL_TO, receive, resize, send};
 
 /// What the engine is to know besides config.json.
 pub struct Setup {
@@ -91,7 +92,9 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
         &mut plan,
         &setup.spec,
         &at,
-        setup.tty.then_some(dev::OpenTerminal { size: setup.size }),
+        setup
+            .tty
+            .then_some(terminal::OpenTerminal { size: setup.size }),
     );
     // The parent plugs the network in while the child mounts; and the later the better, since the namespace of a
     // container that has just ended may still be holding the kernel's one lock for all links.
@@ -132,7 +135,12 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
 }
 
 /// The steps between the root's mount and the move into it.
-fn inside(plan: &mut Plan, spec: &Spec, at: &std::path::Path, terminal: Option<dev::OpenTerminal>) {
+fn inside(
+    plan: &mut Plan,
+    spec: &Spec,
+    at: &std::path::Path,
+    terminal: Option<terminal::OpenTerminal>,
+) {
     for mount in spec.mounts().iter().flatten() {
         plan.push(mounts::MountOne {
             mount: mount.clone(),

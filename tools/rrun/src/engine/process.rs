@@ -10,11 +10,11 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 
 use super::caps;
-use super::dev::TERMINAL;
 use super::error::fail;
 use super::find::{self, NotRunnable};
 use super::init;
 use super::seccomp::Filter;
+use super::terminal::TERMINAL;
 use crate::spec::user::{ResolvedUser, resolve_user};
 
 /// The container's standard streams, made by the parent.

@@ -8,9 +8,9 @@ use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::io::Errno;
 
-use super::dev::TERMINAL_TO;
 use super::error::fail;
 use super::process::STDIO;
+use super::terminal::TERMINAL_TO;
 
 /// Which of the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

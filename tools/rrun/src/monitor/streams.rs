@@ -109,13 +109,7 @@ impl Streams {
 
     pub fn resize(&self, rows: u16, columns: u16) {
         if let Some(terminal) = &self.terminal {
-            let size = rustix::termios::Winsize {
-                ws_row: rows,
-                ws_col: columns,
-                ws_xpixel: 0,
-                ws_ypixel: 0,
-            };
-            let _ = rustix::termios::tcsetwinsize(terminal, size);
+            let _ = engine::resize(terminal, rows, columns);
         }
     }
 }

@@ -1,0 +1,127 @@
+//! A container's terminal: opened inside, its master handed out by a socket.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use rmount::inroot;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::error::fail;
+use super::mounts::{Options, bind_tree};
+use super::rootfs::ROOT;
+
+/// Where the slave of the container's terminal is kept, for the step that becomes the program.
+pub const TERMINAL: &str = "terminal";
+/// A socket to hand the master to the monitor by.
+pub const TERMINAL_TO: &str = "terminal-to";
+
+/// The other end of a terminal, of this many rows and columns. By its master, not by a path: who can change
+/// /dev/pts cannot have another opened. See ioctl_tty(2), TIOCGPTPEER.
+pub fn slave_of(master: &OwnedFd, size: Option<(u16, u16)>) -> Result<OwnedFd, Errno> {
+    unlockpt(master)?;
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let slave = ioctl_tiocgptpeer(master, flags)?;
+    if let Some((rows, columns)) = size {
+        resize(&slave, rows, columns)?;
+    }
+    Ok(slave)
+}
+
+/// By either of a terminal's ends.
+pub fn resize(end: &OwnedFd, rows: u16, columns: u16) -> Result<(), Errno> {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(end, size)
+}
+
+/// Opens a terminal in the container's own devpts and hands the master out.
+pub struct OpenTerminal {
+    pub size: Option<(u16, u16)>,
+}
+
+impl Step for OpenTerminal {
+    fn meta(&self) -> Meta {
+        let why = "a terminal in the container's own devpts, its other end with the monitor";
+        Meta::new(
+            "terminal.open",
+            why,
+            Shell::None("a shell cannot hold the other end of a terminal"),
+        )
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let doing = "opening a terminal";
+        let root = cx.fd(ROOT)?;
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let master = inroot::open(root, Path::new("/dev/pts/ptmx"), flags).map_err(fail(doing))?;
+        let slave = slave_of(&master, self.size).map_err(fail(doing))?;
+        console(root, &master).map_err(fail("binding /dev/console"))?;
+        send(cx.fd(TERMINAL_TO)?, &master).map_err(fail("handing the terminal to the monitor"))?;
+        cx.put_fd(TERMINAL, slave);
+        cx.take_fd(TERMINAL_TO);
+        Ok(Done::nothing())
+    }
+}
+
+/// The slave, once more, under the name /dev/console.
+fn console(root: BorrowedFd<'_>, master: &OwnedFd) -> Result<(), Errno> {
+    let name = rustix::pty::ptsname(master, Vec::new())?;
+    let path = name.to_str().map_err(|_| Errno::INVAL)?;
+    let slave = inroot::find(root, Path::new(path))?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = open_tree(&slave, "", flags)?;
+    bind_tree(root, &tree, Path::new("/dev/console"), &Options::default())
+}
+
+/// Sends one descriptor over a Unix socket (unix(7), `SCM_RIGHTS`).
+pub fn send(socket: BorrowedFd<'_>, fd: &OwnedFd) -> Result<(), Errno> {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [fd.as_fd()];
+    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(Errno::NOBUFS);
+    }
+    sendmsg(
+        socket,
+        &[std::io::IoSlice::new(b"t")],
+        &mut control,
+        SendFlags::empty(),
+    )
+    .map(drop)
+}
+
+/// Receives what [`send`] sent; `None` if nothing was.
+pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0u8; 1];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    recvmsg(
+        socket,
+        &mut [std::io::IoSliceMut::new(&mut byte)],
+        &mut control,
+        flags,
+    )?;
+    let mut fds = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    Ok(fds.next())
+}
