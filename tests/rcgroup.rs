@@ -124,6 +124,19 @@ fn a_limit_is_lifted() {
 }
 
 #[test]
+fn a_list_of_cpus_is_one_however_it_is_written() {
+    if std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap() == "0\n" {
+        return kit_test::skip("a_list_of_cpus", "this machine has one CPU");
+    }
+    let groups = Groups::new("list");
+    let kept = "cat $(find /sys/fs/cgroup -path \"*/$g/cpuset.cpus\")";
+    let made = "rcgroup create $g --cpuset-cpus 0,1 >/dev/null";
+    assert_eq!(groups.ok(&format!("{made}; {kept}")), "0-1\n");
+    let set = "rcgroup set $g --cpuset-cpus 1; rcgroup set $g --cpuset-cpus 1,0-1";
+    assert_eq!(groups.ok(&format!("{set}; {kept}")), "0-1\n");
+}
+
+#[test]
 fn a_change_that_fails_leaves_each_limit_as_it_was() {
     let groups = Groups::new("asitwas");
     groups.ok("rcgroup create $g -m 64m --memory-swap 64m --cpu-shares 512 --cpuset-cpus 0");

@@ -116,6 +116,36 @@ fn more_layers_than_fit_a_page() {
 }
 
 #[test]
+fn many_layers_and_a_backslash_in_the_upper() {
+    let room = Room::new();
+    for dir in ["up\\1", "wk\\,1", "up\\\\1", "wk\\\\,1"] {
+        std::fs::create_dir_all(room.path(dir)).unwrap();
+    }
+    room.write("up1/theirs", "");
+    std::fs::create_dir_all(room.path("wk,1")).unwrap();
+    let many: Vec<String> = (0..60)
+        .map(|n| {
+            let name = format!("layers/{n}-{}", "of-a-rather-long-name-".repeat(4));
+            std::fs::create_dir_all(room.path(&name)).unwrap();
+            format!("-l {name}")
+        })
+        .collect();
+    let verb = format!(
+        "rmount overlay {} --upper 'up\\1' --work 'wk\\,1' m >/dev/null",
+        many.join(" ")
+    );
+    let shown = room.ok(&format!(
+        "{verb}; ls m; echo new >m/written; rmount diff m; rmount list --under m --jsonl"
+    ));
+    let (diff, listed) = shown.split_once('\n').unwrap();
+    assert_eq!(diff, "A /written");
+    let listed: Value = serde_json::from_str(listed).unwrap();
+    assert_eq!(listed["upper"], room.path("up\\1").to_str().unwrap());
+    assert!(room.path("up\\1/written").exists());
+    assert!(room.path("up1/theirs").exists() && !room.path("up1/written").exists());
+}
+
+#[test]
 fn the_true_cause_of_an_overlay_that_cannot_be() {
     let room = Room::new();
     room.write("wk2/left", "");

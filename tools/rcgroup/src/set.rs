@@ -1,5 +1,6 @@
 //! `rcgroup set`: limits of a cgroup that exists.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
@@ -91,7 +92,7 @@ impl Step for SetLimit {
             undo.extend(raise_total_first(self).map_err(|_| error)?);
         }
         let now = read(&self.path)?;
-        if !took(&self.setting.text, &now) {
+        if !took(&self.setting, &now) {
             let (path, wanted) = (self.path.clone(), self.setting.text.clone());
             // Nobody else knows what it was; that the kernel takes it back is not certain, and not our error.
             let _ = write(&path, &was);
@@ -134,29 +135,66 @@ fn raise_total_first(step: &SetLimit) -> Result<Option<Undo>, CgroupError> {
     Ok(Some(restore(total.clone(), was, read(&total)?)))
 }
 
-/// Whether the file says what was written, allowing for what the kernel does to numbers: pages, "-1", "max".
-fn took(wrote: &str, now: &str) -> bool {
+/// Whether the file says what was written, allowing for what the kernel does to numbers: pages, "-1", "max"; and to
+/// lists: "0,1" reads back as "0-1".
+fn took(setting: &Setting, now: &str) -> bool {
     const PAGE: u64 = 4096;
+    let wrote = setting.text.as_str();
     match (wrote.parse::<u64>(), now.parse::<u64>()) {
         (Ok(wrote), Ok(now)) => wrote == now || (wrote >= PAGE && now == wrote / PAGE * PAGE),
         // No limit reads back as the largest number.
         (Err(_), Ok(_)) => wrote == "-1",
-        _ => now == wrote || now == format!("default {wrote}"),
+        _ if now == wrote => true,
+        _ if setting.controller == "cpuset" => {
+            list(wrote).is_some_and(|wrote| Some(wrote) == list(now))
+        }
+        _ => now == format!("default {wrote}"),
     }
+}
+
+/// The numbers of a list like `0-2,4` (cpuset(7), "List format").
+fn list(text: &str) -> Option<BTreeSet<u16>> {
+    let mut all = BTreeSet::new();
+    for part in text.split(',').map(str::trim) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        all.extend(first.parse::<u16>().ok()?..=last.parse().ok()?);
+    }
+    Some(all)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::took;
+    use super::*;
+
+    fn took(controller: &'static str, wrote: &str, now: &str) -> bool {
+        let setting = Setting {
+            controller,
+            file: "",
+            text: wrote.to_owned(),
+            formula: "",
+            optional: false,
+        };
+        super::took(&setting, now)
+    }
 
     #[test]
     fn what_the_kernel_rounds_is_believed() {
         assert!(
-            took("4097", "4096")
-                && took("-1", "9223372036854771712")
-                && took("max", "max")
-                && took("7", "7")
+            took("memory", "4097", "4096")
+                && took("memory", "-1", "9223372036854771712")
+                && took("memory", "max", "max")
+                && took("pids", "7", "7")
         );
-        assert!(!took("8192", "4096") && !took("7", "8"));
+        assert!(!took("memory", "8192", "4096") && !took("pids", "7", "8"));
+    }
+
+    #[test]
+    fn a_list_is_its_numbers() {
+        for (wrote, now) in [("0,1", "0-1"), ("3, 0-1,1-2", "0-3"), ("7", "7")] {
+            assert!(took("cpuset", wrote, now), "{wrote}");
+        }
+        for (wrote, now) in [("0,1", "0"), ("0", "0-1"), ("1", ""), ("x", "y")] {
+            assert!(!took("cpuset", wrote, now), "{wrote}");
+        }
     }
 }

@@ -98,13 +98,14 @@ fn open_detached(overlay: &Overlay) -> Result<OwnedFd, Errno> {
     let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let fs = fs.as_fd();
     fsconfig_set_string(fs, "source", SOURCE)?;
-    // One parameter a layer: neither a page's limit nor anything to escape.
+    // One parameter a layer: neither a page's limit nor anything to escape. Of upper and work the kernel still takes
+    // the backslashes away.
     for lower in &overlay.lowers {
         fsconfig_set_string(fs, "lowerdir+", lower.as_path())?;
     }
     if let Some(Upper { upper, work }) = &overlay.upper {
-        fsconfig_set_string(fs, "upperdir", upper.as_path())?;
-        fsconfig_set_string(fs, "workdir", work.as_path())?;
+        fsconfig_set_string(fs, "upperdir", options::escaped(upper))?;
+        fsconfig_set_string(fs, "workdir", options::escaped(work))?;
     }
     for (key, value) in overlay.switches() {
         match value {

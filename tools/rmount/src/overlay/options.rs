@@ -73,6 +73,13 @@ impl Overlay {
     }
 }
 
+/// An upper or a work directory for fsconfig(2), which splits at nothing and still undoes escapes there.
+pub(super) fn escaped(path: &Path) -> OsString {
+    let mut out = Vec::new();
+    escape(path, b"\\", &mut out);
+    OsString::from_vec(out)
+}
+
 fn escape(path: &Path, special: &[u8], into: &mut Vec<u8>) {
     for byte in path.as_os_str().as_bytes() {
         if special.contains(byte) {
@@ -130,13 +137,9 @@ fn split(all: &OsStr) -> Vec<PathBuf> {
         .collect()
 }
 
-/// mount(2) shows the upper as it was written, with its escapes, the new API shows the path itself: what exists
-/// decides, the path itself first.
+/// Upper and work are shown as they were written, by mount(2) or the new API, and the kernel took the backslashes of
+/// both away.
 fn unescaped(shown: &OsStr) -> PathBuf {
-    let as_is = PathBuf::from(shown);
-    if as_is.exists() || !shown.as_bytes().contains(&b'\\') {
-        return as_is;
-    }
     let mut out = Vec::new();
     let mut bytes = shown.as_bytes().iter();
     while let Some(byte) = bytes.next() {
