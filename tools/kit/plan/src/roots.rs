@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 const DEFAULT_ROOT: &str = "/var/lib/boxkit";
 const DEFAULT_RUN: &str = "/run/boxkit";
@@ -139,7 +139,7 @@ fn check(path: &Path) -> Result<(), RootsError> {
 
 impl Instance {
     fn of(run: &Path) -> Self {
-        let real = std::fs::canonicalize(run).unwrap_or_else(|_| run.to_owned());
+        let real = real(run);
         if real == Path::new(DEFAULT_RUN) {
             return Self { suffix: None };
         }
@@ -164,6 +164,25 @@ impl Instance {
     pub fn link_group(&self) -> u32 {
         self.suffix.map_or(GROUP, |hex| (GROUP << 24) | hex)
     }
+}
+
+/// Where `path` is, or will be once it is made: the same before and after, since the instance is named by it.
+fn real(path: &Path) -> PathBuf {
+    let there = path
+        .ancestors()
+        .find_map(|dir| Some((dir, std::fs::canonicalize(dir).ok()?)));
+    let Some((dir, mut real)) = there else {
+        return path.to_owned();
+    };
+    for part in path.strip_prefix(dir).unwrap_or(path).components() {
+        match part {
+            Component::Normal(name) => real.push(name),
+            // Of a directory that is made on the way, which is no symlink.
+            Component::ParentDir => drop(real.pop()),
+            _ => {}
+        }
+    }
+    real
 }
 
 /// FNV-1a folded to 24 bits: a name, not a secret.
@@ -195,6 +214,25 @@ mod tests {
             (instance.name().as_str(), instance.bridge().as_str()),
             ("boxkit", "bk0")
         );
+    }
+
+    #[test]
+    fn an_instance_is_the_same_before_and_after_its_run_root_is_made() {
+        let dir = std::env::temp_dir().join(format!("run-roots-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        std::os::unix::fs::symlink(".", dir.join("link")).unwrap();
+        let names = |rest: &str| {
+            let at = |path: PathBuf| Roots::at("/a".into(), path).instance.name();
+            let all = ["", "/", "/.", "/new/..", "/../run"].map(|end| format!("{rest}{end}"));
+            let all = all.map(|rest| at(PathBuf::from(format!("{}/{rest}", dir.display()))));
+            (all.clone(), all.iter().any(|name| *name != all[0]))
+        };
+        let before = ["run", "link/run", "./run"].map(names);
+        std::fs::create_dir_all(dir.join("run/new")).unwrap();
+        let after = ["run", "link/run", "./run"].map(names);
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(before, after);
+        assert!(before.iter().all(|one| one.0 == before[0].0 && !one.1));
     }
 
     #[test]
