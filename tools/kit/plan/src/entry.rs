@@ -123,22 +123,23 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<(Header, Vec<Entry>), Jou
         path: path.to_owned(),
         source,
     };
-    let mut lines = BufReader::new(file).lines();
+    // Bytes: a line may be cut short inside a character.
+    let mut lines = BufReader::new(file).split(b'\n');
     let no_header = || JournalError::NoHeader {
         path: path.to_owned(),
     };
     let first = lines.next().ok_or_else(no_header)?.map_err(fail)?;
-    let Version { version } = serde_json::from_str(&first).map_err(|_| no_header())?;
+    let Version { version } = serde_json::from_slice(&first).map_err(|_| no_header())?;
     if version > VERSION {
         return Err(JournalError::Newer {
             path: path.to_owned(),
             version,
         });
     }
-    let header = serde_json::from_str(&first).map_err(|_| no_header())?;
+    let header = serde_json::from_slice(&first).map_err(|_| no_header())?;
     let mut entries = Vec::new();
     for line in lines {
-        match serde_json::from_str(&line.map_err(fail)?) {
+        match serde_json::from_slice(&line.map_err(fail)?) {
             Ok(entry) => entries.push(entry),
             // Cut short by a kill or a full disk: the last one, and as good as not written.
             Err(_) => break,

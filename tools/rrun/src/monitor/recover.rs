@@ -27,7 +27,7 @@ pub fn replay(containers: &Containers) -> Recovery {
 /// Journals whose owner is gone.
 #[derive(Debug, Default)]
 pub struct Abandoned {
-    /// Those that [`replay`] would undo or drop.
+    /// There are some that [`replay`] would undo or drop, or say that it cannot read.
     pub due: bool,
     /// Containers that run without a monitor.
     pub unattended: Vec<String>,
@@ -39,12 +39,21 @@ pub fn abandoned(containers: &Containers) -> Abandoned {
     let files = std::fs::read_dir(containers.roots.journals());
     for file in files.into_iter().flatten().flatten() {
         let path = file.path();
-        if path.extension().is_some_and(|end| end == "new") {
-            found.due = true;
-            continue;
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("jsonl") => {}
+            Some("new") => {
+                found.due = true;
+                continue;
+            }
+            _ => continue,
         }
-        let Ok(Some(journal)) = kit_plan::Journal::open(&path) else {
-            continue;
+        let journal = match kit_plan::Journal::open(&path) {
+            Ok(Some(journal)) => journal,
+            Ok(None) => continue,
+            Err(_) => {
+                found.due = true;
+                continue;
+            }
         };
         let id = journal.header.container.as_ref();
         let runs = id.is_some_and(|id| containers.holding(id).is_running(id));
