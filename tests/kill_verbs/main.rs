@@ -141,20 +141,7 @@ fn watch_in(host: &Host, within: &str, verb: &str, at: &str) -> Option<i32> {
 }
 
 fn same(host: &Host, wanted: &str, when: &str) {
-    let got = state(host);
-    let only = |text: &str, other: &str| -> Vec<String> {
-        let lines = text.lines();
-        lines
-            .filter(|line| !other.lines().any(|o| o == *line))
-            .map(str::to_owned)
-            .collect()
-    };
-    assert!(
-        got == wanted,
-        "{when}: left {:#?}, lost {:#?}",
-        only(&got, wanted),
-        only(wanted, &got)
-    );
+    kit_test::same(&state(host), wanted, when);
 }
 
 /// Kills and stops `verb` before and after each of its steps; `undo` takes a whole one back.

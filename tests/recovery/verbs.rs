@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use clap::Parser;
 use kit_test::Host;
 
-use super::{CABLE_GONE, Killer, every, host, kernel_state, settles_to};
+use super::{Killer, every, host, is_as, kernel_state};
 
 /// A command of `rrun`'s that is killed at one of its steps.
 #[test]
@@ -74,7 +74,6 @@ fn kill_everywhere(case: &Case) {
     let host = host();
     // What each of these leaves at its best.
     host.ok(&format!("{RUNS}; rrun rm -f -v box; rrun gc"));
-    host.until(CABLE_GONE);
     let (kernel, before) = (kernel_state(&host), files(&host));
     host.ok(case.made);
     assert!(!kill_at(&host, "never", case.words), "{}", case.words);
@@ -97,7 +96,7 @@ fn kill_everywhere(case: &Case) {
             case.words
         );
         host.ok("rm -rf run/containers/*");
-        settles_to(&host, &kernel, &format!("{} {at}", case.words));
+        is_as(&host, &kernel, &format!("{} {at}", case.words));
         assert_eq!(files(&host), before, "{} {at}", case.words);
     }
 }

@@ -19,3 +19,20 @@ pub use room::{Room, text};
 pub fn skip(test: &str, reason: &str) {
     println!("skip: {test}: {reason}");
 }
+
+/// Two states are the same, line by line, or the test says which lines are not.
+pub fn same(got: &str, wanted: &str, when: &str) {
+    let only = |text: &str, other: &str| -> Vec<String> {
+        let lines = text.lines();
+        lines
+            .filter(|line| !other.lines().any(|one| one == *line))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert!(
+        got == wanted,
+        "{when}: left {:#?}, lost {:#?}",
+        only(got, wanted),
+        only(wanted, got)
+    );
+}
