@@ -4,6 +4,7 @@
 
 mod failures;
 mod hostile;
+mod names;
 mod store;
 
 use std::collections::BTreeMap;

@@ -50,4 +50,5 @@ pub use oci_spec;
 pub use reference::{Reference, ReferenceError, Source};
 pub use store::{
     BlobWriter, Compression, Gone, Image, ImageId, LayerState, Pin, Removed, Store, Sweep,
+    Unreadable,
 };

@@ -101,7 +101,7 @@ fn line(text: &str, options: &LoadOptions) -> Vec<Value> {
 
 /// If all blobs of the image are here, it is offered by those.
 fn offer_ours(store: &Store, image: &mut Offered) {
-    let Ok(ours) = store.resolve(image.id.as_ref()) else {
+    let Ok(Some(ours)) = store.by_exact_id(&image.id) else {
         return;
     };
     let blobs = ours.manifest.layers();

@@ -11,6 +11,7 @@ const DEFAULT_TAG: &str = "latest";
 const OFFICIAL: &str = "library/";
 const MAX_TAG: usize = 128;
 const MAX_NAME: usize = 255;
+const ID_DIGITS: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -87,6 +88,19 @@ impl Reference {
         }
         if !tag_ok(tag) {
             return Err(wrong("the tag is not one"));
+        }
+        // What is an image's ID must never be another one's name. In docker's words.
+        if domain == DEFAULT_DOMAIN
+            && let Some(word) = path.strip_prefix(OFFICIAL)
+        {
+            if word == "sha256" {
+                return Err(wrong(
+                    "refusing to create an ambiguous tag using digest algorithm as name",
+                ));
+            }
+            if word.len() == ID_DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(wrong("cannot specify 64-byte hexadecimal strings"));
+            }
         }
         Ok(Self {
             domain: domain.to_owned(),
@@ -268,6 +282,11 @@ mod tests {
             "a___b",
             "ho st:1/a",
             "host:x/a",
+            "sha256",
+            "sha256:abc",
+            "library/sha256:1",
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "docker.io/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef:1",
         ] {
             assert!(Reference::parse(text).is_err(), "{text:?}");
         }

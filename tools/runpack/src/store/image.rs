@@ -7,8 +7,8 @@ use oci_spec::image::{
     Descriptor, Digest, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType,
 };
 
-use super::index::{Entry, to_json};
-use super::names::{give_names, nearest};
+use super::index::to_json;
+use super::names::give_names;
 use super::{LayerState, Store, sync_dir};
 use crate::error::StoreError;
 use crate::reference::Reference;
@@ -125,131 +125,7 @@ impl Store {
         })
     }
 
-    /// Every image, the newest first.
-    pub fn images(&self) -> Result<Vec<Image>, StoreError> {
-        let mut images: Vec<Image> = Vec::new();
-        for entry in self.images_of_index()? {
-            let id = self.id_of(&entry)?;
-            match images.iter_mut().find(|image| image.id == id) {
-                Some(image) => image.names.extend(entry.name()),
-                None => images.push(self.image(&entry, entry.name().into_iter().collect())?),
-            }
-        }
-        for image in &mut images {
-            image.names.sort();
-        }
-        images.sort_by_key(|image| std::cmp::Reverse(image.created));
-        Ok(images)
-    }
-
-    /// By name, by ID or its beginning, by digest of its manifest, in docker's order: a name wins over an ID.
-    pub fn resolve(&self, wanted: &str) -> Result<Image, StoreError> {
-        let entries = self.images_of_index()?;
-        let wanted_digest = wanted.rsplit_once('@').map_or(wanted, |(_, digest)| digest);
-        let name = Reference::parse(wanted);
-        let by_name = name.as_ref().ok();
-        let named = by_name.and_then(|name| entries.iter().find(|e| e.is_named(name)));
-        let found = match named {
-            Some(entry) => Some(entry),
-            None => self.by_id(&entries, wanted_digest)?,
-        };
-        if let Some(entry) = found {
-            let id = self.id_of(entry)?;
-            let mut names: Vec<Reference> = Vec::new();
-            for other in &entries {
-                if self.id_of(other)? == id {
-                    names.extend(other.name());
-                }
-            }
-            names.sort();
-            return self.image(entry, names);
-        }
-        // A text that can be neither says why; one that can is just not here.
-        let digest_like = wanted.contains("sha256:");
-        if let Err(error) = name
-            && !digest_like
-        {
-            return Err(error.into());
-        }
-        Err(StoreError::Unknown {
-            name: wanted.to_owned(),
-            near: nearest(wanted, &entries),
-        })
-    }
-
-    fn by_id<'a>(
-        &self,
-        entries: &'a [Entry],
-        wanted: &str,
-    ) -> Result<Option<&'a Entry>, StoreError> {
-        let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-        if prefix.is_empty()
-            || !prefix
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return Ok(None);
-        }
-        let mut found: Vec<(ImageId, &Entry)> = Vec::new();
-        for entry in entries {
-            let id = self.id_of(entry)?;
-            let manifest = entry.descriptor.digest().digest();
-            if (id.digest().starts_with(prefix) || manifest == prefix)
-                && !found.iter().any(|(known, _)| *known == id)
-            {
-                found.push((id, entry));
-            }
-        }
-        if found.len() > 1 {
-            return Err(StoreError::Ambiguous {
-                name: wanted.to_owned(),
-                count: found.len(),
-            });
-        }
-        Ok(found.pop().map(|(_, entry)| entry))
-    }
-
-    fn images_of_index(&self) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = self.entries()?;
-        entries.retain(|entry| !entry.is_index());
-        Ok(entries)
-    }
-
-    /// From our own note, or, where another tool wrote the entry, from the manifest.
-    pub(crate) fn id_of(&self, entry: &Entry) -> Result<ImageId, StoreError> {
-        match entry.config() {
-            Some(id) => Ok(id),
-            None => Ok(self.manifest(&entry.descriptor)?.config().digest().clone()),
-        }
-    }
-
-    pub(crate) fn manifest(&self, descriptor: &Descriptor) -> Result<ImageManifest, StoreError> {
-        let bytes = self.read_blob("manifest", descriptor.digest())?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| malformed("manifest", descriptor.digest().as_ref(), &e))
-    }
-
-    fn image(&self, entry: &Entry, names: Vec<Reference>) -> Result<Image, StoreError> {
-        let manifest = self.manifest(&entry.descriptor)?;
-        let id = manifest.config().digest().clone();
-        let bytes = self.read_blob("configuration", &id)?;
-        let config: ImageConfiguration = serde_json::from_slice(&bytes)
-            .map_err(|e| malformed("configuration", id.as_ref(), &e))?;
-        let created = config.created().as_deref().and_then(seconds);
-        let mut image = Image {
-            id,
-            descriptor: entry.descriptor.clone(),
-            manifest,
-            config,
-            names,
-            size: 0,
-            created,
-        };
-        image.size = self.size_of(&image)?;
-        Ok(image)
-    }
-
-    fn size_of(&self, image: &Image) -> Result<u64, StoreError> {
+    pub(super) fn size_of(&self, image: &Image) -> Result<u64, StoreError> {
         let states = self.layer_states(image)?;
         let blobs = image.manifest.layers().iter().map(Descriptor::size);
         let each = states.iter().zip(blobs).map(|(state, blob)| match state {
@@ -275,12 +151,12 @@ pub(crate) fn manifest_of(
     to_json(&manifest).map_err(|e| malformed("manifest", "", &e))
 }
 
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let time: jiff::Timestamp = text.parse().ok()?;
     Some(time.as_second())
 }
 
-fn malformed(what: &'static str, digest: &str, error: &dyn fmt::Display) -> StoreError {
+pub(super) fn malformed(what: &'static str, digest: &str, error: &dyn fmt::Display) -> StoreError {
     StoreError::Malformed {
         what,
         digest: digest.to_owned(),

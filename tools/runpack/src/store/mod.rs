@@ -3,6 +3,7 @@
 //! holds the content lock shared until an index entry names them, so that nothing is swept away between.
 
 mod blob;
+mod find;
 mod image;
 mod index;
 mod names;
@@ -20,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 
 pub use blob::{BlobWriter, Compression};
 pub(crate) use blob::{CopyError, copy};
+pub use find::Unreadable;
 pub use image::{Image, ImageId};
 pub(crate) use image::{NewEntry, manifest_of};
 pub(crate) use index::{is_index, to_json};

@@ -34,9 +34,8 @@ impl Store {
         // Under the index lock, as a removal is: it either sees the pin or has been seen.
         let _lock = self.lock_index()?;
         let entries = self.entries()?;
-        let images = entries.iter().filter(|entry| !entry.is_index());
-        let ids: Result<Vec<_>, _> = images.map(|entry| self.id_of(entry)).collect();
-        if !ids?.contains(image) {
+        let mut images = entries.iter().filter(|entry| !entry.is_index());
+        if !images.any(|entry| self.key_of(entry) == *image) {
             return Err(StoreError::Gone {
                 id: image.to_string(),
             });

@@ -50,7 +50,7 @@ impl Sweep {
 impl Store {
     /// What `remove` would do now, changing nothing.
     pub fn removal(&self, wanted: &str, force: bool) -> Result<Vec<Removed>, StoreError> {
-        let image = self.resolve(wanted)?;
+        let image = self.find(wanted)?;
         let by_name = Reference::parse(wanted)
             .ok()
             .filter(|name| image.names.contains(name));
@@ -104,13 +104,7 @@ impl Store {
                         take_name(entries, name);
                     }
                     Removed::Deleted(id) => {
-                        let mut kept = Vec::new();
-                        for entry in entries.drain(..) {
-                            if entry.is_index() || self.id_of(&entry)? != *id {
-                                kept.push(entry);
-                            }
-                        }
-                        *entries = kept;
+                        entries.retain(|entry| entry.is_index() || self.key_of(entry) != *id);
                     }
                 }
             }
