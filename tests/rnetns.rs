@@ -140,3 +140,37 @@ fn a_signal_stops_it_unless_the_caller_ignores_it() {
     assert_eq!(sent("INT"), "0 1 1\n");
     assert_eq!(sent("TERM"), "143 0 1\n");
 }
+
+#[test]
+fn a_journal_that_cannot_be_written_takes_the_verb_back() {
+    let room = Room::new();
+    let mut in_the_journal = 0;
+    for number in 1.. {
+        let out = room.sh(&format!(
+            "code=0; strace -qq -o log -e trace=write -e inject=write:error=ENOSPC:when={number} rnetns add red >out || code=$?
+             ip netns list; find run/journals -type f; rm -rf run; exit $code"
+        ));
+        let said = String::from_utf8(out.stderr).unwrap();
+        let left = String::from_utf8(out.stdout).unwrap();
+        match out.status.code() {
+            Some(0) => break,
+            _ if said.contains("standard output") => assert_eq!(left, "red\n"),
+            code => {
+                assert_eq!(
+                    (code, left.as_str()),
+                    (Some(1), ""),
+                    "write {number}: {said}"
+                );
+                let line = said.lines().next().unwrap();
+                assert!(
+                    line.starts_with("rnetns: writing journal \"")
+                        && line.ends_with("\": No space left on device"),
+                    "{said}"
+                );
+                in_the_journal += 1;
+            }
+        }
+    }
+    // Its header, what was made, and that it stands.
+    assert_eq!(in_the_journal, 3);
+}

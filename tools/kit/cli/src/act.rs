@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use kit_plan::{
-    Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, StepError,
-    StepView, UndoError, Undone,
+    Context, Done, Go, Header, Journal, Mark, Observer, Plan, Record, Roots, StepError, StepView,
+    UndoError, Undone,
 };
 use kit_sys::signal::is_ignored;
 use kit_undo::Kernel;
@@ -55,7 +55,7 @@ impl Act {
         let header = Header::new(&mark, plan.command.clone())?;
         let journal = if plan.len() > 1 {
             roots.prepare().map_err(Failure::from)?;
-            Journal::create(&roots.journals(), header)?
+            Journal::create(&roots.journals(), header).map_err(Failure::new)?
         } else {
             Journal::in_memory(header)
         };
@@ -71,15 +71,11 @@ impl Act {
 fn apply(plan: &Plan, cx: &mut Context, mut journal: Journal, mut watch: Watch) -> Result<()> {
     let kernel = Kernel::new();
     match plan.apply(cx, &mut journal, &kernel, &mut watch) {
-        Ok(()) => Ok(journal.discard()?),
+        Ok(()) => Ok(journal.discard().map_err(Failure::new)?),
         Err(error) => {
-            let left = match &error {
-                PlanError::Step { left, .. } | PlanError::Stopped { left, .. } => !left.is_empty(),
-                _ => true,
-            };
             // What could not be undone stays written down, for a later gc.
-            if !left {
-                journal.discard()?;
+            if journal.is_undone() {
+                journal.discard().map_err(Failure::new)?;
             }
             let interrupted = watch.interrupted;
             let failure = Failure::from(error);

@@ -67,9 +67,14 @@ impl Journal {
             file: Some((file, path.clone())),
         };
         let header = serde_json::to_vec(&journal.header).map_err(|e| fail("writing")(e.into()))?;
-        journal.append(header)?;
-        std::fs::rename(&temporary, &path).map_err(fail("creating"))?;
-        Ok(journal)
+        let written = journal
+            .append(header)
+            .and_then(|()| std::fs::rename(&temporary, &path).map_err(fail("creating")));
+        if written.is_err() {
+            // Still locked by us, so nobody else's.
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written.map(|()| journal)
     }
 
     /// Takes over what another process left: `None` if its owner lives, or somebody else was quicker.
@@ -124,6 +129,12 @@ impl Journal {
         self.committed
     }
 
+    /// Whether nothing in it is left to undo.
+    pub fn is_undone(&self) -> bool {
+        let mut states = self.records.iter().map(|record| record.state);
+        states.all(|state| state == State::Undone)
+    }
+
     /// Writes down what a step is about to do. Nothing may act before this has returned.
     pub fn intend(&mut self, step: usize, undo: Vec<Undo>) -> Result<(), JournalError> {
         self.enter(Entry::Intended { step, undo })
@@ -135,7 +146,9 @@ impl Journal {
     }
 
     pub fn commit(&mut self) -> Result<(), JournalError> {
-        self.enter(Entry::Committed)
+        let entered = self.enter(Entry::Committed);
+        self.committed = entered.is_ok();
+        entered
     }
 
     /// Undoes all that is not undone yet, last first, going on past a failure; what failed is returned and

@@ -29,11 +29,22 @@ pub enum PlanError {
     /// An observer asked to stop, and what had been done was undone but for `left`.
     #[error("{why}{}", left_text(.left))]
     Stopped { why: String, left: Vec<UndoError> },
-    #[error(transparent)]
-    Journal(#[from] JournalError),
+    /// What was done could not be written down, and was undone but for `left`.
+    #[error("{error}{}", left_text(.left))]
+    Journal {
+        error: JournalError,
+        left: Vec<UndoError>,
+    },
     /// The plan itself is wrong: a fault of ours.
     #[error("building plan \"{command}\": {reason}")]
     Malformed { command: String, reason: String },
+}
+
+impl From<JournalError> for PlanError {
+    fn from(error: JournalError) -> Self {
+        let left = Vec::new();
+        Self::Journal { error, left }
+    }
 }
 
 fn left_text(left: &[UndoError]) -> String {
@@ -58,6 +69,16 @@ impl PlanError {
             Self::Step { error, .. } => error.exit_code(),
             _ => 1,
         }
+    }
+
+    fn leaving(mut self, remaining: Vec<UndoError>) -> Self {
+        match &mut self {
+            Self::Step { left, .. } | Self::Stopped { left, .. } | Self::Journal { left, .. } => {
+                *left = remaining;
+            }
+            Self::Malformed { .. } => {}
+        }
+        self
     }
 }
 
@@ -147,7 +168,7 @@ impl Plan {
     /// Does every step in order; steps of the child's may still be running while the parent does those that come
     /// after them (see [`Observer::lockstep`]). On a failure, what was done is undone, last first, and everything
     /// that could not be is in the error. The journal is committed at the end, and is the caller's to keep or
-    /// discard; after a clean rollback it is empty, and the caller's to discard.
+    /// discard; after a rollback the caller discards it if [`Journal::is_undone`].
     pub fn apply(
         &self,
         cx: &mut Context,
@@ -156,19 +177,15 @@ impl Plan {
         watch: &mut dyn Observer,
     ) -> Result<(), PlanError> {
         cx.set_steps(Rc::clone(&self.steps));
-        if let Err(failed) = self.run(cx, journal, watch) {
+        let stands = self.run(cx, journal, watch);
+        if let Err(failed) = stands.and_then(|()| Ok(journal.commit()?)) {
             // The end of file on its go-pipe ends a waiting child even if the undo below cannot.
             cx.child = None;
             // Nor may a thread still be filling what is about to be removed.
             cx.ahead = None;
             let left = journal.rollback(undoer, watch);
-            return Err(match failed {
-                PlanError::Step { id, error, .. } => PlanError::Step { id, error, left },
-                PlanError::Stopped { why, .. } => PlanError::Stopped { why, left },
-                other => other,
-            });
+            return Err(failed.leaving(left));
         }
-        journal.commit()?;
         Ok(())
     }
 

@@ -135,11 +135,7 @@ impl Monitor {
             Err(error) => {
                 let code = error.exit_code();
                 let failed = failed(&error, error.hint(), if code <= 2 { 125 } else { code });
-                if journal
-                    .records()
-                    .iter()
-                    .all(|record| record.state == kit_plan::State::Undone)
-                {
+                if journal.is_undone() {
                     let _ = journal.discard();
                 }
                 Err(failed)
