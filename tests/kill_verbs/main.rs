@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
 mod journals;
+mod neighbours;
 mod plans;
 
 use std::path::PathBuf;
@@ -18,7 +19,8 @@ use nix::unistd::getpid;
 use plans::{group, plan_of};
 use rcgroup::{Hierarchies, Limits};
 
-/// Does what `KILL_AT` says: "kill before 3", "kill after 3", "stop before 3", "kill committed".
+/// Does what `KILL_AT` says: "kill before 3", "kill after 3", "stop before 3", "kill committed"; and "kill intended 3",
+/// when a step has written down what it is about to do, and has not done it.
 struct Killer {
     at: String,
     /// How many steps there are is written here.
@@ -62,6 +64,17 @@ fn watched() {
     let mark = Mark::new(roots.instance.clone());
     let header = Header::new(&mark, plan.command.clone()).unwrap();
     let mut journal = Journal::create(&roots.journals(), header).unwrap();
+    if let Ok(script) = std::env::var("MEANWHILE") {
+        kit_test::sh(&script);
+    }
+    if let Some(number) = killer.at.strip_prefix("kill intended ") {
+        let index = number.parse::<usize>().unwrap() - 1;
+        let intent = plan.steps()[index].intent(&Context::new(mark.clone()).slots);
+        if !intent.is_empty() {
+            journal.intend(index, intent).unwrap();
+        }
+        kill(getpid(), Signal::SIGKILL).unwrap();
+    }
     let applied = plan.apply(
         &mut Context::new(mark),
         &mut journal,
@@ -121,9 +134,20 @@ fn watch(host: &Host, verb: &str, at: &str) -> Option<i32> {
 
 /// `within` is a command that runs another one: nsenter.
 fn watch_in(host: &Host, within: &str, verb: &str, at: &str) -> Option<i32> {
-    let mut command = host.command(&format!(
-        "exec {within} \"$TEST\" --exact watched --ignored --test-threads=1 --nocapture"
-    ));
+    watch_command(
+        host.command(&format!("exec {within} {WATCHED}")),
+        host,
+        (verb, at),
+    )
+}
+
+const WATCHED: &str = "\"$TEST\" --exact watched --ignored --test-threads=1 --nocapture";
+
+fn watch_command(
+    mut command: std::process::Command,
+    host: &Host,
+    (verb, at): (&str, &str),
+) -> Option<i32> {
     command
         .env("TEST", std::env::current_exe().unwrap())
         .env("VERB", verb)

@@ -105,53 +105,66 @@ impl Step for Hold {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        // Forwarding itself stays on until nobody is left: another instance may rely on it by now, and the
-        // guard drops what was not forwarded before.
-        vec![Undo::NftElement {
-            netns: self.place.path(),
-            family: NftFamily::Ip,
-            table: GUARD.to_owned(),
-            map: SET.to_owned(),
-            key: to_hex(&ifname(&self.bridge)),
-            data: None,
-            done: false,
-        }]
+        // The same bridge may have been put in by somebody else a moment ago, and an element has no mark of ours.
+        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let held = self
             .place
             .with_nft(cx, |nft| hold(&self.place, nft, &self.bridge))?;
-        if !held {
-            return Ok(Done::nothing().note("ip_forward was 1 already"));
+        match held {
+            Held::Free => return Ok(Done::nothing().note("ip_forward was 1 already")),
+            Held::Already => {
+                return Ok(Done::nothing().note("somebody else has just switched it on"));
+            }
+            Held::Added => {}
         }
-        let mut made = self.intent(&cx.slots);
-        if let [Undo::NftElement { done, .. }] = &mut made[..] {
-            *done = true;
-        }
-        Ok(Done::made(made))
+        // Forwarding itself stays on until nobody is left: another instance may rely on it by now, and the
+        // guard drops what was not forwarded before.
+        Ok(Done::made(vec![Undo::NftElement {
+            netns: self.place.path(),
+            family: NftFamily::Ip,
+            table: GUARD.to_owned(),
+            map: SET.to_owned(),
+            key: to_hex(&ifname(&self.bridge)),
+            data: None,
+            done: true,
+        }]))
     }
 }
 
-/// Whether the guard holds the bridge now, that is, whether forwarding is our doing.
-pub(crate) fn hold(place: &Place, nft: &Nft, bridge: &str) -> Result<bool, BridgeError> {
+pub(crate) enum Held {
+    /// The host forwards for everybody; there is no guard.
+    Free,
+    /// The guard held the bridge before.
+    Already,
+    Added,
+}
+
+/// Forwarding is on, and the guard, if that is our doing, lets this bridge through.
+pub(crate) fn hold(place: &Place, nft: &Nft, bridge: &str) -> Result<Held, BridgeError> {
     let _lock = Lock::wait(Path::new(LOCK))?;
     let forwards = place.read_sysctl(SYSCTL)? != "0";
     let guarded = nft.table(&guard())?.is_some();
     if !guarded && forwards {
-        return Ok(false);
+        return Ok(Held::Free);
     }
-    let mut batch = Batch::new();
-    if !guarded {
-        create(&mut batch);
+    let key = ifname(bridge);
+    let held = guarded && nft.element(&guard(), SET, &key)?.is_some();
+    if !held {
+        let mut batch = Batch::new();
+        if !guarded {
+            create(&mut batch);
+        }
+        batch.add_element(&guard(), SET, &key, None);
+        // The guard before the gate.
+        nft.commit(batch)?;
     }
-    batch.add_element(&guard(), SET, &ifname(bridge), None);
-    // The guard before the gate.
-    nft.commit(batch)?;
     if !forwards {
         place.write_sysctl(SYSCTL, "1")?;
     }
-    Ok(true)
+    Ok(if held { Held::Already } else { Held::Added })
 }
 
 /// Takes a bridge out, and bridges that are gone with it; after the last, forwarding is off again.

@@ -111,7 +111,7 @@ impl Translate {
         })
     }
 
-    fn undo(&self, is_done: bool) -> Vec<Undo> {
+    fn undo(&self) -> Vec<Undo> {
         let element = |(set, key): (&str, Vec<u8>)| Undo::NftElement {
             netns: self.place.path(),
             family: NftFamily::Ip,
@@ -119,7 +119,7 @@ impl Translate {
             map: set.to_owned(),
             key: to_hex(&key),
             data: None,
-            done: is_done,
+            done: true,
         };
         table::bridge_keys(&self.bridge)
             .into_iter()
@@ -138,46 +138,62 @@ impl Step for Translate {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        self.undo(false)
+        // The same bridge may have been put in by somebody else a moment ago, and an element has no mark of ours.
+        Vec::new()
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let handle = self
+        let added = self
             .place
             .with_nft(cx, |nft| add_bridge(nft, &self.table, &self.bridge))?;
-        let mut made = self.undo(true);
-        made.extend(handle.map(|handle| Undo::NftTable {
-            netns: self.place.path(),
-            family: NftFamily::Ip,
-            table: self.table.name.clone(),
-            handle: Some(handle),
-        }));
+        let mut made = self.undo();
+        match added {
+            Added::Table(handle) => made.extend(handle.map(|handle| Undo::NftTable {
+                netns: self.place.path(),
+                family: NftFamily::Ip,
+                table: self.table.name.clone(),
+                handle: Some(handle),
+            })),
+            Added::Bridge => {}
+            Added::Nothing => {
+                return Ok(Done::nothing().note("somebody else has just switched it on"));
+            }
+        }
         Ok(Done::made(made))
     }
 }
 
-/// Puts a bridge into the table; the table's handle if it had to be made.
-pub(crate) fn add_bridge(
-    nft: &Nft,
-    table: &Table,
-    bridge: &str,
-) -> Result<Option<u64>, BridgeError> {
-    let elements = |batch: &mut Batch| {
-        for (set, key) in table::bridge_keys(bridge) {
-            batch.add_element(table, set, &key, None);
-        }
-    };
-    let mut batch = Batch::new();
-    table::create(&mut batch, table);
-    elements(&mut batch);
-    match nft.commit(batch) {
-        Ok(()) => Ok(nft.table(table)?.map(|info| info.handle)),
+/// What was not there before.
+pub(crate) enum Added {
+    /// The table too; its handle, if it is still there.
+    Table(Option<u64>),
+    Bridge,
+    Nothing,
+}
+
+/// Puts a bridge into the table, which is made if need be.
+pub(crate) fn add_bridge(nft: &Nft, table: &Table, bridge: &str) -> Result<Added, BridgeError> {
+    let keys = table::bridge_keys(bridge);
+    let mut whole = Batch::new();
+    table::create(&mut whole, table);
+    let mut element = Batch::new();
+    let mut again = Batch::new();
+    for (set, key) in &keys {
+        whole.add_element(table, set, key, None);
+        element.create_element(table, set, key, None);
+        again.add_element(table, set, key, None);
+    }
+    match nft.commit(whole) {
+        Ok(()) => return Ok(Added::Table(nft.table(table)?.map(|info| info.handle))),
         // It is there, whole, since it is made in one transaction.
+        Err(error) if error.is(Errno::EEXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match nft.commit(element) {
+        Ok(()) => Ok(Added::Bridge),
         Err(error) if error.is(Errno::EEXIST) => {
-            let mut batch = Batch::new();
-            elements(&mut batch);
-            nft.commit(batch)?;
-            Ok(None)
+            nft.commit(again)?;
+            Ok(Added::Nothing)
         }
         Err(error) => Err(error.into()),
     }
@@ -192,19 +208,6 @@ pub(crate) fn route_localnet(bridge: &str) -> String {
     format!("ipv4/conf/{bridge}/route_localnet")
 }
 
-impl RouteLocalnet {
-    fn undo(&self, done: bool) -> Vec<Undo> {
-        let path = sysctl_path(&route_localnet(&self.bridge));
-        vec![Undo::Restore {
-            path,
-            was: "0".to_owned(),
-            wrote: "1".to_owned(),
-            done,
-            netns: self.place.path(),
-        }]
-    }
-}
-
 impl Step for RouteLocalnet {
     fn meta(&self) -> Meta {
         let why = "published ports answer on 127.0.0.1 too; the table closes what this opens";
@@ -213,16 +216,24 @@ impl Step for RouteLocalnet {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        self.undo(false)
+        // Who finds it on after a kill cannot tell whose it is: only what is done is put back.
+        Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let sysctl = route_localnet(&self.bridge);
-        if self.place.read_sysctl(&sysctl)? == "1" {
+        let was = self.place.read_sysctl(&sysctl)?;
+        if was == "1" {
             return Ok(Done::nothing().note("it was on already"));
         }
         self.place.write_sysctl(&sysctl, "1")?;
-        Ok(Done::made(self.undo(true)))
+        Ok(Done::made(vec![Undo::Restore {
+            path: sysctl_path(&sysctl),
+            was,
+            wrote: "1".to_owned(),
+            done: true,
+            netns: self.place.path(),
+        }]))
     }
 }
 
