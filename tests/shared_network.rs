@@ -238,3 +238,26 @@ fn a_container_joins_leases_and_publishes_and_leaves() {
         "0\n"
     );
 }
+
+#[test]
+fn a_port_that_another_instance_published_is_taken() {
+    own_netns();
+    let room = kit_test::Room::new();
+    room.ok("rbridge add br0 --addr 10.77.0.1/24; rbridge nat br0 on; rbridge publish 8080:10.77.0.2:80");
+    let holder = room.ok("nft list tables | grep -o 'boxkit-[0-9a-f]\\{6\\}$'");
+    let other = "export BOXKIT_RUN=$BOXKIT_RUN.2; rbridge";
+    room.ok(&format!(
+        "{other} add br1 --addr 10.78.0.1/24; rbridge nat br1 on"
+    ));
+    assert_eq!(
+        room.fails(1, &format!("{other} publish 127.0.0.1:8080:10.78.0.2:80")),
+        format!(
+            "rbridge: publishing port \"127.0.0.1:8080/tcp\": published port \"8080:10.77.0.2:80/tcp\" of instance \"{}\" has it\nhint: stop that one, or choose another port\n",
+            holder.trim()
+        )
+    );
+    // Other ports, and the same one for UDP, are free.
+    room.ok(&format!(
+        "{other} publish 8081:10.78.0.2:80 8080:10.78.0.2:80/udp"
+    ));
+}

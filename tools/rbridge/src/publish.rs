@@ -60,22 +60,29 @@ pub fn plan(instance: &Instance, place: &Place, port: Published) -> Result<Plan,
     Ok(plan)
 }
 
-/// No published port of the instance is the same one, or on an address of it.
+/// No published port of any instance in this network namespace is the same one, or on an address of it: the kernel
+/// would ask one table first, and the other's port would lead nowhere.
 pub fn free(nft: &Nft, table: &Table, host: HostPort) -> Result<(), BridgeError> {
-    let clash = |other: &&Published| {
+    let clash = |other: &Published| {
         let same_ip = host.ip.is_none() || other.host.ip.is_none() || host.ip == other.host.ip;
         other.host.port == host.port && other.host.proto == host.proto && same_ip
     };
-    match published(nft, table)?.iter().find(clash) {
-        None => Ok(()),
-        Some(other) => {
-            let holder = format!("published port \"{other}\"");
-            Err(BridgeError::PortTaken {
-                port: host.to_string(),
-                holder,
-            })
-        }
+    let tables = nft.tables()?.into_iter().map(|info| info.table);
+    for theirs in tables.filter(table::is_an_instances) {
+        let Some(other) = published(nft, &theirs)?.into_iter().find(clash) else {
+            continue;
+        };
+        let whose = if theirs == *table {
+            String::new()
+        } else {
+            format!(" of instance \"{}\"", theirs.name)
+        };
+        return Err(BridgeError::PortTaken {
+            port: host.to_string(),
+            holder: format!("published port \"{other}\"{whose}"),
+        });
     }
+    Ok(())
 }
 
 /// One element: a port of the host's to a port at the target.

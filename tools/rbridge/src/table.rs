@@ -23,6 +23,13 @@ pub fn table(instance: &Instance) -> Table {
     Table::new(Family::Ip, instance.name())
 }
 
+/// Whether it is named as [`Instance::name`] names them.
+pub fn is_an_instances(table: &Table) -> bool {
+    let hex = |text: &str| text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    table.family == Family::Ip
+        && (table.name == "boxkit" || table.name.strip_prefix("boxkit-").is_some_and(hex))
+}
+
 /// The key of a bridge in [`BRIDGES`] and in [`OWN`].
 pub fn bridge_keys(bridge: &str) -> [(&'static str, Vec<u8>); 2] {
     [
