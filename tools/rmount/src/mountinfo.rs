@@ -2,6 +2,8 @@
 //!
 //! See `proc_pid_mountinfo(5)`. Paths and sources are bytes, not text: a mount point may hold anything but NUL.
 
+pub use kit_plan::unescape;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -151,27 +153,6 @@ fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
 
 fn text(field: &[u8]) -> OsString {
     OsString::from_vec(unescape(field))
-}
-
-/// Undoes the kernel's `\ooo`: space, tab, newline, backslash, `#`, and in options comma and equals.
-pub fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, tail)) = rest.split_first() {
-        if byte == b'\\' && tail.len() >= 3 {
-            let octal = tail[..3].iter().try_fold(0u16, |sum, d| {
-                matches!(d, b'0'..=b'7').then(|| sum * 8 + u16::from(d - b'0'))
-            });
-            if let Some(value) = octal.and_then(|v| u8::try_from(v).ok()) {
-                out.push(value);
-                rest = &tail[3..];
-                continue;
-            }
-        }
-        out.push(byte);
-        rest = tail;
-    }
-    out
 }
 
 /// The mount that is on top at exactly `target` (an absolute path without `.`, `..` or symlinks): of several

@@ -5,7 +5,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kit_plan::{FileId, UndoError, Undone};
 
@@ -67,11 +67,22 @@ pub fn remove_tree(path: &Path, id: Option<FileId>, done: bool) -> Result<Undone
         return Ok(not_ours("its identity was never known"));
     }
     // A mount inside is somebody's living filesystem: a removal that walked into it would empty a volume.
-    if let Some(inside) = mounted_inside(path) {
-        return Err(UndoError::new(
-            doing(),
-            format!("{inside:?} is mounted inside"),
-        ));
+    match mounted_inside(path) {
+        Ok(None) => {}
+        Ok(Some(inside)) => {
+            return Err(UndoError::new(
+                doing(),
+                format!("{inside:?} is mounted inside"),
+            ));
+        }
+        Err(e) if gone(&e) => return Ok(Undone::Absent),
+        // Nothing says that there is none.
+        Err(e) => {
+            return Err(UndoError::new(
+                format!("{}: looking for mounts", doing()),
+                e,
+            ));
+        }
     }
     match std::fs::remove_dir_all(path) {
         Ok(()) => Ok(Undone::Removed),
@@ -80,21 +91,13 @@ pub fn remove_tree(path: &Path, id: Option<FileId>, done: bool) -> Result<Undone
     }
 }
 
-/// The first mount point at or below `path`, from `/proc/self/mountinfo` (field 5; proc(5)).
-fn mounted_inside(path: &Path) -> Option<String> {
-    let path = std::fs::canonicalize(path).ok()?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let escaped = path.to_str()?.replace('\\', r"\134").replace(' ', r"\040");
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    let below = |point: &str| {
-        point
-            .strip_prefix(escaped.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    points
-        .into_iter()
-        .find(|point| below(point))
-        .map(str::to_owned)
+/// The first mount point at or below `path`.
+fn mounted_inside(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    let path = std::fs::canonicalize(path)?;
+    // Whatever is wrong with that, it is not that `path` is gone.
+    let mounts = kit_plan::mount_points().map_err(std::io::Error::other)?;
+    let mut points = mounts.into_iter().map(|mount| mount.at);
+    Ok(points.find(|at| at.starts_with(&path)))
 }
 
 fn gone(error: &std::io::Error) -> bool {

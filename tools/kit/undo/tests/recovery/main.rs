@@ -7,7 +7,10 @@
 
 mod objects;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Barrier;
 
 use kit_plan::{Fate, Header, Journal, Mark, Roots, Undo, recover};
@@ -16,7 +19,9 @@ use nix::sched::{CloneFlags, unshare};
 use objects::{KINDS, Kind, Object, World};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+};
 
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
@@ -229,4 +234,35 @@ fn a_journal_of_a_living_owner_is_left_alone() {
     drop(journal);
     recover(&world.journals(), &Kernel::new(), &mut |_| Fate::Replay);
     assert!(!file.exists());
+}
+
+#[test]
+fn a_tree_that_something_is_mounted_in_is_kept_whatever_else_is_mounted() {
+    unshare(CloneFlags::CLONE_NEWNS).expect("this test needs root");
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).unwrap();
+    let world = World::new();
+    let tmpfs = |at: &Path| {
+        fs::create_dir_all(at).unwrap();
+        mount("theirs", at, "tmpfs", MountFlags::empty(), None).unwrap();
+    };
+    let elsewhere = world.dir.path().join(OsStr::from_bytes(b"caf\xe9"));
+    tmpfs(&elsewhere);
+    for name in ["tree", "tr ee", "tr\te\ne\\"] {
+        let tree = world.dir.path().join("made").join(name);
+        let inside = tree.join("a\tmount");
+        tmpfs(&inside);
+        fs::write(inside.join("file"), "theirs").unwrap();
+        let mut journal = begin(&world);
+        journal.intend(0, vec![Undo::tree(&tree)]).unwrap();
+        drop(journal);
+        let again = || recover(&world.journals(), &Kernel::new(), &mut |_| Fate::Replay);
+        let refused = again().errors.pop().expect("it must not be undone");
+        assert_eq!(refused.reason, format!("{inside:?} is mounted inside"));
+        assert!(inside.join("file").exists(), "{name}");
+        unmount(&inside, UnmountFlags::empty()).unwrap();
+        assert_eq!(again().replayed.len(), 1);
+        assert!(!tree.exists());
+    }
+    unmount(&elsewhere, UnmountFlags::empty()).unwrap();
 }
