@@ -114,3 +114,37 @@ fn a_restart_keeps_what_goes_at_its_end() {
         "root/containers\nroot/names\nrun/containers\n"
     );
 }
+
+/// Under the default filter, which answers clone3(2) with ENOSYS: and so it did to the init's.
+#[test]
+fn an_init_reaps_orphans_and_passes_signals_on() {
+    let host = Host::new();
+    let (code, out, said) = host.outcome("rrun run --rm --init tools sh -c 'echo $$; exit 7'");
+    assert_eq!((code, out.as_str(), said.as_str()), (7, "2\n", ""));
+    let script = "trap 'echo got; exit 6' TERM; (sleep 0.2 & exec true); echo up; while :; do sleep 0.1; done";
+    host.ok(&format!(
+        "rrun run -d --init --name box -u nobody tools sh -c \"{script}\""
+    ));
+    host.until("rrun logs box | grep up");
+    // The orphan is the init's, and ends as nobody's zombie.
+    host.until("! rrun exec box cat /proc/[0-9]*/stat | grep -E 'sleep. [A-Z] 1 |. Z '");
+    let status = host.ok("rrun exec box grep -E '^(Uid|CapEff|Seccomp):' /proc/1/status");
+    let nobody = "Uid:\t65534\t65534\t65534\t65534\nCapEff:\t0000000000000000\nSeccomp:\t2\n";
+    assert_eq!(status, nobody);
+    assert_eq!(host.ok("rrun stop box"), "box\n");
+    assert_eq!(host.ok("rrun wait box; rrun logs box"), "6\nup\ngot\n");
+    assert_eq!(host.ok("rrun start box"), "box\n");
+}
+
+/// Its process group is the terminal's, and not that of the init, which would pass a Ctrl-C on once more.
+#[test]
+fn what_is_typed_comes_to_the_program_of_an_init_once() {
+    let host = Host::new();
+    let (code, out, _) = host.outcome(
+        "(sleep 0.7; printf '\\003'; sleep 0.7) | script -qec \"rrun run -it --rm --init tools \
+         sh -c 'trap \\\"echo int\\\" INT; cat /proc/\\$\\$/stat; sleep 1; sleep 0.5; exit 4'\" /dev/null",
+    );
+    assert_eq!((code, out.matches("int").count()), (4, 1), "{out}");
+    let stat: Vec<&str> = out.split(' ').collect();
+    assert_eq!((stat[4], stat[7]), ("2", "2"), "{out}");
+}

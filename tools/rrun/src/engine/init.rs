@@ -1,13 +1,16 @@
 //! `--init`: a PID 1 that reaps orphans and passes signals on, for programs that do neither.
 //!
-//! It is this process, which does not become the program but stays as its parent. Not dumpable, so nothing
-//! inside reaches our executable through it.
+//! It is this process, which does not become the program but stays as its parent: as its user, under its filter.
+//! Not dumpable, so nothing inside reaches our executable through it.
 
 use std::os::fd::AsFd;
 
 use kit_plan::{Done, StepError};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::process::{Pid, Signal as Number, WaitOptions, kill_process, wait};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal as Number, WaitOptions, getpgrp, kill_process, setpgid, wait};
+use rustix::termios::tcsetpgrp;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::error::fail;
 use super::exec::{heard, tell};
@@ -28,7 +31,7 @@ pub fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, Step
         all.remove(fault);
     }
     all.thread_block().map_err(fail("blocking signals"))?;
-    let cloned = kit_sys::clone::clone_into(0, None, || match exec() {
+    let cloned = kit_sys::clone::clone_plain(|| match own_group().and_then(|()| exec()) {
         Ok(_) => 0,
         Err(error) => tell(&say, &error),
     });
@@ -37,10 +40,34 @@ pub fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, Step
     if let Some(error) = heard(said)? {
         return Err(error);
     }
+    as_executed()?;
     // The relay's pipes too: their end tells the monitor that the program runs.
     kit_sys::fds::close_all_but(&[child.pidfd.as_fd()]);
     let code = serve(child.pid, &all);
     kit_sys::process::exit_now(code)
+}
+
+/// Gives up what an execve(2) would have taken from a user who is not root: we do not go through one.
+fn as_executed() -> Result<(), StepError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, none).map_err(fail("giving up the capabilities of the init"))
+}
+
+/// What is typed at the terminal is then the program's alone; or a Ctrl-C would come to it by us once more.
+fn own_group() -> Result<(), StepError> {
+    let doing = "making the program's process group";
+    setpgid(None, None).map_err(fail(doing))?;
+    match tcsetpgrp(std::io::stdin(), getpgrp()) {
+        Ok(()) | Err(Errno::NOTTY | Errno::BADF) => Ok(()),
+        Err(errno) => Err(fail(doing)(errno)),
+    }
 }
 
 fn serve(program: i32, signals: &SigSet) -> i32 {
@@ -51,7 +78,7 @@ fn serve(program: i32, signals: &SigSet) -> i32 {
                     return code;
                 }
             }
-            // Sent to us by the terminal as well as to the program: those it has already.
+            // The terminal's word to a background process.
             Ok(Signal::SIGTTIN | Signal::SIGTTOU) | Err(_) => {}
             Ok(signal) => {
                 if let (Some(pid), Some(number)) = (
