@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Calls before which it is killed.
-const CALLS: [&str; 7] = [
+const CALLS: [&str; 8] = [
     "rename",
+    "renameat2",
     "mkdir",
     "flock",
     "fdatasync",
@@ -135,6 +136,7 @@ fn an_interrupted_verb_leaves_nothing_by_itself() {
     room.interrupted("runpack load two.tar -t new");
     room.interrupted("runpack import a.tar new");
     room.interrupted("runpack unpack kept work/out");
+    room.interrupted("runpack unpack kept work");
 }
 
 #[test]
@@ -190,6 +192,8 @@ fn a_layer_that_is_not_what_it_should_be_stops_the_script() {
 fn a_killed_unpack_leaves_nothing_after_gc() {
     let room = Room::new();
     room.killed("runpack unpack kept work/out");
+    // A directory that is there.
+    room.killed("runpack unpack kept work");
     room.killed("runpack unpack --layout=bundle oci-archive:two.tar work/out");
 }
 
@@ -216,6 +220,7 @@ fn the_script_of_a_dry_run_leaves_the_same() {
         "runpack load oci:lay:two -t new",
         "runpack load --platform linux/amd64 oci-archive:two.tar",
         "runpack unpack kept work/out",
+        "runpack unpack kept work",
         "runpack unpack --layout=overlay kept work/out",
         "runpack unpack --layout=bundle oci-archive:two.tar work/out",
         "runpack import a.tar new",

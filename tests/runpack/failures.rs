@@ -141,6 +141,38 @@ fn what_is_wrong_is_said_in_one_line() {
 }
 
 #[test]
+fn what_others_put_into_a_target_meanwhile_is_theirs() {
+    let room = Room::new();
+    room.sh("mkdir t; echo x > t/f; tar -C t -c . | runpack import - z; runpack save -o z.tar z; mkdir d");
+    for stream in ["echo junk", "cat z.tar"] {
+        let (_, said) = room.fails(&format!(
+            "mkfifo p; runpack unpack - d < p & exec 3> p; until [ -e d/.runpack-* ]; do kill -0 $!; sleep 0.02; done
+            echo precious > d/mine; {stream} >&3; exec 3>&-; rm p; wait $!"
+        ));
+        let says = if stream == "echo junk" {
+            "too short"
+        } else {
+            "it is not empty"
+        };
+        assert!(said.contains(says), "{said}");
+        assert_eq!(
+            room.sh("ls -A d; cat d/mine; rm d/mine"),
+            "mine\nprecious\n"
+        );
+    }
+    // The image's own root directory is the target; where it says nothing, the target's owner stays.
+    room.sh("chmod 2750 t; chown 7:8 t; touch -d 2001-02-03 t; tar -C t -c . | runpack import - own; tar -C t -c f | runpack import - none");
+    room.sh("mkdir e; chown 5:6 d e; runpack unpack own d; runpack unpack none e");
+    let of = |dir: &str| {
+        room.sh(&format!(
+            "stat -c '%a %u:%g %y' {dir} | cut -c-21; ls -A {dir}"
+        ))
+    };
+    assert_eq!(of("d"), "2750 7:8 2001-02-03 0\nf\n");
+    assert!(of("e").starts_with("755 5:6 2"), "{}", of("e"));
+}
+
+#[test]
 fn a_full_disk_is_said_and_leaves_nothing() {
     let room = Room::new();
     room.sh("mkdir d && head -c 3000000 /dev/urandom > d/f && tar -C d -cf d.tar . && mkdir small");

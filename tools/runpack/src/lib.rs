@@ -41,6 +41,7 @@ pub mod save;
 pub mod source;
 mod store;
 pub mod tag;
+mod target;
 pub mod unpack;
 
 pub use config::config_of;

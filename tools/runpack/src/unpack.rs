@@ -1,5 +1,5 @@
 //! `runpack unpack`: an image as a directory: one flat root, its layers ready for an overlay, or a bundle that runc and crun run.
-//! Made beside the target and renamed, so that a target that is there is a whole one.
+//! Made beside the target and renamed, so that a target that is there is a whole one; in a directory that is there, made in it.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,6 +19,7 @@ use crate::load::step_error;
 use crate::publish::{MakeDir, Publish};
 use crate::source::{LoadOptions, SourceError, offered};
 use crate::store::layer_error;
+use crate::target::{MoveUp, Target};
 use crate::{Image, ImageId, Source, Store, StoreError};
 
 /// What the directory is to be.
@@ -54,16 +55,16 @@ pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError>
     let outcome = Outcome::default();
     let mut plan = Plan::new(format!("runpack unpack {}", unpack.image));
     let work = target.work.clone();
-    // Its lowerdir string has the directory's name in it, so a script says all in one line.
-    let in_parts = unpack.layout != Layout::Overlay;
-    if !target.in_place {
-        plan.push(MakeDir {
-            dir: work.clone(),
-            in_parts,
-        });
-    }
-    let dir = target.dir.clone();
+    // Its lowerdir string has the directory's name in it, so a script says all in one line; as it does where the directory is there.
     let in_place = target.in_place;
+    let in_parts = unpack.layout != Layout::Overlay && !in_place;
+    plan.push(MakeDir {
+        dir: work.clone(),
+        in_parts,
+    });
+    let dir = target.dir.clone();
+    // An image's root directory is the target itself; elsewhere the target is a place for it.
+    let attributes = unpack.layout == Layout::Flat;
     plan.push(UnpackStep {
         root: root.to_owned(),
         shown: if in_parts { work.clone() } else { dir.clone() },
@@ -71,7 +72,13 @@ pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError>
         target,
         outcome: Rc::clone(&outcome),
     });
-    if !in_place {
+    if in_place {
+        plan.push(MoveUp {
+            from: work,
+            to: dir,
+            attributes,
+        });
+    } else {
         plan.push(Publish {
             from: work,
             to: dir,
@@ -155,7 +162,9 @@ impl Input {
 
 /// Fills the target's directory; for [`Layout::Overlay`] returns where the layers will be, topmost first.
 fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>, SourceError> {
+    // A stream may be long in coming: what the directory is like is looked at after it.
     let input = Input::open(store, unpack)?;
+    target.ready(unpack.layout == Layout::Flat)?;
     let watch = |bytes| {
         unpack.progress.tell(bytes as u64);
         Ok(())
@@ -172,59 +181,6 @@ fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>,
         }
     };
     Ok(layers.iter().map(|layer| unpack.dir.join(layer)).collect())
-}
-
-/// Where it is made before it is there.
-struct Target {
-    dir: PathBuf,
-    work: PathBuf,
-    /// It was there, empty, and is filled where it is: it may be a mount point.
-    in_place: bool,
-}
-
-impl Target {
-    fn new(dir: &Path) -> Result<Self, SourceError> {
-        let taken = |reason| SourceError::Target {
-            dir: dir.to_owned(),
-            reason,
-        };
-        let in_place = match std::fs::read_dir(dir) {
-            Ok(mut list) => {
-                if list.next().is_some() {
-                    return Err(taken("it is not empty"));
-                }
-                true
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(SourceError::io("list", dir)(error)),
-        };
-        let absolute = std::path::absolute(dir).map_err(SourceError::io("find", dir))?;
-        let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
-            return Err(taken("it is the root directory"));
-        };
-        let name = name.to_string_lossy();
-        Ok(Self {
-            dir: absolute.clone(),
-            work: if in_place {
-                absolute.clone()
-            } else {
-                parent.join(format!(".{name}.runpack-{}", std::process::id()))
-            },
-            in_place,
-        })
-    }
-
-    /// After a failure: a directory that was there stays, and is empty again.
-    fn clear(&self) {
-        if !self.in_place {
-            return;
-        }
-        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            if std::fs::remove_dir_all(entry.path()).is_err() {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
-    }
 }
 
 fn make_dir(path: &Path) -> Result<(), SourceError> {
@@ -317,17 +273,14 @@ impl Step for UnpackStep {
         Meta::new("image.unpack", why, Shell::Ours(lines))
     }
 
-    /// All is in the directory that an earlier step made.
+    /// All is in the directory that an earlier step made; what leaves it by a later one is known here, before it does.
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let store = Store::open(&self.root);
         let filled = fill(&store, &self.unpack, &self.target);
-        let layers = filled.map_err(|error| {
-            self.target.clear();
-            step_error(error)
-        })?;
+        let layers = filled.map_err(step_error)?;
         let lowers: Vec<String> = layers.iter().map(|path| escaped(path)).collect();
         *self.outcome.borrow_mut() = (!lowers.is_empty()).then(|| lowers.join(":"));
-        Ok(Done::nothing())
+        Ok(Done::made(self.target.to_come().map_err(step_error)?))
     }
 }
 
