@@ -87,6 +87,10 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
         ),
         (
             format!("rcgroup create {all} $g"),
+            "set $g --memory-swap 128m".to_owned(),
+        ),
+        (
+            format!("rcgroup create {all} $g"),
             "set $g -m -1 --memory-reservation -1 --cpus -1 --pids-limit -1".to_owned(),
         ),
         ("rcgroup create $g".to_owned(), "del $g".to_owned()),
@@ -141,15 +145,8 @@ fn a_change_that_fails_leaves_each_limit_as_it_was() {
     let groups = Groups::new("asitwas");
     groups.ok("rcgroup create $g -m 64m --memory-swap 64m --cpu-shares 512 --cpuset-cpus 0");
     let before = groups.state();
-    // Memory is raised above the old total first; v1 keeps 2 shares where 1 is asked for.
-    let v1 = !groups
-        .ok("find /sys/fs/cgroup -path \"*/$g/cpu.shares\"")
-        .is_empty();
-    let shares = if v1 { "--cpu-shares 1" } else { "" };
-    for wrong in [shares, "--cpuset-cpus 4096"]
-        .into_iter()
-        .filter(|wrong| !wrong.is_empty())
-    {
+    // Memory is raised above the old total first; of one byte the kernel keeps none.
+    for wrong in ["--memory-reservation 1", "--cpuset-cpus 4096"] {
         let (code, said) = groups.fails(&format!(
             "rcgroup set $g -m 128m --memory-swap 256m {wrong}"
         ));
@@ -187,6 +184,32 @@ fn wrong_input_is_one_line_and_leaves_nothing() {
         ("rcgroup create $g --cpuset-cpus nonsense", 1, "cpuset.cpus"),
         ("rcgroup create $g --cpuset-mems 700", 1, "cpuset.mems"),
         ("rcgroup create $g -m 1", 1, "memory."),
+        (
+            "rcgroup create $g -m 200m --memory-swap 100m",
+            2,
+            "reading memory and swap \"104857600\": it counts memory too, and memory alone is more",
+        ),
+        (
+            "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g -m 200m --memory-swap 100m",
+            2,
+            "memory alone is more",
+        ),
+        (
+            "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g --memory-swap 20m",
+            2,
+            "memory alone is more",
+        ),
+        (
+            "rcgroup create $g --memory-swap 100m",
+            2,
+            "it counts memory too, which has no limit",
+        ),
+        ("rcgroup create $g -m 9e18", 2, "it is out of range"),
+        (
+            "rcgroup map -c 18446744073709551615",
+            2,
+            "reading CPU shares \"18446744073709551615\": they are 2 to 262144",
+        ),
         (
             "rcgroup create $g >/dev/null; rcgroup set $g --cpuset-cpus 4096",
             1,

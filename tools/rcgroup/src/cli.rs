@@ -93,7 +93,7 @@ struct LimitFlags {
     /// Memory, like 100m or 2g; -1 for no limit
     #[arg(short, long, allow_hyphen_values = true)]
     memory: Option<String>,
-    /// Memory and swap together; -1 for no limit
+    /// Memory and swap together, so not less than memory; -1 for no limit
     #[arg(long, allow_hyphen_values = true)]
     memory_swap: Option<String>,
     /// Memory that is left alone while there is enough; -1 for none
@@ -102,7 +102,7 @@ struct LimitFlags {
     /// CPUs, like 1.5; -1 for no limit
     #[arg(long, allow_hyphen_values = true)]
     cpus: Option<String>,
-    /// CPU weight, 1024 by default
+    /// CPU weight, 2 to 262144, 1024 by default
     #[arg(short, long)]
     cpu_shares: Option<u64>,
     /// CPUs to run on, like 0-2,4
@@ -125,7 +125,8 @@ impl LimitFlags {
         let memory_swap_bytes = match self.memory_swap.as_deref() {
             None => None,
             Some("-1") => Some(-1),
-            Some(text) => Some(parse_bytes(text)? as i64),
+            // No size is beyond an i64.
+            Some(text) => Some(i64::try_from(parse_bytes(text)?).unwrap_or(i64::MAX)),
         };
         Ok(Limits {
             memory_bytes: bytes(self.memory)?,

@@ -108,8 +108,6 @@ fn file_of(path: &std::path::Path) -> &str {
 fn kept_hint(file: &str) -> Option<String> {
     if file.starts_with("memory.") {
         Some("memory is counted in pages of 4096 bytes: ask for at least one".to_owned())
-    } else if file == "cpu.shares" {
-        Some("shares are 2 to 262144".to_owned())
     } else {
         None
     }

@@ -38,6 +38,7 @@ impl Setting {
 
 /// What to write, in an order that the kernel takes: on v1 memory before memory and swap together.
 pub fn settings(host: &Hierarchies, limits: &Limits) -> Result<Vec<Setting>, CgroupError> {
+    limits.check()?;
     let settings = if host.mode == Mode::V2 {
         v2(limits)
     } else {
@@ -58,7 +59,9 @@ pub fn settings(host: &Hierarchies, limits: &Limits) -> Result<Vec<Setting>, Cgr
 fn quota(nano_cpus: u64, unlimited: &str) -> String {
     match nano_cpus {
         UNLIMITED => unlimited.to_owned(),
-        nano => (nano * PERIOD_USEC / 1_000_000_000).max(1000).to_string(),
+        nano => (u128::from(nano) * u128::from(PERIOD_USEC) / 1_000_000_000)
+            .max(1000)
+            .to_string(),
     }
 }
 
@@ -75,7 +78,7 @@ fn memory_and_swap(limits: &Limits) -> Option<i64> {
     match (limits.memory_bytes, limits.memory_swap_bytes) {
         (_, Some(swap)) if swap != 0 => Some(swap),
         (Some(UNLIMITED), _) => Some(-1),
-        (Some(memory), _) => Some(memory.saturating_mul(2) as i64),
+        (Some(memory), _) => Some(i64::try_from(memory.saturating_mul(2)).unwrap_or(i64::MAX)),
         _ => None,
     }
 }
@@ -126,7 +129,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
             "CPUs times the period",
         ));
     }
-    if let Some(shares) = limits.cpu_shares {
+    if let Some(shares) = limits.shares() {
         all.push(Setting::new(
             "cpu",
             "cpu.shares",
@@ -219,7 +222,7 @@ fn v2(limits: &Limits) -> Vec<Setting> {
             "CPUs times a period of 100 ms",
         ));
     }
-    if let Some(shares) = limits.cpu_shares {
+    if let Some(shares) = limits.shares() {
         all.push(Setting::new(
             "cpu",
             "cpu.weight",
@@ -319,6 +322,45 @@ mod tests {
                 "pids.max=max"
             ]
         );
+    }
+
+    fn map(limits: &Limits) -> Result<Vec<String>, String> {
+        let host = Hierarchies {
+            v1: std::collections::BTreeMap::new(),
+            v2: Some("/sys/fs/cgroup".into()),
+            mode: Mode::V2,
+        };
+        let settings = settings(&host, limits).map_err(|e| e.to_string())?;
+        Ok(files(&settings))
+    }
+
+    #[test]
+    fn numbers_at_the_edge() {
+        let huge = Limits {
+            memory_bytes: Some(6 << 60),
+            ..Limits::default()
+        };
+        assert_eq!(
+            map(&huge).unwrap(),
+            [
+                "memory.max=6917529027641081856",
+                "memory.swap.max=2305843009213693951"
+            ]
+        );
+        let shares = |shares| {
+            map(&Limits {
+                cpu_shares: Some(shares),
+                ..Limits::default()
+            })
+        };
+        assert_eq!(shares(0).unwrap(), [""; 0]);
+        assert_eq!(shares(262_144).unwrap(), ["cpu.weight=10000"]);
+        for bad in [1, 262_145, u64::MAX] {
+            assert_eq!(
+                shares(bad).unwrap_err(),
+                format!("reading CPU shares \"{bad}\": they are 2 to 262144")
+            );
+        }
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
 
-use crate::{CgroupError, Group, Hierarchies, Limits, Setting, read, settings, write};
+use crate::{CgroupError, Group, Hierarchies, Limits, Mode, Setting, read, settings, write};
 
 /// What `set` does.
 pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, CgroupError> {
     let group = host.existing(name)?;
     let mut plan = Plan::new(format!("rcgroup set {name}"));
-    let mut settings = settings(host, limits)?;
+    let mut settings = settings_of(host, &group, limits)?;
     total_first(&group, &mut settings);
     for setting in settings {
         let dir = group
@@ -30,6 +30,35 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
     Ok(plan)
 }
 
+/// Swap alone is reckoned from the memory that the group has.
+fn settings_of(
+    host: &Hierarchies,
+    group: &Group,
+    limits: &Limits,
+) -> Result<Vec<Setting>, CgroupError> {
+    let swap_alone =
+        limits.memory_bytes.is_none() && limits.memory_swap_bytes.is_some_and(|total| total > 0);
+    let Some(dir) = group.dir("memory").filter(|_| swap_alone) else {
+        return settings(host, limits);
+    };
+    let file = if host.mode == Mode::V2 {
+        MEMORY_MAX
+    } else {
+        MEMORY
+    };
+    let now = read(&dir.join(file))?.parse().ok();
+    let with_memory = Limits {
+        // "max" on v2, the largest page on v1.
+        memory_bytes: now.filter(|bytes| *bytes < i64::MAX as u64 / PAGE * PAGE),
+        ..limits.clone()
+    };
+    let mut settings = settings(host, &with_memory)?;
+    settings.retain(|setting| setting.file != file);
+    Ok(settings)
+}
+
+const PAGE: u64 = 4096;
+const MEMORY_MAX: &str = "memory.max";
 const MEMORY: &str = "memory.limit_in_bytes";
 const TOTAL: &str = "memory.memsw.limit_in_bytes";
 
@@ -138,7 +167,6 @@ fn raise_total_first(step: &SetLimit) -> Result<Option<Undo>, CgroupError> {
 /// Whether the file says what was written, allowing for what the kernel does to numbers: pages, "-1", "max"; and to
 /// lists: "0,1" reads back as "0-1".
 fn took(setting: &Setting, now: &str) -> bool {
-    const PAGE: u64 = 4096;
     let wrote = setting.text.as_str();
     match (wrote.parse::<u64>(), now.parse::<u64>()) {
         (Ok(wrote), Ok(now)) => wrote == now || (wrote >= PAGE && now == wrote / PAGE * PAGE),
@@ -196,5 +224,32 @@ mod tests {
         for (wrote, now) in [("0,1", "0"), ("0", "0-1"), ("1", ""), ("x", "y")] {
             assert!(!took("cpuset", wrote, now), "{wrote}");
         }
+    }
+
+    #[test]
+    fn swap_alone_counts_the_memory_that_there_is() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("g")).unwrap();
+        let host = Hierarchies {
+            v1: std::collections::BTreeMap::new(),
+            v2: Some(root.path().to_owned()),
+            mode: Mode::V2,
+        };
+        let limits = Limits {
+            memory_swap_bytes: Some(300 << 20),
+            ..Limits::default()
+        };
+        let set = |memory: &str| -> Result<Vec<(String, String)>, CgroupError> {
+            std::fs::write(root.path().join("g/memory.max"), memory).unwrap();
+            let settings = settings_of(&host, &host.existing("g").unwrap(), &limits)?;
+            let pair = |setting: Setting| (setting.file.to_owned(), setting.text);
+            Ok(settings.into_iter().map(pair).collect())
+        };
+        let swap = ("memory.swap.max".to_owned(), (200 << 20).to_string());
+        assert_eq!(set("104857600\n").unwrap(), [swap]);
+        assert!(matches!(
+            set("max\n"),
+            Err(CgroupError::BadValue { reason, .. }) if reason.ends_with("no limit")
+        ));
     }
 }
