@@ -5,6 +5,7 @@
 mod failures;
 mod hostile;
 mod names;
+mod stacked;
 mod store;
 
 use std::collections::BTreeMap;

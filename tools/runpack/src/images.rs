@@ -80,13 +80,14 @@ pub fn inspect(store: &Store, wanted: &str) -> Result<Value, StoreError> {
     let raw = store.read_blob("configuration", &image.id)?;
     let raw: Value = serde_json::from_slice(&raw).unwrap_or_default();
     let lowers = store.layer_states(&image)?;
+    let lowers = lowers.into_iter().rev().map(|state| match state {
+        crate::LayerState::Unpacked { path, .. } => path,
+        crate::LayerState::Packed { blob } => blob,
+    });
+    let lowers = crate::layer::shown(lowers.collect());
     let lowers: Vec<String> = lowers
         .iter()
-        .rev()
-        .map(|state| match state {
-            crate::LayerState::Unpacked { path, .. } => path.display().to_string(),
-            crate::LayerState::Packed { blob } => blob.display().to_string(),
-        })
+        .map(|path| path.display().to_string())
         .collect();
     let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
     Ok(json!({

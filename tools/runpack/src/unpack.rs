@@ -14,6 +14,7 @@ use crate::bundle;
 use crate::intake::{Origin, Progress};
 use crate::layer::{
     Extraction, Form, LayerError, LayerReport, LayerStream, LayerUnpacker, adopt_implicit,
+    is_opaque_layer,
 };
 use crate::load::step_error;
 use crate::publish::{MakeDir, Publish};
@@ -208,6 +209,9 @@ fn overlay(input: &Input, dir: &Path, watch: Watch) -> Result<Vec<PathBuf>, Sour
         let report = input.unpack_layer(at, &path, Form::Overlay, watch)?;
         adopt_implicit(&path, &report.implicit, &below)
             .map_err(|error| input.layer_error(at, error))?;
+        if is_opaque_layer(&path) {
+            names.clear();
+        }
         names.insert(0, name);
     }
     Ok(names)

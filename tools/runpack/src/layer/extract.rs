@@ -37,7 +37,7 @@ pub(super) struct Extractor<R> {
 impl<R: BufRead> Extractor<R> {
     pub fn new(root: OwnedFd, form: Form, stream: R) -> Self {
         Self {
-            tree: Tree::new(root),
+            tree: Tree::new(root, form),
             form,
             members: Members::new(stream),
             times: HashMap::new(),
@@ -161,7 +161,7 @@ impl<R: BufRead> Extractor<R> {
         make: impl Fn() -> Result<T, Errno>,
     ) -> Result<T, LayerError> {
         let made = match make() {
-            Err(Errno::EXIST) => self.tree.clear(dir, split(path).1).and_then(|()| make()),
+            Err(Errno::EXIST) => self.tree.clear(dir, path).and_then(|()| make()),
             made => made,
         };
         made.map_err(LayerError::errno(call, as_path(path)))
@@ -186,7 +186,7 @@ impl<R: BufRead> Extractor<R> {
                 // A whiteout of this layer and then a directory: what was below stays hidden.
                 opaque = self.form == Form::Overlay && is_whiteout(dir, name).map_err(failed())?;
                 self.tree
-                    .clear(dir, name)
+                    .clear(dir, &path)
                     .and_then(|()| make())
                     .map_err(failed())?;
             }

@@ -5,6 +5,8 @@ mod attributes;
 mod extract;
 mod implicit;
 mod members;
+mod merged;
+mod moved;
 mod pax;
 mod sparse;
 mod stream;
@@ -18,6 +20,7 @@ use oci_spec::image::Digest;
 use rustix::io::Errno;
 
 pub use implicit::adopt_implicit;
+pub(crate) use merged::{is_opaque_layer, shown};
 pub(crate) use stream::{BLOB_DIGEST, decoder};
 pub use stream::{Coding, Keep, LayerStream, Sums};
 

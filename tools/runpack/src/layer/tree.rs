@@ -1,20 +1,21 @@
 //! The directory being filled, by descriptors: each path of an archive is resolved by openat2(2) as if that directory were `/`, so neither
 //! `..`, nor an absolute link, nor a link made a moment ago leads outside. Parents are cached, since archives come directory by directory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use rmount::whiteout::{Xattrs, is_whiteout, write_opaque};
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat, openat2, statat,
     unlinkat,
 };
 use rustix::io::Errno;
 
-use super::LayerError;
+use super::{Form, LayerError};
 
 /// Each is an open file: the usual limit is 1024.
 const MAX_CACHED: usize = 128;
@@ -62,22 +63,32 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &OsStr) {
     (parent, OsStr::from_bytes(name))
 }
 
+pub(super) fn leads_nowhere(path: &[u8]) -> LayerError {
+    LayerError::Entry {
+        name: OsStr::from_bytes(path).to_owned(),
+        reason: "it is a symbolic link that leads nowhere, and has files in it",
+    }
+}
+
 pub(super) fn as_path(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
 pub(super) struct Tree {
     root: Rc<OwnedFd>,
+    form: Form,
     cache: HashMap<Vec<u8>, Rc<OwnedFd>>,
-    implicit: BTreeSet<Vec<u8>>,
+    /// By the path that the archive has: where it is, which differs behind a link.
+    implicit: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Tree {
-    pub fn new(root: OwnedFd) -> Self {
+    pub fn new(root: OwnedFd, form: Form) -> Self {
         Self {
             root: Rc::new(root),
+            form,
             cache: HashMap::new(),
-            implicit: BTreeSet::from([Vec::new()]),
+            implicit: BTreeMap::from([(Vec::new(), Vec::new())]),
         }
     }
 
@@ -91,10 +102,9 @@ impl Tree {
     }
 
     pub fn implicit(&self) -> Vec<PathBuf> {
-        self.implicit
-            .iter()
-            .map(|path| as_path(path).to_owned())
-            .collect()
+        let places: BTreeSet<&Vec<u8>> = self.implicit.values().collect();
+        let paths = places.into_iter().map(|path| as_path(path).to_owned());
+        paths.collect()
     }
 
     /// A directory that is there.
@@ -115,35 +125,78 @@ impl Tree {
 
     /// A directory, made with those above it if missing.
     pub fn dir(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>, LayerError> {
-        let missing = match self.existing(path) {
-            Ok(dir) => return Ok(dir),
-            Err(errno) => errno,
-        };
-        let failed = LayerError::errno("openat2", as_path(path));
-        if missing != Errno::NOENT {
-            return Err(failed(missing));
+        let absent = |errno| matches!(errno, Errno::NOENT | Errno::NOTDIR);
+        let failed = |errno| LayerError::errno("openat2", as_path(path))(errno);
+        match self.existing(path) {
+            Err(errno) if absent(errno) => {}
+            found => return found.map_err(failed),
         }
-        let (parent, name) = split(path);
-        let parent = self.dir(parent)?;
-        match mkdirat(&*parent, name, Mode::from_raw_mode(0o700)) {
-            Ok(()) => {}
-            Err(Errno::EXIST) => {
-                return Err(LayerError::Entry {
-                    name: OsStr::from_bytes(path).to_owned(),
-                    reason: "it is a symbolic link that leads nowhere, and has files in it",
-                });
+        let mut end = path.len();
+        let mut dir = loop {
+            end = split(&path[..end]).0.len();
+            match self.existing(&path[..end]) {
+                Err(errno) if absent(errno) => {}
+                found => break found.map_err(failed)?,
             }
-            Err(errno) => return Err(LayerError::errno("mkdir", as_path(path))(errno)),
+        };
+        while end < path.len() {
+            let start = if end == 0 { 0 } else { end + 1 };
+            let word = path[start..].iter().position(|b| *b == b'/');
+            end = word.map_or(path.len(), |length| start + length);
+            dir = self.made(&dir, &path[..end])?;
         }
-        self.implicit.insert(path.to_owned());
-        let dir = self.existing(path).map_err(failed)?;
-        fchmod(&*dir, Mode::from_raw_mode(IMPLICIT_MODE))
-            .map_err(LayerError::errno("chmod", as_path(path)))?;
         Ok(dir)
     }
 
-    /// Removes what is at `name`, so that something else can be there.
-    pub fn clear(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+    /// In `parent`, which has none.
+    fn made(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<Rc<OwnedFd>, LayerError> {
+        let name = split(path).1;
+        let failed = |call| LayerError::errno(call, as_path(path));
+        let make = || mkdirat(parent, name, Mode::from_raw_mode(0o700));
+        let mut whited_out = false;
+        match make() {
+            Ok(()) => {}
+            Err(Errno::EXIST) => {
+                let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+                if FileType::from_raw_mode(stat.map_err(failed("stat"))?.st_mode)
+                    == FileType::Symlink
+                {
+                    return Err(leads_nowhere(path));
+                }
+                whited_out = self.form == Form::Overlay
+                    && is_whiteout(parent.as_fd(), name).map_err(failed("stat"))?;
+                if !whited_out {
+                    return Err(failed("openat2")(Errno::NOTDIR));
+                }
+                unlinkat(parent, name, AtFlags::empty())
+                    .and_then(|()| make())
+                    .map_err(failed("mkdir"))?;
+            }
+            Err(errno) => return Err(failed("mkdir")(errno)),
+        }
+        let dir = self.existing(path).map_err(failed("openat2"))?;
+        fchmod(&*dir, Mode::from_raw_mode(IMPLICIT_MODE)).map_err(failed("chmod"))?;
+        if whited_out {
+            // It is a new one: nothing of what was below shows in it, nor is it like that.
+            write_opaque(dir.as_fd(), Xattrs::Trusted).map_err(failed("setxattr"))?;
+        } else {
+            let place = self.place(&dir).unwrap_or_else(|| path.to_owned());
+            self.implicit.insert(path.to_owned(), place);
+        }
+        Ok(dir)
+    }
+
+    /// Where it is in the tree, without links.
+    fn place(&self, dir: &OwnedFd) -> Option<Vec<u8>> {
+        let path = |fd: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        let (root, dir) = (path(&self.root).ok()?, path(dir).ok()?);
+        let below = dir.strip_prefix(root).ok()?.to_owned();
+        Some(below.into_os_string().into_encoded_bytes())
+    }
+
+    /// Removes what is at `path`, in the directory `dir`, so that something else can be there.
+    pub fn clear(&mut self, dir: BorrowedFd<'_>, path: &[u8]) -> Result<(), Errno> {
+        let name = split(path).1;
         let kind = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => FileType::from_raw_mode(stat.st_mode),
             Err(Errno::NOENT) => return Ok(()),
@@ -154,6 +207,17 @@ impl Tree {
             self.cache.clear();
         }
         if kind == FileType::Directory {
+            self.explicit(path);
+            let inside = [path, b"/"].concat();
+            let inside = self
+                .implicit
+                .range(inside.clone()..)
+                .map(|(path, _)| path)
+                .take_while(|path| path.starts_with(&inside))
+                .cloned();
+            for path in inside.collect::<Vec<_>>() {
+                self.explicit(&path);
+            }
             remove_contents(dir, name, &mut |_| true)?;
             return unlinkat(dir, name, AtFlags::REMOVEDIR);
         }

@@ -14,7 +14,7 @@ use super::remove::image_chain;
 use super::{Image, Store};
 use crate::error::StoreError;
 use crate::intake::{Crew, Job, Origin, Progress};
-use crate::layer::{LayerError, LayerReport, adopt_implicit};
+use crate::layer::{LayerError, LayerReport, adopt_implicit, shown};
 
 /// Of one layer, lowest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,8 @@ impl Store {
         Ok(chain.iter().zip(blobs).map(state).collect())
     }
 
-    /// An image's layers as directories, topmost first, as `lowerdir=` wants them. Those that are missing are unpacked.
+    /// An image's layers as directories, topmost first, as `lowerdir=` wants them, down to one that hides all that is below it. Those that
+    /// are missing are unpacked.
     pub fn layers_unpacked(&self, image: &Image) -> Result<Vec<PathBuf>, StoreError> {
         if let Some(ready) = self.ready(image)? {
             return Ok(ready);
@@ -108,12 +109,11 @@ impl Store {
     /// `None` if one is not unpacked.
     fn ready(&self, image: &Image) -> Result<Option<Vec<PathBuf>>, StoreError> {
         let states = self.layer_states(image)?.into_iter().rev();
-        Ok(states
-            .map(|state| match state {
-                LayerState::Unpacked { path, .. } => Some(path),
-                LayerState::Packed { .. } => None,
-            })
-            .collect())
+        let ready = states.map(|state| match state {
+            LayerState::Unpacked { path, .. } => Some(path),
+            LayerState::Packed { .. } => None,
+        });
+        Ok(ready.collect::<Option<Vec<_>>>().map(shown))
     }
 
     fn layer_dir(&self, chain: &Digest) -> PathBuf {
