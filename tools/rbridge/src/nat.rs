@@ -70,13 +70,22 @@ fn check_name(bridge: &str) -> Result<(), BridgeError> {
     .into())
 }
 
-/// The bridge's first IPv4 address.
+/// The bridge's IPv4 addresses, each with its network.
+fn networks(place: &Place, index: u32) -> Result<Vec<Cidr>, BridgeError> {
+    let addrs = place.netlink()?.addrs(index)?;
+    let all = addrs.iter().map(|addr| addr.cidr);
+    Ok(all.filter(|cidr| cidr.addr.is_ipv4()).collect())
+}
+
+/// The first of them.
 pub(crate) fn gateway(place: &Place, index: u32) -> Option<Cidr> {
-    let addrs = place.netlink().and_then(|nl| Ok(nl.addrs(index)?)).ok()?;
-    addrs
+    networks(place, index).ok()?.first().copied()
+}
+
+fn any_has(networks: &[Cidr], addr: Ipv4Addr) -> bool {
+    networks
         .iter()
-        .map(|addr| addr.cidr)
-        .find(|cidr| cidr.addr.is_ipv4())
+        .any(|network| network.contains(IpAddr::V4(addr)))
 }
 
 /// Whether the instance translates for the bridge.
@@ -283,7 +292,9 @@ impl Off {
     }
 }
 
-/// The published ports that go with a bridge; `None` if the whole table does, since it is the last.
+/// The published ports that go with a bridge: those that lead to no other one. A bridge that has no network now may
+/// get it back, so as long as there is one only what leads to ours goes. `None` if the whole table does, since it is
+/// the last.
 fn leave(
     place: &Place,
     nft: &Nft,
@@ -291,17 +302,27 @@ fn leave(
     bridge: &str,
 ) -> Result<Option<Vec<Published>>, BridgeError> {
     let key = ifname(bridge);
-    if nft
-        .elements(table, table::BRIDGES)?
-        .iter()
-        .all(|element| element.key == key)
-    {
+    let mut others = nft.elements(table, table::BRIDGES)?;
+    others.retain(|element| element.key != key);
+    if others.is_empty() {
         return Ok(None);
     }
-    let index = place.netlink()?.link(bridge)?.map(|link| link.index);
-    let network = index.and_then(|index| gateway(place, index));
+    let links = place.netlink()?.links()?;
+    let of = |key: &[u8]| match links.iter().find(|link| ifname(&link.name) == key) {
+        Some(link) => networks(place, link.index),
+        None => Ok(Vec::new()),
+    };
+    let own = of(&key)?;
+    let theirs: Vec<Vec<Cidr>> = others
+        .iter()
+        .map(|element| of(&element.key))
+        .collect::<Result<_, _>>()?;
+    let all_known = theirs.iter().all(|networks| !networks.is_empty());
     let mut ports = port::published(nft, table)?;
-    ports.retain(|port| network.is_some_and(|network| network.contains(IpAddr::V4(port.addr))));
+    ports.retain(|port| {
+        let elsewhere = theirs.iter().any(|networks| any_has(networks, port.addr));
+        !elsewhere && (all_known || any_has(&own, port.addr))
+    });
     Ok(Some(ports))
 }
 
@@ -366,7 +387,7 @@ pub(crate) fn bridge_of(
         .iter()
         .filter(|link| on.iter().any(|element| element.key == ifname(&link.name)));
     for link in ours {
-        if gateway(place, link.index).is_some_and(|network| network.contains(IpAddr::V4(addr))) {
+        if any_has(&networks(place, link.index)?, addr) {
             return Ok(Some(link.name.clone()));
         }
     }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Keys of `ip -j -d addr` and `ip -j route` that no two runs agree on, and why.
-pub const LINKS: [(&str, &str); 13] = [
+pub const LINKS: [(&str, &str); 14] = [
     ("ifindex", "the kernel counts on"),
     ("link", "the other end's index, where it is elsewhere"),
     ("link_index", "likewise"),
@@ -14,6 +14,7 @@ pub const LINKS: [(&str, &str); 13] = [
     ("preferred_life_time", "a time"),
     ("tentative", "until duplicate address detection is through"),
     ("operstate", "follows the carrier, some milliseconds later"),
+    ("state", "a bridge port's, likewise"),
     ("root_id", "a bridge's, made from its hardware address"),
     ("bridge_id", "likewise"),
     ("port_id", "a bridge port's number"),
