@@ -246,6 +246,16 @@ fn the_script_of_a_dry_run_leaves_the_same() {
     }
 }
 
+/// What is garbage when a script is printed may be in use when it runs.
+#[test]
+fn the_script_of_gc_leaves_what_is_used_again() {
+    let room = Room::new();
+    room.sh("cp -r root/images/blobs blobs && cp -r root/images/unpacked unpacked && cp root/images/index.json i && runpack rmi kept
+        cp -r blobs/. root/images/blobs && cp -r unpacked/. root/images/unpacked && touch root/images/tmp/left
+        runpack gc --dry-run > script && cp i root/images/index.json && sh script > said
+        [ ! -e root/images/tmp/left ] && runpack unpack kept out && rm -r root/images/unpacked/* && runpack unpack kept again");
+}
+
 /// The files of an image are whole on the disk before a name says that they are.
 #[test]
 fn what_is_named_is_on_the_disk() {

@@ -111,6 +111,12 @@ fn what_is_wrong_is_said_in_one_line() {
             "",
         ),
         (
+            "load docker-archive:d.tar:Web",
+            2,
+            "reading image name \"Web\": the repository must be lower case",
+            "",
+        ),
+        (
             "tag nothing x",
             1,
             "finding image \"nothing\": not in the store",
@@ -221,7 +227,7 @@ fn an_interrupted_import_says_so_and_leaves_nothing() {
     // A stream that never ends: the signal always finds it under way.
     let script = "mkfifo pipe; runpack import pipe x 2> said & p=$!
         { head -c 1536 /dev/urandom > f; tar -c f; exec cat /dev/zero; } > pipe 2> /dev/null &
-        for i in $(seq 200); do sleep 0.02; [ -z \"$(ls root/images/tmp/*/0.blob 2> /dev/null)\" ] || break; done
+        until [ -n \"$(ls root/images/tmp/*/0.blob 2> /dev/null)\" ]; do kill -0 $p || break; sleep 0.02; done
         kill -TERM $p; wait $p && exit 9; echo $?; cat said; find root/images/tmp root/images/blobs -type f; wait";
     // sh ignores SIGINT in what it starts in the background, so it is SIGTERM here.
     let said = room.sh(&format!("set +e\n{script}\ntrue"));
@@ -234,7 +240,7 @@ fn a_stream_that_stalls_is_not_waited_for_once_interrupted() {
     let script = "mkfifo pipe; head -c 100000 /dev/urandom > f
         runpack import WHAT 2> said & p=$!
         { tar -c f | head -c 50000; exec sleep 30; } > pipe & w=$!
-        for i in $(seq 200); do sleep 0.02; [ ! -s \"$(echo root/images/tmp/*/0.blob)\" ] || break; done
+        until [ -s \"$(echo root/images/tmp/*/0.blob)\" ]; do kill -0 $p || break; sleep 0.02; done
         kill -TERM $p; ( for i in $(seq 100); do sleep 0.1; kill -0 $p || exit; done; kill -9 $p ) 2> /dev/null &
         wait $p; echo $?; cat said; find root/images/tmp root/images/blobs -type f; kill $w; wait; rm -r pipe root";
     for what in ["pipe x", "- x < pipe"] {

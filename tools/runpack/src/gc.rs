@@ -5,16 +5,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use kit_plan::{
-    Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Step, StepError, Value, recover,
-    run, words,
+    Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Step, StepError, recover, run,
 };
 
 use crate::images::human_size;
 use crate::load::store_error;
 use crate::{Gone, Store, StoreError, Sweep};
-
-/// Names in one line of the script.
-const TOGETHER: usize = 50;
 
 /// What came of it, once the plan has been applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,10 +33,11 @@ pub fn plan(roots: &Roots) -> Result<(Plan, Outcome), StoreError> {
     }
     let store = Store::open(&roots.root);
     for kind in Sweep::ALL {
+        let seen = store.garbage(kind)?.len();
         plan.push(SweepStep {
             root: roots.root.clone(),
             kind,
-            seen: Some(store.garbage(kind)?),
+            seen: Some(seen),
             outcome: Rc::clone(&outcome),
         });
     }
@@ -96,8 +93,8 @@ impl Step for Replay {
 pub(crate) struct SweepStep {
     pub root: PathBuf,
     pub kind: Sweep,
-    /// When the plan was made, for the script. `None` if the line of an earlier step does this as well.
-    pub seen: Option<Vec<PathBuf>>,
+    /// How many there were when the plan was made. `None` if the line of an earlier step does this as well.
+    pub seen: Option<usize>,
     pub outcome: Outcome,
 }
 
@@ -111,17 +108,15 @@ impl Step for SweepStep {
                 "what commands that are gone had not published yet",
             ),
         };
-        let Some(seen) = &self.seen else {
+        let Some(seen) = self.seen else {
             return Meta::new(id, why, Shell::Ours(Vec::new()));
         };
-        let lock = Store::open(&self.root).dir().join("content.lock");
-        let lines = seen.chunks(TOGETHER).map(|paths| {
-            // The lock says that nobody is putting content.
-            let mut line: Vec<Value> = words!["flock", "-n", &lock, "rm", "-rf", "--"];
-            line.extend(paths.iter().map(Value::from));
-            Line::Run(line)
-        });
-        Meta::new(id, why, Shell::Exact(lines.collect()))
+        // Looked at anew when the script runs: what is garbage now may be in use then.
+        let lines: Vec<Line> = (seen > 0)
+            .then(|| run!["runpack", "gc"])
+            .into_iter()
+            .collect();
+        Meta::new(id, format!("{why}: {seen} now"), Shell::Ours(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

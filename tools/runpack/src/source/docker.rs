@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Offered, OfferedLayer, Reading, SourceError};
 use crate::digest::of_bytes;
+use crate::error::StoreError;
 use crate::layer::Coding;
 use crate::reference::Reference;
 
@@ -24,7 +25,13 @@ impl Reading<'_> {
         let bytes = self.container.read("manifest.json")?;
         let all: Vec<Saved> = serde_json::from_slice(&bytes)
             .map_err(|error| self.bad(&format!("its manifest.json: {error}")))?;
-        let wanted: Vec<&Saved> = all.iter().filter(|saved| self.is_saved(saved)).collect();
+        let tag = self.tag.as_deref().map(Reference::parse).transpose();
+        let tag = tag.map_err(StoreError::from)?;
+        let is_wanted = |saved: &&Saved| {
+            tag.as_ref()
+                .is_none_or(|tag| own_names(saved).contains(tag))
+        };
+        let wanted: Vec<&Saved> = all.iter().filter(is_wanted).collect();
         if wanted.is_empty() {
             let has = all
                 .iter()
@@ -40,13 +47,6 @@ impl Reading<'_> {
             .into_iter()
             .map(|saved| self.saved(saved, count))
             .collect()
-    }
-
-    fn is_saved(&self, saved: &Saved) -> bool {
-        let Some(tag) = self.tag.as_ref().and_then(|tag| Reference::parse(tag).ok()) else {
-            return true;
-        };
-        own_names(saved).contains(&tag)
     }
 
     fn saved(&self, saved: &Saved, count: usize) -> Result<Offered, SourceError> {
