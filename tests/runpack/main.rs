@@ -2,6 +2,7 @@
 //! place; trees are compared name by name with what tar(1) and umoci make of the same layers.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod damaged;
 mod failures;
 mod hostile;
 mod names;

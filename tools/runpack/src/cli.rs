@@ -14,7 +14,7 @@ use crate::change::Change;
 use crate::import::Import;
 use crate::pack::cli::PackArgs;
 use crate::unpack::{Layout, Unpack};
-use crate::{Progress, Reference, Removed, Source, Store, StoreError, images};
+use crate::{Progress, Reference, Removed, Source, Store, StoreError, Unreadable, images};
 use read::{import, load, unpack};
 
 /// Images: an image is files; here they are
@@ -208,7 +208,9 @@ pub fn dispatch(cli: Cli) -> Result {
             filter,
         } => {
             let filter = filter.as_deref();
-            let rows = images::rows(&Store::open(&roots.root), filter, no_trunc).map_err(fault)?;
+            let rows = images::rows(&Store::open(&roots.root), filter, no_trunc);
+            let (rows, unreadable) = rows.map_err(fault)?;
+            say_unreadable(&unreadable);
             output.list(&rows)?;
             Ok(0)
         }
@@ -233,6 +235,8 @@ pub fn dispatch(cli: Cli) -> Result {
 }
 
 fn gc(act: Act, roots: &Roots) -> Result {
+    let (_, unreadable) = Store::open(&roots.root).list().map_err(fault)?;
+    say_unreadable(&unreadable);
     let (plan, outcome) = crate::gc::plan(roots).map_err(fault)?;
     run(act, roots, &plan, "sweeping up")?;
     if act.dry_run {
@@ -255,6 +259,14 @@ fn gc(act: Act, roots: &Roots) -> Result {
         )
     })?;
     Ok(0)
+}
+
+/// What is in nobody's way is said all the same.
+fn say_unreadable(all: &[Unreadable]) {
+    for Unreadable { name, error } in all {
+        let text = format!("runpack: passing over image {name:?}: {error}\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    }
 }
 
 fn fault(error: StoreError) -> Failure {

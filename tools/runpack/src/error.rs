@@ -28,6 +28,8 @@ pub enum StoreError {
         digest: String,
         reason: String,
     },
+    #[error("reading index {path:?}: {reason}")]
+    Index { path: PathBuf, reason: String },
     #[error("checking {what}: expected {expected}, got {got}")]
     Digest {
         what: String,
@@ -84,6 +86,12 @@ impl StoreError {
             }),
             Self::Ambiguous { .. } => Some("give more characters of the ID".to_owned()),
             Self::Malformed { .. } => Some("the file is damaged; load the image again".to_owned()),
+            Self::Index { path, .. } => {
+                let path = path.display();
+                Some(format!(
+                    "the file is damaged: mv {path} {path}.bad, then load the images again"
+                ))
+            }
             Self::Digest { .. } => {
                 Some("the content is not what its name promises; fetch the image again".to_owned())
             }

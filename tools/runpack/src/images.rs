@@ -6,7 +6,7 @@ use oci_spec::image::Digest;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Image, Store, StoreError};
+use crate::{Image, Store, StoreError, Unreadable};
 
 const NONE: &str = "<none>";
 
@@ -31,11 +31,16 @@ pub struct Row {
     pub size_bytes: u64,
 }
 
-/// One row a name, the newest image first. `filter`: only this repository or name.
-pub fn rows(store: &Store, filter: Option<&str>, no_trunc: bool) -> Result<Vec<Row>, StoreError> {
+/// One row a name, the newest image first, and what cannot be read. `filter`: only this repository or name.
+pub fn rows(
+    store: &Store,
+    filter: Option<&str>,
+    no_trunc: bool,
+) -> Result<(Vec<Row>, Vec<Unreadable>), StoreError> {
     let now = jiff::Timestamp::now().as_second();
     let mut rows = Vec::new();
-    for image in store.images()? {
+    let (images, unreadable) = store.list()?;
+    for image in images {
         let id = if no_trunc {
             image.id.to_string()
         } else {
@@ -71,7 +76,7 @@ pub fn rows(store: &Store, filter: Option<&str>, no_trunc: bool) -> Result<Vec<R
             });
         }
     }
-    Ok(rows)
+    Ok((rows, unreadable))
 }
 
 /// What `docker inspect` says of an image.

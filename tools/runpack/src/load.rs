@@ -1,7 +1,7 @@
 //! `runpack load`: images from a layout or an archive into the store. What is small is read and checked before there is a plan; each layer is
 //! a step that takes it and one that places it; the names come last, so that all of it is there or nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,6 +42,7 @@ pub fn plan(
     let mut offer = offered(&store.temporary_dir(), source, options)?;
     store.hold_if_there();
     let mut layers = Layers {
+        ours: HashSet::new(),
         work: work_of(&store),
         store,
         jobs: Vec::new(),
@@ -53,7 +54,8 @@ pub fn plan(
     let several = offer.images.len() > 1;
     for mut image in std::mem::take(&mut offer.images) {
         // The same image with layers compressed in another way: those that are here will do.
-        offer_ours(&layers.store, &mut image);
+        let ours = offer_ours(&layers.store, &mut image);
+        layers.ours.extend(ours);
         images.push(layers.image(&offer, &image, several));
         loaded.push(Loaded {
             id: image.id.clone(),
@@ -99,13 +101,14 @@ fn line(text: &str, options: &LoadOptions) -> Vec<Value> {
     line
 }
 
-/// If all blobs of the image are here, it is offered by those.
-fn offer_ours(store: &Store, image: &mut Offered) {
+/// If all blobs of the image are here and whole, it is offered by those.
+fn offer_ours(store: &Store, image: &mut Offered) -> Vec<Digest> {
     let Ok(Some(ours)) = store.by_exact_id(&image.id) else {
-        return;
+        return Vec::new();
     };
     let blobs = ours.manifest.layers();
-    let are_here = blobs.iter().all(|blob| store.has_blob(blob.digest()));
+    let mut each = blobs.iter();
+    let are_here = each.all(|blob| store.is_whole(blob.digest(), blob.size()));
     let manifest = store.read_blob("manifest", ours.descriptor.digest());
     if let (true, Ok(manifest)) = (are_here && blobs.len() == image.layers.len(), manifest) {
         image.manifest = Some((manifest, ours.descriptor.media_type().clone()));
@@ -113,12 +116,16 @@ fn offer_ours(store: &Store, image: &mut Offered) {
             layer.digest = Some(blob.digest().clone());
             layer.media_type = Some(blob.media_type().clone());
         }
+        return blobs.iter().map(|blob| blob.digest().clone()).collect();
     }
+    Vec::new()
 }
 
 /// The layers of all images, each to be taken once.
 struct Layers {
     store: Store,
+    /// Blobs that are here, and whole.
+    ours: HashSet<Digest>,
     work: PathBuf,
     jobs: Vec<Job>,
     /// Which job unpacks it.
@@ -165,11 +172,16 @@ impl Layers {
         let chain = chain_ids(diff_ids)
             .pop()
             .unwrap_or_else(|| layer.diff_id.clone());
-        let has = layer
-            .digest
-            .as_ref()
-            .filter(|digest| self.store.has_blob(digest));
-        let stored = has.map(|digest| self.store.blob_path(digest));
+        // One that is damaged is taken anew, and renamed over it.
+        let size = offer.container.size(&layer.member);
+        let whole = |digest: &&Digest| {
+            self.ours.contains(*digest)
+                || (!self.blobs.contains_key(*digest) && self.store.is_whole(digest, size))
+        };
+        let stored = layer.digest.as_ref().filter(whole);
+        let stored = stored.cloned();
+        self.ours.extend(stored.clone());
+        let stored = stored.map(|digest| self.store.blob_path(&digest));
         let kept_by = layer
             .digest
             .as_ref()

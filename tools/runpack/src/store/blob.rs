@@ -103,6 +103,19 @@ impl Store {
         *digest.algorithm() == DigestAlgorithm::Sha256 && self.blob_path(digest).exists()
     }
 
+    /// That a blob is here, of that size, and is what its name says: all of it is read.
+    pub(crate) fn is_whole(&self, digest: &Digest, size: u64) -> bool {
+        let path = self.blob_path(digest);
+        if !self.has_blob(digest) || path.metadata().map_or(0, |meta| meta.len()) != size {
+            return false;
+        }
+        let Ok(mut file) = regular::open(&path) else {
+            return false;
+        };
+        let mut meter = MeterWriter::new(io::sink());
+        copy(&mut file, &mut meter).is_ok() && meter.into_parts().1.digest() == *digest
+    }
+
     /// A blob to be written; it is kept from the sweeper until an image that names it is committed.
     pub fn blob_writer(&self) -> Result<BlobWriter<'_>, StoreError> {
         self.hold()?;

@@ -7,7 +7,7 @@ use oci_spec::image::{
     Descriptor, Digest, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType,
 };
 
-use super::index::to_json;
+use super::index::{Entry, to_json};
 use super::names::give_names;
 use super::{LayerState, Store, sync_dir};
 use crate::error::StoreError;
@@ -42,16 +42,19 @@ impl Image {
     }
 
     pub fn diff_ids(&self) -> Result<Vec<Digest>, StoreError> {
-        let ids = self.config.rootfs().diff_ids().iter();
-        ids.map(|id| {
-            Digest::from_str(id).map_err(|error| StoreError::Malformed {
-                what: "configuration",
-                digest: self.id.to_string(),
-                reason: error.to_string(),
-            })
-        })
-        .collect()
+        diff_ids(&self.id, &self.config)
     }
+}
+
+pub(super) fn diff_ids(
+    id: &ImageId,
+    config: &ImageConfiguration,
+) -> Result<Vec<Digest>, StoreError> {
+    let ids = config.rootfs().diff_ids().iter();
+    ids.map(|text| {
+        Digest::from_str(text).map_err(|error| malformed("configuration", id.as_ref(), &error))
+    })
+    .collect()
 }
 
 /// An image to be published.
@@ -96,17 +99,32 @@ impl Store {
         sync_dir(&self.dir.join("blobs/sha256"))?;
         self.update_index(|entries| {
             for image in images {
-                // An image is one manifest: the same configuration put again keeps the first.
+                // An image is one manifest: the same configuration put again keeps the first, if that is still whole.
+                let is_it = |e: &Entry| !e.is_index() && e.config().as_ref() == Some(&image.id);
                 let known = entries
                     .iter()
-                    .find(|e| e.config().as_ref() == Some(&image.id));
+                    .find(|e| is_it(e) && self.is_here(&e.descriptor));
                 let manifest = known.map_or(image.manifest, |entry| entry.descriptor.clone());
-                give_names(entries, &manifest, &image.id, &image.names);
+                let mut names = image.names;
+                if known.is_none() {
+                    let old = entries.iter().filter(|e| is_it(e));
+                    names.extend(old.filter_map(Entry::name));
+                    entries.retain(|e| !is_it(e));
+                }
+                give_names(entries, &manifest, &image.id, &names);
             }
             Ok(())
         })?;
         self.release();
         Ok(())
+    }
+
+    /// That all of an image's blobs are here.
+    fn is_here(&self, manifest: &Descriptor) -> bool {
+        self.manifest(manifest).is_ok_and(|manifest| {
+            let mut all = manifest.layers().iter().chain([manifest.config()]);
+            all.all(|blob| self.has_blob(blob.digest()))
+        })
     }
 
     /// Names an image once more.

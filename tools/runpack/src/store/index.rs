@@ -68,9 +68,8 @@ impl Store {
             Err(error) => return Err(StoreError::io("read", &path)(error)),
         };
         let index: ImageIndex =
-            serde_json::from_slice(&bytes).map_err(|error| StoreError::Malformed {
-                what: "index",
-                digest: path.display().to_string(),
+            serde_json::from_slice(&bytes).map_err(|error| StoreError::Index {
+                path,
                 reason: error.to_string(),
             })?;
         let entries = index.manifests().iter().cloned();
@@ -87,9 +86,9 @@ impl Store {
         let mut entries = self.entries()?;
         let result = change(&mut entries)?;
         let manifests: Vec<Descriptor> = entries.into_iter().map(|e| e.descriptor).collect();
-        let malformed = |reason: String| StoreError::Malformed {
-            what: "index",
-            digest: "index.json".to_owned(),
+        let path = self.dir.join("index.json");
+        let malformed = |reason: String| StoreError::Index {
+            path: path.clone(),
             reason,
         };
         let index = ImageIndexBuilder::default()
@@ -98,7 +97,7 @@ impl Store {
             .build()
             .map_err(|e| malformed(e.to_string()))?;
         let bytes = to_json(&index).map_err(|e| malformed(e.to_string()))?;
-        self.write_file(&self.dir.join("index.json"), &bytes)?;
+        self.write_file(&path, &bytes)?;
         sync_dir(&self.dir)?;
         Ok(result)
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex};
 
-use super::index::is_index;
+use super::image::diff_ids;
+use super::index::{Entry, is_index};
 use super::names::take_name;
 use super::{Image, Store};
 use crate::digest::chain_ids;
@@ -165,10 +166,13 @@ impl Store {
         };
         let mut paths = list(&self.dir.join(dir))?;
         if kind != Sweep::Temporaries && !paths.is_empty() {
-            let (blobs, chains) = self.in_use()?;
             let used = match kind {
-                Sweep::Blobs => blobs,
-                _ => chains,
+                Sweep::Blobs => self.blobs_in_use()?,
+                _ => self.chains_in_use()?,
+            };
+            // What an image that cannot be read has is not known: nothing goes until it is loaded again, or removed.
+            let Some(used) = used else {
+                return Ok(Vec::new());
             };
             paths.retain(|path| !is_named(path, &used));
         }
@@ -183,33 +187,60 @@ impl Store {
         let _ = self.gc();
     }
 
-    /// The digests, in hexadecimal, of the blobs and of the chains that the index leads to.
-    fn in_use(&self) -> Result<(HashSet<String>, HashSet<String>), StoreError> {
-        let (mut blobs, mut chains) = (HashSet::new(), HashSet::new());
+    /// The digests, in hexadecimal, of the blobs that the index leads to; `None` if a manifest cannot be read.
+    fn blobs_in_use(&self) -> Result<Option<HashSet<String>>, StoreError> {
+        let mut blobs = HashSet::new();
         let hex = |digest: &Digest| digest.digest().to_owned();
-        let mut todo: Vec<Descriptor> = self.entries()?.into_iter().map(|e| e.descriptor).collect();
+        let entries = self.entries()?;
+        blobs.extend(entries.iter().filter_map(Entry::config).map(|id| hex(&id)));
+        // An image that is in use has its configuration, which says what its layers are, even where the index was lost.
+        blobs.extend(self.pins()?.iter().map(|pin| hex(&pin.image)));
+        let mut todo: Vec<Descriptor> = entries.into_iter().map(|e| e.descriptor).collect();
         while let Some(descriptor) = todo.pop() {
             let new = blobs.insert(hex(descriptor.digest()));
-            if is_index(descriptor.media_type()) {
-                // Of another tool, which need not have fetched every platform.
-                if new && self.has_blob(descriptor.digest()) {
-                    let index = self.read_blob("index", descriptor.digest())?;
-                    let index: Option<ImageIndex> = serde_json::from_slice(&index).ok();
-                    todo.extend(index.iter().flat_map(|index| index.manifests().clone()));
-                }
-                continue;
-            }
+            // An index is another tool's, which need not have fetched every platform.
             if !self.has_blob(descriptor.digest()) {
                 continue;
             }
-            let manifest = self.manifest(&descriptor)?;
+            if is_index(descriptor.media_type()) {
+                let index = self.read_blob("index", descriptor.digest());
+                let index = index.ok().map(|bytes| serde_json::from_slice(&bytes));
+                let Some(Ok(index)): Option<Result<ImageIndex, _>> = index else {
+                    return Ok(None);
+                };
+                if new {
+                    todo.extend(index.manifests().clone());
+                }
+                continue;
+            }
+            let Ok(manifest) = self.manifest(&descriptor) else {
+                return Ok(None);
+            };
             blobs.insert(hex(manifest.config().digest()));
             blobs.extend(manifest.layers().iter().map(|layer| hex(layer.digest())));
         }
-        for image in self.images()? {
-            chains.extend(image_chain(&image)?.iter().map(hex));
+        Ok(Some(blobs))
+    }
+
+    /// The chains of all images, and of those that somebody uses, in hexadecimal; `None` if a configuration that is here cannot be read.
+    fn chains_in_use(&self) -> Result<Option<HashSet<String>>, StoreError> {
+        let mut chains = HashSet::new();
+        let entries = self.images_of_index()?;
+        let indexed = entries.iter().map(|entry| self.key_of(entry));
+        let pinned = self.pins()?.into_iter().map(|pin| pin.image);
+        let ids: HashSet<Digest> = indexed.chain(pinned).collect();
+        for id in ids.iter().filter(|id| self.has_blob(id)) {
+            let Ok(bytes) = self.read_blob("configuration", id) else {
+                return Ok(None);
+            };
+            // What is no image's configuration has no layers unpacked.
+            let diff_ids = serde_json::from_slice(&bytes)
+                .ok()
+                .map(|config| diff_ids(id, &config));
+            let chain = chain_ids(&diff_ids.transpose().ok().flatten().unwrap_or_default());
+            chains.extend(chain.iter().map(|digest| digest.digest().to_owned()));
         }
-        Ok((blobs, chains))
+        Ok(Some(chains))
     }
 }
 
