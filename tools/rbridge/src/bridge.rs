@@ -3,7 +3,7 @@
 use kit_net::rtnetlink::{LinkBridge, LinkBridgePort, LinkUnspec};
 use kit_net::{Cidr, Link, NetError};
 use kit_plan::{
-    Context, Done, FileId, Instance, LinkWas, Meta, Plan, Shell, Slots, Step, StepError, Undo,
+    Context, Done, Instance, LinkWas, Meta, NetnsId, Plan, Shell, Slots, Step, StepError, Undo,
     words,
 };
 use nix::errno::Errno;
@@ -61,33 +61,34 @@ impl Step for Create {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let index = create(self).map_err(|error| match error {
+        let made = create(self).map_err(|error| match error {
             BridgeError::Net(error) if error.is(Errno::EEXIST) => BridgeError::Taken {
                 name: self.name.clone(),
             },
             other => other,
         });
-        let index = Some(index?);
+        let (index, netns_id) = made?;
         let (netns, name) = (self.place.path(), self.name.clone());
         Ok(Done::made(vec![Undo::Link {
-            netns_id: FileId::of_netns(netns.as_deref()).ok(),
+            netns_id,
             netns,
             name,
             group: self.group,
-            index,
+            index: Some(index),
         }]))
     }
 }
 
-/// One message: with our group, and up. Its index.
-pub(crate) fn create(bridge: &Create) -> Result<u32, BridgeError> {
+/// One message: with our group, and up. Its index, and in which namespace.
+pub(crate) fn create(bridge: &Create) -> Result<(u32, Option<NetnsId>), BridgeError> {
     let nl = bridge.place.netlink()?;
     nl.add_link(
         LinkBridge::new(&bridge.name)
             .link_group(bridge.group)
             .build(),
     )?;
-    Ok(nl.need_link(&bridge.name)?.index)
+    let home = NetnsId::of_socket(&nl, bridge.place.path().as_deref());
+    Ok((nl.need_link(&bridge.name)?.index, home.ok()))
 }
 
 pub(crate) struct AddAddr {
@@ -108,16 +109,16 @@ impl Step for AddAddr {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let link = self.place.bridge(&self.name)?;
-        let added = self
-            .place
-            .netlink()
-            .and_then(|nl| Ok(nl.add_addr(link.index, self.addr)?));
-        added?;
+        let nl = self.place.netlink()?;
+        nl.add_addr(link.index, self.addr)
+            .map_err(BridgeError::from)?;
         let (netns, name) = (self.place.path(), self.name.clone());
+        let home = NetnsId::of_socket(&nl, netns.as_deref()).ok();
         Ok(Done::made(vec![Undo::Addr {
             netns,
             name,
             index: Some(link.index),
+            netns_id: home,
             addr: self.addr.to_string(),
         }]))
     }
@@ -318,6 +319,7 @@ impl Step for SetMaster {
         };
         let (netns, name) = (self.place.path(), self.link.name.clone());
         Ok(Done::made(vec![Undo::LinkState {
+            netns_id: NetnsId::of_socket(&nl, netns.as_deref()).ok(),
             netns,
             name,
             index: Some(self.link.index),

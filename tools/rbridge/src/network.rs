@@ -218,11 +218,14 @@ pub(crate) fn complete(
     }
     let index = match link {
         Some(link) => link.index,
-        None => create(&Create {
-            place: place.clone(),
-            name: network.bridge.clone(),
-            group,
-        })?,
+        None => {
+            create(&Create {
+                place: place.clone(),
+                name: network.bridge.clone(),
+                group,
+            })?
+            .0
+        }
     };
     let nl = place.netlink()?;
     let gateway = network.gateway_cidr();

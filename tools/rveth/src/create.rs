@@ -1,13 +1,14 @@
 //! The steps that make links: a cable with both its ends where they belong, or a macvlan, by one message each.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 use kit_net::netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use kit_net::rtnetlink::packet_route::link::MacVlanMode;
 use kit_net::rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use kit_net::{NetError, Netlink};
 use kit_plan::{
-    Context, Done, FileId, Line, Meta, Shell, Slots, Step, StepError, Undo, Value, words,
+    Context, Done, Line, Meta, NetnsId, Shell, Slots, Step, StepError, Undo, Value, words,
 };
 use nix::errno::Errno;
 
@@ -215,13 +216,11 @@ impl Step for Cable {
             return Err(self.refused(cx, error));
         }
         drop(netns);
-        let index = ask(cx, there.as_ref(), |nl| nl.need_index(&self.a.name))?;
-        Ok(Done::made(link_undo(
-            &self.a,
-            self.mark,
-            &cx.slots,
-            Some(index),
-        )))
+        let path = self.a.at.path(&cx.slots);
+        let made = ask(cx, there.as_ref(), |nl| {
+            identity(nl, path.as_deref(), &self.a.name)
+        })?;
+        Ok(Done::made(link_undo(&self.a, self.mark, &cx.slots, made)))
     }
 }
 
@@ -238,15 +237,30 @@ fn ask<T>(
     question(nl).map_err(|e| VethError::from(e).into())
 }
 
-fn link_undo(end: &End, mark: Option<Mark>, slots: &Slots, index: Option<u32>) -> Vec<Undo> {
+/// What tells a link from another of its name; where it cannot be had, its group does.
+fn identity(
+    nl: &Netlink,
+    netns: Option<&Path>,
+    name: &str,
+) -> Result<Option<(u32, NetnsId)>, NetError> {
+    let index = nl.need_index(name)?;
+    let home = NetnsId::of_socket(nl, netns).ok();
+    Ok(home.map(|home| (index, home)))
+}
+
+fn link_undo(
+    end: &End,
+    mark: Option<Mark>,
+    slots: &Slots,
+    made: Option<(u32, NetnsId)>,
+) -> Vec<Undo> {
     let netns = end.at.path(slots);
-    let made = index.and_then(|_| FileId::of_netns(netns.as_deref()).ok());
     let link = |mark: Mark| Undo::Link {
         netns,
         name: end.name.clone(),
         group: mark.group,
-        index,
-        netns_id: made,
+        index: made.map(|(index, _)| index),
+        netns_id: made.map(|(_, home)| home),
     };
     mark.map(link).into_iter().collect()
 }
@@ -358,15 +372,8 @@ impl Step for Macvlan {
             return Err(self.refused(cx, error));
         }
         let there = self.end.at.netlink(cx)?;
-        let index = there
-            .need_link(&self.end.name)
-            .map_err(VethError::from)?
-            .index;
-        Ok(Done::made(link_undo(
-            &self.end,
-            self.mark,
-            &cx.slots,
-            Some(index),
-        )))
+        let path = self.end.at.path(&cx.slots);
+        let made = identity(&there, path.as_deref(), &self.end.name).map_err(VethError::from)?;
+        Ok(Done::made(link_undo(&self.end, self.mark, &cx.slots, made)))
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use kit_net::rtnetlink::LinkUnspec;
 use kit_net::{Cidr, NetError, Netlink, check_link_name};
 use kit_plan::{
-    Context, Done, Line, LinkWas, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, words,
+    Context, Done, Line, LinkWas, Meta, NetnsId, Plan, Shell, Slots, Step, StepError, Undo, Value,
+    words,
 };
 use nix::errno::Errno;
 use rnetns::Netns;
@@ -167,7 +168,12 @@ impl Set {
     }
 
     /// What takes the change back, from what the link was before.
-    fn undo(&self, was: &kit_net::Link, addrs: Vec<String>) -> Result<Option<Undo>, VethError> {
+    fn undo(
+        &self,
+        was: &kit_net::Link,
+        home: Option<NetnsId>,
+        addrs: Vec<String>,
+    ) -> Result<Option<Undo>, VethError> {
         let slots = Slots::default();
         let mut now = self.link.clone();
         let mut before = LinkWas::default();
@@ -185,8 +191,9 @@ impl Set {
                 now.name.clone_from(name);
             }
             Change::Netns(netns) => {
-                let home = self.link.at().path(&slots);
-                before.netns = Some(home.unwrap_or_else(|| PathBuf::from("/proc/self/ns/net")));
+                let path = self.link.at().path(&slots);
+                before.netns = Some(path.unwrap_or_else(|| PathBuf::from("/proc/self/ns/net")));
+                before.netns_id = home;
                 before.up = Some(was.up);
                 before.addrs = addrs;
                 now.netns = Some(netns.clone());
@@ -196,15 +203,19 @@ impl Set {
                     netns: now.at().path(&slots),
                     name: now.name,
                     index: Some(was.index),
+                    netns_id: home,
                     addr: addr.to_string(),
                 }));
             }
             // Its lifetime and scope are not known well enough to put it back.
             Change::DelAddr(_) => return Ok(None),
         }
-        let index = Some(now.find("finding")?.index);
+        let nl = now.netlink()?;
+        let index = Some(nl.need_link(&now.name)?.index);
+        let netns = now.at().path(&slots);
         Ok(Some(Undo::LinkState {
-            netns: now.at().path(&slots),
+            netns_id: NetnsId::of_socket(&nl, netns.as_deref()).ok(),
+            netns,
             name: now.name,
             index,
             was: before,
@@ -223,12 +234,14 @@ impl Step for Set {
         let act = || {
             let was = self.link.find("changing")?;
             let nl = self.link.netlink()?;
+            let home = self.link.at().path(&Slots::default());
+            let home = NetnsId::of_socket(&nl, home.as_deref()).ok();
             // The kernel takes them away with the link's being up, or with its namespace.
             let mut addrs = nl.addrs(was.index)?;
             addrs.retain(|addr| addr.scope == "global");
             self.act(&nl, was.index)?;
             let addrs = addrs.iter().map(|addr| addr.cidr.to_string());
-            self.undo(&was, addrs.collect())
+            self.undo(&was, home, addrs.collect())
         };
         Ok(Done::made(act()?.into_iter().collect()))
     }

@@ -37,11 +37,18 @@ pub use route::Route;
 pub use netlink_packet_route;
 pub use rtnetlink;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// A `NETLINK_ROUTE` socket. The calls are in `link`, `addr` and `route`.
 pub struct Netlink {
     socket: socket::Socket,
+}
+
+/// For what a socket can be asked.
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.fd()
+    }
 }
 
 impl Netlink {

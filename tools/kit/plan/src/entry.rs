@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileId, ProcessId, Undo};
+use crate::{NetnsId, ProcessId, Undo};
 
 const VERSION: u32 = 1;
 
@@ -24,7 +24,7 @@ pub struct Header {
     pub owner: ProcessId,
     /// The network namespace that a record means by "our own".
     #[serde(default)]
-    pub netns: Option<FileId>,
+    pub netns: Option<NetnsId>,
 }
 
 /// A line after the first.
@@ -82,6 +82,11 @@ pub enum JournalError {
 }
 
 impl Header {
+    /// Whether it was written before this boot of the machine. One that cannot be told is of this.
+    pub fn is_of_another_boot(&self) -> bool {
+        kit_sys::process::boot_id().is_ok_and(|boot| boot != self.owner.boot)
+    }
+
     /// For records that are in memory alone: nobody else will ask whose they are.
     pub fn unwritten(mark: &crate::Mark, command: impl Into<String>) -> Self {
         Self {
@@ -107,7 +112,7 @@ impl Header {
             command: command.into(),
             container: None,
             owner: ProcessId::of_self()?,
-            netns: FileId::of_netns(None).ok(),
+            netns: NetnsId::own().ok(),
         })
     }
 }

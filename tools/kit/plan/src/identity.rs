@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, StatxFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use serde::{Deserialize, Serialize};
 
 /// A file: device and inode number.
@@ -40,6 +41,46 @@ impl FileId {
             dev: stat.st_dev,
             ino: stat.st_ino,
         })
+    }
+}
+
+/// A network namespace. The inode number of one that is gone is the next one's at once; a cookie is never used again
+/// before the next boot, but kernels before 5.14 have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetnsId {
+    pub dev: u64,
+    pub ino: u64,
+    #[serde(default)]
+    pub cookie: Option<u64>,
+}
+
+impl NetnsId {
+    /// Of the one that `socket` was opened in, for which the file `netns` stands; `None` is the calling thread's own.
+    pub fn of_socket(socket: impl AsFd, netns: Option<&Path>) -> io::Result<Self> {
+        let FileId { dev, ino } = FileId::of_netns(netns)?;
+        let cookie = kit_sys::socket::netns_cookie(socket.as_fd()).ok();
+        Ok(Self { dev, ino, cookie })
+    }
+
+    /// Of the calling thread's own.
+    pub fn own() -> io::Result<Self> {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::DGRAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+        Self::of_socket(socket, None)
+    }
+
+    /// Whether both are the same namespace.
+    pub fn is(&self, other: &Self) -> bool {
+        let cookies = self.cookie.zip(other.cookie);
+        self.is_file(FileId {
+            dev: other.dev,
+            ino: other.ino,
+        }) && cookies.is_none_or(|(ours, theirs)| ours == theirs)
+    }
+
+    /// Whether a file that stands for a namespace may be this one's.
+    pub fn is_file(&self, file: FileId) -> bool {
+        (self.dev, self.ino) == (file.dev, file.ino)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// A mount of the calling thread's mount namespace.
+/// A mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountPoint {
     /// What of its filesystem is mounted: of a namespace's file `net:[4026531840]`.
@@ -13,9 +13,9 @@ pub struct MountPoint {
     pub at: PathBuf,
 }
 
-/// All mounts, in the order of their making. Names are bytes: those of strangers are there too.
-pub fn mount_points() -> io::Result<Vec<MountPoint>> {
-    let text = std::fs::read("/proc/thread-self/mountinfo")?;
+/// All mounts in `mountinfo`, the file of a process. Names are bytes: those of strangers are there too.
+pub fn mount_points(mountinfo: &Path) -> io::Result<Vec<MountPoint>> {
+    let text = std::fs::read(mountinfo)?;
     let lines = text.split(|byte| *byte == b'\n');
     Ok(lines.filter_map(parse).collect())
 }

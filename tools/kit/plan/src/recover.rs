@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Header, Journal, JournalError, Silent, UndoError, Undoer, home};
+use crate::{Header, Journal, JournalError, Record, Silent, UndoError, Undoer, Undone, home};
 
 /// What is to become of an unlocked journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,11 @@ fn replay(
         }
     }
     let header = journal.header.clone();
-    let undone = home::within(header.netns, || journal.rollback(undoer, &mut Silent));
+    let undone = if header.is_of_another_boot() {
+        Ok(journal.rollback(&FilesAlone(undoer), &mut Silent))
+    } else {
+        home::within(header.netns, || journal.rollback(undoer, &mut Silent))
+    };
     match undone {
         Ok(errors) if errors.is_empty() => {}
         Ok(errors) => return recovery.errors.extend(errors),
@@ -99,6 +103,19 @@ fn replay(
     match journal.discard() {
         Ok(()) => recovery.replayed.push(header),
         Err(error) => recovery.unreadable.push(error),
+    }
+}
+
+/// For a journal of another boot: what it says of the kernel went with that, and whatever has those numbers now is
+/// another's.
+struct FilesAlone<'a>(&'a dyn Undoer);
+
+impl Undoer for FilesAlone<'_> {
+    fn undo(&self, record: &Record) -> Result<Undone, UndoError> {
+        if record.undo.ends_with_the_boot() {
+            return Ok(Undone::Absent);
+        }
+        self.0.undo(record)
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileId, MountId, ProcessId, Record};
+use crate::{FileId, MountId, NetnsId, ProcessId, Record};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,13 +25,15 @@ pub enum Undo {
         index: Option<u32>,
         /// The namespace itself, since a name or a path may be another's by now.
         #[serde(default)]
-        netns_id: Option<FileId>,
+        netns_id: Option<NetnsId>,
     },
     /// Remove an address (`192.0.2.1/24`) from a link. Only when done.
     Addr {
         netns: Option<PathBuf>,
         name: String,
         index: Option<u32>,
+        #[serde(default)]
+        netns_id: Option<NetnsId>,
         addr: String,
     },
     /// Give a link back what a `set` changed. Only when done.
@@ -39,6 +41,8 @@ pub enum Undo {
         netns: Option<PathBuf>,
         name: String,
         index: Option<u32>,
+        #[serde(default)]
+        netns_id: Option<NetnsId>,
         was: LinkWas,
     },
     /// Delete a table of ours with all in it. Mark: the table's name holds the instance.
@@ -123,6 +127,8 @@ pub struct LinkWas {
     /// The namespace that it was in, as the undoing process names it.
     #[serde(default)]
     pub netns: Option<PathBuf>,
+    #[serde(default)]
+    pub netns_id: Option<NetnsId>,
     /// Addresses that it loses by going down or elsewhere.
     #[serde(default)]
     pub addrs: Vec<String>,
@@ -172,6 +178,14 @@ impl Undo {
             path: path.into(),
             id: None,
         }
+    }
+
+    /// Whether it is about something that a reboot takes away: all but files.
+    pub fn ends_with_the_boot(&self) -> bool {
+        !matches!(
+            self,
+            Self::Unlink { .. } | Self::Rmdir { .. } | Self::Tree { .. }
+        )
     }
 
     /// With the identity of what is there now, for the kinds that live at a path: call it just after making

@@ -46,14 +46,16 @@ impl Undoer for Kernel {
                 netns,
                 name,
                 index,
+                netns_id,
                 addr,
-            } => link::remove_addr(netns.as_deref(), name, *index, addr),
+            } => link::remove_addr(netns.as_deref(), name, index.zip(*netns_id), addr),
             Undo::LinkState {
                 netns,
                 name,
                 index,
+                netns_id,
                 was,
-            } => link::restore(netns.as_deref(), name, *index, was),
+            } => link::restore(netns.as_deref(), name, index.zip(*netns_id), was),
             Undo::NftTable { .. } | Undo::NftRule { .. } | Undo::NftElement { .. } => {
                 self.nft.borrow_mut().undo(&record.undo)
             }

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use kit_net::rtnetlink::LinkUnspec;
 use kit_net::{Link, NetError, Netlink};
-use kit_plan::{FileId, UndoError, Undone};
+use kit_plan::{LinkWas, NetnsId, UndoError, Undone};
 use nix::errno::Errno;
 
 use crate::not_ours;
+
+/// What a done record knows of a link: its index, and the namespace that it is one of.
+type Made = (u32, NetnsId);
 
 /// A socket in `netns`, or `None` when that namespace is gone, and its links with it.
 fn open(netns: Option<&Path>) -> Result<Option<Netlink>, UndoError> {
@@ -28,36 +31,47 @@ fn open(netns: Option<&Path>) -> Result<Option<Netlink>, UndoError> {
     }
 }
 
-/// The link that the record is about, if it is still that one.
-fn find(nl: &Netlink, name: &str, index: Option<u32>) -> Result<Option<Link>, UndoError> {
-    let found = index.map_or_else(|| nl.link(name), |index| nl.link_by_index(index));
-    found.map_err(|e| UndoError::new(format!("finding link \"{name}\""), e))
+/// The link that the record is about, if it is still that one; or why there is nothing to do.
+fn find(
+    nl: &Netlink,
+    netns: Option<&Path>,
+    name: &str,
+    made: Option<Made>,
+) -> Result<Result<Link, Undone>, UndoError> {
+    if made.is_some_and(|(_, home)| !is_home(nl, netns, home)) {
+        return Ok(Err(not_ours("another network namespace has that name now")));
+    }
+    let found = made.map_or_else(|| nl.link(name), |(index, _)| nl.link_by_index(index));
+    let found = found.map_err(|e| UndoError::new(format!("finding link \"{name}\""), e))?;
+    Ok(match found {
+        None => Err(Undone::Absent),
+        Some(link) if link.name != name => Err(not_ours(format!(
+            "the link of that number is \"{}\" now",
+            link.name
+        ))),
+        Some(link) => Ok(link),
+    })
+}
+
+fn is_home(nl: &Netlink, netns: Option<&Path>, home: NetnsId) -> bool {
+    NetnsId::of_socket(nl, netns).is_ok_and(|here| here.is(&home))
 }
 
 pub fn delete(
     netns: Option<&Path>,
     name: &str,
     group: u32,
-    made: Option<(u32, FileId)>,
+    made: Option<Made>,
 ) -> Result<Undone, UndoError> {
     let Some(nl) = open(netns)? else {
         return Ok(Undone::Absent);
     };
-    if made.is_some_and(|(_, home)| FileId::of_netns(netns).ok() != Some(home)) {
-        return Ok(not_ours("another network namespace has that name now"));
-    }
-    let index = made.map(|(index, _)| index);
-    let Some(link) = find(&nl, name, index)? else {
-        return Ok(Undone::Absent);
+    let link = match find(&nl, netns, name, made)? {
+        Ok(link) => link,
+        Err(undone) => return Ok(undone),
     };
-    if link.name != name {
-        return Ok(not_ours(format!(
-            "the link of that number is \"{}\" now",
-            link.name
-        )));
-    }
     // One whose index is known may have lost the mark already, as the last thing that its verb does.
-    if index.is_none() && link.group != group {
+    if made.is_none() && link.group != group {
         return Ok(not_ours("it does not have our group"));
     }
     match nl.del_link(link.index) {
@@ -70,12 +84,16 @@ pub fn delete(
 pub fn remove_addr(
     netns: Option<&Path>,
     name: &str,
-    index: Option<u32>,
+    made: Option<Made>,
     addr: &str,
 ) -> Result<Undone, UndoError> {
     let doing = || format!("removing address \"{addr}\" from link \"{name}\"");
-    let (Some(nl), Some(index)) = (open(netns)?, index) else {
+    let (Some(nl), Some(_)) = (open(netns)?, made) else {
         return Ok(Undone::Absent);
+    };
+    let index = match find(&nl, netns, name, made)? {
+        Ok(link) => link.index,
+        Err(undone) => return Ok(undone),
     };
     let cidr = addr.parse().map_err(|e| UndoError::new(doing(), e))?;
     match nl.del_addr(index, cidr) {
@@ -88,11 +106,22 @@ pub fn remove_addr(
 pub fn restore(
     netns: Option<&Path>,
     name: &str,
-    index: Option<u32>,
-    was: &kit_plan::LinkWas,
+    made: Option<Made>,
+    was: &LinkWas,
 ) -> Result<Undone, UndoError> {
-    let (Some(nl), Some(index)) = (open(netns)?, index) else {
+    let (Some(nl), Some(_)) = (open(netns)?, made) else {
         return Ok(Undone::Absent);
+    };
+    let index = match find(&nl, netns, name, made)? {
+        Ok(link) => link.index,
+        Err(undone) => return Ok(undone),
+    };
+    let home = match &was.netns {
+        None => None,
+        Some(path) => match open_home(path, was.netns_id)? {
+            Some(home) => Some(home),
+            None => return Ok(not_ours("the network namespace that it came from is gone")),
+        },
     };
     let mut message = LinkUnspec::new_with_index(index);
     if let Some(mtu) = was.mtu {
@@ -107,9 +136,7 @@ pub fn restore(
     if let Some(address) = &was.address {
         message = message.address(address.clone());
     }
-    let home = was.netns.as_ref().map(File::open).transpose();
-    let home = home.map_err(|e| UndoError::new(format!("moving link \"{name}\" back"), e))?;
-    if let Some(home) = &home {
+    if let Some((home, _)) = &home {
         message = message.setns_by_fd(home.as_raw_fd());
     }
     message = match was.up {
@@ -123,12 +150,18 @@ pub fn restore(
         Err(e) if e.is(Errno::ENODEV) => return Ok(Undone::Absent),
         Err(e) => return Err(failed(e)),
     }
-    let nl = match home {
-        Some(home) => Netlink::open_in(home.as_fd()).map_err(failed)?,
-        None => nl,
-    };
-    add_addrs(&nl, name, &was.addrs).map_err(failed)?;
+    let there = home.map_or(nl, |(_, there)| there);
+    add_addrs(&there, name, &was.addrs).map_err(failed)?;
     Ok(Undone::Removed)
+}
+
+/// Where a link goes back to, if that is still there.
+fn open_home(path: &Path, id: Option<NetnsId>) -> Result<Option<(File, Netlink)>, UndoError> {
+    let (Ok(file), Some(nl)) = (File::open(path), open(Some(path))?) else {
+        return Ok(None);
+    };
+    let is_it = id.is_none_or(|id| is_home(&nl, Some(path), id));
+    Ok(is_it.then_some((file, nl)))
 }
 
 /// Those that went with its being up, or with its namespace.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kit_net::Netlink;
 use kit_net::rtnetlink::LinkBridge;
-use kit_plan::{FileId, Undo};
+use kit_plan::{NetnsId, Undo};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
@@ -184,7 +184,7 @@ impl Object {
             Undo::Link { name, group, .. } => Undo::Link {
                 netns: None,
                 index: Some(Netlink::open().unwrap().need_link(&name).unwrap().index),
-                netns_id: FileId::of_netns(None).ok(),
+                netns_id: NetnsId::own().ok(),
                 name,
                 group,
             },
