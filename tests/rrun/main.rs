@@ -7,3 +7,4 @@ mod gc;
 mod inside;
 mod life;
 mod run;
+mod words;

@@ -128,7 +128,6 @@ fn a_flag_that_is_not_there_is_called_so() {
         ("run --nope tools", "unknown flag: --nope"),
         ("run --rm --nope=1 -d tools id", "unknown flag: --nope"),
         ("run -Z tools", "unknown shorthand flag: 'Z' in -Z"),
-        ("create --nope tools", "unknown flag: --nope"),
     ] {
         let line = format!("rrun: {said}\nhint: see rrun run --help\n");
         assert_eq!(

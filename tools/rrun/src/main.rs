@@ -1,4 +1,5 @@
 fn main() -> std::process::ExitCode {
-    rrun::cli::ahead(std::env::args_os());
-    kit_cli::run(&["run", "exec"], rrun::cli::dispatch)
+    let words = rrun::cli::words(std::env::args_os());
+    rrun::cli::ahead(&words);
+    kit_cli::run_words(words, &["run", "exec"], rrun::cli::dispatch)
 }

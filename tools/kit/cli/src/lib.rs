@@ -12,4 +12,4 @@ pub use act::{Act, need_root};
 pub use failure::{ClosedPipe, Failure, Result};
 pub use names::{each, names};
 pub use output::{Output, Row, emit, tables_like_docker, visible};
-pub use run::{is_terminal, run};
+pub use run::{hand_over, is_terminal, run, run_words};

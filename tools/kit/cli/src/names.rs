@@ -54,7 +54,9 @@ fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
                 return Ok(object.name);
             }
             let wanted = kinds.join(" or ");
-            let what = format!("it is a {}, not a {wanted}", object.kind);
+            let vowel = object.kind.starts_with(['a', 'e', 'i', 'o', 'u']);
+            let article = if vowel { "an" } else { "a" };
+            let what = format!("it is {article} {}, not a {wanted}", object.kind);
             Err(Failure::usage(format!(
                 "reading \"{}\" from standard input: {what}",
                 object.name

@@ -15,8 +15,17 @@ const OURS: u8 = 125;
 /// Parses the command line, hands it to `dispatch`, prints what went wrong. `programs` are the verbs that run
 /// a program: there, whatever of ours fails is exit 125, usage included, as with docker(1) and env(1).
 pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Result) -> ExitCode {
-    let argv = asked_for_help(std::env::args_os().collect());
-    let mut command = C::command();
+    run_words(std::env::args_os().collect(), programs, dispatch)
+}
+
+/// The same, of a command line that was put in order before: docker has verbs in groups.
+pub fn run_words<C: Parser + CommandFactory>(
+    argv: Vec<OsString>,
+    programs: &[&str],
+    dispatch: fn(C) -> Result,
+) -> ExitCode {
+    let argv = asked_for_help(argv);
+    let command = C::command();
     let tool = command.get_name().to_owned();
     let verb = argv
         .get(1)
@@ -25,10 +34,7 @@ pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Res
     let runs_program = programs.contains(&verb);
     let outcome = match verb {
         "completions" | "man" if argv.len() <= 3 => generate(command, &argv),
-        _ => match parse(&mut command, &argv) {
-            Ok(cli) => dispatch(cli),
-            Err(error) => parse_error(&error, &tool, verb),
-        },
+        _ => parsed(command, &tool, &argv, dispatch),
     };
     let error = match outcome {
         Ok(code) => return ExitCode::from(code),
@@ -60,6 +66,29 @@ fn parse<C: Parser>(
 ) -> std::result::Result<C, clap::Error> {
     let mut matches = command.try_get_matches_from_mut(argv)?;
     C::from_arg_matches_mut(&mut matches).map_err(|error| error.format(command))
+}
+
+/// A verb of another tool's, under the name of `tool`.
+pub fn hand_over<C: Parser + CommandFactory>(
+    tool: &str,
+    words: Vec<OsString>,
+    dispatch: fn(C) -> Result,
+) -> Result {
+    let argv: Vec<OsString> = std::iter::once(tool.into()).chain(words).collect();
+    parsed(C::command(), tool, &argv, dispatch)
+}
+
+fn parsed<C: Parser>(
+    mut command: clap::Command,
+    tool: &str,
+    argv: &[OsString],
+    dispatch: fn(C) -> Result,
+) -> Result {
+    let verb = argv.get(1).and_then(|word| word.to_str());
+    match parse(&mut command, argv) {
+        Ok(cli) => dispatch(cli),
+        Err(error) => parse_error(&error, tool, verb.unwrap_or_default()),
+    }
 }
 
 /// The error line: `tool: doing what to "object": reason`, and the hint.
@@ -147,9 +176,7 @@ fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
                 of(ContextKind::InvalidSubcommand)
             )
         }
-        ErrorKind::UnknownArgument => {
-            format!("unexpected argument \"{}\"", of(ContextKind::InvalidArg))
-        }
+        ErrorKind::UnknownArgument => unknown_argument(&of(ContextKind::InvalidArg)),
         ErrorKind::MissingRequiredArgument => format!("missing {}", of(ContextKind::InvalidArg)),
         ErrorKind::ArgumentConflict => format!(
             "{} cannot be used with {}",
@@ -189,6 +216,16 @@ fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
         None => format!("see {help}"),
     };
     Err(Failure::usage(text).hint(hint).into())
+}
+
+/// In docker's words.
+fn unknown_argument(text: &str) -> String {
+    let letter = text.strip_prefix('-').and_then(|text| text.chars().next());
+    match letter {
+        Some('-') => format!("unknown flag: {text}"),
+        Some(letter) => format!("unknown shorthand flag: '{letter}' in {text}"),
+        None => format!("unexpected argument \"{text}\""),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use rmount::overlay::{Overlay, OverlayOptions, Upper};
 use rustix::io::Errno;
 
 use super::{fault, find};
-use crate::state::{Containers, Lock, write_atomic};
+use crate::state::{Container, Containers, Lock, write_atomic};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,13 +22,18 @@ pub struct Args {
     /// Unmount the root again; config.json stays
     #[arg(long)]
     pub umount: bool,
+    /// One that does not run
     pub container: String,
+    /// Made, if it is not there: config.json and rootfs go into it
     pub dir: PathBuf,
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let (containers, container) = &find(containers, &args.container)?;
     let rootfs = args.dir.join("rootfs");
+    if !args.umount {
+        refuse_bundled("bundling", containers, container)?;
+    }
     if args.umount {
         let mut plan = Plan::new(format!("rrun bundle --umount {}", args.container));
         plan.push(Unmount { at: rootfs });
@@ -86,6 +91,34 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         emit(&format!("{}\n", args.dir.display()))?;
     }
     Ok(0)
+}
+
+/// Where the root of a container is mounted as a bundle's, by what this mount namespace has: its upper directory is in
+/// no other overlay's options there, since a running container has a namespace of its own.
+pub fn bundled_at(containers: &Containers, container: &Container) -> Option<PathBuf> {
+    container.image.as_ref()?;
+    let upper = containers.dir(&container.id).join("upper");
+    let upper = std::fs::canonicalize(upper).ok()?;
+    let mounts = rmount::mountinfo::mounts().ok()?;
+    let is_its = |mount: &rmount::mountinfo::Mount| {
+        let uppers = mount.super_values("upperdir");
+        uppers.iter().any(|dir| std::path::Path::new(dir) == upper)
+    };
+    mounts.into_iter().find(is_its).map(|mount| mount.target)
+}
+
+/// Two overlays on one upper directory would spoil it, and nothing may be deleted beneath one.
+pub fn refuse_bundled(doing: &str, containers: &Containers, container: &Container) -> Result<()> {
+    let Some(at) = bundled_at(containers, container) else {
+        return Ok(());
+    };
+    let (name, dir) = (&container.name, at.parent().unwrap_or(&at).display());
+    Err(Failure::new(format!(
+        "{doing} container \"{name}\": its root is mounted at {:?}",
+        at.display()
+    ))
+    .hint(format!("rrun bundle --umount {name} {dir}"))
+    .into())
 }
 
 /// A bundle's user is a number. The root is looked at read-only and attached nowhere: nothing is changed by it.
@@ -199,8 +232,9 @@ impl Step for MountRoot {
     }
 }
 
-struct Unmount {
-    at: PathBuf,
+/// Ends what [`MountRoot`] began.
+pub struct Unmount {
+    pub at: PathBuf,
 }
 
 impl Step for Unmount {

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use kit_cli::{Failure, Result};
 
-/// Each with the way that works.
-const WAYS: [(&str, &str); 18] = [
+/// Each with the way that works; C is the container.
+const WAYS: &[(&str, &str)] = &[
     (
         "pull",
         "skopeo copy docker://… oci-archive:F && rrun load F, or runpack pack",
@@ -19,38 +19,90 @@ const WAYS: [(&str, &str); 18] = [
         "runpack pack --bin PROGRAM…, or rrun run, then rrun bundle and runpack import",
     ),
     (
-        "commit",
-        "rrun bundle C DIR, tar -C DIR/rootfs -c . | runpack import - NAME",
+        "buildx",
+        "runpack pack --bin PROGRAM…, or rrun run, then rrun bundle and runpack import",
     ),
-    ("export", "rrun bundle C DIR, tar -C DIR/rootfs -c ."),
+    (
+        "commit",
+        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' C)/root --one-file-system -c . | runpack import - NAME",
+    ),
+    (
+        "export",
+        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' C)/root --one-file-system -c . >C.tar",
+    ),
     (
         "cp",
         "rrun exec C tar -c PATH | tar -x, and the other way round",
     ),
     (
         "diff",
-        "rmount diff UPPER: rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' C names it",
+        "rmount diff $(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' C)",
     ),
     (
         "top",
-        "rrun exec C ps, or ps -p of rrun inspect -f '{{.State.Pid}}' C",
+        "ps -f -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid)",
     ),
-    ("stats", "rcgroup stats INSTANCE/ID"),
-    ("pause", "write FROZEN to the container's freezer.state"),
-    ("unpause", "write THAWED to the container's freezer.state"),
-    ("update", "rcgroup set INSTANCE/ID -m …"),
+    (
+        "stats",
+        "ps -o pid,%cpu,rss,args -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid)",
+    ),
+    (
+        "pause",
+        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid | xargs kill -STOP",
+    ),
+    (
+        "unpause",
+        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid | xargs kill -CONT",
+    ),
+    (
+        "update",
+        "rcgroup set INSTANCE/ID -m …, for a limit that it was started with",
+    ),
     (
         "network",
         "rbridge add, rveth add, and rrun run --net ns:NAME",
     ),
+    ("network prune", "rrun gc"),
     (
         "volume",
         "volumes are directories of BOXKIT_ROOT/volumes; -v NAME:/path makes one",
     ),
+    (
+        "volume prune",
+        "rm -r BOXKIT_ROOT/volumes/NAME; rrun rm -v takes those without a name along",
+    ),
+    (
+        "container prune",
+        "rrun rm $(rrun ps -aq -f status=exited -f status=created)",
+    ),
+    (
+        "image prune",
+        "rrun gc takes what no image has; rrun rmi NAME",
+    ),
+    (
+        "system",
+        "rrun info, rrun gc, and du -sh of BOXKIT_ROOT, which rrun info names",
+    ),
+    (
+        "system prune",
+        "rrun rm $(rrun ps -aq -f status=exited); rrun gc",
+    ),
     ("login", "skopeo login"),
+    ("logout", "skopeo logout"),
     ("search", "skopeo list-tags docker://…"),
+    ("manifest", "skopeo inspect --raw docker://…"),
     ("compose", "a shell script of rrun run lines"),
     ("events", "rrun wait C, rrun logs -f C"),
+    (
+        "context",
+        "there is no daemon to choose: BOXKIT_ROOT and BOXKIT_RUN name an instance",
+    ),
+    ("builder", "nothing is cached between builds: rrun gc"),
+    (
+        "plugin",
+        "the primitives are commands: rnetns, rveth, rbridge, rcgroup, rmount, runpack",
+    ),
+    ("swarm", "this machine only: ssh HOST rrun run …"),
 ];
 
 /// What tutorials misspell, and the suggestion.
@@ -59,6 +111,11 @@ const VERBS: [&str; 24] = [
     "rm", "rename", "inspect", "port", "bundle", "gc", "info", "version", "doctor", "load",
     "images", "tag", "rmi",
 ];
+
+/// Whether these words together have a way of their own: `container prune`.
+pub fn has_way(words: &str) -> bool {
+    WAYS.iter().any(|(name, _)| *name == words)
+}
 
 pub fn refuse(words: &[OsString]) -> Result {
     let verb = words

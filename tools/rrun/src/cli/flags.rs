@@ -90,8 +90,8 @@ pub struct Create {
     #[arg(long, value_parser = clap::value_parser!(u16).range(10..=1000))]
     pub blkio_weight: Option<u16>,
     /// bridge, none, host, container:NAME, ns:NETNS
-    #[arg(long, visible_alias = "net", default_value = "bridge")]
-    pub network: String,
+    #[arg(long, visible_alias = "net")]
+    pub network: Vec<String>,
     /// A root that cannot be written
     #[arg(long)]
     pub read_only: bool,
@@ -129,10 +129,12 @@ pub struct Create {
     #[arg(long, action = ArgAction::HelpLong)]
     pub help: Option<bool>,
     /// IMAGE [COMMAND [ARG…]]; with --rootfs, the command
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "IMAGE COMMAND"
-    )]
+    #[arg(trailing_var_arg = true, value_name = "IMAGE COMMAND")]
     pub words: Vec<String>,
+}
+
+impl Create {
+    pub fn network(&self) -> &str {
+        self.network.first().map_or("bridge", String::as_str)
+    }
 }

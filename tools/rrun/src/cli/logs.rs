@@ -22,7 +22,13 @@ pub struct Args {
     #[arg(short, long)]
     pub timestamps: bool,
     /// Only the last N lines
-    #[arg(short = 'n', long, default_value = "all", value_name = "N")]
+    #[arg(
+        short = 'n',
+        long,
+        default_value = "all",
+        allow_hyphen_values = true,
+        value_name = "N"
+    )]
     pub tail: String,
     /// Only from a time on: 2026-01-31T12:00:00Z, or how long ago: 10m
     #[arg(long, value_name = "TIME")]
@@ -30,6 +36,7 @@ pub struct Args {
     /// Only up to a time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+    /// A container; - reads several from standard input
     pub container: String,
 }
 
@@ -44,7 +51,12 @@ struct Entry {
 const BEAT: Duration = Duration::from_millis(30);
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let (containers, container) = &find(containers, &args.container)?;
+    let names = kit_cli::names(std::slice::from_ref(&args.container), &["container"])?;
+    kit_cli::each(&names, |name| one(args, name, containers))
+}
+
+fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
+    let (containers, container) = &find(containers, name)?;
     let tail = match args.tail.as_str() {
         "all" => None,
         // docker: a negative number is all of them.
@@ -59,7 +71,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     };
     // Nothing was ever said by one that never ran.
     let Ok(file) = File::open(containers.log(&container.id)) else {
-        return Ok(0);
+        return Ok(());
     };
     let mut reader = BufReader::new(file);
     let mut lines = read_lines(&mut reader)?;
@@ -75,7 +87,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         };
         follow(args, &window, is_over, &mut reader, container.tty)?;
     }
-    Ok(0)
+    Ok(())
 }
 
 /// `--since` and `--until`.

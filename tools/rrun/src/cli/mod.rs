@@ -8,6 +8,7 @@ mod elsewhere;
 mod exec;
 mod flags;
 mod gc;
+mod groups;
 mod image;
 mod info;
 mod inspect;
@@ -29,6 +30,7 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
+pub use groups::words;
 pub use run::ahead;
 pub use steps::{Watching, watched_by};
 
@@ -137,13 +139,8 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Tag(words) => return image::verb("tag", &words),
         Verb::Rmi(words) => return image::verb("rmi", &words),
         Verb::History(words) => return image::verb("history", &words),
-        Verb::Image(words) => {
-            return match image::inspect(&words) {
-                Some(argv) => reparse(argv),
-                None => image::group(&words),
-            };
-        }
-        Verb::Container(words) => return regroup(&words),
+        Verb::Image(_) => return groups::alone("image"),
+        Verb::Container(_) => return groups::alone("container"),
         _ => {}
     }
     let dry_run = is_dry_run(&cli.verb);
@@ -192,28 +189,6 @@ fn is_dry_run(verb: &Verb) -> bool {
         Verb::Rename(args) => args.act.dry_run,
         Verb::Gc(args) => args.act.dry_run,
         _ => false,
-    }
-}
-
-/// `container VERB …` is `VERB …`, `container ls` is `ps`.
-fn regroup(words: &image::Words) -> Result {
-    let mut argv: Vec<OsString> = vec!["rrun".into()];
-    argv.extend(words.words.iter().cloned());
-    if argv
-        .get(1)
-        .is_some_and(|verb| verb == "ls" || verb == "list")
-    {
-        argv[1] = "ps".into();
-    }
-    reparse(argv)
-}
-
-fn reparse(argv: Vec<OsString>) -> Result {
-    match Cli::try_parse_from(argv) {
-        Ok(cli) => dispatch(cli),
-        Err(error) => {
-            Err(Failure::usage(error.to_string().lines().next().unwrap_or_default()).into())
-        }
     }
 }
 

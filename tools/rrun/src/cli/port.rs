@@ -7,25 +7,30 @@ use crate::state::{Containers, Port};
 
 #[derive(clap::Args)]
 pub struct Args {
+    /// A container; - reads several from standard input
     pub container: String,
     /// One port of the container: 80 or 53/udp
     pub port: Option<String>,
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let (containers, container) = &find(containers, &args.container)?;
+    let names = kit_cli::names(std::slice::from_ref(&args.container), &["container"])?;
+    kit_cli::each(&names, |name| one(name, args.port.as_deref(), containers))
+}
+
+fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<()> {
+    let (containers, container) = &find(containers, name)?;
     let state = containers.state(&container.id).map_err(fault)?;
     let ports: Vec<&Port> = if state.is_running() {
         state.ports.iter().collect()
     } else {
         Vec::new()
     };
-    let Some(wanted) = &args.port else {
+    let Some(wanted) = wanted else {
         let line =
             |port: &&Port| format!("{}/{} -> {}\n", port.container_port, port.proto, host(port));
         let lines: Vec<String> = ports.iter().map(line).collect();
-        emit(&lines.concat())?;
-        return Ok(0);
+        return emit(&lines.concat());
     };
     let (number, proto) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
     let is_wanted = |port: &&&Port| {
@@ -37,13 +42,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .map(|port| host(port) + "\n")
         .collect();
     if lines.is_empty() {
-        let text = format!("no public port '{wanted}' published for {}", args.container);
+        let text = format!("no public port '{wanted}' published for {name}");
         return Err(Failure::new(text)
-            .hint(format!("rrun port {} shows them all", args.container))
+            .hint(format!("rrun port {name} shows them all"))
             .into());
     }
-    emit(&lines.concat())?;
-    Ok(0)
+    emit(&lines.concat())
 }
 
 /// `0.0.0.0:8080`

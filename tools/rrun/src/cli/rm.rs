@@ -4,7 +4,7 @@ use kit_cli::{Act, Failure, Result};
 use kit_plan::Plan;
 
 use super::steps::{self, Delete, Discard, FreeName, SaveContainer, Subject, TakeName};
-use super::stop;
+use super::{bundle, stop};
 use crate::state::Containers;
 use crate::volume;
 
@@ -57,6 +57,12 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
                 .hint(format!("rrun stop {name} first, or rrun rm -f {name}"))
                 .into(),
         );
+    }
+    if let Some(at) = bundle::bundled_at(containers, container) {
+        if !args.force {
+            bundle::refuse_bundled("removing", containers, container)?;
+        }
+        plan.push(bundle::Unmount { at });
     }
     if runs {
         stop::push(&mut plan, of, Some(0), Some("KILL"))?;

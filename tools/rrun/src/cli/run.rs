@@ -86,7 +86,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if let Some(bare) = &bare {
         bare.roots.prepare().map_err(Failure::from)?;
     }
-    let mut fresh = monitor::fork(containers, !is_shared(&flags.network))?;
+    let mut fresh = monitor::fork(containers, !is_shared(flags.network()))?;
     let ready = prepare(flags, containers)?;
     let detach = args.detach;
     let (plan, new) = making(flags, containers, ready, Go::Now { detach });
@@ -105,14 +105,13 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 
 /// Forks the monitor of what is sure to be a run, before the flags are parsed: that takes as long as making the network
 /// namespace. A guess: a run that turns out to be another leaves this one, which hears the end of its socket and goes.
-pub fn ahead(argv: impl Iterator<Item = OsString>) {
-    let argv: Vec<OsString> = argv.skip(1).collect();
+pub fn ahead(argv: &[OsString]) {
     let others = ["--rootfs", "--dry-run", "--help"];
     let is = |word: &OsString, other: &str| {
         word.to_str()
             .is_some_and(|word| word.split('=').next() == Some(other))
     };
-    let Some((verb, words)) = argv.split_first() else {
+    let [_, verb, words @ ..] = argv else {
         return;
     };
     if verb != "run"
@@ -225,9 +224,7 @@ fn hint_on_instant_exit(containers: &Containers, container: &Container) {
 
 fn check_streams(args: &Args) -> Result<()> {
     if args.detach && !args.attach.is_empty() {
-        return Err(Failure::usage("Conflicting options: -a and -d")
-            .exit(125)
-            .into());
+        return Err(Failure::usage("Conflicting options: -a and -d").into());
     }
     if args.detach && args.create.rm && args.create.act.dry_run {
         return Ok(());
@@ -237,7 +234,6 @@ fn check_streams(args: &Args) -> Result<()> {
             return Err(Failure::usage(format!(
                 "invalid argument \"{stream}\" for -a: valid streams are STDIN, STDOUT and STDERR"
             ))
-            .exit(125)
             .into());
         }
     }

@@ -92,6 +92,7 @@ fn launch(
     attach: bool,
 ) -> Result<(Fresh, Option<Ended>)> {
     super::stop::settled(containers, container);
+    super::bundle::refuse_bundled("starting", containers, container)?;
     let go = Go {
         id: container.id.clone(),
         attach,

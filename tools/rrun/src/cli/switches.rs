@@ -1,4 +1,4 @@
-//! Switches as docker's take them: `--rm`, and `--rm=true` or `--rm=false` as well.
+//! Flags as docker's take them: `--rm`, and `--rm=true` or `--rm=false` as well; of one given twice the last counts.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
@@ -22,7 +22,9 @@ fn with_value(arg: Arg) -> Arg {
 
 impl<T: Args> Args for Switches<T> {
     fn augment_args(command: Command) -> Command {
-        T::augment_args(command).mut_args(with_value)
+        T::augment_args(command)
+            .args_override_self(true)
+            .mut_args(with_value)
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -177,7 +177,11 @@ fn setup(
                 dir.clone()
             }
         };
-        names = network::mounts(&dir);
+        let root = spec.root().as_ref();
+        let readonly = root
+            .and_then(oci_spec::runtime::Root::readonly)
+            .unwrap_or_default();
+        names = network::mounts(&dir, readonly);
         // The user's own wins, as docker's does.
         let given: Vec<_> = spec.mounts().iter().flatten().collect();
         names.retain(|ours| {

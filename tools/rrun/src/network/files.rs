@@ -105,15 +105,16 @@ impl Step for WriteFiles {
     }
 }
 
-/// The mounts that bring the files of `dir` into the container.
-pub fn mounts(dir: &Path) -> Vec<Mount> {
+/// The mounts that bring the files of `dir` into the container; as docker has it, a read-only root has them so too.
+pub fn mounts(dir: &Path, readonly: bool) -> Vec<Mount> {
     let mount = |name: &str| {
-        let options = ["rbind", "rprivate"].map(str::to_owned).to_vec();
+        let words = ["rbind", "rprivate"].into_iter();
+        let options = words.chain(readonly.then_some("ro")).map(str::to_owned);
         MountBuilder::default()
             .destination(format!("/etc/{name}"))
             .typ("bind")
             .source(dir.join(name))
-            .options(options)
+            .options(options.collect::<Vec<_>>())
             .build()
             .ok()
     };

@@ -23,44 +23,25 @@ pub(super) struct Config {
     pub stop_signal: Option<String>,
 }
 
-/// Whatever follows IMAGE is the program's; a flag that we do not know stands where IMAGE should.
-fn no_flag(words: &[String]) -> Result<()> {
-    let Some(flag) = words.first().filter(|word| word.starts_with('-')) else {
-        return Ok(());
-    };
-    let short = flag.chars().nth(1).filter(|c| *c != '-');
-    let said = match short {
-        Some(letter) => format!("unknown shorthand flag: '{letter}' in {flag}"),
-        None => format!("unknown flag: {}", flag.split('=').next().unwrap_or(flag)),
-    };
-    Err(Failure::usage(said)
-        .hint("see rrun run --help")
-        .exit(125)
-        .into())
-}
-
 /// The image's configuration and the words of the command.
 pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config, Vec<String>)> {
-    no_flag(&flags.words)?;
     if flags.rootfs.is_some() {
         return Ok((Config::default(), flags.words.clone()));
     }
     let Some((name, args)) = flags.words.split_first() else {
         return Err(Failure::usage("missing IMAGE")
             .hint("rrun images shows them; see rrun run --help")
-            .exit(125)
             .into());
     };
     let store = Store::open(&containers.roots.root);
     let found = store.resolve(name).map_err(|e| {
         Failure::new(&e)
             .hint("rrun images shows what is there; rrun load FILE brings one, runpack pack -t NAME --bin PROGRAM makes one, debootstrap DIR and tar -C DIR -c . | rrun import - NAME another")
-            .exit(125)
     })?;
     check_architecture(name, &found)?;
     let mut layers = store
         .layers_unpacked(&found)
-        .map_err(|e| Failure::new(&e).exit(125))?;
+        .map_err(|e| Failure::new(&e))?;
     // The store gives the topmost first.
     layers.reverse();
     let config = found.config.config().clone().unwrap_or_default();
@@ -103,6 +84,5 @@ fn check_architecture(name: &str, image: &runpack::Image) -> Result<()> {
         "running image \"{name}\": it is for {theirs}, and this machine is {ours}"
     ))
     .hint("load the image for this machine")
-    .exit(125)
     .into())
 }

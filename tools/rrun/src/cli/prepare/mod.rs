@@ -35,7 +35,7 @@ pub struct Ready {
 }
 
 pub(super) fn usage(error: SpecError) -> Failure {
-    Failure::usage(error).exit(125)
+    Failure::usage(error)
 }
 
 pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
@@ -47,6 +47,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         .unwrap_or_else(|| id[..12].to_owned());
     check_hostname(&hostname).map_err(usage)?;
     let net = network(flags, containers)?;
+    check_conflicts(flags, &net)?;
     let flags_command = Command {
         entrypoint: flags.entrypoint.clone(),
         args,
@@ -112,17 +113,12 @@ fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let doing = format!("using root {dir:?}");
-    let real =
-        std::fs::canonicalize(dir).map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
+    let real = std::fs::canonicalize(dir).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
     if !real.is_dir() {
-        return Err(Failure::new(format!("{doing}: it is not a directory"))
-            .exit(125)
-            .into());
+        return Err(Failure::new(format!("{doing}: it is not a directory")).into());
     }
     if real == std::path::Path::new("/") {
-        return Err(Failure::new(format!("{doing}: that is the host's own"))
-            .exit(125)
-            .into());
+        return Err(Failure::new(format!("{doing}: that is the host's own")).into());
     }
     Ok(Some(real))
 }
@@ -141,30 +137,55 @@ fn name(flags: &Create, containers: &Containers) -> Result<String> {
 }
 
 fn network(flags: &Create, containers: &Containers) -> Result<Net> {
-    Ok(match flags.network.as_str() {
+    if flags.network.len() > 1 {
+        let all = flags.network.join(", ");
+        return Err(Failure::usage(format!(
+            "a container cannot be connected to several networks: {all}"
+        ))
+        .into());
+    }
+    Ok(match flags.network() {
         "bridge" | "default" => Net::Bridge,
         "none" => Net::None,
         "host" => Net::Host,
         text => match text.split_once(':') {
-            Some(("container", name)) => {
-                Net::Container(containers.find(name).map_err(|e| fault(e).exit(125))?.1.id)
-            }
+            Some(("container", name)) => Net::Container(containers.find(name).map_err(fault)?.1.id),
             Some(("ns", netns)) => {
                 let parsed = rnetns::Netns::parse(netns).and_then(|netns| netns.open());
                 parsed.map_err(|e| {
                     let hint = e.hint();
-                    Failure::new(e).hint_from(hint.as_deref()).exit(125)
+                    Failure::new(e).hint_from(hint.as_deref())
                 })?;
                 Net::Ns(netns.to_owned())
             }
             _ => {
                 return Err(Failure::new(format!("network {text} not found"))
                     .hint("the networks are bridge, none, host, container:NAME and ns:NETNS")
-                    .exit(125)
                     .into());
             }
         },
     })
+}
+
+/// What a network that is there already has no place for, in docker's words.
+fn check_conflicts(flags: &Create, net: &Net) -> Result<()> {
+    let publishes = !flags.publish.is_empty() || flags.publish_all;
+    let conflict = |what: &str| {
+        let text = format!("conflicting options: {what} and the network mode");
+        Err(Failure::usage(text)
+            .hint("the network is another's, and so are its ports and its host name")
+            .into())
+    };
+    match net {
+        Net::Container(_) | Net::Ns(_) if publishes => conflict("port publishing"),
+        Net::Container(_) if flags.hostname.is_some() => conflict("hostname"),
+        Net::Host if publishes => {
+            let text = b"WARNING: Published ports are discarded when using host network mode\n";
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn labels(flags: &Create, config: &Config) -> Result<BTreeMap<String, String>> {
@@ -219,9 +240,7 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
         blkio_weight: flags.blkio_weight,
     };
     if limits.memory_bytes.is_some_and(|bytes| bytes < 6 << 20) {
-        return Err(Failure::usage("Minimum memory limit allowed is 6MB")
-            .exit(125)
-            .into());
+        return Err(Failure::usage("Minimum memory limit allowed is 6MB").into());
     }
     if let Some(nano_cpus) = limits.nano_cpus {
         check_cpus(nano_cpus)?;
@@ -240,6 +259,5 @@ fn check_cpus(nano_cpus: u64) -> Result<()> {
     Err(Failure::usage(format!(
         "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
     ))
-    .exit(125)
     .into())
 }

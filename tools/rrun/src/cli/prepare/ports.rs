@@ -35,7 +35,6 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                         Failure::new(format!(
                             "publishing \"{text}\": no port of {first}-{last} is free"
                         ))
-                        .exit(125)
                     })?
                 }
             };
@@ -43,7 +42,6 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                 return Err(Failure::new(format!(
                     "publishing \"{text}\": over IPv6 only tcp is passed on"
                 ))
-                .exit(125)
                 .into());
             }
             let port = Port {
@@ -57,7 +55,6 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                 return Err(
                     Failure::new(format!("publishing port \"{text}\": it is given twice"))
                         .hint("a port of the host's leads to one port inside: choose another")
-                        .exit(125)
                         .into(),
                 );
             }
@@ -107,7 +104,6 @@ fn translated(proto: ports::Proto, text: &str) -> Result<Proto> {
         ports::Proto::Sctp => Err(Failure::new(format!(
             "publishing \"{text}\": only tcp and udp are translated"
         ))
-        .exit(125)
         .into()),
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn wanted(
     let mut env = Vec::new();
     for file in &flags.env_file {
         let text = std::fs::read_to_string(file)
-            .map_err(|e| Failure::new(format!("reading --env-file {file:?}: {e}")).exit(125))?;
+            .map_err(|e| Failure::new(format!("reading --env-file {file:?}: {e}")))?;
         env.extend(parse_env_file(&text, &host).map_err(usage)?);
     }
     for text in &flags.env {
@@ -53,8 +53,8 @@ pub(super) fn wanted(
         // Which of its rules count depends on the capabilities.
         Some(Profile { doing, text }) => {
             let caps = crate::spec::build::capabilities(&wanted).map_err(usage)?;
-            let profile = read_profile(&text, &caps)
-                .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
+            let profile =
+                read_profile(&text, &caps).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
             Seccomp::Profile(Box::new(profile))
         }
     };
@@ -77,15 +77,14 @@ fn security(flags: &Create) -> Result<(bool, Seccomp, Option<Profile>)> {
             ("seccomp", "unconfined") => (seccomp, profile) = (Seccomp::Unconfined, None),
             ("seccomp", file) if !file.is_empty() => {
                 let doing = format!("reading seccomp profile {file:?}");
-                let text = std::fs::read(file)
-                    .map_err(|e| Failure::new(format!("{doing}: {e}")).exit(125))?;
+                let text =
+                    std::fs::read(file).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
                 profile = Some(Profile { doing, text });
             }
             _ => {
                 return Err(
                     Failure::usage(format!("invalid --security-opt: \"{option}\""))
                         .hint("no-new-privileges, seccomp=unconfined, seccomp=FILE")
-                        .exit(125)
                         .into(),
                 );
             }

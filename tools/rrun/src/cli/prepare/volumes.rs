@@ -54,9 +54,7 @@ pub(super) fn volumes(
     for (nth, volume) in all.iter().enumerate() {
         if all[..nth].iter().any(|earlier| earlier.to == volume.to) {
             return Err(
-                Failure::usage(format!("Duplicate mount point: {}", volume.to.display()))
-                    .exit(125)
-                    .into(),
+                Failure::usage(format!("Duplicate mount point: {}", volume.to.display())).into(),
             );
         }
         let (mount, point) = one_volume(
@@ -79,7 +77,7 @@ fn one_volume(
 ) -> Result<(Mount, MountPoint)> {
     let wrong = |e: volume::VolumeError| {
         let hint = e.hint();
-        Failure::new(e).hint_from(hint.as_deref()).exit(125)
+        Failure::new(e).hint_from(hint.as_deref())
     };
     let (kind, name, source) = match &volume.from {
         From::Memory(options) => {

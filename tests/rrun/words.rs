@@ -1,0 +1,175 @@
+//! What is typed, as docker takes it: flags, groups of verbs, words that contradict each other, verbs of docker's that
+//! are done another way.
+
+use kit_test::Host;
+
+#[test]
+fn flags_are_as_docker_takes_them() {
+    let host = Host::new();
+    for (flags, said) in [
+        ("-m64m", "0\n"),
+        ("-eA=1 -w/tmp", "0\n"),
+        ("-u5", "5\n"),
+        ("-v/tmp:/x:ro -p8099:80", "0\n"),
+        ("-i=false -it=false", "0\n"),
+        // Of two the last counts.
+        ("-u 1 -u 5 --rm --rm=true -m 64m -m 32m", "5\n"),
+        ("--name one --name two", "0\n"),
+        ("-c 512", "0\n"),
+    ] {
+        let got = host.outcome(&format!("rrun run --rm {flags} tools id -u"));
+        assert_eq!(got, (0, said.to_owned(), String::new()), "{flags}");
+    }
+    // What follows IMAGE is the program's.
+    let script = "rrun run --rm --entrypoint sh tools -c 'echo $0' -m";
+    assert_eq!(host.ok(script), "-m\n");
+}
+
+#[test]
+fn a_group_has_the_verbs_that_stand_alone() {
+    let host = Host::new();
+    host.ok("rrun container create --name box tools true");
+    for (grouped, alone) in [
+        ("container ls -a -q", "ps -aq"),
+        ("image ls -q", "images -q"),
+        (
+            "image inspect -f '{{.Id}}' tools",
+            "inspect --type image -f '{{.Id}}' tools",
+        ),
+        (
+            "container inspect -f '{{.Id}}' box",
+            "inspect -f '{{.Id}}' box",
+        ),
+        ("system info", "info"),
+        ("image --help", "--help"),
+    ] {
+        let [got, wanted] = [grouped, alone].map(|words| host.ok(&format!("rrun {words}")));
+        assert_eq!(got, wanted, "{grouped}");
+    }
+    assert_eq!(host.code("rrun container run --nope tools"), 125);
+    assert_eq!(host.code("rrun container run --rm tools sh -c 'exit 3'"), 3);
+    assert_eq!(host.ok("rrun container rm box; rrun ps -aq"), "box\n");
+}
+
+#[test]
+fn words_that_contradict_each_other_are_told() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web tools sleep 1000");
+    let other = "the network is another's, and so are its ports and its host name";
+    for (typed, code, said) in [
+        (
+            "run --net container:web -p 80:80 tools id",
+            125,
+            format!("rrun: conflicting options: port publishing and the network mode\nhint: {other}\n"),
+        ),
+        (
+            "run --net container:web -h x tools id",
+            125,
+            format!("rrun: conflicting options: hostname and the network mode\nhint: {other}\n"),
+        ),
+        (
+            "run --net none --network host tools id",
+            125,
+            "rrun: a container cannot be connected to several networks: none, host\n".to_owned(),
+        ),
+        (
+            "run --rm --net host -p 80:80 tools sh -c :",
+            0,
+            "WARNING: Published ports are discarded when using host network mode\n".to_owned(),
+        ),
+        (
+            "create",
+            2,
+            "rrun: missing IMAGE\nhint: rrun images shows them; see rrun run --help\n".to_owned(),
+        ),
+        (
+            "load -i",
+            2,
+            "rrun: flag needs an argument: -i\nhint: see rrun load --help\n".to_owned(),
+        ),
+        (
+            "rmi",
+            2,
+            "rrun: missing <IMAGES>...\nhint: see rrun rmi --help\n".to_owned(),
+        ),
+        (
+            "image",
+            2,
+            "rrun: no verb given after \"image\"\nhint: see rrun --help: rrun image VERB is rrun VERB\n"
+                .to_owned(),
+        ),
+    ] {
+        let got = host.outcome(&format!("rrun {typed}"));
+        assert_eq!(got, (code, String::new(), said), "{typed}");
+    }
+    let (code, _, said) =
+        host.outcome("rrun run --rm --read-only tools sh -c 'echo 1.2.3.4 web >/etc/hosts'");
+    assert!(
+        code != 0 && said.contains("Read-only file system"),
+        "{code} {said}"
+    );
+}
+
+/// Each hint is a line that a shell takes, with the container's name for C.
+#[test]
+fn the_other_way_works() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web tools sh -c 'touch /new; exec sleep 1000'");
+    host.until("rrun exec web ls /new");
+    let way = |verb: &str| -> String {
+        let (code, _, said) = host.outcome(&format!("rrun {verb} web"));
+        assert_eq!(code, 1, "{verb}: {said}");
+        let hint = said.lines().find_map(|line| line.strip_prefix("hint: "));
+        host.ok(&hint.unwrap().replace(" C)", " web)"))
+    };
+    let state = "grep '^State' /proc/$(rrun inspect -f '{{.State.Pid}}' web)/status";
+    way("pause");
+    host.until(&format!("{state} | grep -q stopped"));
+    way("unpause");
+    host.until(&format!("! {state} | grep -q stopped"));
+    assert!(way("top").contains("sleep 1000"));
+    assert!(way("stats").contains("sleep 1000"));
+    assert_eq!(way("diff"), "A /new\n");
+    way("export");
+    assert_eq!(host.ok("tar -tf C.tar ./new"), "./new\n");
+    host.ok("rrun rm -f web; rrun create --name old tools true");
+    way("container prune");
+    assert_eq!(host.ok("rrun ps -aq"), "");
+}
+
+#[test]
+fn several_are_read_from_standard_input() {
+    let host = Host::new();
+    host.ok("for name in one two; do rrun run -d --name $name -p 80 tools sh -c \"echo $name\"; rrun wait $name; done");
+    assert_eq!(
+        host.ok("printf 'one\ntwo\n' | rrun logs -; rrun logs --tail -1 one"),
+        "one\ntwo\none\n"
+    );
+    let (code, out, said) = host.outcome("rrun ps -aq | rrun port -");
+    assert_eq!((code, out.as_str(), said.as_str()), (0, "", ""));
+}
+
+/// Nothing may be deleted beneath a mounted root, nor a second overlay come onto its upper directory.
+#[test]
+fn a_bundled_container_is_kept() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools true; rrun bundle box here");
+    let here = host.path().join("here");
+    for (verb, doing) in [
+        ("rm", "removing"),
+        ("start", "starting"),
+        ("bundle", "bundling"),
+    ] {
+        let dir = if verb == "bundle" { " there" } else { "" };
+        let said = format!(
+            "rrun: {doing} container \"box\": its root is mounted at {:?}\nhint: rrun bundle --umount box {}\n",
+            here.join("rootfs"),
+            here.display()
+        );
+        let got = host.outcome(&format!("rrun {verb} box{dir}"));
+        assert_eq!(got, (1, String::new(), said), "{verb}");
+    }
+    host.ok("rrun bundle --umount box here; rrun start box; rrun wait box; rrun bundle box here");
+    host.ok("rrun rm -f box");
+    assert_eq!(host.ok("ls here/rootfs; rrun ps -aq"), "");
+}
