@@ -51,7 +51,8 @@ impl Groups {
 
     fn clear(&self) {
         self.ok(
-            "for d in $(find /sys/fs/cgroup -depth -type d -path \"*/$g*\"); do
+            "for f in $(find /sys/fs/cgroup -path \"*/$g*/freezer.state\"); do echo THAWED >$f; done
+             for d in $(find /sys/fs/cgroup -depth -type d -path \"*/$g*\"); do
                  while read -r p; do kill -9 $p || :; done <$d/cgroup.procs
                  n=0; until rmdir $d 2>/dev/null; do [ $((n += 1)) -lt 100 ]; sleep 0.02; done
              done",
@@ -98,6 +99,10 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
             format!("rcgroup create $g/below; {busy} sleep 0.2"),
             "del --force $g".to_owned(),
         ),
+        (
+            format!("rcgroup create $g/below; {busy} sleep 0.2; {FREEZE}"),
+            "del --force $g".to_owned(),
+        ),
     ] {
         let run = |act: &str| {
             groups.ok(&format!("{{ :; {before}\n}} >/dev/null; {act}"));
@@ -114,6 +119,22 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
         let replayed = run(&format!("{dry} >script; dash script"));
         assert_eq!(ours, replayed, "{verb}");
     }
+}
+
+/// Whatever the kernel calls it.
+const FREEZE: &str =
+    "for f in $(find /sys/fs/cgroup -path \"*/$g/freezer.state\"); do echo FROZEN >$f; done
+    for f in $(find /sys/fs/cgroup -path \"*/$g/cgroup.freeze\"); do echo 1 >$f; done";
+
+#[test]
+fn the_frozen_are_ended_too() {
+    let groups = Groups::new("frozen");
+    let before = format!(
+        "rcgroup create $g/below; rcgroup exec $g/below -- sleep 1000 >/dev/null 2>&1 & sleep 0.2; {FREEZE}"
+    );
+    groups.ok(&before);
+    groups.ok("timeout 4 rcgroup del --force $g");
+    assert_eq!(groups.state(), "");
 }
 
 #[test]
@@ -155,84 +176,99 @@ fn a_change_that_fails_leaves_each_limit_as_it_was() {
     }
 }
 
+/// Script, exit code, a part of what is said.
+const BAD: &[(&str, i32, &str)] = &[
+    (
+        "rcgroup create $g -m 1x",
+        2,
+        "reading size \"1x\": the units are b, k, m, g and t",
+    ),
+    ("rcgroup create $g -m -2", 2, "reading size \"-2\""),
+    (
+        "rcgroup create $g --pids-limit many",
+        2,
+        "reading number of processes \"many\"",
+    ),
+    ("rcgroup create ../$g", 2, "../G"),
+    ("rcgroup create /", 2, "\"/\""),
+    ("rcgroup get /etc hostname", 2, "naming cgroup \"/etc\""),
+    (
+        "rcgroup set ../cpu --cpus 0.5",
+        2,
+        "naming cgroup \"../cpu\"",
+    ),
+    ("rcgroup stats ../cpu", 2, "naming cgroup \"../cpu\""),
+    (
+        "rcgroup exec ../cpu -- true",
+        125,
+        "naming cgroup \"../cpu\"",
+    ),
+    ("rcgroup set $g -m 64m", 1, "\"G\""),
+    ("rcgroup del $g", 1, "\"G\""),
+    ("rcgroup get $g memory.max", 1, "\"G\""),
+    ("rcgroup exec $g -- true", 125, "\"G\""),
+    (
+        "rcgroup create $g >/dev/null; rcgroup set $g",
+        2,
+        "no limit is given",
+    ),
+    ("rcgroup create $g --cpuset-cpus nonsense", 1, "cpuset.cpus"),
+    ("rcgroup create $g --cpuset-mems 700", 1, "cpuset.mems"),
+    ("rcgroup create $g -m 1", 1, "memory."),
+    (
+        "rcgroup create $g -m 200m --memory-swap 100m",
+        2,
+        "reading memory and swap \"104857600\": it counts memory too, and memory alone is more",
+    ),
+    (
+        "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g -m 200m --memory-swap 100m",
+        2,
+        "memory alone is more",
+    ),
+    (
+        "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g --memory-swap 20m",
+        2,
+        "memory alone is more",
+    ),
+    (
+        "rcgroup create $g --memory-swap 100m",
+        2,
+        "it counts memory too, which has no limit",
+    ),
+    ("rcgroup create $g -m 9e18", 2, "it is out of range"),
+    (
+        "rcgroup map -c 18446744073709551615",
+        2,
+        "reading CPU shares \"18446744073709551615\": they are 2 to 262144",
+    ),
+    (
+        "rcgroup create $g >/dev/null; rcgroup set $g --cpuset-cpus 4096",
+        1,
+        "cpuset",
+    ),
+    ("rcgroup create $g --cpuset-cpus 4096", 1, "cpuset.cpus"),
+    ("rcgroup create $g; rcgroup create $g", 1, "\"G\""),
+    (
+        "rcgroup create $g >/dev/null; rcgroup exec $g -- nothing-of-that-name",
+        127,
+        "\"nothing-of-that-name\"",
+    ),
+    (
+        "rcgroup create $g >/dev/null; rcgroup exec $g -- /etc/passwd",
+        126,
+        "\"/etc/passwd\"",
+    ),
+    (
+        "echo '{\"kind\":\"netns\",\"name\":\"a\"}' | rcgroup del -",
+        2,
+        "it is a netns, not a cgroup",
+    ),
+];
+
 #[test]
 fn wrong_input_is_one_line_and_leaves_nothing() {
     let groups = Groups::new("bad");
-    for (script, code, line) in [
-        (
-            "rcgroup create $g -m 1x",
-            2,
-            "reading size \"1x\": the units are b, k, m, g and t",
-        ),
-        ("rcgroup create $g -m -2", 2, "reading size \"-2\""),
-        (
-            "rcgroup create $g --pids-limit many",
-            2,
-            "reading number of processes \"many\"",
-        ),
-        ("rcgroup create ../$g", 2, "../G"),
-        ("rcgroup create /", 2, "\"/\""),
-        ("rcgroup set $g -m 64m", 1, "\"G\""),
-        ("rcgroup del $g", 1, "\"G\""),
-        ("rcgroup get $g memory.max", 1, "\"G\""),
-        ("rcgroup exec $g -- true", 125, "\"G\""),
-        (
-            "rcgroup create $g >/dev/null; rcgroup set $g",
-            2,
-            "no limit is given",
-        ),
-        ("rcgroup create $g --cpuset-cpus nonsense", 1, "cpuset.cpus"),
-        ("rcgroup create $g --cpuset-mems 700", 1, "cpuset.mems"),
-        ("rcgroup create $g -m 1", 1, "memory."),
-        (
-            "rcgroup create $g -m 200m --memory-swap 100m",
-            2,
-            "reading memory and swap \"104857600\": it counts memory too, and memory alone is more",
-        ),
-        (
-            "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g -m 200m --memory-swap 100m",
-            2,
-            "memory alone is more",
-        ),
-        (
-            "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g --memory-swap 20m",
-            2,
-            "memory alone is more",
-        ),
-        (
-            "rcgroup create $g --memory-swap 100m",
-            2,
-            "it counts memory too, which has no limit",
-        ),
-        ("rcgroup create $g -m 9e18", 2, "it is out of range"),
-        (
-            "rcgroup map -c 18446744073709551615",
-            2,
-            "reading CPU shares \"18446744073709551615\": they are 2 to 262144",
-        ),
-        (
-            "rcgroup create $g >/dev/null; rcgroup set $g --cpuset-cpus 4096",
-            1,
-            "cpuset",
-        ),
-        ("rcgroup create $g --cpuset-cpus 4096", 1, "cpuset.cpus"),
-        ("rcgroup create $g; rcgroup create $g", 1, "\"G\""),
-        (
-            "rcgroup create $g >/dev/null; rcgroup exec $g -- nothing-of-that-name",
-            127,
-            "\"nothing-of-that-name\"",
-        ),
-        (
-            "rcgroup create $g >/dev/null; rcgroup exec $g -- /etc/passwd",
-            126,
-            "\"/etc/passwd\"",
-        ),
-        (
-            "echo '{\"kind\":\"netns\",\"name\":\"a\"}' | rcgroup del -",
-            2,
-            "it is a netns, not a cgroup",
-        ),
-    ] {
+    for &(script, code, line) in BAD {
         let (got, said) = groups.fails(script);
         assert_eq!(got, code, "{script}: {said}");
         let lines: Vec<&str> = said.lines().collect();

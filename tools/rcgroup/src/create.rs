@@ -55,7 +55,10 @@ fn named_steps(
     } else {
         Vec::new()
     };
-    for dir in group.unique_dirs() {
+    let mut dirs = group.unique_dirs();
+    // The last that is made is the first that is undone, and the frozen end only when this one goes.
+    dirs.sort_by_key(|dir| group.is_freezer(dir));
+    for dir in dirs {
         let root = host.v2.clone().filter(|_| host.mode == Mode::V2);
         steps.push(Box::new(MakeDir {
             dir: dir.to_owned(),

@@ -9,7 +9,6 @@ use crate::{CgroupError, Hierarchies, member};
 
 /// What `del` does.
 pub fn plan(host: &Hierarchies, name: &str, force: bool) -> Result<Plan, CgroupError> {
-    crate::check_name(name)?;
     let group = host.existing(name)?;
     let pids = member::pids(&group)?;
     let below: usize = group
@@ -25,7 +24,10 @@ pub fn plan(host: &Hierarchies, name: &str, force: bool) -> Result<Plan, CgroupE
         });
     }
     let mut plan = Plan::new(format!("rcgroup del {name}"));
-    for dir in group.unique_dirs() {
+    let mut dirs = group.unique_dirs();
+    // Who is frozen there ends when that one goes, and is in the others until then.
+    dirs.sort_by_key(|dir| !group.is_freezer(dir));
+    for dir in dirs {
         plan.push(Remove {
             dir: dir.to_owned(),
             force,
@@ -42,8 +44,11 @@ struct Remove {
 impl Step for Remove {
     fn meta(&self) -> Meta {
         let remove = if self.force {
-            let script = "find \"$1\" -depth -type d | while read -r d; do \
-                while read -r p; do kill -KILL \"$p\" 2>/dev/null || :; done <\"$d/cgroup.procs\"; \
+            let script = "find \"$1\" -type d | while read -r d; do \
+                { cat \"$d/cgroup.procs\" 2>/dev/null || cat \"$d/cgroup.threads\"; } | \
+                while read -r p; do kill -KILL \"$p\" 2>/dev/null || :; done; done; \
+                find \"$1\" -name freezer.state | while read -r f; do echo THAWED >\"$f\"; done; \
+                find \"$1\" -depth -type d | while read -r d; do \
                 n=0; until rmdir \"$d\" 2>/dev/null; do [ $((n += 1)) -lt 500 ]; sleep 0.01; done; done";
             run!["sh", "-c", script, "sh", &self.dir]
         } else {

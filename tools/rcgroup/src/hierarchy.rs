@@ -139,6 +139,7 @@ impl Hierarchies {
 
     /// Cgroup `name` as it is: the directories that exist.
     pub fn existing(&self, name: &str) -> Result<Group, CgroupError> {
+        check_name(name)?;
         let all: Vec<&str> = self.v1.keys().map(String::as_str).collect();
         let mut group = self.group(name, &all);
         group.dirs.retain(|_, dir| dir.is_dir());
@@ -159,6 +160,11 @@ impl Group {
             .get("")
             .or_else(|| self.dirs.get(controller))
             .map(PathBuf::as_path)
+    }
+
+    /// Whether it is the one of v1's freezer.
+    pub(crate) fn is_freezer(&self, dir: &Path) -> bool {
+        self.dirs.get("freezer").is_some_and(|there| there == dir)
     }
 
     /// Each directory once; controllers may share one.

@@ -5,8 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::{CgroupError, Group, read, write};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -110,27 +108,8 @@ pub fn freeze(group: &Group, frozen: bool) -> Result<(), CgroupError> {
 
 /// Kills what is in `dir` and below, and removes the directories.
 pub fn kill_and_remove(dir: &Path) -> Result<(), CgroupError> {
-    for below in below(dir) {
-        kill_and_remove(&below)?;
-    }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match std::fs::remove_dir(dir) {
-            Ok(()) => return Ok(()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(e) if Instant::now() > deadline => {
-                return Err(CgroupError::io("removing cgroup", dir)(e));
-            }
-            Err(_) => {}
-        }
-        let procs = read(&dir.join("cgroup.procs")).unwrap_or_default();
-        for pid in procs
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .filter_map(Pid::from_raw)
-        {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let removed = kit_undo::remove_cgroups(dir);
+    removed
+        .map(drop)
+        .map_err(CgroupError::io("removing cgroup", dir))
 }

@@ -11,6 +11,8 @@ mod nft;
 mod process;
 mod sysctl;
 
+pub use cgroup::remove_tree as remove_cgroups;
+
 use std::cell::RefCell;
 
 use kit_plan::{Record, State, Undo, UndoError, Undoer, Undone};
