@@ -251,3 +251,33 @@ fn a_stream_that_stalls_is_not_waited_for_once_interrupted() {
         );
     }
 }
+
+/// A step that waits for others, or has long to write, ends when it is asked to.
+#[test]
+fn a_signal_ends_a_step_that_waits_or_is_long() {
+    let room = Room::new();
+    room.sh("mkdir t; head -c 300000 /dev/urandom > t/f; tar -C t -c . | runpack import - x; mkfifo in out; truncate -s 8G big; ls -A > before");
+    for (verb, other) in [
+        ("unpack - d < in", "exec 3> in"),
+        ("unpack oci-archive:in d", ":"),
+        (
+            "unpack oci-archive:in d",
+            "exec 3> in; tar -C t -c . | head -c 5000 >&3",
+        ),
+        ("save -o out x", ":"),
+        ("save -o out x", "exec 3< out"),
+        ("pack -t p --bin true --add big:/big", ":"),
+    ] {
+        // Its signals are blocked as soon as it takes steps.
+        let script = format!(
+            "runpack {verb} 2> said & p=$!; {other}; until grep -q 'SigBlk:.*400[13]$' /proc/$p/status; do kill -0 $p || break; sleep 0.02; done
+            sleep 0.2; kill -TERM $p; ( for i in $(seq 200); do sleep 0.1; kill -0 $p || exit; done; kill -9 $p ) > /dev/null 2>&1 3>&- &
+            wait $p; echo $?; exec 3>&-; cat said; rm said; find root/images/tmp -type f; ls -A | diff before -"
+        );
+        let said = room.sh(&format!("set +e\n{script}\ntrue"));
+        assert_eq!(
+            said, "143\nrunpack: interrupted, and nothing was kept\n",
+            "{verb}, {other}"
+        );
+    }
+}

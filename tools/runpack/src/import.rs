@@ -1,9 +1,7 @@
 //! `runpack import`: a root file system's tar becomes an image of one layer, with no history and the configuration that `--change` gives it.
 //! The archive is kept as it is, compressed or not.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -105,13 +103,9 @@ fn line(import: &Import) -> Vec<Value> {
 fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
     let is_pipe = |path: &Path| path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
     let file: Box<dyn Read + Send> = if path == Path::new("-") {
-        // Past the standard library's own buffer, so that waiting for the pipe is waiting for data.
-        let stdin = io::stdin().as_fd().try_clone_to_owned();
-        let stdin = stdin.map_err(SourceError::io("open", path))?;
-        Box::new(Patient::new(stdin.into()))
+        Box::new(Patient::stdin().map_err(SourceError::io("open", path))?)
     } else if is_pipe(path) {
-        let pipe = File::open(path).map_err(SourceError::io("open", path))?;
-        Box::new(Patient::new(pipe))
+        Box::new(Patient::open(path).map_err(SourceError::io("open", path))?)
     } else {
         Box::new(regular::open(path).map_err(SourceError::io("open", path))?)
     };

@@ -2,12 +2,22 @@
 //! looks now and then whether one is pending, and fails if so, leaving nothing. Where they are not blocked none is ever pending.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::CLOEXEC);
+/// Between two looks whether somebody reads.
+const A_WHILE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
 
 /// The signals that ask a command to end.
 pub(crate) fn ending() -> SigSet {
@@ -43,16 +53,19 @@ impl Interrupt {
         }
     }
 
-    /// Waits until there is something to read, or the same error.
-    fn wait(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let Some(signals) = &self.signals else {
-            return Ok(());
-        };
-        let mut fds = [
-            PollFd::new(signals, PollFlags::IN),
-            PollFd::from_borrowed_fd(fd, PollFlags::IN),
-        ];
+    /// Waits until the descriptor is ready, or the same error.
+    fn wait(&self, fd: BorrowedFd<'_>, ready: PollFlags) -> io::Result<()> {
+        let mut fds = vec![PollFd::from_borrowed_fd(fd, ready)];
+        fds.extend(self.signals.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
         poll(&mut fds, None)?;
+        self.check()
+    }
+
+    /// Waits a while, or the same error.
+    fn pause(&self) -> io::Result<()> {
+        let mut fds: Vec<PollFd<'_>> = Vec::new();
+        fds.extend(self.signals.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        poll(&mut fds, Some(&A_WHILE))?;
         self.check()
     }
 
@@ -63,24 +76,93 @@ impl Interrupt {
     }
 }
 
-/// A pipe that may have nothing to give for a long time, and is not waited for once a signal is pending.
+/// A pipe that may have nothing to give for a long time, or take nothing, and is not waited for once a signal is pending.
 pub(crate) struct Patient {
     pipe: File,
     interrupt: Interrupt,
 }
 
 impl Patient {
-    pub fn new(pipe: File) -> Self {
+    fn new(pipe: File) -> Self {
         Self {
             pipe,
             interrupt: Interrupt::new(),
+        }
+    }
+
+    /// Past the standard library's own buffer, so that waiting for the pipe is waiting for data.
+    pub fn stdin() -> io::Result<Self> {
+        let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+        Ok(Self::new(stdin.into()))
+    }
+
+    /// A FIFO whose writer may be yet to come: poll(2) waits for it, where open(2) could not be interrupted.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let pipe = rustix::fs::open(path, OFlags::RDONLY | FLAGS, Mode::empty())?;
+        Ok(Self::new(pipe.into()))
+    }
+
+    /// The same for a reader.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let interrupt = Interrupt::new();
+        loop {
+            match rustix::fs::open(path, OFlags::WRONLY | FLAGS, Mode::empty()) {
+                Err(Errno::NXIO) => interrupt.pause()?,
+                pipe => {
+                    let pipe = pipe?.into();
+                    return Ok(Self { pipe, interrupt });
+                }
+            }
         }
     }
 }
 
 impl Read for Patient {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.interrupt.wait(self.pipe.as_fd())?;
-        self.pipe.read(buf)
+        loop {
+            self.interrupt.wait(self.pipe.as_fd(), PollFlags::IN)?;
+            match self.pipe.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                got => return got,
+            }
+        }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            self.interrupt.wait(self.pipe.as_fd(), PollFlags::OUT)?;
+            match self.pipe.write(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                put => return put,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is read to its end, unless a signal is pending.
+pub(crate) struct Checked<R> {
+    inner: R,
+    interrupt: Interrupt,
+}
+
+impl<R> Checked<R> {
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            interrupt: Interrupt::new(),
+        }
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.interrupt.check()?;
+        self.inner.read(buf)
     }
 }

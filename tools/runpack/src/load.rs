@@ -260,11 +260,14 @@ fn explain(
 }
 
 pub(crate) fn step_error(error: SourceError) -> StepError {
-    if let Some(code) = Interrupt::new().take() {
-        return StepError::whole("interrupted, and nothing was kept").exit(code);
-    }
     let hint = error.hint();
-    StepError::whole(error).hint_from(hint)
+    interrupted().unwrap_or_else(|| StepError::whole(error).hint_from(hint))
+}
+
+/// What a step says that ended because a signal was pending.
+pub(crate) fn interrupted() -> Option<StepError> {
+    let code = Interrupt::new().take()?;
+    Some(StepError::whole("interrupted, and nothing was kept").exit(code))
 }
 
 pub(crate) fn store_error(error: crate::StoreError) -> StepError {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{
@@ -11,6 +12,7 @@ use kit_plan::{
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
+use crate::interrupt::{Checked, Patient};
 use crate::load::store_error;
 use crate::publish::Publish;
 use crate::regular;
@@ -60,7 +62,13 @@ pub fn save(store: &Store, images: &[String], out: impl Write) -> Result<(), Sto
             .filter(|name| image.names.contains(name));
         let names = asked.map_or_else(|| image.names.clone(), |name| vec![name]);
         match found.iter_mut().find(|(known, _)| known.id == image.id) {
-            Some((_, known)) => known.extend(names),
+            Some((_, known)) => {
+                for name in names {
+                    if !known.contains(&name) {
+                        known.push(name);
+                    }
+                }
+            }
             None => found.push((image, names)),
         }
     }
@@ -82,7 +90,8 @@ pub fn save(store: &Store, images: &[String], out: impl Write) -> Result<(), Sto
         let file = regular::open(path).map_err(StoreError::io("open", path))?;
         let size = file.metadata().map_err(StoreError::io("stat", path))?.len();
         let name = path.file_name().unwrap_or_default();
-        append(&mut tar, &Path::new("blobs/sha256").join(name), size, file).map_err(failed())?;
+        let name = Path::new("blobs/sha256").join(name);
+        append(&mut tar, &name, size, Checked::new(file)).map_err(failed())?;
     }
     let texts: [(&str, Vec<u8>); 3] = [
         ("oci-layout", LAYOUT.to_vec()),
@@ -155,6 +164,18 @@ struct Save {
     in_place: bool,
 }
 
+impl Save {
+    fn open(&self) -> io::Result<Box<dyn Write>> {
+        let is_pipe = self.in_place && self.file.metadata()?.file_type().is_fifo();
+        if is_pipe {
+            return Ok(Box::new(Patient::create(&self.file)?));
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(!self.in_place);
+        Ok(Box::new(options.open(&self.file)?))
+    }
+}
+
 impl Step for Save {
     fn meta(&self) -> Meta {
         let mut line: Vec<Value> = words!["runpack", "save", "-o", &self.file, "--"];
@@ -174,12 +195,8 @@ impl Step for Save {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(!self.in_place);
-        let file = options.open(&self.file);
-        let saved = file
-            .map_err(StoreError::io("create", &self.file))
-            .and_then(|file| save(&Store::open(&self.root), &self.images, file));
+        let out = self.open().map_err(StoreError::io("create", &self.file));
+        let saved = out.and_then(|out| save(&Store::open(&self.root), &self.images, out));
         saved.map_err(store_error)?;
         if self.in_place {
             return Ok(Done::nothing());

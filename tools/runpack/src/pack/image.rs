@@ -15,7 +15,7 @@ use super::host::Host;
 use super::tree::{Entry, Tree};
 use super::{Packed, write_layer};
 use crate::intake::{ImageName, Intake, Layer, NewImage, Outcome, Progress, work_of};
-use crate::load::store_error;
+use crate::load::{interrupted, store_error};
 use crate::store::to_json;
 use crate::{Reference, Store, StoreError, config_of};
 
@@ -206,7 +206,7 @@ enum WriteError {
 
 fn step_error(error: PackError) -> StepError {
     let hint = error.hint();
-    StepError::whole(error).hint_from(hint)
+    interrupted().unwrap_or_else(|| StepError::whole(error).hint_from(hint))
 }
 
 /// All files as one tar, which is its own content: digested as it is written, published under its digest.

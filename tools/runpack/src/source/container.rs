@@ -11,6 +11,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 use super::SourceError;
 use crate::intake::Progress;
+use crate::interrupt::Patient;
 use crate::layer::{Coding, decoder};
 use crate::regular;
 use crate::store::{CopyError, copy};
@@ -41,12 +42,13 @@ impl Container {
             return Ok(Self::Dir(path.to_owned()));
         }
         let file = if path == Path::new("-") {
-            spool(near, path, io::stdin(), progress)?
+            let stdin = Patient::stdin().map_err(SourceError::io("open", path))?;
+            spool(near, path, stdin, progress)?
         } else {
             // A pipe, as of `<(curl …)`, is read like standard input.
             let is_pipe = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
             let file = if is_pipe {
-                let pipe = File::open(path).map_err(SourceError::io("open", path))?;
+                let pipe = Patient::open(path).map_err(SourceError::io("open", path))?;
                 spool(near, path, pipe, progress)?
             } else {
                 regular::open(path).map_err(SourceError::io("open", path))?

@@ -32,10 +32,12 @@ pub struct BlobWriter<'a> {
     path: PathBuf,
     file: Option<MeterWriter<File>>,
     progress: Progress,
+    interrupt: Interrupt,
 }
 
 impl Write for BlobWriter<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.interrupt.check()?;
         let file = self.file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let put = file.write(buf)?;
         self.progress.tell(put as u64);
@@ -130,6 +132,7 @@ impl Store {
             path,
             file: Some(MeterWriter::new(file)),
             progress: Progress::default(),
+            interrupt: Interrupt::new(),
         })
     }
 
