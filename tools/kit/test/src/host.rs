@@ -48,10 +48,12 @@ impl Host {
         self.command(script).output().unwrap()
     }
 
+    /// Its signals are a terminal's, even where the tests are started by nohup(1) or as a shell's background job: what
+    /// is ignored stays so through exec(2), and our commands respect it.
     pub fn command(&self, script: &str) -> Command {
-        let mut command = Command::new("sh");
+        let mut command = Command::new("env");
         command
-            .args(["-c", script])
+            .args(["--default-signal=INT,QUIT,HUP", "sh", "-c", script])
             .current_dir(self.path())
             .env("PATH", crate::path())
             .env("BOXKIT_RUN", self.run_dir())
@@ -90,7 +92,7 @@ impl Host {
                 return out;
             }
             assert!(
-                start.elapsed() < Duration::from_secs(10),
+                start.elapsed() < Duration::from_secs(60),
                 "{script}: {said}"
             );
             std::thread::sleep(Duration::from_millis(50));
