@@ -110,7 +110,7 @@ fn state(host: &Host) -> String {
     let group = group(host.path());
     host.ok(&format!(
         "for n in '' '-n blue'; do
-             ip $n -o addr | sed 's/ valid_lft.*//; s/^[0-9]*: //; s/@if[0-9]*//'
+             ip $n -o addr | sed 's/ valid_lft.*//; s/tentative //; s/^[0-9]*: //; s/@if[0-9]*//'
              ip $n -o link | sed 's/^[0-9]*: //; s/@[a-z0-9]*//; s/ link-netns.*//; s/ state [A-Z]*//; s/NO-CARRIER,//; s/,LOWER_UP//'
              ip $n route | grep -v linkdown
          done | grep -v 'inet6 fe80'
@@ -118,7 +118,7 @@ fn state(host: &Host) -> String {
              $n -c 'nft list ruleset; cat /proc/sys/net/ipv4/ip_forward; cd /proc/sys/net/ipv4/conf; grep . */route_localnet'
          done
          ip netns list | sed 's/ .*//'; findmnt -rn -o TARGET,FSTYPE | sort
-         for d in $(find /sys/fs/cgroup -type d -name '{group}*' -o -type d -path '*/{group}*/*' | sort); do
+         for d in $(find /sys/fs/cgroup -type d -name '{group}*' -o -type d -path '*/{group}*/*' 2>/dev/null | sort); do
              echo $d; cd $d
              for f in memory.limit_in_bytes memory.memsw.limit_in_bytes memory.max cpu.cfs_quota_us cpu.max pids.max cpuset.cpus; do [ ! -e $f ] || echo $f $(cat $f); done
          done
@@ -251,14 +251,23 @@ fn rmount_with_its_places() {
 fn rcgroup_create_and_set() {
     let host = host();
     let name = group(host.path());
-    let all = "find /sys/fs/cgroup -depth -type d";
+    // Somebody else's cgroup may go while find walks: its exit code says nothing, so what is left is looked for.
+    let find = |which: &str, act: &str| {
+        format!("find /sys/fs/cgroup -depth -type d {which} {act} 2>/dev/null")
+    };
+    let away = |which: &str| {
+        let (remove, look) = (find(which, "-exec rmdir {} +"), find(which, "-print"));
+        format!(
+            "{remove} || :; left=$({look}) || :; [ -z \"$left\" ] || {{ echo \"$left\" >&2; false; }}"
+        )
+    };
     let limits = "-m 128m --cpus 1 --pids-limit 30 --cpuset-cpus 0";
     host.ok(&format!("rcgroup create {name}-there {limits}"));
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         at_every_step(
             &host,
             "cgroup",
-            &format!("{all} -path '*/{name}*' -not -name '{name}-there' -exec rmdir {{}} +"),
+            &away(&format!("-path '*/{name}*' -not -name '{name}-there'")),
         );
         at_every_step(
             &host,
@@ -266,7 +275,7 @@ fn rcgroup_create_and_set() {
             &format!("rcgroup set {name}-there -m 128m --cpus 1 --pids-limit 30 --cpuset-cpus 0"),
         );
     }));
-    host.ok(&format!("{all} -path '*/{name}*' -exec rmdir {{}} +"));
+    host.ok(&away(&format!("-path '*/{name}*'")));
     if let Err(panic) = done {
         std::panic::resume_unwind(panic);
     }
