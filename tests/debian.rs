@@ -10,8 +10,8 @@ use kit_test::Host;
 
 const PACKAGES: &str = "redis-server,nginx-light,procps,iputils-ping,apt";
 const SUITE: &str = "bookworm";
-/// Says what a server says to one request; it has ten seconds to begin to listen.
-const ASK: &str = "ask() { printf \"$2\" | socat -T3 - TCP:127.0.0.1:$1 2>ask.err; }";
+/// Says what a server says to one request, however slowly it does.
+const ASK: &str = "ask() { printf \"$2\" | socat -t 10 -T 10 - TCP:127.0.0.1:$1 2>ask.err; }";
 
 /// The root's tar, or why there is none. Tests that want it at once make it once.
 fn debian() -> Result<PathBuf, String> {

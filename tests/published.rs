@@ -11,7 +11,7 @@ const ASK: &str = "socat -t 5 - TCP6:[::1]:8080,connect-timeout=5";
 fn serving(flags: &str, server: &str) -> Host {
     let host = Host::new();
     host.ok(&format!(
-        "rrun run -d --name web {flags} tools socat TCP-LISTEN:80,fork,reuseaddr,backlog=64 'SYSTEM:{server}'"
+        "rrun run -d --name web {flags} tools socat -t 60 TCP-LISTEN:80,fork,reuseaddr,backlog=64 'SYSTEM:{server}'"
     ));
     host.until("rrun exec web grep -q ':0050 00000000:0000 0A' /proc/net/tcp");
     host

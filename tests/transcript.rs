@@ -19,7 +19,7 @@ const SESSION: [(&str, &str); 24] = [
     ("docker ps | awk 'NR > 1 { print $2, $NF }'", "tools web\n"),
     ("docker ps -q", "{id}\n"),
     (
-        "for i in 1 2 3 4 5 6 7 8 9; do socat -T2 - TCP:127.0.0.1:8080 </dev/null 2>/dev/null && break; sleep 0.1; done",
+        "for i in $(seq 100); do socat -t 10 - TCP:127.0.0.1:8080 </dev/null 2>/dev/null | grep . && break; sleep 0.1; done",
         "{id}\n",
     ),
     (
@@ -27,8 +27,9 @@ const SESSION: [(&str, &str); 24] = [
         "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n",
     ),
     ("docker exec web sh -c 'echo $0 inside'", "sh inside\n"),
+    // At the end of its input script(1) types a NUL: it comes when all is done.
     (
-        "sleep 1 | script -qec 'docker exec -it web id -u' /dev/null",
+        "(until [ -e done ]; do sleep 0.05; done) | { script -qec 'docker exec -it web id -u' /dev/null; touch done; }",
         "0\r\n",
     ),
     (
