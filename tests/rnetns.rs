@@ -118,6 +118,36 @@ fn a_program_is_executed_as_env_would() {
 }
 
 #[test]
+fn what_is_no_program_is_not_given_to_a_shell() {
+    let room = Room::new();
+    room.ok(": >empty; echo 'exit 0' >plain; chmod +x empty plain");
+    // A header of AArch64, e_machine 183.
+    let mut elf = std::fs::read("/bin/true").unwrap();
+    elf[18..20].copy_from_slice(&183_u16.to_le_bytes());
+    std::fs::write(room.0.path("plain").with_file_name("elf"), elf).unwrap();
+    let this = std::env::consts::ARCH;
+    for (file, said) in [
+        ("empty", "the file is empty".to_owned()),
+        (
+            "plain",
+            "it is neither a program nor a script that begins with #!".to_owned(),
+        ),
+        (
+            "elf",
+            format!("it is a program for aarch64, and this machine is {this}"),
+        ),
+    ] {
+        assert_eq!(
+            room.0.fails(
+                126,
+                &format!("chmod +x {file}; ip netns add blue; rnetns exec blue ./{file}")
+            ),
+            format!("rnetns: executing \"./{file}\": {said}\n")
+        );
+    }
+}
+
+#[test]
 fn nothing_on_standard_input_does_nothing() {
     let room = Room::new();
     assert_eq!(

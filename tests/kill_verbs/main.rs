@@ -322,7 +322,8 @@ fn a_group_that_somebody_else_made_first_is_left_alone() {
     let hierarchies = Hierarchies::detect().unwrap();
     let plan = rcgroup::create::plan(&hierarchies, &format!("{name}-late"), &Limits::default());
     host.ok(&format!(
-        "rcgroup create {name}-late; rcgroup exec {name}-late -- sleep 1000 >/dev/null 2>&1 & echo $! >pid; sleep 0.2"
+        "rcgroup create {name}-late; rcgroup exec {name}-late -- sleep 1000 >/dev/null 2>&1 & echo $! >pid
+         until [ $(cat /proc/$!/comm) = sleep ]; do sleep 0.02; done"
     ));
     let mark = Mark::new(roots.instance.clone());
     let mut journal = Journal::in_memory(Header::new(&mark, "late").unwrap());

@@ -36,7 +36,7 @@ fn unmounting_is_exact() {
 #[test]
 fn a_busy_mount_names_who_holds_it() {
     let room = Room::new();
-    let script = "mount -t tmpfs a m; sleep 60 <m & sleep 0.3; trap 'kill '$! EXIT; echo $! >pid; rmount umount m";
+    let script = "mount -t tmpfs a m; sleep 60 <m & until [ $(cat /proc/$!/comm) = sleep ]; do sleep 0.02; done; trap 'kill '$! EXIT; echo $! >pid; rmount umount m";
     let said = room.fails(1, script);
     let pid = std::fs::read_to_string(room.path("pid")).unwrap();
     let expected = format!(

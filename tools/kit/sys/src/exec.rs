@@ -1,13 +1,13 @@
 //! Becoming a program, the last thing that an `exec` verb does, and why execve(2) would not: it answers ENOENT
 //! for a missing interpreter, and ENOEXEC for another machine's program.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use rustix::io::Errno;
 
 /// Executes `argv`, whose first word is looked up on `PATH`; the PID stays. Returns only the reason why not.
@@ -16,16 +16,31 @@ use rustix::io::Errno;
 /// ignores, gets its default action back.
 pub fn exec(argv: &[OsString]) -> ExecError {
     let program = argv.first().cloned().unwrap_or_default();
-    let error = Command::new(&program).args(argv.iter().skip(1)).exec();
-    let refusal = match (on_path(&program), Errno::from_io_error(&error)) {
-        (Some(path), Some(errno)) => Refusal::of(&path, errno),
-        (None, _) => Refusal::NoCommand,
-        (Some(_), None) => Refusal::Errno(Errno::INVAL),
+    let refusal = match on_path(&program) {
+        Some(path) => Refusal::of(&path, execute(&path, argv)),
+        None => Refusal::NoCommand,
     };
     ExecError { program, refusal }
 }
 
-/// The file that execvp(3) tries first, whether or not it can be executed.
+/// Not execvp(3), nor std's `exec`, which is that: what the kernel answers ENOEXEC for they give to /bin/sh, an empty
+/// file and another machine's program too.
+fn execute(path: &Path, argv: &[OsString]) -> Errno {
+    let word = |word: &OsStr| CString::new(word.as_bytes());
+    let words: Result<Vec<CString>, _> = argv.iter().map(|each| word(each)).collect();
+    let (Ok(path), Ok(words)) = (word(path.as_os_str()), words) else {
+        return Errno::INVAL;
+    };
+    // SAFETY: SIG_DFL is no handler function, so nothing of ours can run in signal context.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    match nix::unistd::execv(&path, &words) {
+        Ok(never) => match never {},
+        Err(errno) => Errno::from_raw_os_error(errno as i32),
+    }
+}
+
+/// The file that execvp(3) would try first, whether or not it can be executed.
 fn on_path(program: &OsStr) -> Option<PathBuf> {
     if program.as_encoded_bytes().contains(&b'/') {
         return Some(program.into());
