@@ -6,7 +6,7 @@ use super::*;
 fn what_is_wrong_is_said_in_one_line() {
     let room = Room::new();
     layered(&room);
-    room.sh("skopeo copy -q oci:lay:two docker-archive:d.tar:web:1; gzip -k d.tar; tar -C tree -czf t.tgz .
+    room.sh("skopeo copy -q oci:lay:two docker-archive:d.tar:web:1; gzip -k d.tar; xz -k d.tar; bzip2 -k d.tar; tar -C tree -czf t.tgz .
         head -c 20000 d.tar > cut.tar; head -c 2000 d.tar.gz > cut.tgz; echo '<!DOCTYPE html>' > page; : > empty; head -c 1500 t.tgz > cutroot.tgz
         cp -r lay bad; runpack load d.tar
         cp -r lay arm; umoci config --image arm:two --architecture arm64");
@@ -109,6 +109,24 @@ fn what_is_wrong_is_said_in_one_line() {
             2,
             "reading image name \"Web\": the repository must be lower case",
             "",
+        ),
+        (
+            "load d.tar.xz",
+            1,
+            "loading \"d.tar.xz\": it is compressed by xz",
+            "hint: xz -dc d.tar.xz | runpack load -",
+        ),
+        (
+            "import d.tar.bz2 x",
+            1,
+            "loading \"d.tar.bz2\": it is compressed by bzip2",
+            "hint: bzip2 -dc d.tar.bz2 | runpack import -",
+        ),
+        (
+            "unpack --platform linux/arm64 web:1 x",
+            1,
+            "unpacking \"web:1\": it is for linux/amd64, not linux/arm64",
+            "load the other first",
         ),
         (
             "load docker-archive:d.tar:Web",

@@ -231,6 +231,18 @@ fn what_another_tool_puts_into_the_store_is_an_image_too() {
 }
 
 #[test]
+fn a_store_that_another_tool_made_is_one() {
+    let room = Room::new();
+    layered(&room);
+    room.sh("mkdir root && skopeo copy -q oci:lay:three oci:root/images:theirs:1 && chmod 700 root
+        runpack tag theirs:1 mine:1 && runpack load oci:lay:base && runpack unpack mine:1 a && umoci unpack --image lay:three b");
+    assert_same(&room.path("b/rootfs"), &room.path("a"), false);
+    room.sh("runpack save -o twice.tar mine:1 mine:1");
+    let tags = room.sh("tar -xOf twice.tar manifest.json | jq -c '.[].RepoTags'");
+    assert_eq!(tags, "[\"mine:1\"]\n");
+}
+
+#[test]
 fn a_dry_run_changes_nothing_and_its_script_does_the_same() {
     let room = Room::new();
     layered(&room);

@@ -16,7 +16,7 @@ use crate::intake::{
 };
 use crate::interrupt::Patient;
 use crate::layer::LayerError;
-use crate::source::SourceError;
+use crate::source::{SourceError, foreign_coding};
 use crate::store::to_json;
 use crate::{Reference, Store, config_of, regular};
 
@@ -111,6 +111,13 @@ fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
     };
     let mut stream = BufReader::with_capacity(BUFFER, file);
     let start = stream.fill_buf().map_err(SourceError::io("read", path))?;
+    if let Some((by, program)) = foreign_coding(start) {
+        return Err(SourceError::NotImage {
+            source_name: path.display().to_string(),
+            reason: format!("it is compressed by {by}"),
+            hint: format!("{program} -dc {} | runpack import -", path.display()),
+        });
+    }
     let reason = if start.is_empty() {
         "it is empty"
     } else if start.trim_ascii_start().starts_with(b"<") {

@@ -52,6 +52,17 @@ pub type Outcome = Rc<RefCell<Option<String>>>;
 
 /// Made beside and renamed; a directory that is there and empty may be a mount point, and is filled where it is.
 pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError> {
+    if let (Source::Store(name), Some(wanted)) = (&unpack.source, &unpack.platform) {
+        let image = Store::open(root).resolve(name)?;
+        let found = format!("{}/{}", image.config.os(), image.config.architecture());
+        if found != *wanted && !wanted.starts_with(&format!("{found}/")) {
+            return Err(SourceError::Stored {
+                name: name.clone(),
+                found,
+                wanted: wanted.clone(),
+            });
+        }
+    }
     let target = Target::new(&unpack.dir)?;
     let outcome = Outcome::default();
     let mut plan = Plan::new(format!("runpack unpack {}", unpack.image));

@@ -143,6 +143,13 @@ impl Tar {
         let failed = || SourceError::io("read", path);
         let mut start = [0; 512];
         let got = file.read_at(&mut start, 0).map_err(failed())?;
+        if let Some((by, program)) = foreign_coding(&start[..got]) {
+            return Err(SourceError::NotImage {
+                source_name: path.display().to_string(),
+                reason: format!("it is compressed by {by}"),
+                hint: format!("{program} -dc {} | runpack load -", path.display()),
+            });
+        }
         if let Some(reason) = no_archive(&start[..got]) {
             return Err(SourceError::NotImage {
                 source_name: path.display().to_string(),
@@ -274,6 +281,15 @@ impl<R: Read> Read for Told<'_, R> {
         let got = self.stream.read(buf)?;
         self.progress.tell(got as u64);
         Ok(got)
+    }
+}
+
+/// By what a stream is compressed that is not decompressed here, and the program that does.
+pub(crate) fn foreign_coding(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    match start {
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(("xz", "xz")),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(("bzip2", "bzip2")),
+        _ => None,
     }
 }
 

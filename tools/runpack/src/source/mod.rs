@@ -17,7 +17,7 @@ use crate::digest::of_bytes;
 use crate::error::{StoreError, io_hint};
 use crate::intake::Progress;
 use crate::reference::{Reference, Source};
-pub(crate) use container::Container;
+pub(crate) use container::{Container, foreign_coding};
 
 /// An image that a source has: read and checked, but for its layers.
 pub(crate) struct Offered {
@@ -85,6 +85,12 @@ pub enum SourceError {
         found: String,
         wanted: String,
     },
+    #[error("unpacking {name:?}: it is for {found}, not {wanted}")]
+    Stored {
+        name: String,
+        found: String,
+        wanted: String,
+    },
     #[error("loading {source_name:?}: it has {count} images, and one name is given")]
     Several { source_name: String, count: usize },
     #[error("loading {source_name:?}: {what}: {error}")]
@@ -117,6 +123,9 @@ impl SourceError {
             Self::NoTag { has, .. } => Some(format!("it has: {}", has.join(", "))),
             Self::Platform { found, .. } => {
                 Some(format!("--platform {found} loads it all the same"))
+            }
+            Self::Stored { .. } => {
+                Some("the store has an image for one platform: load the other first".to_owned())
             }
             Self::Several { .. } => Some("leave out -t: they keep their own names".to_owned()),
             Self::Part { error, .. } => error.hint(),

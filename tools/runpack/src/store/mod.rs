@@ -75,11 +75,13 @@ impl Store {
     /// Makes the layout's directories and `oci-layout`, if missing.
     pub(crate) fn prepare(&self) -> Result<(), StoreError> {
         let marker = self.dir.join("oci-layout");
-        if marker.exists() {
+        let dirs = ["blobs/sha256", "unpacked", "pins", "tmp"].map(|dir| self.dir.join(dir));
+        // A layout that another tool made has not all of them.
+        let is_layout = marker.exists();
+        if is_layout && dirs.iter().all(|dir| dir.is_dir()) {
             return Ok(());
         }
-        for dir in ["blobs/sha256", "unpacked", "pins", "tmp"] {
-            let dir = self.dir.join(dir);
+        for dir in dirs {
             let made = DirBuilder::new().recursive(true).mode(0o755).create(&dir);
             made.map_err(StoreError::io("mkdir", &dir))?;
         }
@@ -92,6 +94,9 @@ impl Store {
                 let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
                 self.write_file(&index, empty)?;
             }
+        }
+        if is_layout {
+            return Ok(());
         }
         // Last: whoever sees it can rely on the rest.
         self.write_file(&marker, LAYOUT.as_bytes())
