@@ -74,9 +74,11 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
     for (before, verb) in [
         ("true".to_owned(), "create $g".to_owned()),
         ("true".to_owned(), format!("create {all} $g")),
+        // Its total of memory and swap follows from the memory alone.
+        ("true".to_owned(), "create $g -m 64m".to_owned()),
         (
             String::new(),
-            "create $g/below/leaf --pids-limit 7".to_owned(),
+            "create $g/below/leaf --pids-limit 7 --cpuset-cpus 0".to_owned(),
         ),
         (
             format!("rcgroup create {all} $g"),

@@ -222,7 +222,8 @@ impl FillCpuset {
 impl Step for FillCpuset {
     fn meta(&self) -> Meta {
         let lines = ["cpuset.cpus", "cpuset.mems"].map(|file| {
-            let script = "cat \"$1/../$2\" >\"$1/$2\"";
+            // From the first above that has some, down.
+            let script = "fill() { [ -n \"$(cat \"$1/$2\")\" ] || { fill \"${1%/*}\" \"$2\"; cat \"${1%/*}/$2\" >\"$1/$2\"; }; }; fill \"$@\"";
             run!["sh", "-c", script, "sh", self.dir(), file]
         });
         Meta::new(

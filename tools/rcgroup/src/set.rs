@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
 
 use crate::{CgroupError, Group, Hierarchies, Limits, Mode, Setting, read, settings, write};
 
@@ -94,15 +94,17 @@ impl Step for SetLimit {
             path: (&self.path).into(),
             text: (&self.setting.text).into(),
         };
-        let lines = if self.setting.optional && !self.path.exists() {
-            Vec::new()
+        let line = if self.setting.optional && !self.path.exists() {
+            // The group may be one that the script makes.
+            let script = "[ ! -e \"$1\" ] || printf '%s\\n' \"$2\" >\"$1\"";
+            run!["sh", "-c", script, "sh", &self.path, &self.setting.text]
         } else {
-            vec![line]
+            line
         };
         Meta::new(
             "cgroup.limit",
             format!("{}: {}", self.setting.file, self.setting.formula),
-            Shell::Exact(lines),
+            Shell::Exact(vec![line]),
         )
     }
 

@@ -20,7 +20,8 @@ pub(crate) struct Family {
     pub child: String,
     outside: String,
     program: String,
-    spawned: bool,
+    /// Where the child's PID is, once it is started.
+    spawned: Option<&'static str>,
     /// Slots that the parent fills after the clone: told with "go".
     late: Vec<&'static str>,
     /// Last first: what the script's trap undoes.
@@ -42,7 +43,7 @@ impl Family {
     pub fn line(&mut self, text: &mut String, line: &Line) {
         match line {
             Line::Spawn { slot, argv } => {
-                self.spawned = true;
+                self.spawned = Some(slot.0);
                 spawn(text, slot.0, argv);
             }
             Line::Exec(program) => self.exec(text, program),
@@ -57,7 +58,7 @@ impl Family {
             Line::Capture { slot, .. } | Line::Background { slot, .. } => Some(slot.0),
             _ => None,
         });
-        if self.spawned {
+        if self.spawned.is_some() {
             self.late.extend(filled);
         }
     }
@@ -83,7 +84,8 @@ impl Family {
         for pair in &program.env {
             let _ = writeln!(own, "export {}", quote(pair));
         }
-        let _ = writeln!(own, "exec {} 5>&- 6<&-", words(&program.argv));
+        let stdin = if program.stdin { "" } else { " </dev/null" };
+        let _ = writeln!(own, "exec {}{stdin} 5>&- 6<&-", words(&program.argv));
         self.program = own;
     }
 
@@ -123,9 +125,9 @@ impl Family {
     }
 
     pub fn finish(self, command: &str) -> String {
-        if !self.spawned {
+        let Some(pid) = self.spawned else {
             return format!("#!/bin/sh\n# {command}\nset -eu\n{}", self.parent);
-        }
+        };
         let tell = |slot: &&str| format!("printf '%s\\n' \"${slot}\" >&9\n");
         let hear = |slot: &&str| format!("IFS= read -r {slot} <&6 || exit 125\nexport {slot}\n");
         let told: String = self.late.iter().map(tell).collect();
@@ -137,13 +139,13 @@ impl Family {
             format!("read -r _ <&8 || {or}\n{}echo go >&9\n", self.outside)
         };
         let cleanup = format!(
-            "job= code=125 fifo=$(mktemp -d)\ncleanup() {{\n    trap '' INT TERM HUP\n    set +e\n\
-             \x20   if [ -n \"$job\" ]; then kill -KILL \"$job\" 2>/dev/null; wait \"$job\" 2>/dev/null; fi\n\
+            "job= {pid}= code=125 fifo=$(mktemp -d)\ncleanup() {{\n    trap '' INT TERM HUP\n    set +e\n\
+             \x20   if [ -n \"$job\" ]; then kill -KILL \"${{{pid}:-$job}}\" 2>/dev/null; wait \"$job\" 2>/dev/null; fi\n\
              {}    rm -rf \"$fifo\"\n    exit \"$code\"\n}}\n{TRAPS}",
             self.undo.concat(),
         );
         format!(
-            "#!/bin/sh\n# {command}\nset -eu\n{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n\
+            "#!/bin/sh\n# {command}\nset -eu\numask 022\n{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n\
              code=0; wait \"$job\" || code=$?\njob=\n",
             variable("child", &format!("{CHILD_HEAD}{heard}{}", self.child)),
             variable("program", &self.program),

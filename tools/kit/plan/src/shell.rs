@@ -153,6 +153,8 @@ pub struct Program {
     /// All of its environment, `KEY=value`.
     pub env: Vec<OsString>,
     pub cwd: PathBuf,
+    /// It reads what the script's caller gives it; else its standard input is /dev/null.
+    pub stdin: bool,
 }
 
 /// A step in sh.

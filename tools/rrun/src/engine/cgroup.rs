@@ -83,7 +83,7 @@ pub struct Join {
 
 impl Step for Join {
     fn meta(&self) -> Meta {
-        // In sh it is the words before `unshare`: see `Spawn`.
+        // In sh it is what `unshare` starts: see `Spawn`.
         Meta::new(
             "cgroup.join",
             "limited from its first moment on",

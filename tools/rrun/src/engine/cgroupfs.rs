@@ -185,7 +185,7 @@ pub fn script(to: &Path) -> Vec<Line> {
             all.push_str(option);
         }
         lines.push(run!["mkdir", &point]);
-        lines.push(run!["mount", "-t", *kind, "-o", all, "cgroup", &point]);
+        lines.push(run!["mount", "-t", *kind, "-o", all, *kind, &point]);
     }
     lines.push(run!["mount", "-o", "remount,ro", to]);
     lines

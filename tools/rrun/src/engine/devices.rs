@@ -7,7 +7,7 @@ mod program;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError};
+use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Value, words};
 use kit_sys::bpf::{attach_device_program, load_device_program};
 use rcgroup::{Hierarchies, Mode};
 use rustix::io::Errno;
@@ -41,6 +41,12 @@ pub fn rules(host: &Hierarchies, name: &str) -> Option<Box<dyn Step>> {
     Some(Box::new(Restrict { dir }))
 }
 
+/// The same, in the cgroup `$1`; the rest are the rules.
+const RESTRICT: &str = r#"cd "$1"; shift
+[ "$(cat devices.list)" = "a *:* rwm" ] || exit 0
+echo a >devices.deny
+for rule; do printf '%s\n' "$rule" >devices.allow || exit; done"#;
+
 /// Sets the rules, unless whoever made us has set some: those may be narrowed only. They go with the cgroup.
 pub struct Restrict {
     pub dir: PathBuf,
@@ -48,19 +54,12 @@ pub struct Restrict {
 
 impl Step for Restrict {
     fn meta(&self) -> Meta {
-        let file = |name: &str| self.dir.join(name);
-        let mut lines = vec![Line::Write {
-            path: file("devices.deny").into(),
-            text: "a".into(),
-        }];
-        lines.extend(ALLOWED.map(|rule| Line::Write {
-            path: file("devices.allow").into(),
-            text: rule.into(),
-        }));
+        let mut words = words!["sh", "-c", RESTRICT, "sh", &self.dir];
+        words.extend(ALLOWED.map(Value::from));
         Meta::new(
             "cgroup.devices",
             "no disk of the host's can be opened, whoever makes a node for it",
-            Shell::Exact(lines),
+            Shell::Exact(vec![Line::Run(words)]),
         )
     }
 

@@ -12,6 +12,7 @@ use rustix::thread::{
 };
 
 use super::error::fail;
+use super::in_sh;
 use super::process::{Become, STDIO};
 use super::seccomp::Filter;
 use super::terminal::{TERMINAL, receive, send, slave_of};
@@ -177,7 +178,7 @@ fn run_steps(
         process: exec.process.clone(),
         filter: exec.filter.clone(),
         user: exec.user.clone(),
-        init: false,
+        script: in_sh::Script::default(),
     };
     program.apply(cx)
 }

@@ -5,7 +5,7 @@
 
 use std::os::fd::AsFd;
 
-use kit_plan::{Done, StepError};
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal as Number, WaitOptions, getpgrp, kill_process, setpgid, wait};
@@ -14,6 +14,33 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::error::fail;
 use super::exec::{heard, tell};
+
+/// What the step that becomes the program finds in the context.
+pub struct Stays;
+
+/// Says so.
+pub struct Stay;
+
+impl Step for Stay {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "init.stay",
+            "PID 1 is ours: it reaps orphans and passes signals on",
+            Shell::None(
+                "a sh that stayed as PID 1 would be the host's own: the program is PID 1 itself, without an init",
+            ),
+        )
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        cx.keep(Stays);
+        Ok(Done::nothing())
+    }
+}
 
 /// Clones the program, which `exec` becomes, and stays. Returns only if it could not be started.
 pub fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, StepError> {

@@ -30,7 +30,7 @@ impl Step for Mask {
         let in_root = |path: &PathBuf| self.at.join(path.strip_prefix("/").unwrap_or(path));
         let hide = self.masked.iter().map(|path| {
             let path = in_root(path);
-            let script = "if [ -d \"$1\" ]; then mount -t tmpfs -o ro,size=0 tmpfs \"$1\"; \
+            let script = "if [ -d \"$1\" ]; then mount -t tmpfs -o ro,nosuid,nodev,noexec,size=0 tmpfs \"$1\"; \
                           elif [ -e \"$1\" ]; then mount --bind /dev/null \"$1\"; fi";
             run!["sh", "-c", script, "sh", path]
         });

@@ -11,6 +11,7 @@ pub mod devices;
 mod error;
 pub mod exec;
 mod find;
+mod in_sh;
 mod init;
 mod mask;
 mod mounts;
@@ -116,8 +117,11 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
         .as_ref()
         .and_then(oci_spec::runtime::Root::readonly)
         == Some(true);
+    if setup.init {
+        plan.push(init::Stay);
+    }
     plan.push(rootfs::Enter {
-        at,
+        at: at.clone(),
         pid: PID,
         readonly,
     });
@@ -126,7 +130,10 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
         process,
         filter,
         user: setup.user,
-        init: setup.init,
+        script: in_sh::Script {
+            at,
+            stdin: setup.open_stdin,
+        },
     });
     for step in setup.last {
         plan.push_boxed(step);

@@ -100,6 +100,9 @@ impl MountOne {
     }
 }
 
+/// What is mounted below takes the options too. mount(8) of Debian 12 does nothing at `ro=recursive`, and says it did.
+const REMOUNT_ALL: &str = r#"findmnt -lno TARGET -R -- "$1" | while IFS= read -r m; do mount -o "$2" -- "$m" || exit; done"#;
+
 /// A mount point like what it is to show; what an earlier step makes is looked at when it is there.
 fn make_like(source: &Path, to: &Path) -> Vec<Line> {
     let parent = to.parent().unwrap_or(to);
@@ -145,12 +148,12 @@ impl Step for MountOne {
                     .filter(|(_, bit)| parsed.attrs & bit != 0)
                     .map(|(name, _)| *name);
                 let names: Vec<&str> = names.collect();
-                lines.push(run![
-                    "mount",
-                    "-o",
-                    format!("remount,bind,{}", names.join(",")),
-                    &to
-                ]);
+                let options = format!("remount,bind,{}", names.join(","));
+                lines.push(if parsed.recursive {
+                    run!["sh", "-c", REMOUNT_ALL, "sh", &to, options]
+                } else {
+                    run!["mount", "-o", options, &to]
+                });
             }
             lines
         } else {

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use kit_plan::{Context, Done, Line, Meta, Program, Shell, Side, Step, StepError, Value};
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use oci_spec::runtime::{LinuxCapabilities, Process};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
@@ -12,9 +12,9 @@ use rustix::process::{Resource, Rlimit};
 use super::caps;
 use super::error::fail;
 use super::find::{self, NotRunnable};
-use super::init;
 use super::seccomp::Filter;
 use super::terminal::TERMINAL;
+use super::{in_sh, init};
 use crate::spec::user::{ResolvedUser, resolve_user};
 
 /// The container's standard streams, made by the parent.
@@ -26,25 +26,19 @@ pub struct Become {
     pub filter: Option<Filter>,
     /// As given to `-u`, to be looked up in the container's own files; empty takes config.json's numbers.
     pub user: String,
-    /// This process stays as PID 1 and the program is its child: `--init`.
-    pub init: bool,
+    /// For the script.
+    pub script: in_sh::Script,
 }
 
 impl Step for Become {
     fn meta(&self) -> Meta {
         let argv = self.process.args().clone().unwrap_or_default();
-        let env = self.process.env().clone().unwrap_or_default();
-        let program = Program {
-            through: self.setpriv(),
-            argv: argv.iter().map(Value::from).collect(),
-            env: env.into_iter().map(Into::into).collect(),
-            cwd: self.process.cwd().clone(),
-        };
         let why = format!(
             "privileges given up, then the program itself: {}",
             argv.join(" ")
         );
-        Meta::new("program.exec", why, Shell::Exact(vec![Line::Exec(program)]))
+        let lines = in_sh::lines(&self.process, &self.user, &self.script);
+        Meta::new("program.exec", why, Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {
@@ -65,7 +59,7 @@ impl Step for Become {
         take_streams(cx)?;
         enter_directory(self.process.cwd())?;
         self.give_up(&user)?;
-        if self.init {
+        if cx.take::<init::Stays>().is_some() {
             init::stay(|| self.exec(&user))
         } else {
             self.exec(&user)
@@ -74,37 +68,6 @@ impl Step for Become {
 }
 
 impl Become {
-    /// util-linux's way of saying the same, for the script.
-    fn setpriv(&self) -> Vec<Value> {
-        let keep = self
-            .process
-            .capabilities()
-            .as_ref()
-            .and_then(|caps| caps.bounding().clone());
-        let mut names: Vec<String> = keep
-            .into_iter()
-            .flatten()
-            .map(|cap| cap.to_string().to_lowercase())
-            .collect();
-        names.sort();
-        let bounding = names.iter().fold(String::new(), |all, name| {
-            all + ",+" + name.trim_start_matches("cap_")
-        });
-        let user = self.process.user();
-        let mut words = vec![
-            Value::from("setpriv"),
-            format!("--bounding-set=-all{bounding}").into(),
-            "--inh-caps=-all".into(),
-            format!("--reuid={}", user.uid()).into(),
-            format!("--regid={}", user.gid()).into(),
-            "--clear-groups".into(),
-        ];
-        if self.process.no_new_privileges() == Some(true) {
-            words.push("--no-new-privs".into());
-        }
-        words
-    }
-
     fn resolve_user(&self) -> Result<ResolvedUser, StepError> {
         let user = self.process.user();
         let text = if self.user.is_empty() {

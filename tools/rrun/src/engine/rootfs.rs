@@ -251,18 +251,17 @@ impl Step for Enter {
                 .chain(words.into_iter().filter(|word| !word.is_empty()));
             Line::Outside(head.chain(tail.map(Value::from)).chain([path]).collect())
         };
-        let mut lines = vec![
+        let mut lines = Vec::new();
+        if self.readonly {
+            // While mount(8) finds it among the mounts of the /proc that it sees.
+            lines.push(run!["mount", "-o", "remount,bind,ro", &self.at]);
+        }
+        lines.extend([
             run!["mkdir", "-p", self.at.join("dev/.old")],
             enter("cd \"$1\" && pivot_root . dev/.old", Value::from(&self.at)),
             from_host(["umount", "-l"], old(".old")),
             from_host(["rmdir", ""], old(".old")),
-        ];
-        if self.readonly {
-            lines.push(from_host(
-                ["mount", "-oremount,bind,ro"],
-                cat!["/proc/", self.pid, "/root"],
-            ));
-        }
+        ]);
         Meta::new(
             "root.enter",
             "this root is /, and the host's files are out of reach",

@@ -53,23 +53,33 @@ pub const PID_NS: NewNamespace = NewNamespace {
     option: "--pid",
 };
 
+/// The first process that this shell makes is PID 1 of the new namespace, and what it ends with is passed on: `unshare
+/// --fork` of util-linux 2.38 makes an error of its own of a SIGKILL.
+const FORK: &str = "trap '' INT QUIT TERM; exec 3<&0; env --default-signal=INT,QUIT,TERM \"$@\" <&3 3<&- & exec 3<&- </dev/null; wait $!";
+
+/// The script's child joins its cgroups, then makes its cgroup namespace, since a shell cannot make one and go on. In the
+/// child: the shell that waits for it is not of the container.
+const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 >\"$1\" || exit 125; shift; done; shift; exec unshare --cgroup \"$@\"";
+
 pub struct Spawn {
     pub namespaces: Vec<NewNamespace>,
-    /// Only for the script: there the cgroups are joined before the namespaces are made.
+    /// Only for the script: the files by which the cgroups are joined.
     pub join: Vec<std::path::PathBuf>,
 }
 
 impl Step for Spawn {
     fn meta(&self) -> Meta {
-        let mut argv: Vec<Value> = ["unshare", "--kill-child", "--fork"]
+        let mut argv: Vec<Value> = ["unshare", "--propagation", "unchanged"]
             .map(Value::from)
             .to_vec();
-        argv.extend(["--propagation", "unchanged"].map(Value::from));
         argv.extend(
             self.namespaces
                 .iter()
                 .map(|namespace| Value::from(namespace.option)),
         );
+        argv.extend(["sh", "-c", FORK, "sh", "sh", "-c", JOIN, "sh"].map(Value::from));
+        argv.extend(self.join.iter().map(Value::from));
+        argv.push("--".into());
         let line = Line::Spawn { slot: PID, argv };
         Meta::new(
             "child.clone",

@@ -99,6 +99,7 @@ impl Step for Begin {
         let making = self.0.making();
         let root = &self.0.containers.roots.root;
         let lines = vec![
+            run!["umask", "022"],
             run!["mkdir", "-p", "-m", "0700", root],
             run!["mkdir", "-p", making.join("upper"), making.join("work")],
         ];
@@ -111,6 +112,8 @@ impl Step for Begin {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        // The container's users are to enter its root, whoever its caller lets into his own files.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         // To the end of the command: a gc must not take what a run is about to start.
         cx.keep(self.0.containers.begin(self.0.id()).map_err(failed)?);
         Ok(Done::made(self.intent(&cx.slots)).identified())
