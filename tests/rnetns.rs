@@ -204,3 +204,23 @@ fn a_journal_that_cannot_be_written_takes_the_verb_back() {
     // Its header, what was made, and that it stands.
     assert_eq!(in_the_journal, 3);
 }
+
+#[test]
+fn it_finishes_though_nobody_reads_and_says_what_it_could_not_read() {
+    let room = Room::new();
+    let script = "{ sleep 0.2; code=0; rnetns add a b c || code=$?; echo $code >code; } | true
+         until [ -e code ]; do sleep 0.01; done; cat code; ip netns list | sort";
+    assert_eq!(room.ok(script).replace('\n', " "), "0 a b c ");
+    let reading = "rnetns: reading names from standard input: ";
+    for (from, why) in [
+        ("</", "Is a directory"),
+        ("<odd", "stream did not contain valid UTF-8"),
+    ] {
+        let out = room.sh(&format!("printf '\\351' >odd; rnetns del - {from}"));
+        assert_eq!(out.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8(out.stderr).unwrap(),
+            format!("{reading}{why}\n")
+        );
+    }
+}

@@ -34,6 +34,18 @@ fn unmounting_is_exact() {
 }
 
 #[test]
+fn an_odd_name_goes_through_a_pipe_as_it_is() {
+    let room = Room::new();
+    room.ok("mkdir 'm '; mount -t tmpfs a m; mount -t tmpfs b 'm '; printf '%s\\n' \"$PWD/m \" | rmount umount -
+         findmnt m; ! findmnt 'm '");
+    room.ok("t=\"$PWD/$(printf 'm/t\\tab ')\"; mount -t tmpfs a m; mkdir \"$t\"; mount -t tmpfs b \"$t\"
+         rmount list --under m -q | tac | rmount umount -; ! findmnt m");
+    // Two lines would be two names.
+    let listed = room.ok("mount -t tmpfs a m; t=\"$PWD/m/$(printf 'x\\ny')\"; mkdir \"$t\"; mount -t tmpfs b \"$t\"; rmount list --under m -q | tail -n 1");
+    assert!(listed.ends_with("/m/x\\ny\n"), "{listed}");
+}
+
+#[test]
 fn a_busy_mount_names_who_holds_it() {
     let room = Room::new();
     let script = "mount -t tmpfs a m; sleep 60 <m & until [ $(cat /proc/$!/comm) = sleep ]; do sleep 0.02; done; trap 'kill '$! EXIT; echo $! >pid; rmount umount m";

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
-use kit_cli::{Act, Failure, Output, Result, Row, emit, need_root};
+use kit_cli::{Act, Failure, Output, Result, Row, emit, need_root, tell};
 
 use crate::stats::{Entry, Stats};
 use crate::{
@@ -179,7 +179,7 @@ pub fn dispatch(cli: Cli) -> Result {
             for name in &names {
                 act.run(&crate::create::plan(&host, name, &limits).map_err(fault)?)?;
                 if !act.dry_run {
-                    emit(&format!("{name}\n"))?;
+                    tell(&format!("{name}\n"))?;
                 }
             }
             Ok(0)

@@ -118,7 +118,7 @@ fn add(act: Act, lo_down: bool, names: &[String]) -> Result {
     for name in &names {
         act.run(&crate::add::plan(name, lo_down).map_err(fault)?)?;
         if !act.dry_run {
-            kit_cli::emit(&format!("{name}\n"))?;
+            kit_cli::tell(&format!("{name}\n"))?;
         }
     }
     Ok(0)

@@ -73,17 +73,19 @@ fn apply(plan: &Plan, cx: &mut Context, mut journal: Journal, mut watch: Watch) 
     match plan.apply(cx, &mut journal, &kernel, &mut watch) {
         Ok(()) => Ok(journal.discard().map_err(Failure::new)?),
         Err(error) => {
+            let undone = journal.is_undone() && !journal.records().is_empty();
             // What could not be undone stays written down, for a later gc.
             if journal.is_undone() {
                 journal.discard().map_err(Failure::new)?;
             }
-            let interrupted = watch.interrupted;
-            let failure = Failure::from(error);
-            Err(interrupted
-                .map_or(failure, |code| {
-                    Failure::new("interrupted, and undone").exit(code)
-                })
-                .into())
+            let mut failure = Failure::from(error);
+            if let Some(code) = watch.interrupted {
+                if undone {
+                    "interrupted, and undone".clone_into(&mut failure.text);
+                }
+                failure = failure.exit(code);
+            }
+            Err(failure.into())
         }
     }
 }

@@ -14,6 +14,7 @@ pub struct Failure {
     pub exit: u8,
     /// The code stands, even where a verb runs a program and our failures are 125.
     exact: bool,
+    interruption: bool,
 }
 
 impl Failure {
@@ -23,6 +24,7 @@ impl Failure {
             hint: None,
             exit: 1,
             exact: false,
+            interruption: false,
         }
     }
 
@@ -59,6 +61,11 @@ impl Failure {
         }
     }
 
+    /// Somebody asked to stop: nothing more is to be begun.
+    pub fn is_interruption(&self) -> bool {
+        self.interruption
+    }
+
     /// What the process exits with; `ours` is the code of a verb that runs a program, when we failed.
     pub(crate) fn exit_code(&self, ours: Option<u8>) -> u8 {
         ours.filter(|_| self.exit <= 2 && !self.exact)
@@ -76,9 +83,13 @@ impl std::error::Error for Failure {}
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
-        Self::new(&error)
+        let failure = Self::new(&error)
             .hint_from(error.hint())
-            .exit(error.exit_code())
+            .exit(error.exit_code());
+        Self {
+            interruption: matches!(error, PlanError::Stopped { .. }),
+            ..failure
+        }
     }
 }
 

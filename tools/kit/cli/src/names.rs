@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use crate::{Failure, Result};
+use crate::{ClosedPipe, Failure, Result};
 
 #[derive(Deserialize)]
 struct Object {
@@ -19,7 +19,9 @@ pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
     for arg in args {
         if arg == "-" {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text)?;
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|e| Failure::new(format!("reading names from standard input: {e}")))?;
             names.extend(parse(&text, kinds)?);
         } else {
             names.push(arg.clone());
@@ -28,22 +30,31 @@ pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Does one thing to each name, going on past a failure; reports all: each but the last failure on standard
-/// error at once, the last by returning it.
+/// Does one thing to each name, going on past a failure, and where nobody reads what it prints; but no further than an
+/// interruption. Reports all: each but the last failure on standard error at once, the last by returning it.
 pub fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result {
     let mut last = None;
     for name in names {
         let Err(error) = act(name) else { continue };
+        if error.is::<ClosedPipe>() {
+            continue;
+        }
+        let failure = error.downcast_ref::<Failure>();
+        let stops = failure.is_some_and(Failure::is_interruption);
         if let Some(earlier) = last.replace(error) {
             crate::run::report(&earlier);
+        }
+        if stops {
+            break;
         }
     }
     last.map_or(Ok(0), Err)
 }
 
 fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    if !text.trim_start().starts_with('{') {
+    // As they are: a name may begin or end with a blank.
+    let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
+    if !lines.peek().is_some_and(|line| line.starts_with('{')) {
         return Ok(lines.map(str::to_owned).collect());
     }
     lines
@@ -68,15 +79,39 @@ fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use kit_plan::PlanError;
+
     use super::*;
 
     #[test]
     fn lines_and_json_lines_give_the_same_names() {
-        assert_eq!(parse("a\n\n b \n", &[]).unwrap(), ["a", "b"]);
+        assert_eq!(parse("a\n\n b \r\n", &[]).unwrap(), ["a", " b "]);
         let json =
             "{\"kind\":\"netns\",\"name\":\"a\"}\n{\"kind\":\"netns\",\"name\":\"b\",\"x\":1}\n";
         assert_eq!(parse(json, &["netns"]).unwrap(), ["a", "b"]);
         assert!(parse("", &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn many_go_on_past_a_failure_and_a_closed_pipe_but_not_past_an_interruption() {
+        let stopped = || PlanError::Stopped {
+            why: "interrupted".to_owned(),
+            left: Vec::new(),
+        };
+        let names = ["fails", "unread", "done", "stops", "never"].map(str::to_owned);
+        let mut seen = Vec::new();
+        let outcome = each(&names, |name| {
+            seen.push(name.to_owned());
+            match name {
+                "fails" => Err(Failure::new("failed").into()),
+                "unread" => Err(ClosedPipe.into()),
+                "stops" => Err(Failure::from(stopped()).into()),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!(seen, names[..4]);
+        assert_eq!(outcome.unwrap_err().to_string(), "interrupted");
+        assert_eq!(each(&names[1..3], |_| Err(ClosedPipe.into())).unwrap(), 0);
     }
 
     #[test]

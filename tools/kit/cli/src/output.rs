@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
-use crate::{ClosedPipe, Result};
+use crate::{ClosedPipe, Result, is_terminal};
 
 // How a verb that lists prints.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -45,7 +45,7 @@ impl Output {
             return emit(
                 &rows
                     .iter()
-                    .map(|row| visible(&row.name()) + "\n")
+                    .map(|row| name_line(&row.name()) + "\n")
                     .collect::<String>(),
             );
         }
@@ -93,6 +93,24 @@ pub fn visible(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// A name by itself on a line of standard output: as it is for a command that reads it, unless it would be another
+/// name there. Only JSON Lines can say such a one.
+pub fn name_line(name: &str) -> String {
+    if is_terminal() || name.contains(['\n', '\r']) {
+        visible(name)
+    } else {
+        name.to_owned()
+    }
+}
+
+/// As [`emit`], of what a verb has done to one of several names: it goes on to the next, though nobody reads.
+pub fn tell(text: &str) -> Result<()> {
+    match emit(text) {
+        Err(error) if error.is::<ClosedPipe>() => Ok(()),
+        told => told,
+    }
 }
 
 /// Writes to standard output; a reader that has gone is [`ClosedPipe`].

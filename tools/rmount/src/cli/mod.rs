@@ -160,7 +160,10 @@ fn real(path: &Path) -> Result<PathBuf> {
 }
 
 fn print_name(path: &Path) -> Result {
-    kit_cli::emit(&format!("{}\n", kit_cli::visible(&path.to_string_lossy())))?;
+    kit_cli::emit(&format!(
+        "{}\n",
+        kit_cli::name_line(&path.to_string_lossy())
+    ))?;
     Ok(0)
 }
 
