@@ -8,7 +8,7 @@ mod verbs;
 
 use std::ops::Deref;
 
-use kit_test::text;
+use kit_test::{ASLEEP, text};
 use serde_json::Value;
 
 struct Room(kit_test::Room);

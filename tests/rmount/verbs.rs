@@ -48,8 +48,10 @@ fn an_odd_name_goes_through_a_pipe_as_it_is() {
 #[test]
 fn a_busy_mount_names_who_holds_it() {
     let room = Room::new();
-    let script = "mount -t tmpfs a m; sleep 60 <m & until [ $(cat /proc/$!/comm) = sleep ]; do sleep 0.02; done; trap 'kill '$! EXIT; echo $! >pid; rmount umount m";
-    let said = room.fails(1, script);
+    let script = format!(
+        "mount -t tmpfs a m; sleep 60 <m & trap 'kill '$! EXIT; {ASLEEP}; echo $! >pid; rmount umount m"
+    );
+    let said = room.fails(1, &script);
     let pid = std::fs::read_to_string(room.path("pid")).unwrap();
     let expected = format!(
         "rmount: unmounting \"ROOM/m\": it is in use by process {} \"sleep\" (fd 0)\nhint: end them, or --lazy detaches it now and lets it go when the last of them leaves\n",
@@ -185,12 +187,16 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
             "m",
         ),
     ] {
-        room.ok(&format!(
-            "findmnt -R . >before || :; {} >/dev/null 2>&1; ! findmnt m/nothing",
-            dry_run(verb)
-        ));
-        assert!(!room.path("n").exists(), "{verb}");
-        room.ok(reset);
+        let seen = |script: &str| {
+            let columns = "TARGET,SOURCE,FSTYPE,VFS-OPTIONS,FS-OPTIONS,FSROOT,PROPAGATION";
+            let seen = room.ok(&format!(
+                "{{ :; {script}\n}} >/dev/null 2>&1; findmnt -n -R -o {columns} {at} || :; find . | sort"
+            ));
+            room.ok(reset);
+            seen
+        };
+        let made_first = &verb[..verb.rfind("rmount ").unwrap()];
+        assert_eq!(seen(made_first), seen(&dry_run(verb)), "{verb}");
         let ours = room.mounts(&format!("{verb} 2>/dev/null"), at);
         room.ok(reset);
         let dry = room.mounts(
