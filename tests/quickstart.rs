@@ -7,7 +7,6 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use kit_plan::Roots;
 use kit_test::{Host, binaries};
@@ -42,7 +41,7 @@ fn strays(host: &Host, pid: u32) -> String {
         .instance
         .name();
     host.ok(&format!(
-        "find /sys/fs/cgroup -type d -path '*{instance}*'; grep -lsz 'BOXKIT_RUN={}' /proc/[0-9]*/environ || true",
+        "find /sys/fs/cgroup -type d -path '*{instance}*' 2>/dev/null; grep -lsz 'BOXKIT_RUN={}' /proc/[0-9]*/environ || true",
         place.join("run").display()
     ))
 }
@@ -106,16 +105,12 @@ fn an_interrupt_at_any_line_leaves_nothing() {
 /// The kernel takes a namespace down, and the cables into it, in its own time; a monitor lives a moment longer than its
 /// container.
 fn settles_to(host: &Host, before: &str, pids: &[u32], at: &str) {
-    let deadline = Instant::now() + Duration::from_secs(15);
-    loop {
+    let now = || {
         let mut now = state(host);
         now.extend(pids.iter().map(|pid| strays(host, *pid)));
-        if now == before {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{at}: {now}\nnot\n{before}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+        now
+    };
+    kit_test::settles(now, before, at);
 }
 
 /// A PATH of links to what the script itself needs, but for `without`.

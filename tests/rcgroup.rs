@@ -71,6 +71,7 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
     let groups = Groups::new("replay");
     let all = "-m 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 -c 512 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 20";
     let busy = "rcgroup exec $g/below -- sleep 1000 >/dev/null 2>&1 &";
+    let busy = format!("{busy} {}", kit_test::ASLEEP);
     for (before, verb) in [
         ("true".to_owned(), "create $g".to_owned()),
         ("true".to_owned(), format!("create {all} $g")),
@@ -98,7 +99,7 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
         ),
         ("rcgroup create $g".to_owned(), "del $g".to_owned()),
         (
-            format!("rcgroup create $g/below; {busy} sleep 0.2"),
+            format!("rcgroup create $g/below; {busy}"),
             "del --force $g".to_owned(),
         ),
         (

@@ -60,10 +60,11 @@ fn inspect_answers_what_a_template_asks() {
 #[test]
 fn logs_of_a_time_and_to_the_end() {
     let host = Host::new();
-    host.ok("rrun run -d --name talker tools sh -c 'echo one; sleep 2; echo two; sleep 1'");
+    host.ok("rrun run -d --name talker tools sh -c 'echo one; until [ -e /go ]; do sleep 0.1; done; echo two; sleep 1'");
     host.until("rrun logs talker | grep one");
     assert_eq!(host.ok("rrun logs --until 10m talker"), "");
     assert_eq!(host.ok("rrun logs --since 10m talker"), "one\n");
+    host.ok("rrun exec talker touch /go");
     assert_eq!(host.ok("rrun logs -f talker"), "one\ntwo\n");
     let time = host.ok("rrun logs -t talker | tail -n 1 | cut -d' ' -f1");
     let since = format!("rrun logs --since {} talker", time.trim());

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+use std::time::{Duration, Instant};
+
 use kit_test::Host;
 
 #[test]
@@ -103,6 +105,10 @@ fn state(host: &Host) -> String {
     host.ok(&format!("{ps}; {code}; ls $BOXKIT_ROOT/names; {left}"))
 }
 
+/// Each run that there is lives, and the others are cleared up after.
+const SETTLED: &str = "n=$(rrun ps -q | wc -l); \
+    [ $(ls -A run/journals | wc -l) = $n ] && [ $(ls -A run/containers | wc -l) = $n ]";
+
 #[test]
 fn a_dry_run_replayed_by_sh_leaves_what_the_verb_leaves() {
     let made = "rrun run -d --name web --net none -v /data tools sh -c 'echo up; exec sleep 1000' >id; \
@@ -142,8 +148,11 @@ fn a_dry_run_replayed_by_sh_leaves_what_the_verb_leaves() {
                     assert_eq!((code, said.as_str()), (0, ""), "{part} {verb}");
                 }
             }
-            // The end of a container is its monitor's to report; a signal is not waited for.
-            host.ok("sleep 0.3");
+            // The end of a container is its monitor's to report, and to clear up after; a signal is not waited for.
+            host.code("rrun wait done");
+            let start = Instant::now();
+            while state(&host) == before && start.elapsed() < Duration::from_secs(60) {}
+            host.until(SETTLED);
             assert_ne!(state(&host), before, "{verb}");
             state(&host)
         });

