@@ -2,8 +2,7 @@
 //! `runpack gc` all is as before the verb, or as after it; and what the scripts of `--dry-run` leave when sh runs them.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 /// Calls before which it is killed.
 const CALLS: [&str; 8] = [
@@ -17,16 +16,12 @@ const CALLS: [&str; 8] = [
     "unlinkat",
 ];
 
-struct Room {
-    dir: tempfile::TempDir,
-}
+struct Room(kit_test::Room);
 
 impl Room {
     /// With an image of two layers in a layout, in an archive, and in the store as `kept`; and what is in the room is in `base`.
     fn new() -> Self {
-        let room = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let room = Self(kit_test::Room::new());
         room.sh("umoci init --layout lay && umoci new --image lay:two
             mkdir a b && echo one > a/one && mkdir a/dir && echo two > b/two && ln -s one b/link
             umoci insert --image lay:two a /a && umoci insert --image lay:two b /b
@@ -36,24 +31,11 @@ impl Room {
     }
 
     fn try_sh(&self, script: &str) -> Output {
-        let bin = Path::new(env!("CARGO_BIN_EXE_runpack")).parent().unwrap();
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
-        Command::new("sh")
-            .args(["-euc", script])
-            .current_dir(self.dir.path())
-            .env("PATH", path)
-            .env("BOXKIT_ROOT", self.dir.path().join("root"))
-            .env("BOXKIT_RUN", self.dir.path().join("run"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        self.0.sh(script)
     }
 
     fn sh(&self, script: &str) -> String {
-        let out = self.try_sh(script);
-        let error = String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.success(), "{script}\n{error}");
-        String::from_utf8(out.stdout).unwrap()
+        self.0.ok(script)
     }
 
     fn reset(&self) {
@@ -185,7 +167,7 @@ fn a_layer_that_is_not_what_it_should_be_stops_the_script() {
         !out.status.success() && said.contains("did NOT match"),
         "{said}"
     );
-    assert!(!room.dir.path().join("root").exists());
+    assert!(!room.0.path("root").exists());
 }
 
 #[test]

@@ -65,10 +65,13 @@ fn all(host: &Host, rows: &[Row]) {
     let before = host.ok(&named(host, LEFT));
     let instance = Roots::at(host.root(), host.run_dir()).instance.name();
     let mut wrong = Vec::new();
-    // On pure v2 the kernel refuses other files first.
     let v1 = Path::new("/sys/fs/cgroup/devices").exists();
     for (typed, code, said) in rows {
         if said.contains("/sys/fs/cgroup/") && !v1 {
+            kit_test::skip(
+                "rows_of_cgroup_v1",
+                "on pure v2 the kernel refuses other files first",
+            );
             continue;
         }
         let (got, out, err) = host.outcome(&named(host, typed));
