@@ -1,7 +1,9 @@
 //! The command `rrun`: what a user of docker types, and what comes of it.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod client;
 mod create;
+mod exec;
 mod forms;
 mod gc;
 mod inside;

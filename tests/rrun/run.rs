@@ -102,7 +102,8 @@ fn a_terminal_is_one() {
         "printf \"X=kept; echo first-\\$X\\n\"; shows first-kept; printf \"\\020\\021\"",
         "rrun attach box",
     );
-    assert_eq!(code, 0, "{out}");
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("rrun: read escape sequence"), "{out}");
     assert!(out.contains("first-kept"), "{out}");
     let (code, out, _) = typed("printf \"echo again-\\$X; exit 5\\n\"", "rrun attach box");
     assert_eq!(code, 5, "{out}");

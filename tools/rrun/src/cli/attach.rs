@@ -4,7 +4,7 @@ use kit_cli::{Failure, Result};
 
 use super::run::{detach_keys, finish};
 use super::{fault, find};
-use crate::client::{self, Attach};
+use crate::client::{self, Attach, Ended};
 use crate::monitor;
 use crate::monitor::wire::Request;
 use crate::state::{Container, Containers};
@@ -34,13 +34,17 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .hint(format!("rrun start -ai {} starts it", args.container))
         .into());
     }
-    attach(
-        containers,
-        container,
-        !args.no_stdin,
-        args.detach_keys.as_deref(),
-        args.sig_proxy,
-    )
+    let keys = args.detach_keys.as_deref();
+    let ended = attach(containers, container, !args.no_stdin, keys, args.sig_proxy)?;
+    if matches!(ended, Ended::Escaped) {
+        return Err(escaped());
+    }
+    finish(Some(ended), container)
+}
+
+/// docker's word for an end by the detach keys, where the container is not this client's to begin with.
+pub fn escaped() -> anyhow::Error {
+    Failure::new("read escape sequence").exactly(1).into()
 }
 
 pub fn attach(
@@ -49,7 +53,7 @@ pub fn attach(
     stdin: bool,
     keys: Option<&str>,
     sig_proxy: bool,
-) -> Result {
+) -> Result<Ended> {
     let state = containers.state(&container.id).map_err(fault)?;
     if state.is_unattended() {
         monitor::take_over(containers, &container.id)?;
@@ -71,8 +75,8 @@ pub fn attach(
         stderr: true,
         tty: container.tty,
         detach_keys: detach_keys(keys)?,
-        forward: if sig_proxy { state.process } else { None },
+        // A terminal's signals are typed; closing it ends the client alone.
+        forward: state.process.filter(|_| sig_proxy && !container.tty),
     };
-    let ended = client::relay(&mut socket, &mut attach)?;
-    finish(Some(ended), container)
+    Ok(client::relay(&mut socket, &mut attach)?)
 }

@@ -140,7 +140,12 @@ fn is_shared(network: &str) -> bool {
 /// The exit code of an ended run.
 pub fn finish(ended: Option<Ended>, container: &Container) -> Result {
     match ended {
-        None | Some(Ended::Detached) => Ok(0),
+        None | Some(Ended::Detached | Ended::Escaped) => Ok(0),
+        Some(Ended::Signalled(signal)) => Ok(128 + signal as u8),
+        Some(Ended::Forced) => Err(Failure::new("got 3 SIGTERM/SIGINTs, forcefully exiting")
+            .hint(format!("rrun kill {} ends the container", container.name))
+            .exactly(1)
+            .into()),
         Some(Ended::Exited(code)) => Ok(code as u8),
         Some(Ended::Failed(failed)) => Err(told(failed).into()),
         Some(Ended::Lost) => Err(Failure::new(format!(

@@ -113,13 +113,9 @@ fn launch(
 fn attached(args: &Args, containers: &Containers, container: &Container) -> Result {
     if containers.state(&container.id).map_err(fault)?.is_running() {
         let _ = io::stderr().write_all(b"hint: it runs already; attaching\n");
-        return super::attach::attach(
-            containers,
-            container,
-            args.interactive,
-            args.detach_keys.as_deref(),
-            true,
-        );
+        let keys = args.detach_keys.as_deref();
+        let ended = super::attach::attach(containers, container, args.interactive, keys, true)?;
+        return finish(Some(ended), container);
     }
     let (mut fresh, ended) = launch(containers, container, args.act, true)?;
     if ended.is_some() {
@@ -134,7 +130,8 @@ fn attached(args: &Args, containers: &Containers, container: &Container) -> Resu
         forward: containers
             .state(&container.id)
             .ok()
-            .and_then(|state| state.process),
+            .and_then(|state| state.process)
+            .filter(|_| !container.tty),
     };
     let ended = client::relay(&mut fresh.socket, &mut attach)?;
     finish(Some(ended), container)

@@ -1,6 +1,8 @@
 //! The terminal side of a container: what a person types goes in, what it says comes out. One poll loop.
 
+pub mod exec;
 mod keys;
+mod signals;
 mod terminal;
 
 use std::io::{self, IsTerminal, Write};
@@ -8,11 +10,12 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use kit_plan::ProcessId;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::monitor::wire::{Event, Failed, Request};
+
+use signals::{FORWARDED, Signals, end_by, ending};
 
 pub use keys::DetachKeys;
 pub use terminal::{Raw, size};
@@ -26,7 +29,7 @@ pub struct Attach {
     /// The container has a terminal.
     pub tty: bool,
     pub detach_keys: DetachKeys,
-    /// Signals to this process go to the container's.
+    /// Signals to this process go to the container's; with none they end this client.
     pub forward: Option<ProcessId>,
 }
 
@@ -36,21 +39,19 @@ pub enum Ended {
     Exited(i32),
     Failed(Failed),
     /// By the detach keys; the container goes on.
+    Escaped,
+    /// Nobody reads what it says any more; it goes on.
     Detached,
+    /// By as many signals as it takes where the container's program heeds none; it goes on.
+    Forced,
+    /// By this signal, though it should not have survived it.
+    Signalled(Signal),
     /// The monitor is gone; the container may go on.
     Lost,
 }
 
-/// Signals that docker passes on; with a terminal the keyboard's come as bytes instead.
-const FORWARDED: [Signal; 7] = [
-    Signal::SIGINT,
-    Signal::SIGTERM,
-    Signal::SIGHUP,
-    Signal::SIGQUIT,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGCONT,
-];
+/// docker's client ends by this many of SIGINT and SIGTERM, whatever becomes of them inside.
+const ENOUGH: u8 = 3;
 
 /// Reads events until `Started`, printing steps on standard error. `None`: it runs.
 pub fn wait_started(socket: &mut UnixStream) -> io::Result<Option<Ended>> {
@@ -67,24 +68,33 @@ pub fn wait_started(socket: &mut UnixStream) -> io::Result<Option<Ended>> {
 
 /// Relays until the end.
 pub fn relay(socket: &mut UnixStream, attach: &mut Attach) -> io::Result<Ended> {
-    let _raw = if attach.tty && attach.stdin && io::stdin().is_terminal() {
+    let taken: Vec<Signal> = match attach.forward {
+        Some(_) => FORWARDED.to_vec(),
+        None => ending().collect(),
+    };
+    let signals = Signals::take(taken.into_iter().chain([Signal::SIGWINCH]))?;
+    let raw = if attach.tty && attach.stdin && io::stdin().is_terminal() {
         Some(Raw::enter()?)
     } else {
         None
     };
-    let mut mask = SigSet::empty();
-    for signal in FORWARDED.into_iter().chain([Signal::SIGWINCH]) {
-        mask.add(signal);
+    let ended = serve(socket, attach, &signals)?;
+    drop(raw);
+    if let Ended::Signalled(signal) = ended {
+        end_by(signal);
     }
-    mask.thread_block()?;
-    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    Ok(ended)
+}
+
+fn serve(socket: &mut UnixStream, attach: &mut Attach, signals: &Signals) -> io::Result<Ended> {
+    let mut urged = 0;
     let mut reads = attach.stdin;
     let stdin = io::stdin();
     loop {
         let ready = {
             let mut fds = vec![
                 PollFd::new(&*socket, PollFlags::IN),
-                PollFd::new(&signals, PollFlags::IN),
+                PollFd::new(signals, PollFlags::IN),
             ];
             if reads {
                 fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
@@ -103,11 +113,13 @@ pub fn relay(socket: &mut UnixStream, attach: &mut Attach) -> io::Result<Ended> 
         if let Some(ended) = ended {
             return Ok(ended);
         }
-        if ready[1] {
-            signal(&signals, socket, attach)?;
+        if ready[1]
+            && let Some(ended) = heed(signals, socket, attach, &mut urged)?
+        {
+            return Ok(ended);
         }
         if ready[2] && !type_in(socket, attach, &mut reads) {
-            return Ok(Ended::Detached);
+            return Ok(Ended::Escaped);
         }
     }
 }
@@ -118,10 +130,7 @@ fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
             Ok(()) => None,
             // As docker: a reader that has gone ends the client, not the container.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(Ended::Detached),
-            Err(error) => {
-                let said = format!("writing to standard output: {error}");
-                return Err(io::Error::new(error.kind(), said));
-            }
+            Err(error) => return Err(unwritten(&error)),
         },
         Some(Event::Stderr(bytes)) if attach.stderr => {
             // Nobody to tell if this fails.
@@ -136,26 +145,39 @@ fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
     })
 }
 
+fn unwritten(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("writing to standard output: {error}"))
+}
+
 fn put(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes).and_then(|()| to.flush())
 }
 
-fn signal(signals: &SignalFd, socket: &mut UnixStream, attach: &Attach) -> io::Result<()> {
-    while let Ok(Some(info)) = signals.read_signal() {
-        if info.ssi_signo == Signal::SIGWINCH as u32 {
+/// What the signals that came make of this client.
+fn heed(
+    signals: &Signals,
+    socket: &mut UnixStream,
+    attach: &Attach,
+    urged: &mut u8,
+) -> io::Result<Option<Ended>> {
+    while let Some(signal) = signals.next() {
+        if signal == Signal::SIGWINCH {
             if let Some((rows, columns)) = size() {
                 Request::Resize(rows, columns).write(socket)?;
             }
             continue;
         }
-        if let (Some(process), Ok(signal)) =
-            (&attach.forward, Signal::try_from(info.ssi_signo as i32))
-        {
-            // PID 1 of a PID namespace gets only the signals that it handles, and SIGKILL (pid_namespaces(7)).
-            send(process, signal);
+        let Some(process) = &attach.forward else {
+            return Ok(Some(Ended::Signalled(signal)));
+        };
+        // PID 1 of a PID namespace gets only the signals that it handles, and SIGKILL (pid_namespaces(7)).
+        send(process, signal);
+        *urged += u8::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
+        if *urged == ENOUGH {
+            return Ok(Some(Ended::Forced));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Sends a signal to that very process, if it still is there; whether it was.

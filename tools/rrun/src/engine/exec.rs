@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use kit_plan::{Context, Done, Mark, Step, StepError};
 use oci_spec::runtime::Process;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::{
     LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
@@ -28,6 +30,8 @@ pub struct Exec {
     /// v1 `tasks` files of the container's cgroups, or a v2 `cgroup.procs`, from [`super::cgroup::join_files`].
     pub cgroups: Vec<PathBuf>,
     pub tty: bool,
+    /// Nobody waits for it: it reads and writes /dev/null, or a terminal that nobody looks at.
+    pub detach: bool,
     pub size: Option<(u16, u16)>,
 }
 
@@ -40,6 +44,20 @@ pub struct Running {
     pub stderr: Option<OwnedFd>,
     /// The terminal's master, in place of the three.
     pub terminal: Option<OwnedFd>,
+    /// To the process that waits for the program of a terminal.
+    waiter: Option<OwnedFd>,
+}
+
+impl Running {
+    /// Leaves its terminal to the process that waits for the program: without a master it would be hung up.
+    pub fn leave(&self, master: Option<&OwnedFd>) -> Result<(), StepError> {
+        match (&self.waiter, master) {
+            (Some(waiter), Some(master)) => {
+                send(waiter.as_fd(), master).map_err(fail("leaving the terminal"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Starts it. Two processes are cloned: one that enters the namespaces, since whoever does stays there, and its
@@ -58,7 +76,7 @@ pub fn start(exec: &Exec) -> Result<Running, StepError> {
         .map(|path| File::options().write(true).open(path))
         .collect();
     let cgroups = cgroups.map_err(fail("opening the container's cgroups"))?;
-    let pipes = Pipes::make(exec.tty)?;
+    let pipes = Pipes::make(exec.tty, exec.detach)?;
     let (said, say) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail(doing))?;
     let cloned = kit_sys::clone::clone_into(0, None, || {
@@ -78,18 +96,23 @@ pub fn start(exec: &Exec) -> Result<Running, StepError> {
     if let Some(error) = heard(said)? {
         return Err(error);
     }
-    let terminal = match &ours.terminal_from {
+    let terminal = match &ours.waiter {
         Some(socket) => receive(socket.as_fd()).map_err(fail("receiving the terminal"))?,
         None => None,
     };
-    Ok(Running {
+    let running = Running {
         pid: cloned.pid,
         pidfd: cloned.pidfd,
         stdin: ours.stdin,
         stdout: ours.stdout,
         stderr: ours.stderr,
         terminal,
-    })
+        waiter: ours.waiter,
+    };
+    if exec.detach {
+        running.leave(running.terminal.as_ref())?;
+    }
+    Ok(running)
 }
 
 fn enter(
@@ -138,7 +161,16 @@ fn become_program(exec: &Exec, pipes: &Pipes) -> Result<i32, StepError> {
         return Err(error);
     }
     // The streams are the program's now; holding them would keep their other ends from ending.
-    kit_sys::fds::close_all_but(&[cloned.pidfd.as_fd()]);
+    let mut keep = vec![cloned.pidfd.as_fd()];
+    let terminal = pipes.theirs.first().filter(|_| exec.tty);
+    keep.extend(terminal.map(AsFd::as_fd));
+    if let Some(null) = &pipes.null {
+        outlive(null).map_err(fail("leaving the caller"))?;
+    }
+    kit_sys::fds::close_all_but(&keep);
+    if let Some(socket) = terminal {
+        hold(&cloned.pidfd, socket);
+    }
     let status = rustix::process::waitpid(
         Pid::from_raw(cloned.pid),
         rustix::process::WaitOptions::empty(),
@@ -151,6 +183,48 @@ fn become_program(exec: &Exec, pipes: &Pipes) -> Result<i32, StepError> {
             _ => 255,
         }
     }))
+}
+
+/// The caller may go before the program does: its terminal and its streams are not ours then.
+fn outlive(null: &OwnedFd) -> Result<(), Errno> {
+    rustix::process::setsid()?;
+    rustix::stdio::dup2_stdin(null)?;
+    rustix::stdio::dup2_stdout(null)?;
+    rustix::stdio::dup2_stderr(null)
+}
+
+/// Until the program ends: takes the terminal's master if the caller leaves it here, and what comes out of it, lest
+/// the program waits for a reader.
+fn hold(program: &OwnedFd, socket: &OwnedFd) {
+    let mut master = None;
+    let mut buffer = [0u8; 4096];
+    loop {
+        let fd = master.as_ref().unwrap_or(socket);
+        let mut fds = [
+            PollFd::new(program, PollFlags::IN),
+            PollFd::new(fd, PollFlags::IN),
+        ];
+        let waited = poll(&mut fds, None);
+        let [ended, ready] = fds.map(|fd| !fd.revents().is_empty());
+        if ended || !matches!(waited, Ok(_) | Err(Errno::INTR)) {
+            return;
+        }
+        if !ready {
+            continue;
+        }
+        let more = match &master {
+            Some(master) => rustix::io::read(master, &mut buffer).map(|n| n > 0),
+            None => receive(socket.as_fd()).map(|got| {
+                master = got;
+                master.is_some()
+            }),
+        };
+        if !matches!(more, Ok(true) | Err(Errno::INTR | Errno::AGAIN)) {
+            // The caller has gone with it, or nobody has the terminal open: the master stays open till the end.
+            let _ = poll(&mut [PollFd::new(program, PollFlags::IN)], None);
+            return;
+        }
+    }
 }
 
 fn run_steps(
@@ -179,6 +253,7 @@ fn run_steps(
         filter: exec.filter.clone(),
         user: exec.user.clone(),
         script: in_sh::Script::default(),
+        makes_cwd: false,
     };
     program.apply(cx)
 }
@@ -197,44 +272,58 @@ fn open_terminal(size: Option<(u16, u16)>, socket: &OwnedFd) -> Result<OwnedFd, 
 struct Pipes {
     ours: Ours,
     theirs: Vec<OwnedFd>,
+    /// The host's /dev/null, for a program that may outlive its caller.
+    null: Option<OwnedFd>,
 }
 
 struct Ours {
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
-    terminal_from: Option<OwnedFd>,
+    /// Where the terminal's master comes from, and goes to when it is left.
+    waiter: Option<OwnedFd>,
 }
 
 impl Pipes {
-    fn make(tty: bool) -> Result<Self, StepError> {
+    fn make(tty: bool, detach: bool) -> Result<Self, StepError> {
         let doing = "making the standard streams";
-        if tty {
-            let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(fail(doing))?;
-            let ours = Ours {
-                stdin: None,
-                stdout: None,
-                stderr: None,
-                terminal_from: Some(ours.into()),
-            };
+        let mut ours = Ours {
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            waiter: None,
+        };
+        if tty || detach {
+            let null = File::options().read(true).write(true).open("/dev/null");
+            let null = OwnedFd::from(null.map_err(fail("opening /dev/null"))?);
+            let mut theirs = Vec::new();
+            if tty {
+                let (to_them, to_us) =
+                    std::os::unix::net::UnixStream::pair().map_err(fail(doing))?;
+                ours.waiter = Some(to_them.into());
+                theirs.push(to_us.into());
+            } else {
+                for _ in STDIO {
+                    theirs.push(null.try_clone().map_err(fail(doing))?);
+                }
+            }
             return Ok(Self {
                 ours,
-                theirs: vec![theirs.into()],
+                theirs,
+                null: Some(null),
             });
         }
         let pipe =
             || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail(doing));
         let ((stdin_r, stdin_w), (stdout_r, stdout_w), (stderr_r, stderr_w)) =
             (pipe()?, pipe()?, pipe()?);
-        let ours = Ours {
-            stdin: Some(stdin_w),
-            stdout: Some(stdout_r),
-            stderr: Some(stderr_r),
-            terminal_from: None,
-        };
+        ours.stdin = Some(stdin_w);
+        ours.stdout = Some(stdout_r);
+        ours.stderr = Some(stderr_r);
         Ok(Self {
             ours,
             theirs: vec![stdin_r, stdout_w, stderr_w],
+            null: None,
         })
     }
 }

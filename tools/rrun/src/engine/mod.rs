@@ -134,6 +134,7 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
             at,
             stdin: setup.open_stdin,
         },
+        makes_cwd: true,
     });
     for step in setup.last {
         plan.push_boxed(step);

@@ -28,6 +28,8 @@ pub struct Become {
     pub user: String,
     /// For the script.
     pub script: in_sh::Script,
+    /// A working directory that is not there is made: by a run, as docker's, and not by an exec.
+    pub makes_cwd: bool,
 }
 
 impl Step for Become {
@@ -57,7 +59,7 @@ impl Step for Become {
         let user = self.resolve_user()?;
         own_streams(cx, &user)?;
         take_streams(cx)?;
-        enter_directory(self.process.cwd())?;
+        enter_directory(self.process.cwd(), self.makes_cwd)?;
         self.give_up(&user)?;
         if cx.take::<init::Stays>().is_some() {
             init::stay(|| self.exec(&user))
@@ -233,14 +235,15 @@ fn all_three(stdin: impl AsFd, stdout: impl AsFd, stderr: impl AsFd) -> Result<(
     rustix::stdio::dup2_stderr(stderr)
 }
 
-/// Makes the working directory if it is missing, as docker does, enters it, and proves that it is inside: a
-/// descriptor of the host's that leaked in here could make `/proc/self/fd/N` a way out.
-fn enter_directory(cwd: &Path) -> Result<(), StepError> {
+/// Enters the working directory and proves that it is inside: a descriptor of the host's that leaked in here could
+/// make `/proc/self/fd/N` a way out.
+fn enter_directory(cwd: &Path, make: bool) -> Result<(), StepError> {
     let doing = || format!("entering working directory {cwd:?}");
-    if !cwd.exists() {
+    if make && !cwd.exists() {
         std::fs::create_dir_all(cwd).map_err(fail(doing()))?;
     }
-    rustix::process::chdir(cwd).map_err(fail(doing()))?;
+    let code = if make { 125 } else { 126 };
+    rustix::process::chdir(cwd).map_err(|errno| fail(doing())(errno).exit(code))?;
     let here = rustix::process::getcwd(Vec::new()).map_err(fail(doing()))?;
     // getcwd(2) says "(unreachable)…" of a directory that is not below the root.
     if here.as_bytes().first() != Some(&b'/') {

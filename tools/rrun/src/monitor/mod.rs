@@ -13,7 +13,7 @@ mod output;
 mod prepare;
 mod recover;
 mod serve;
-mod streams;
+pub mod streams;
 pub mod wire;
 
 use std::io;

@@ -8,6 +8,7 @@ use kit_plan::Context;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::engine::exec::Running;
 use crate::engine::{self, Fifo, fifo_path};
 
 /// What comes from the container, and what goes to it.
@@ -42,6 +43,21 @@ impl Streams {
             cx.take_fd(name);
         }
         cx.child = None;
+        streams
+    }
+
+    /// Those of a program inside, which its caller serves itself.
+    pub fn of(running: &mut Running) -> Self {
+        let streams = Self {
+            stdin: running.stdin.take(),
+            stdout: running.stdout.take(),
+            stderr: running.stderr.take(),
+            terminal: running.terminal.take(),
+            ..Self::default()
+        };
+        if let Some(input) = streams.input() {
+            let _ = rustix::fs::fcntl_setfl(input, OFlags::NONBLOCK);
+        }
         streams
     }
 
@@ -99,7 +115,10 @@ impl Streams {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
                 // Nobody reads any more.
-                Err(_) => self.pending.clear(),
+                Err(_) => {
+                    self.pending.clear();
+                    self.stdin = None;
+                }
             }
         }
         if self.ends {

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use oci_spec::runtime::{
-    Capability, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder, LinuxNamespaceType,
-    LinuxSeccomp, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, ProcessBuilder,
-    RootBuilder, Spec, SpecBuilder,
+    Capability, LinuxBuilder, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxSeccomp, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder,
+    ProcessBuilder, RootBuilder, Spec, SpecBuilder,
 };
 
 use super::SpecError;
@@ -106,14 +106,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
             format!("the working directory '{cwd}' is invalid, it needs to be an absolute path");
         return Err(SpecError::Rule(rule));
     }
-    let caps = capabilities(wanted)?;
-    let sets = LinuxCapabilitiesBuilder::default()
-        .bounding(caps.clone())
-        .effective(caps.clone())
-        .permitted(caps)
-        .inheritable(HashSet::new())
-        .ambient(HashSet::new())
-        .build()?;
+    let sets = sets(capabilities(wanted)?)?;
     let process = ProcessBuilder::default()
         .terminal(wanted.tty)
         .args(wanted.argv.clone())
@@ -214,6 +207,21 @@ pub fn capabilities(wanted: &Wanted) -> Result<HashSet<Capability>, SpecError> {
         caps.insert(capability(name)?);
     }
     Ok(caps)
+}
+
+fn sets(caps: HashSet<Capability>) -> Result<LinuxCapabilities, SpecError> {
+    Ok(LinuxCapabilitiesBuilder::default()
+        .bounding(caps.clone())
+        .effective(caps.clone())
+        .permitted(caps)
+        .inheritable(HashSet::new())
+        .ambient(HashSet::new())
+        .build()?)
+}
+
+/// Those of `--privileged`.
+pub fn all_sets() -> Result<LinuxCapabilities, SpecError> {
+    sets(all_capabilities())
 }
 
 /// `NET_ADMIN`, `CAP_NET_ADMIN`, in any case.

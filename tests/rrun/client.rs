@@ -1,0 +1,63 @@
+//! How a client that follows a container ends when the container does not.
+
+use kit_test::Host;
+
+#[test]
+fn three_signals_end_a_client_whose_container_heeds_none() {
+    let host = Host::new();
+    for (verb, name) in [
+        ("run --name one tools sleep 1000", "one"),
+        ("attach one", "one"),
+    ] {
+        let (code, _, said) = host.outcome(&format!(
+            "rrun {verb} & pid=$!; sleep 1; kill -INT $pid; sleep 0.2; kill -TERM $pid; sleep 0.2; \
+             kill -0 $pid || exit 99; kill -TERM $pid; wait $pid"
+        ));
+        let first = said.lines().next();
+        let line = Some("rrun: got 3 SIGTERM/SIGINTs, forcefully exiting");
+        assert_eq!((code, first), (1, line), "{verb}");
+        assert_eq!(
+            host.ok("rrun ps --format '{{.Names}}'"),
+            format!("{name}\n")
+        );
+    }
+    // With its signals not passed on, the first one ends the client.
+    let one = "rrun attach --sig-proxy=false one & pid=$!; sleep 0.5; kill -TERM $pid; wait $pid";
+    assert_eq!(host.code(one), 143);
+    assert_eq!(host.ok("rrun ps --format '{{.Names}}'"), "one\n");
+}
+
+#[test]
+fn closing_the_terminal_ends_the_client_alone() {
+    let host = Host::new();
+    host.ok("rrun run -dit --name box --net none tools sh -c 'trap \"echo hup\" HUP; while :; do sleep 0.1; done'");
+    host.ok("rrun create -it --name other --net none tools sh -c 'while :; do sleep 0.1; done'");
+    for verb in ["attach box", "start -ai box", "start -ai other"] {
+        // script(1) is killed, and its terminal ends with it.
+        host.ok(&format!(
+            "sleep 1.2 | timeout -s KILL 1 script -qec 'echo $$ >pid; exec rrun {verb}' /dev/null >/dev/null 2>&1 || :"
+        ));
+        host.until("! grep -q rrun /proc/$(cat pid)/cmdline 2>/dev/null");
+    }
+    let (code, out, _) = host.outcome(
+        "(sleep 0.7; printf '\\020\\021'; sleep 0.5) | script -qec 'rrun attach box; echo code=$?; stty -a' /dev/null",
+    );
+    assert_eq!(code, 0, "{out}");
+    assert!(
+        out.contains("rrun: read escape sequence\r\ncode=1\r\n"),
+        "{out}"
+    );
+    // A signal leaves the terminal as it was.
+    let (_, out, _) = host.outcome(
+        "sleep 2 | script -qec '(sleep 1; kill -TERM $(cat pid)) & sh -c \"echo \\$\\$ >pid; exec rrun attach box\"; echo code=$?; stty -a' /dev/null",
+    );
+    assert!(
+        out.contains("code=143\r\n") && out.contains(" icanon"),
+        "{out}"
+    );
+    assert_eq!(
+        host.ok("rrun ps --format '{{.Names}}' | sort"),
+        "box\nother\n"
+    );
+    assert_eq!(host.ok("rrun logs box | grep -c hup || :"), "0\n");
+}
