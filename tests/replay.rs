@@ -64,6 +64,7 @@ fn replayed(host: &Host) -> String {
         said.contains("a program for bpf(2) has no form in sh"),
         "{said}"
     );
+    host.ok("rm -f id");
     seen(host, "BOXKIT_PARTIAL=1 sh s 2>/dev/null")
 }
 

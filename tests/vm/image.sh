@@ -6,7 +6,7 @@
 
 # What the assertions are made with, and Debian's own where busybox's lacks a flag. The shell is dash: Debian's
 # busybox shell runs its applets in place of the programs of the same name, so `ip` would never be iproute2's.
-guest_programs="dash env ip nft jq findmnt mount umount unshare nsenter setpriv stat head socat"
+guest_programs="dash env ip nft jq findmnt mount umount unshare nsenter setpriv prlimit flock install readlink stat head socat"
 
 # fetch_kernel: the newest cloud kernel of this Debian, unpacked beneath the cache; sets $kernel and $release.
 fetch_kernel() {

@@ -77,7 +77,7 @@ impl Plan {
                     meta.id
                 )));
                 let _ = writeln!(text, "echo {reason} >&2");
-                text.push_str("[ \"${BOXKIT_PARTIAL:-}\" = 1 ] || exit 3\n");
+                text.push_str("[ \"${BOXKIT_PARTIAL:-}\" = 1 ] || { code=3; exit 3; }\n");
             }
             match step.side() {
                 Side::Child => family.child.push_str(&text),
