@@ -238,7 +238,10 @@ fn a_killed_client_harms_no_run() {
 fn a_container_outlives_its_monitor() {
     let host = host();
     let before = kernel_state(&host);
-    let id = create(&host, "sh -c 'while :; do echo tick; sleep 0.1; done'");
+    let id = create(
+        &host,
+        "sh -c 'n=0; while :; do n=$((n + 1)); sh -c \"echo tick $n; sleep 0.1\"; done'",
+    );
     host.ok("rrun start box");
     host.until("rrun logs box | grep tick");
     let pid = || {
@@ -263,6 +266,12 @@ fn a_container_outlives_its_monitor() {
         "[ $(grep -c tick root/containers/{id}/log.jsonl) -gt {} ]",
         logged + 3
     ));
+    // What was said meanwhile was neither lost nor anybody's end, and the ports are held again.
+    assert_eq!(
+        host.ok("rrun logs box | cut -d' ' -f2 | awk '$1 != NR' | wc -l"),
+        "0\n"
+    );
+    assert!(host.ok("ss -tlnH 'sport = 8080'").contains("0.0.0.0:8080"));
     host.ok("rrun stop -t 0 box");
     assert_eq!(host.ok("rrun wait box"), "255\n");
     let state = host.ok(&format!("cat root/containers/{id}/state.json"));
@@ -272,6 +281,29 @@ fn a_container_outlives_its_monitor() {
     );
     host.ok("rrun rm -v box; rrun gc");
     is_as(&host, &before, "after the stop");
+}
+
+/// By a command that is elsewhere: what the container had is undone where it was made.
+#[test]
+fn a_monitor_that_takes_over_is_where_the_first_one_was() {
+    let host = host();
+    let before = kernel_state(&host);
+    host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000");
+    host.ok("kill -9 $(ps -o ppid= $(rrun inspect -f '{{.State.Pid}}' web)); unshare -n rrun stop -t 0 web; rrun rm web; rrun gc");
+    is_as(&host, &before, "after a stop from elsewhere");
+}
+
+/// `wait` waits on when the monitor is killed, and knows no code that nobody saw.
+#[test]
+fn who_waits_is_told_the_end_and_not_before() {
+    let host = host();
+    host.ok("rrun run -d --name box tools sleep 1000");
+    let mut waiting = host.command("rrun wait box >code").spawn().unwrap();
+    host.ok("sleep 0.2; kill -9 $(ps -o ppid= $(rrun inspect -f '{{.State.Pid}}' box)); sleep 0.5");
+    assert!(waiting.try_wait().unwrap().is_none(), "it still runs");
+    host.ok("rrun stop -t 0 box");
+    assert!(waiting.wait().unwrap().success());
+    assert_eq!(host.ok("cat code; rrun wait box"), "255\n255\n");
 }
 
 #[test]

@@ -4,6 +4,44 @@ use std::time::{Duration, Instant};
 
 use kit_test::Host;
 
+/// Who reads slowly gets all of it, and the exit code; nobody waits for him.
+#[test]
+fn a_reader_may_take_its_time() {
+    let host = Host::new();
+    let said = host.ok("{ rrun run --rm --net none tools sh -c 'head -c 2000000 /dev/zero; exit 3'; echo $? >code; } | \
+        (sleep 4; wc -c); cat code");
+    assert_eq!(said, "2000000\n3\n");
+    let mut slow = host
+        .command("rrun run --name box --net none tools head -c 300000 /dev/zero | sleep 1000")
+        .spawn()
+        .unwrap();
+    host.until("rrun ps -a | grep Exited");
+    assert_eq!(
+        host.ok("timeout 20 rrun rm box; rrun gc; rrun ps -aq"),
+        "box\n"
+    );
+    slow.kill().unwrap();
+    slow.wait().unwrap();
+}
+
+/// docker's: a start of what runs, or is just being started, changes nothing.
+#[test]
+fn starts_at_once_are_one() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools sleep 1000");
+    for round in 0..10 {
+        let starts = "for n in 1 2 3; do rrun start box >out$n 2>&1 & pids=\"$pids $!\"; done; for pid in $pids; do wait $pid || exit 1; done; cat out?";
+        assert_eq!(host.ok(starts), "box\nbox\nbox\n", "round {round}");
+        host.ok("rrun stop -t 0 box");
+    }
+    for delay in ["0", "0.004", "0.008", "0.012", "0.02"] {
+        host.ok(&format!(
+            "rrun run -d --name web tools sleep 1000 >/dev/null 2>&1 & sleep {delay}; timeout 8 rrun rm -f web; wait $!; rrun rm -f web"
+        ));
+    }
+    assert_eq!(host.ok("rrun ps -aq --no-trunc | wc -l"), "1\n");
+}
+
 #[test]
 fn stop_kills_what_does_not_listen() {
     let host = Host::new();

@@ -125,7 +125,8 @@ pub fn sweep(dir: &Dir) -> Vec<PathBuf> {
     for file in fs::read_dir(dir.leases()).into_iter().flatten().flatten() {
         let name = file.file_name();
         let temporary = name.to_str().is_some_and(|name| name.starts_with('.'));
-        let dead = || read(&file.path()).is_none_or(|lease| !lease.taker_lives());
+        // One that cannot be read is being written just now, or goes with the network.
+        let dead = || read(&file.path()).is_some_and(|lease| !lease.taker_lives());
         if temporary && dead() {
             gone.push(file.path());
         }

@@ -51,6 +51,7 @@ mod undo;
 pub use child::{Child, ChildEnd, Relay, relay};
 pub use context::{Context, Mark, link_group_of_a_plan};
 pub use entry::{Entry, Header, JournalError, Record, State};
+pub use home::within;
 pub use identity::{FileId, MountId, NetnsId, ProcessId};
 pub use journal::Journal;
 pub use mount_points::{MountPoint, mount_points, unescape};

@@ -82,8 +82,9 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
     show(&lines, args.timestamps, container.tty)?;
     if args.follow {
         let is_over = || {
-            let running = containers.state(&container.id);
-            !running.is_ok_and(|state| state.is_running()) || window.is_past()
+            // The monitor says so when it has written the last words; a dead one writes none.
+            let state = containers.state(&container.id);
+            !state.is_ok_and(|state| state.may_say_more()) || window.is_past()
         };
         follow(args, &window, is_over, &mut reader, container.tty)?;
     }

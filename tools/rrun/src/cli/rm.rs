@@ -50,6 +50,9 @@ fn plan(of: &Subject, name: &str, args: &Args) -> Result<Plan> {
         container,
     } = of;
     let mut plan = Plan::new(format!("rrun rm {name}"));
+    if args.force && !args.act.dry_run {
+        stop::settled(containers, container);
+    }
     let runs = containers.is_running(&container.id);
     if runs && !args.force {
         return Err(

@@ -70,12 +70,20 @@ fn dry_run(names: &[String], containers: &Containers) -> Result {
 
 /// Starts one in the background; one that runs already is left alone, as docker does.
 pub fn start(containers: &Containers, container: &Container, act: Act) -> Result<()> {
+    super::stop::settled(containers, container);
     if containers.state(&container.id).map_err(fault)?.is_running() {
         return Ok(());
     }
     match launch(containers, container, act, false)?.1 {
         None => Ok(()),
-        Some(Ended::Failed(failed)) => Err(told(failed).exit(1).into()),
+        Some(Ended::Failed(failed)) => {
+            // Another may have been quicker by a moment.
+            super::stop::settled(containers, container);
+            if containers.is_running(&container.id) {
+                return Ok(());
+            }
+            Err(told(failed).exit(1).into())
+        }
         Some(_) => Err(Failure::new(format!(
             "starting container \"{}\": its monitor is gone",
             container.name
@@ -91,7 +99,6 @@ fn launch(
     act: Act,
     attach: bool,
 ) -> Result<(Fresh, Option<Ended>)> {
-    super::stop::settled(containers, container);
     super::bundle::refuse_bundled("starting", containers, container)?;
     let go = Go {
         id: container.id.clone(),
@@ -111,6 +118,7 @@ fn launch(
 }
 
 fn attached(args: &Args, containers: &Containers, container: &Container) -> Result {
+    super::stop::settled(containers, container);
     if containers.state(&container.id).map_err(fault)?.is_running() {
         let _ = io::stderr().write_all(b"hint: it runs already; attaching\n");
         let keys = args.detach_keys.as_deref();

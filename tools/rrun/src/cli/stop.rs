@@ -223,12 +223,13 @@ pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
     })
 }
 
-/// The old monitor reports before it lets go of the lock.
+/// The old monitor reports before it lets go of the lock. One that starts the container just now is waited for too.
 pub fn settled(containers: &Containers, container: &Container) {
     let deadline = Instant::now() + DYING;
     while Instant::now() < deadline {
         match crate::state::Lock::try_take(containers, &container.id) {
             Ok(Some(_)) => return,
+            _ if containers.is_running(&container.id) => return,
             _ => std::thread::sleep(Duration::from_millis(1)),
         }
     }
@@ -238,19 +239,31 @@ pub fn wait(args: &WaitArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     kit_cli::each(&names, |name| {
         let (containers, container) = &find(containers, name)?;
-        attended(containers, container)?;
-        let mut code = None;
-        if let Ok(mut socket) = monitor::connect(containers, &container.id) {
-            while let Ok(Some(event)) = Event::read(&mut socket) {
-                if let Event::Exited(exited) = event {
-                    code = Some(exited);
-                }
+        let code = loop {
+            attended(containers, container)?;
+            if let Some(code) = reported(containers, container) {
+                break code;
             }
-        }
-        let code = code.map_or_else(
-            || containers.state(&container.id).map(|state| state.exit_code),
-            Ok,
-        );
-        emit(&format!("{}\n", code.map_err(fault)?))
+            let settled = monitor::settled(containers, &container.id);
+            let state = settled.map_or_else(|| containers.state(&container.id), Ok);
+            let state = state.map_err(fault)?;
+            if !state.is_running() {
+                break state.exit_code;
+            }
+            // Its monitor was killed meanwhile, or does not listen yet.
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        emit(&format!("{code}\n"))
     })
+}
+
+/// The exit code that its monitor reports, once it does.
+fn reported(containers: &Containers, container: &Container) -> Option<i32> {
+    let mut socket = monitor::connect(containers, &container.id).ok()?;
+    while let Ok(Some(event)) = Event::read(&mut socket) {
+        if let Event::Exited(code) = event {
+            return Some(code);
+        }
+    }
+    None
 }

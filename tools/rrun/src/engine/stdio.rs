@@ -112,10 +112,10 @@ impl MakeStdio {
         for (which, name) in [(Fifo::Stdout, STDIO[1]), (Fifo::Stderr, STDIO[2])] {
             let path = fifo_path(&self.run_dir, which);
             make_fifo(&path)?;
-            // Read and write on our side: the container never meets a pipe without a reader, even between two
-            // monitors (fifo(7)). Not blocking, for the monitor's loop; the container's end is its own open file.
+            // Read and write on both sides: the container is a reader of its own pipe, so that it never meets one
+            // without a reader, even between two monitors (fifo(7)). Ours does not block, for the monitor's loop.
             let ours = open(&path, OFlags::RDWR | OFlags::NONBLOCK)?;
-            cx.put_fd(name, open(&path, OFlags::WRONLY)?);
+            cx.put_fd(name, open(&path, OFlags::RDWR)?);
             match which {
                 Fifo::Stdout => streams.stdout = Some(ours),
                 _ => streams.stderr = Some(ours),

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 
-use kit_plan::Observer;
+use kit_plan::{Journal, Observer, within};
 use rustix::fs::{Mode, OFlags};
 
 use super::serve::Monitor;
@@ -105,13 +105,18 @@ pub fn take_over(containers: &Containers, id: &str) -> Result<(), MonitorError> 
         let Ok(Some(lock)) = Lock::try_take(&containers, &id) else {
             return 0;
         };
-        match Monitor::adopt(containers, &id, lock) {
+        // Where its start was: "our own" links and rules are of that namespace, not of the caller's.
+        let journal = containers.roots.journals().join(format!("{id}.jsonl"));
+        let netns = Journal::peek(&journal).ok();
+        let netns = netns.and_then(|journal| journal.header.netns);
+        let served = within(netns, || match Monitor::adopt(containers, &id, lock) {
             Ok(monitor) => {
                 drop(tell);
                 monitor.serve()
             }
             Err(_) => 1,
-        }
+        });
+        served.unwrap_or(1)
     });
     cloned.map_err(|errno| MonitorError::Fork(errno.into()))?;
     // The end of file says that it serves, or that there was nothing to take over.

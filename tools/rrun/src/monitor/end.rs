@@ -1,11 +1,13 @@
 //! The end of a run, in the order that lets nobody see a half of it: exit code written, kernel objects undone,
 //! reported, then the slow rest.
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::clients::Client;
 use super::serve::Monitor;
 use super::wire::{Event, Failed};
 use crate::network::relay::Relay;
@@ -41,9 +43,9 @@ impl Monitor {
             discard(&self.containers, &self.container)
         };
         for client in &mut self.clients {
-            client.send_now(&Event::Exited(self.state.exit_code));
+            client.send(&Event::Exited(self.state.exit_code));
         }
-        self.clients.clear();
+        self.clients.retain(Client::has_words);
         if let Some(trash) = trash {
             let _ = std::fs::remove_dir_all(trash);
         }
@@ -52,6 +54,7 @@ impl Monitor {
             let _ = self.journal.discard();
         }
         drop((self.lock, self.listener, self.streams, self.pidfd));
+        farewell(self.clients);
         // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
         // meanwhile; nobody waits for this process any more, and it has nothing else.
         if self.container.net == Net::Bridge {
@@ -60,6 +63,20 @@ impl Monitor {
         drop(self.kept);
         drop(self.kernel);
         0
+    }
+}
+
+/// Stays until each has read its last words, or has hung up: a reader may pause as long as it likes, and nothing of the
+/// host's is held by now.
+fn farewell(mut clients: Vec<Client>) {
+    while !clients.is_empty() {
+        let mut fds: Vec<PollFd<'_>> = clients
+            .iter()
+            .map(|client| PollFd::new(&client.socket, PollFlags::OUT))
+            .collect();
+        // Interrupted, it looks again.
+        let _ = poll(&mut fds, None);
+        clients.retain_mut(|client| client.flush().is_ok() && client.has_words());
     }
 }
 

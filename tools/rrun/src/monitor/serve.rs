@@ -225,6 +225,8 @@ impl Monitor {
         };
         let log = Log::open(&containers.log(id));
         let relay = relay_again(&state);
+        let mut kept = Context::new(mark);
+        kept.keep(network::hold_again(&state.ports));
         Ok(Self {
             containers,
             container,
@@ -237,7 +239,7 @@ impl Monitor {
             pidfd,
             is_parent: false,
             relay,
-            kept: Context::new(mark),
+            kept,
             idle: Idle::default(),
             listener,
             lock,

@@ -19,6 +19,24 @@ pub fn let_go(cx: &mut Context) {
     drop(cx.take::<Held>());
 }
 
+/// For a monitor that takes over: what the one before held, as far as it is free.
+pub fn hold_again(ports: &[Port]) -> Held {
+    let again = |port: &Port| {
+        let ip = match port.host_ip {
+            Some(IpAddr::V6(_)) => return None,
+            Some(IpAddr::V4(ip)) => Some(ip).filter(|ip| !ip.is_unspecified()),
+            None => None,
+        };
+        let host = HostPort {
+            ip,
+            port: port.host_port,
+            proto: port.proto,
+        };
+        bound(host).ok()
+    };
+    Held(ports.iter().filter_map(again).collect())
+}
+
 /// Binds one port and does not listen: what comes is translated before it would get here.
 pub struct Hold {
     pub host: HostPort,

@@ -20,7 +20,7 @@ use crate::state::{Container, Port};
 
 pub use eth0::Configure;
 pub use files::{WriteFiles, mounts};
-pub use hold::{Hold, free_port, let_go};
+pub use hold::{Hold, free_port, hold_again, let_go};
 
 /// The container's address on its bridge, without a prefix.
 pub const ADDR: SlotId = SlotId("addr");

@@ -180,6 +180,13 @@ impl RunState {
             && self.process.as_ref().is_some_and(ProcessId::is_alive)
     }
 
+    /// Whether its log may grow: its PID 1 lives, or its monitor has not written all of it yet.
+    pub fn may_say_more(&self) -> bool {
+        let lives = |process: &Option<ProcessId>| process.as_ref().is_some_and(ProcessId::is_alive);
+        matches!(self.status, Status::Running | Status::Paused)
+            && (lives(&self.process) || lives(&self.monitor))
+    }
+
     /// Running without a monitor: the next command that takes its lock starts one.
     pub fn is_unattended(&self) -> bool {
         self.is_running() && !self.monitor.as_ref().is_some_and(ProcessId::is_alive)
