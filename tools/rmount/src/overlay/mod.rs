@@ -16,7 +16,7 @@ use rustix::mount::{
 };
 
 pub use fault::{OverlayFault, Role, preflight};
-pub use options::{fits_mount2, layers_of};
+pub use options::{escaped, fits_mount2, layers_of};
 
 use crate::attr::Flags;
 use crate::error::MountError;
@@ -104,8 +104,8 @@ fn open_detached(overlay: &Overlay) -> Result<OwnedFd, Errno> {
         fsconfig_set_string(fs, "lowerdir+", lower.as_path())?;
     }
     if let Some(Upper { upper, work }) = &overlay.upper {
-        fsconfig_set_string(fs, "upperdir", options::escaped(upper))?;
-        fsconfig_set_string(fs, "workdir", options::escaped(work))?;
+        fsconfig_set_string(fs, "upperdir", escaped(upper))?;
+        fsconfig_set_string(fs, "workdir", escaped(work))?;
     }
     for (key, value) in overlay.switches() {
         match value {

@@ -74,7 +74,7 @@ impl Overlay {
 }
 
 /// An upper or a work directory for fsconfig(2), which splits at nothing and still undoes escapes there.
-pub(super) fn escaped(path: &Path) -> OsString {
+pub fn escaped(path: &Path) -> OsString {
     let mut out = Vec::new();
     escape(path, b"\\", &mut out);
     OsString::from_vec(out)

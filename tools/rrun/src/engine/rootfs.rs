@@ -167,8 +167,9 @@ fn overlay(
         for layer in layers.iter().rev() {
             fsconfig_set_string(&fs, "lowerdir+", layer)?;
         }
-        fsconfig_set_string(&fs, "upperdir", upper)?;
-        fsconfig_set_string(&fs, "workdir", work)?;
+        // Those two have their backslashes taken out by the kernel, as by mount(2).
+        fsconfig_set_string(&fs, "upperdir", rmount::overlay::escaped(upper))?;
+        fsconfig_set_string(&fs, "workdir", rmount::overlay::escaped(work))?;
         if volatile {
             fsconfig_set_flag(&fs, "volatile")?;
         }
