@@ -324,3 +324,64 @@ fn a_full_disk_stops_a_load_and_nothing_stays() {
     assert_eq!(said.matches("hint: free some space").count(), 2, "{said}");
     assert_eq!(said.lines().count(), 4, "{said}");
 }
+
+#[test]
+fn of_a_layout_that_lists_the_platforms_itself_ours_is_taken() {
+    let host = room();
+    host.ok(&format!("{BLOB} set -eu
+        of() {{ cp -r lay $1; umoci config --image $1:two --architecture $2; cp -n $1/blobs/sha256/* many/blobs/sha256/
+            jq -c --argjson p \"$3\" '.manifests[0] | .platform = $p' $1/index.json; }}
+        cp -r lay many
+        of far arm64 '{{\"os\":\"linux\",\"architecture\":\"arm64\",\"variant\":\"v8\"}}' > list
+        of six arm '{{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v6\"}}' >> list
+        umoci config --image lay:two --config.user 5
+        of near amd64 '{{\"os\":\"linux\",\"architecture\":\"amd64\"}}' >> list
+        umoci config --image lay:two --config.user 7
+        of seven arm '{{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}}' >> list
+        jq -s '{{schemaVersion: 2, manifests: .}}' list > many/index.json
+        runpack load oci:many:two -t ours; runpack load many -t all; runpack load --platform linux/arm64/v8 many -t far
+        runpack load --platform linux/arm/v7 many -t seven; runpack load --platform linux/arm many -t six
+        jq 'del(.manifests[].annotations)' many/index.json > i; mv i many/index.json; runpack load many -t nameless"));
+    let of = |name: &str| {
+        host.ok(&format!(
+            "runpack inspect {name} | jq -r '.[0] | \"\\(.Architecture) \\(.Config.User // \"\")\"'"
+        ))
+    };
+    for ours in ["ours", "all", "nameless"] {
+        assert_eq!(of(ours), "amd64 5\n", "{ours}");
+    }
+    assert_eq!(
+        (of("far"), of("six"), of("seven")),
+        ("arm64 \n".into(), "arm \n".into(), "arm 7\n".into())
+    );
+    let (code, _, said) = host.outcome("runpack load --platform linux/arm64/v9 many");
+    assert!(
+        code == 1 && said.contains("it is for linux/arm64"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_image_without_layers_is_one() {
+    let host = room();
+    host.ok(r#"printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["x"]},"rootfs":{"type":"layers"}}' > config.json
+        printf '[{"Config":"config.json","RepoTags":["none:1"],"Layers":null}]' > manifest.json; tar cf none.tar manifest.json config.json
+        skopeo copy -q docker-archive:none.tar oci:none:2
+        runpack load none.tar && runpack load oci:none:2 && runpack images && runpack unpack none:1 flat && test -z "$(ls -A flat)"
+        runpack save -o saved.tar none:1 && runpack rmi none:1 none:2 && runpack load saved.tar"#);
+    let said = host.ok("runpack inspect none:1 | jq -c '.[0] | [.Config.Cmd, .RootFS.Layers]'");
+    assert_eq!(said, "[[\"x\"],[]]\n");
+}
+
+#[test]
+fn a_layout_has_its_name_from_its_file() {
+    let host = room();
+    host.ok("set -eu; cp -r lay python3.11; cp -r lay Alp; tar -C lay -cf alp.tar .; gzip -k alp.tar; cp alp.tar one.oci; zstd -q alp.tar -o two.oci.zst
+        cp alp.tar.gz three.tgz; cp alp.tar v1.2
+        for f in python3.11 Alp alp.tar.gz one.oci two.oci.zst three.tgz v1.2; do runpack load $f; done");
+    let names = host.ok("runpack inspect alp:two | jq -r '.[0].RepoTags | sort | join(\" \")'");
+    assert_eq!(
+        names,
+        "alp:two one:two python3.11:two three:two two:two v1.2:two\n"
+    );
+}

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::str::FromStr;
 
 use oci_spec::image::{Config, ImageConfiguration};
+
+use crate::pack::{PackError, split_words};
 
 /// One instruction, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,50 +34,77 @@ impl ChangeError {
     }
 }
 
-impl FromStr for Change {
-    type Err = ChangeError;
-
-    fn from_str(text: &str) -> Result<Self, ChangeError> {
-        let wrong = |reason| ChangeError {
-            text: text.to_owned(),
-            reason,
-        };
-        let (word, rest) = text
-            .trim()
-            .split_once(char::is_whitespace)
-            .unwrap_or((text, ""));
-        let rest = rest.trim();
-        if rest.is_empty() {
-            return Err(wrong("it has no value"));
-        }
-        let pair = || {
-            let pair = rest
-                .split_once('=')
-                .or_else(|| rest.split_once(char::is_whitespace));
-            let (key, value) = pair.ok_or_else(|| wrong("it is not KEY=VALUE"))?;
-            if key.is_empty() {
-                return Err(wrong("it has no key"));
-            }
-            Ok((key.trim().to_owned(), unquoted(value.trim())))
-        };
-        let one = || rest.to_owned();
-        Ok(match word.to_ascii_uppercase().as_str() {
-            "CMD" => Self::Cmd(command(rest)),
-            "ENTRYPOINT" => Self::Entrypoint(command(rest)),
-            "ENV" => pair().map(|(key, value)| Self::Env(key, value))?,
-            "LABEL" => pair().map(|(key, value)| Self::Label(key, value))?,
-            "EXPOSE" => Self::Expose(if rest.contains('/') {
-                one()
-            } else {
-                format!("{rest}/tcp")
-            }),
-            "USER" => Self::User(one()),
-            "VOLUME" => Self::Volume(one()),
-            "WORKDIR" => Self::Workdir(one()),
-            "STOPSIGNAL" => Self::Stopsignal(one()),
-            _ => return Err(wrong("it is not an instruction that sets something")),
-        })
+/// What one instruction sets, which may be several things, as in a Dockerfile.
+pub fn changes(text: &str) -> Result<Vec<Change>, ChangeError> {
+    let wrong = |reason| ChangeError {
+        text: text.to_owned(),
+        reason,
+    };
+    let (word, rest) = text
+        .trim()
+        .split_once(char::is_whitespace)
+        .unwrap_or((text, ""));
+    let rest = rest.trim();
+    if rest.is_empty() {
+        return Err(wrong("it has no value"));
     }
+    let one = |change: fn(String) -> Change| Ok(vec![change(rest.to_owned())]);
+    match word.to_ascii_uppercase().as_str() {
+        "CMD" => Ok(vec![Change::Cmd(command(rest))]),
+        "ENTRYPOINT" => Ok(vec![Change::Entrypoint(command(rest))]),
+        "ENV" => pairs(rest, Change::Env).map_err(wrong),
+        "LABEL" => pairs(rest, Change::Label).map_err(wrong),
+        "EXPOSE" => {
+            let port = |word: String| exposed(&word).map(Change::Expose);
+            words(rest)
+                .and_then(|words| words.into_iter().map(port).collect())
+                .map_err(wrong)
+        }
+        "VOLUME" => words(rest)
+            .map(|words| words.into_iter().map(Change::Volume).collect())
+            .map_err(wrong),
+        "USER" => one(Change::User),
+        "WORKDIR" => one(Change::Workdir),
+        "STOPSIGNAL" => one(Change::Stopsignal),
+        _ => Err(wrong("it is not an instruction that sets something")),
+    }
+}
+
+fn words(text: &str) -> Result<Vec<String>, &'static str> {
+    match split_words("--change", text) {
+        Ok(words) if words.is_empty() => Err("it has no value"),
+        Ok(words) => Ok(words),
+        Err(PackError::BadValue { reason, .. }) => Err(reason),
+        Err(_) => Err("it cannot be read"),
+    }
+}
+
+/// `K=V L="W X"`, or in docker's older way a key and all the rest of the line.
+fn pairs(text: &str, change: fn(String, String) -> Change) -> Result<Vec<Change>, &'static str> {
+    let old = text.split_once(char::is_whitespace);
+    if let Some((key, value)) = old
+        && !key.contains('=')
+    {
+        return Ok(vec![change(key.to_owned(), unquoted(value.trim()))]);
+    }
+    let pair = |word: String| {
+        let (key, value) = word.split_once('=').ok_or("it is not KEY=VALUE")?;
+        if key.is_empty() {
+            return Err("it has no key");
+        }
+        Ok(change(key.to_owned(), value.to_owned()))
+    };
+    words(text)?.into_iter().map(pair).collect()
+}
+
+/// `PORT` or `PORT/PROTOCOL`, as an image's configuration has it.
+pub(crate) fn exposed(text: &str) -> Result<String, &'static str> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    if is_port && matches!(protocol, "tcp" | "udp" | "sctp") {
+        return Ok(format!("{port}/{protocol}"));
+    }
+    Err("not a port from 1 to 65535, or PORT/tcp, /udp, /sctp")
 }
 
 /// A JSON array is the words themselves; anything else is for the shell, as docker has it.
@@ -92,17 +120,26 @@ fn unquoted(text: &str) -> String {
     inner.unwrap_or(text).to_owned()
 }
 
+/// As [`changes`] reads it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = |words: &[String]| serde_json::to_string(words).unwrap_or_default();
         match self {
             Self::Cmd(words) => write!(f, "CMD {}", json(words)),
             Self::Entrypoint(words) => write!(f, "ENTRYPOINT {}", json(words)),
-            Self::Env(key, value) => write!(f, "ENV {key}={value}"),
+            Self::Env(key, value) => write!(f, "ENV {}={}", quoted(key), quoted(value)),
             Self::Expose(port) => write!(f, "EXPOSE {port}"),
-            Self::Label(key, value) => write!(f, "LABEL {key}={value}"),
+            Self::Label(key, value) => write!(f, "LABEL {}={}", quoted(key), quoted(value)),
             Self::User(user) => write!(f, "USER {user}"),
-            Self::Volume(path) => write!(f, "VOLUME {path}"),
+            Self::Volume(path) => write!(f, "VOLUME {}", json(std::slice::from_ref(path))),
             Self::Workdir(path) => write!(f, "WORKDIR {path}"),
             Self::Stopsignal(signal) => write!(f, "STOPSIGNAL {signal}"),
         }
@@ -166,20 +203,62 @@ mod tests {
 
     #[test]
     fn changes_are_read_and_print_as_they_are_read() {
-        let cmd: Change = "CMD [\"sh\", \"-l\"]".parse().unwrap();
-        assert_eq!(cmd, Change::Cmd(vec!["sh".into(), "-l".into()]));
+        let pair = |key: &str, value: &str| Change::Env(key.into(), value.into());
+        let of = |text: &str| changes(text).unwrap();
+        let volumes = |paths: [&str; 2]| paths.map(|path| Change::Volume(path.into())).to_vec();
+        assert_eq!(
+            of("CMD [\"sh\", \"-l\"]"),
+            [Change::Cmd(vec!["sh".into(), "-l".into()])]
+        );
+        assert_eq!(
+            of("ENV A=1 B='x y' C=\"it's\" D="),
+            [
+                pair("A", "1"),
+                pair("B", "x y"),
+                pair("C", "it's"),
+                pair("D", "")
+            ]
+        );
+        assert_eq!(of("ENV A some  words=all"), [pair("A", "some  words=all")]);
+        assert_eq!(
+            of("LABEL a.b=c d=\"e f\"")[1],
+            Change::Label("d".into(), "e f".into())
+        );
+        assert_eq!(of("VOLUME [\"/a\", \"/b c\"]"), volumes(["/a", "/b c"]));
+        assert_eq!(of("VOLUME /a /b"), volumes(["/a", "/b"]));
+        assert_eq!(
+            of("EXPOSE 80 53/udp"),
+            [
+                Change::Expose("80/tcp".into()),
+                Change::Expose("53/udp".into())
+            ]
+        );
         for text in [
             "cmd echo hi",
-            "ENV A=b c",
-            "EXPOSE 80",
+            "ENV A='it'\\''s' B=$x C= 'a b'=c",
+            "EXPOSE 80 81",
             "LABEL a=\"b\"",
             "USER 1:2",
+            "VOLUME [\"/a b\"]",
         ] {
-            let change: Change = text.parse().unwrap();
-            assert_eq!(change.to_string().parse(), Ok(change));
+            for change in of(text) {
+                assert_eq!(changes(&change.to_string()), Ok(vec![change]));
+            }
         }
-        for text in ["", "CMD", "RUN x", "ENV =x", "ENV a"] {
-            assert!(text.parse::<Change>().is_err(), "{text:?}");
+        for text in [
+            "",
+            "CMD",
+            "RUN x",
+            "ENV =x",
+            "ENV a",
+            "ENV A=b c",
+            "ENV A='b",
+            "EXPOSE x",
+            "EXPOSE 0",
+            "VOLUME [1]",
+            "VOLUME []",
+        ] {
+            assert!(changes(text).is_err(), "{text:?}");
         }
     }
 

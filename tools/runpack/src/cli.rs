@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Act, Failure, Output, Result, emit, need_root};
 use kit_plan::{Plan, Roots};
 
-use crate::change::Change;
+use crate::change::changes;
 use crate::import::Import;
 use crate::pack::cli::PackArgs;
 use crate::unpack::{Layout, Unpack};
@@ -159,8 +159,8 @@ pub fn dispatch(cli: Cli) -> Result {
             message,
         } => {
             let name = name.as_deref().map(reference).transpose()?;
-            let changes: std::result::Result<_, _> =
-                change.iter().map(|text| text.parse::<Change>()).collect();
+            let changes: std::result::Result<Vec<_>, _> =
+                change.iter().map(|text| changes(text)).collect();
             let changes = changes.map_err(|e| Failure::usage(&e).hint(e.hint()))?;
             import(
                 act,
@@ -168,7 +168,7 @@ pub fn dispatch(cli: Cli) -> Result {
                 Import {
                     file,
                     name,
-                    changes,
+                    changes: changes.concat(),
                     message,
                     progress: Progress::default(),
                 },

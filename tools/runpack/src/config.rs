@@ -1,6 +1,7 @@
-//! The configuration of an image that is made here, rather than loaded.
+//! The configuration of an image: one that is made here, and one that somebody wrote.
 
 use oci_spec::image::{Arch, Config, Digest, History, ImageConfiguration, Os, RootFs};
+use serde_json::{Value, json};
 
 /// For this machine, made now, with one line of history a layer. Everything else is the caller's to set.
 pub fn config_of(diff_ids: &[Digest], created_by: &str) -> ImageConfiguration {
@@ -19,4 +20,23 @@ pub fn config_of(diff_ids: &[Digest], created_by: &str) -> ImageConfiguration {
     config.set_config(Some(Config::default()));
     config.set_history(Some(vec![line; diff_ids.len()]));
     config
+}
+
+/// From its JSON. docker leaves the diff IDs out where there are none, and the type wants them.
+pub(crate) fn read_config(bytes: &[u8]) -> serde_json::Result<ImageConfiguration> {
+    let typed = serde_json::from_slice(bytes);
+    let Err(error) = typed else {
+        return typed;
+    };
+    let mut json: Value = serde_json::from_slice(bytes)?;
+    let Some(rootfs) = json.get_mut("rootfs").and_then(Value::as_object_mut) else {
+        return Err(error);
+    };
+    match rootfs.get("diff_ids") {
+        None | Some(Value::Null) => {
+            rootfs.insert("diff_ids".to_owned(), json!([]));
+            serde_json::from_value(json)
+        }
+        Some(_) => Err(error),
+    }
 }

@@ -8,6 +8,7 @@ use kit_plan::Roots;
 
 use super::image::{PackImage, Settings};
 use super::{Add, Host, PackError, Request, collect, split_words};
+use crate::change::exposed;
 use crate::cli::progress::Bar;
 use crate::{Progress, Reference};
 
@@ -161,7 +162,7 @@ impl PackArgs {
             expose: self
                 .expose
                 .iter()
-                .map(|port| exposed(port))
+                .map(|port| exposed(port).map_err(|reason| bad_value("--expose", port, reason)))
                 .collect::<Result<_, _>>()?,
             workdir: self.workdir.clone(),
             user: self.user.clone(),
@@ -202,19 +203,6 @@ fn bad_value(flag: &'static str, value: &str, reason: &'static str) -> PackError
 }
 
 /// `PORT/PROTO`, as image configurations have it.
-fn exposed(text: &str) -> Result<String, PackError> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-    if is_port && matches!(protocol, "tcp" | "udp" | "sctp") {
-        return Ok(format!("{port}/{protocol}"));
-    }
-    Err(bad_value(
-        "--expose",
-        text,
-        "not a port from 1 to 65535, or PORT/tcp, /udp, /sctp",
-    ))
-}
-
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
 fn source_date(value: Option<&OsStr>) -> Result<u64, PackError> {
     let Some(value) = value.filter(|value| !value.is_empty()) else {

@@ -17,7 +17,9 @@ struct Saved {
     config: String,
     #[serde(default)]
     repo_tags: Option<Vec<String>>,
-    layers: Vec<String>,
+    /// docker writes `null` of an image without any.
+    #[serde(default)]
+    layers: Option<Vec<String>>,
 }
 
 impl Reading<'_> {
@@ -52,12 +54,9 @@ impl Reading<'_> {
     fn saved(&self, saved: &Saved, count: usize) -> Result<Offered, SourceError> {
         let config_bytes = self.container.read(&saved.config)?;
         let config = self.parsed(&config_bytes)?;
-        let mut layers = Vec::with_capacity(saved.layers.len());
-        for (name, diff_id) in saved
-            .layers
-            .iter()
-            .zip(self.diff_ids(&config, saved.layers.len())?)
-        {
+        let names = saved.layers.as_deref().unwrap_or_default();
+        let mut layers = Vec::with_capacity(names.len());
+        for (name, diff_id) in names.iter().zip(self.diff_ids(&config, names.len())?) {
             layers.push(OfferedLayer {
                 member: name.clone(),
                 media_type: None,

@@ -4,6 +4,7 @@
 mod container;
 mod docker;
 mod oci;
+mod platform;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,13 @@ use std::sync::Arc;
 use oci_spec::image::{Digest, ImageConfiguration, MediaType};
 
 use crate::ImageId;
+use crate::config::read_config;
 use crate::digest::of_bytes;
 use crate::error::{StoreError, io_hint};
 use crate::intake::Progress;
 use crate::reference::{Reference, Source};
 pub(crate) use container::{Container, foreign_coding};
+use platform::Platform;
 
 /// An image that a source has: read and checked, but for its layers.
 pub(crate) struct Offered {
@@ -52,7 +55,7 @@ pub(crate) struct Offer {
 pub struct LoadOptions {
     /// In place of the image's own names.
     pub name: Option<Reference>,
-    /// `OS/ARCHITECTURE`, where not this machine's.
+    /// `OS/ARCHITECTURE[/VARIANT]`, where not this machine's.
     pub platform: Option<String>,
     pub progress: Progress,
 }
@@ -235,7 +238,7 @@ impl<'a> Reading<'a> {
     }
 
     fn parsed(&self, config: &[u8]) -> Result<ImageConfiguration, SourceError> {
-        let parsed: ImageConfiguration = serde_json::from_slice(config)
+        let parsed = read_config(config)
             .map_err(|error| self.bad(&format!("its configuration: {error}")))?;
         self.check_platform(&parsed)?;
         Ok(parsed)
@@ -257,22 +260,22 @@ impl<'a> Reading<'a> {
     }
 
     fn check_platform(&self, config: &ImageConfiguration) -> Result<(), SourceError> {
-        let found = format!("{}/{}", config.os(), config.architecture());
-        let wanted = self.wanted_platform();
-        // Old images do not say.
-        if found == wanted || found == "/" {
+        let (found, wanted) = (Platform::from(config), self.wanted_platform());
+        if wanted.fit(&found).is_some() || found.is_unknown() {
             return Ok(());
         }
         Err(SourceError::Platform {
             source_name: self.title.clone(),
-            found,
-            wanted,
+            found: found.to_string(),
+            wanted: wanted.to_string(),
         })
     }
 
-    fn wanted_platform(&self) -> String {
-        let host = || format!("linux/{}", crate::pack::host_architecture());
-        self.options.platform.clone().unwrap_or_else(host)
+    fn wanted_platform(&self) -> Platform {
+        match &self.options.platform {
+            Some(text) => Platform::parse(text),
+            None => Platform::parse(&format!("linux/{}", crate::pack::host_architecture())),
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! An OCI image layout: `index.json` leads to manifests, or to further indexes with one manifest a platform.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
+use super::platform::{Fit, Platform};
 use super::{Offered, OfferedLayer, Reading, SourceError};
 use crate::digest::of_bytes;
 use crate::reference::Reference;
@@ -16,11 +20,8 @@ const MAX_DEPTH: usize = 4;
 impl Reading<'_> {
     pub(super) fn oci(&self) -> Result<Vec<Offered>, SourceError> {
         let index = self.index(&self.container.read("index.json")?)?;
-        let entries: Vec<&Descriptor> = index
-            .manifests()
-            .iter()
-            .filter(|d| self.is_wanted(d))
-            .collect();
+        let entries = index.manifests().iter().filter(|d| self.is_wanted(d));
+        let entries = self.of_our_platform(entries.collect());
         if entries.is_empty() {
             return Err(match &self.tag {
                 Some(tag) => SourceError::NoTag {
@@ -61,6 +62,31 @@ impl Reading<'_> {
             || (parsed.is_some() && self.reference(descriptor) == parsed)
     }
 
+    /// Of the entries of one name, and of those that have none, those for our platform, if there is one that says so.
+    fn of_our_platform<'a>(&self, entries: Vec<&'a Descriptor>) -> Vec<&'a Descriptor> {
+        let wanted = self.wanted_platform();
+        let fit = |entry: &Descriptor| wanted.fit(&Platform::from(entry.platform().as_ref()?));
+        let name = |entry: &Descriptor| self.reference(entry).map(|name| name.to_string());
+        // Of a name, the first of the best.
+        let mut best: HashMap<Option<String>, (Fit, &Descriptor)> = HashMap::new();
+        for &entry in &entries {
+            if let Some(fit) = fit(entry) {
+                let known = best.entry(name(entry)).or_insert((fit, entry));
+                if fit > known.0 {
+                    *known = (fit, entry);
+                }
+            }
+        }
+        let is_kept = |entry: &&Descriptor| match (entry.platform(), name(entry)) {
+            (None, _) => true,
+            (Some(_), name) => best.get(&name).is_none_or(|(best, first)| match name {
+                Some(_) => first.digest() == entry.digest(),
+                None => fit(entry) == Some(*best),
+            }),
+        };
+        entries.into_iter().filter(is_kept).collect()
+    }
+
     /// A name that is only a tag gets the layout's own: `oci:/images/debian:12` is `debian:12`.
     fn reference(&self, descriptor: &Descriptor) -> Option<Reference> {
         let own = own_name(descriptor)?;
@@ -69,7 +95,14 @@ impl Reading<'_> {
         }
         let path = std::path::Path::new(&self.title);
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let stem = path.file_stem()?.to_str()?.to_lowercase();
+        let mut stem = path.file_name()?.to_str()?.to_lowercase();
+        if !self.container.is_dir() {
+            // `alpine.tar.gz`, `alpine.oci`, `alpine.tgz`.
+            for ends in [[".gz", ".zst", ".tgz"].as_slice(), &[".tar", ".oci"]] {
+                let end = ends.iter().find(|end| stem.ends_with(**end));
+                stem.truncate(stem.len() - end.map_or(0, |end| end.len()));
+            }
+        }
         Reference::parse(&format!("{stem}:{own}")).ok()
     }
 
@@ -122,16 +155,27 @@ impl Reading<'_> {
         }
         let index = self.index(&bytes)?;
         let wanted = self.wanted_platform();
-        let platforms: Vec<String> = index.manifests().iter().map(platform).collect();
-        let found = platforms.iter().position(|platform| *platform == wanted);
-        let Some(found) = found.or((platforms.len() == 1).then_some(0)) else {
+        let all = index.manifests();
+        let fits = all
+            .iter()
+            .map(|entry| wanted.fit(&Platform::from(entry.platform().as_ref()?)));
+        // The first of the best.
+        let found = fits
+            .enumerate()
+            .filter(|(_, fit)| fit.is_some())
+            .min_by_key(|(_, fit)| Reverse(*fit));
+        let Some(found) = found.map(|(at, _)| at).or((all.len() == 1).then_some(0)) else {
+            let found = all
+                .iter()
+                .filter_map(|entry| entry.platform().as_ref())
+                .map(|p| Platform::from(p).to_string());
             return Err(SourceError::Platform {
                 source_name: self.title.clone(),
-                found: platforms.join(", "),
-                wanted,
+                found: found.collect::<Vec<_>>().join(", "),
+                wanted: wanted.to_string(),
             });
         };
-        self.manifest(&index.manifests()[found], depth + 1)
+        self.manifest(&all[found], depth + 1)
     }
 
     fn index(&self, bytes: &[u8]) -> Result<ImageIndex, SourceError> {
@@ -143,11 +187,6 @@ fn own_name(descriptor: &Descriptor) -> Option<&str> {
     let notes = descriptor.annotations().as_ref()?;
     let name = notes.get(IMAGE_NAME).or_else(|| notes.get(REF_NAME))?;
     Some(name)
-}
-
-fn platform(descriptor: &Descriptor) -> String {
-    let platform = descriptor.platform().as_ref();
-    platform.map_or_else(String::new, |p| format!("{}/{}", p.os(), p.architecture()))
 }
 
 fn blob(descriptor: &Descriptor) -> String {

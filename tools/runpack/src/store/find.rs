@@ -9,6 +9,7 @@ use super::image::{malformed, seconds};
 use super::index::Entry;
 use super::names::nearest;
 use super::{Image, ImageId, Store};
+use crate::config::read_config;
 use crate::error::StoreError;
 use crate::reference::Reference;
 
@@ -189,7 +190,7 @@ impl Store {
 
     pub(super) fn config(&self, id: &ImageId) -> Result<ImageConfiguration, StoreError> {
         let bytes = self.read_blob("configuration", id)?;
-        serde_json::from_slice(&bytes).map_err(|e| malformed("configuration", id.as_ref(), &e))
+        read_config(&bytes).map_err(|e| malformed("configuration", id.as_ref(), &e))
     }
 
     fn image(&self, entry: &Entry, names: Vec<Reference>) -> Result<Image, StoreError> {
