@@ -141,3 +141,23 @@ fn no_archive_writes_outside() {
         }
     }
 }
+
+#[test]
+fn directories_deeper_than_descriptors_go_are_loaded_and_removed() {
+    let room = Room::new();
+    // As tar(1) packs them, without an entry for any directory, and replaced by a file in the end.
+    room.sh("mkdir t && cd t && p=$(printf 'a/%.0s' $(seq 1900)) && mkdir -p $p && echo deep > ${p}f && tar --no-recursion -cf ../deep.tar ${p}f
+        cd .. && rm -r t && echo b > b && tar -cf above.tar b && tar -cf gone.tar --transform 's/b/.wh.a/' b
+        umoci init --layout lay && umoci new --image lay:x && umoci raw add-layer --image lay:x deep.tar
+        umoci raw add-layer --image lay:x above.tar");
+    room.sh("ulimit -n 500; runpack load oci:lay:x -t deep && runpack unpack deep flat");
+    assert_eq!(room.sh("find flat -type d | wc -l").trim(), "1901");
+    room.sh("umoci raw add-layer --image lay:x gone.tar; ulimit -n 500; runpack load oci:lay:x -t gone && runpack unpack gone shallow");
+    assert_eq!(room.sh("find shallow -type d | wc -l").trim(), "1");
+    room.sh("ulimit -n 64; runpack rmi deep gone && runpack gc");
+    assert_eq!(
+        room.sh("ls root/images/unpacked root/images/tmp | grep -v : || true")
+            .trim(),
+        ""
+    );
+}

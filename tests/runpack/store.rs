@@ -43,7 +43,7 @@ fn an_odd_tree_comes_back_as_it_was_from_each_kind_of_tar() {
 fn other_tools_read_the_store_in_place() {
     let room = Room::new();
     room.odd_tree();
-    room.sh("tar -C tree -c . | runpack import -c 'CMD [\"hello\"]' -c 'ENV A=b c' -c 'EXPOSE 80' - web:1 && runpack tag web:1 localhost:5000/web");
+    room.sh("tar -C tree -c . | runpack import -c 'CMD [\"hello\"]' -c 'ENV A=\"b c\"' -c 'EXPOSE 80' - web:1 && runpack tag web:1 localhost:5000/web");
     let config = room.json("skopeo inspect --config oci:root/images:web:1");
     assert_eq!(config["config"]["Cmd"], serde_json::json!(["hello"]));
     assert_eq!(config["config"]["Env"], serde_json::json!(["A=b c"]));

@@ -81,8 +81,10 @@ fn words(text: &str) -> Result<Vec<String>, &'static str> {
 
 /// `K=V L="W X"`, or in docker's older way a key and all the rest of the line.
 fn pairs(text: &str, change: fn(String, String) -> Change) -> Result<Vec<Change>, &'static str> {
-    let old = text.split_once(char::is_whitespace);
-    if let Some((key, value)) = old
+    let words = words(text);
+    let is_new = |words: &Vec<String>| words.first().is_some_and(|word| word.contains('='));
+    if let Some((key, value)) = text.split_once(char::is_whitespace)
+        && !words.as_ref().is_ok_and(is_new)
         && !key.contains('=')
     {
         return Ok(vec![change(key.to_owned(), unquoted(value.trim()))]);
@@ -94,7 +96,7 @@ fn pairs(text: &str, change: fn(String, String) -> Change) -> Result<Vec<Change>
         }
         Ok(change(key.to_owned(), value.to_owned()))
     };
-    words(text)?.into_iter().map(pair).collect()
+    words?.into_iter().map(pair).collect()
 }
 
 /// `PORT` or `PORT/PROTOCOL`, as an image's configuration has it.

@@ -1,7 +1,7 @@
 //! Kernel calls that nix and rustix lack.
 //!
 //! The only crate of the workspace in which `unsafe` is allowed; each block says why it is sound. Everything
-//! exported from here is safe to call. What a crate already offers does not belong here.
+//! exported from here is safe to call. What a crate already offers does not belong here; `tree` is what std offers, for trees that mean harm.
 #![allow(unsafe_code)]
 
 pub mod bpf;
@@ -14,3 +14,4 @@ pub mod process;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod tree;

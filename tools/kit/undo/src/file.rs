@@ -84,7 +84,7 @@ pub fn remove_tree(path: &Path, id: Option<FileId>, done: bool) -> Result<Undone
             ));
         }
     }
-    match std::fs::remove_dir_all(path) {
+    match kit_sys::tree::remove(path) {
         Ok(()) => Ok(Undone::Removed),
         Err(e) if gone(&e) => Ok(Undone::Absent),
         Err(e) => Err(UndoError::new(doing(), e)),

@@ -47,7 +47,7 @@ impl Monitor {
         }
         self.clients.retain(Client::has_words);
         if let Some(trash) = trash {
-            let _ = std::fs::remove_dir_all(trash);
+            let _ = kit_sys::tree::remove(&trash);
         }
         let _ = std::fs::remove_file(self.containers.socket(&self.container.id));
         if errors.is_empty() {
@@ -99,7 +99,7 @@ fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
 pub fn never_started(containers: &Containers, container: &Container, failed: &Failed) {
     if container.auto_remove {
         if let Some(trash) = discard(containers, container) {
-            let _ = std::fs::remove_dir_all(trash);
+            let _ = kit_sys::tree::remove(&trash);
         }
         return;
     }

@@ -79,7 +79,7 @@ pub fn leftovers(roots: &Roots, id: &str) -> Vec<PathBuf> {
 
 pub fn remove(roots: &Roots, name: &str) -> Result<(), VolumeError> {
     let path = dir(roots).join(name);
-    fs::remove_dir_all(&path).map_err(|source| VolumeError::Io {
+    kit_sys::tree::remove(&path).map_err(|source| VolumeError::Io {
         doing: "removing volume",
         path,
         source,

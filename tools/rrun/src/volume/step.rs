@@ -71,7 +71,7 @@ impl MakeVolume {
         match fs::rename(&making, self.path()) {
             // Somebody else has made it meanwhile, and may be using it.
             Err(_) if self.path().join("_data").exists() => {
-                fs::remove_dir_all(&making).map_err(fail)
+                kit_sys::tree::remove(&making).map_err(fail)
             }
             other => other.map_err(fail),
         }

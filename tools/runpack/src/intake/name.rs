@@ -61,7 +61,7 @@ impl Step for ImageName {
         let ids: Vec<ImageId> = entries.iter().map(|entry| entry.id.clone()).collect();
         store.commit(entries).map_err(store_error)?;
         // What is left in it was somebody else's first.
-        let _ = std::fs::remove_dir_all(&self.intake.work);
+        let _ = kit_sys::tree::remove(&self.intake.work);
         let note: Vec<String> = ids.iter().map(ToString::to_string).collect();
         *self.outcome.borrow_mut() = ids;
         Ok(Done::nothing().note(note.join(", ")))

@@ -10,8 +10,7 @@ use std::rc::Rc;
 
 use rmount::whiteout::{Xattrs, is_whiteout, write_opaque};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat, openat2, statat,
-    unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat2, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -243,46 +242,7 @@ pub(super) fn remove_contents(
     name: &OsStr,
     gone: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), Errno> {
-    sweep(parent, name, &mut Vec::new(), gone).map(drop)
-}
-
-/// Whether the directory is empty afterwards.
-fn sweep(
-    parent: BorrowedFd<'_>,
-    name: &OsStr,
-    prefix: &mut Vec<u8>,
-    gone: &mut dyn FnMut(&[u8]) -> bool,
-) -> Result<bool, Errno> {
-    let dir = openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-    let mut empty = true;
-    for entry in Dir::read_from(&dir)? {
-        let entry = entry?;
-        let bytes = entry.file_name().to_bytes();
-        if matches!(bytes, b"." | b"..") {
-            continue;
-        }
-        let child = OsStr::from_bytes(bytes);
-        let length = prefix.len();
-        if !prefix.is_empty() {
-            prefix.push(b'/');
-        }
-        prefix.extend_from_slice(bytes);
-        let stat = statat(&dir, child, AtFlags::SYMLINK_NOFOLLOW)?;
-        let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        let bare = !is_dir || sweep(dir.as_fd(), child, prefix, gone)?;
-        if bare && gone(prefix) {
-            let flags = if is_dir {
-                AtFlags::REMOVEDIR
-            } else {
-                AtFlags::empty()
-            };
-            unlinkat(&dir, child, flags)?;
-        } else {
-            empty = false;
-        }
-        prefix.truncate(length);
-    }
-    Ok(empty)
+    kit_sys::tree::sweep(parent, name, gone).map(drop)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! An OCI image layout: `index.json` leads to manifests, or to further indexes with one manifest a platform.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -21,7 +22,7 @@ impl Reading<'_> {
     pub(super) fn oci(&self) -> Result<Vec<Offered>, SourceError> {
         let index = self.index(&self.container.read("index.json")?)?;
         let entries = index.manifests().iter().filter(|d| self.is_wanted(d));
-        let entries = self.of_our_platform(entries.collect());
+        let entries = self.of_our_platform(entries.collect())?;
         if entries.is_empty() {
             return Err(match &self.tag {
                 Some(tag) => SourceError::NoTag {
@@ -63,7 +64,10 @@ impl Reading<'_> {
     }
 
     /// Of the entries of one name, and of those that have none, those for our platform, if there is one that says so.
-    fn of_our_platform<'a>(&self, entries: Vec<&'a Descriptor>) -> Vec<&'a Descriptor> {
+    fn of_our_platform<'a>(
+        &self,
+        entries: Vec<&'a Descriptor>,
+    ) -> Result<Vec<&'a Descriptor>, SourceError> {
         let wanted = self.wanted_platform();
         let fit = |entry: &Descriptor| wanted.fit(&Platform::from(entry.platform().as_ref()?));
         let name = |entry: &Descriptor| self.reference(entry).map(|name| name.to_string());
@@ -84,7 +88,11 @@ impl Reading<'_> {
                 None => fit(entry) == Some(*best),
             }),
         };
-        entries.into_iter().filter(is_kept).collect()
+        let said = entries.iter().filter(|entry| entry.platform().is_some());
+        if best.is_empty() && said.count() > 1 {
+            return Err(self.not_for(&wanted, &entries));
+        }
+        Ok(entries.into_iter().filter(is_kept).collect())
     }
 
     /// A name that is only a tag gets the layout's own: `oci:/images/debian:12` is `debian:12`.
@@ -165,17 +173,21 @@ impl Reading<'_> {
             .filter(|(_, fit)| fit.is_some())
             .min_by_key(|(_, fit)| Reverse(*fit));
         let Some(found) = found.map(|(at, _)| at).or((all.len() == 1).then_some(0)) else {
-            let found = all
-                .iter()
-                .filter_map(|entry| entry.platform().as_ref())
-                .map(|p| Platform::from(p).to_string());
-            return Err(SourceError::Platform {
-                source_name: self.title.clone(),
-                found: found.collect::<Vec<_>>().join(", "),
-                wanted: wanted.to_string(),
-            });
+            return Err(self.not_for(&wanted, all));
         };
         self.manifest(&all[found], depth + 1)
+    }
+
+    fn not_for<D: Borrow<Descriptor>>(&self, wanted: &Platform, all: &[D]) -> SourceError {
+        let platforms = all
+            .iter()
+            .filter_map(|entry| entry.borrow().platform().as_ref());
+        let found: Vec<String> = platforms.map(|p| Platform::from(p).to_string()).collect();
+        SourceError::Platform {
+            source_name: self.title.clone(),
+            found: found.join(", "),
+            wanted: wanted.to_string(),
+        }
     }
 
     fn index(&self, bytes: &[u8]) -> Result<ImageIndex, SourceError> {

@@ -273,7 +273,7 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 fn remove(path: &Path) -> Result<(), StoreError> {
     let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let removed = if is_dir {
-        std::fs::remove_dir_all(path)
+        kit_sys::tree::remove(path)
     } else {
         std::fs::remove_file(path)
     };

@@ -48,8 +48,7 @@ impl Placing<'_> {
     }
 
     fn place_locked(&self) -> Result<(), StoreError> {
-        let remove =
-            |dir: &Path| std::fs::remove_dir_all(dir).map_err(StoreError::io("remove", dir));
+        let remove = |dir: &Path| kit_sys::tree::remove(dir).map_err(StoreError::io("remove", dir));
         if facts(&self.target).is_some() {
             return remove(&self.dir);
         }
@@ -133,7 +132,7 @@ impl Store {
         let _lock = self.unpack_lock()?;
         let work = self.temporary();
         let unpacked = self.unpack_into(image, &work);
-        let _ = std::fs::remove_dir_all(&work);
+        let _ = kit_sys::tree::remove(&work);
         unpacked
     }
 

@@ -115,7 +115,7 @@ impl Delete {
     pub fn delete(&self) -> Result<(), StepError> {
         let is_dir = std::fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_dir());
         let deleted = if is_dir {
-            std::fs::remove_dir_all(&self.path)
+            kit_sys::tree::remove(&self.path)
         } else {
             std::fs::remove_file(&self.path)
         };
