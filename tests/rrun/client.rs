@@ -2,6 +2,31 @@
 
 use kit_test::Host;
 
+/// Until the client `$pid` takes SIGTERM by its descriptor: the 15th bit of its mask (proc(5)).
+const LISTENS: &str =
+    "until grep -q '^SigBlk:.*[4-7c-f]...$' /proc/$pid/status 2>/dev/null; do sleep 0.05; done";
+
+/// Whoever types knows the client's PID.
+const TYPES: &str = "until [ -s pid ]; do sleep 0.05; done; pid=$(cat pid)";
+
+/// docker's StdinOnce.
+#[test]
+fn input_ends_with_the_client_that_began_the_container() {
+    let host = Host::new();
+    host.ok("rrun run -d -i --name lasting --net none tools cat");
+    // The end of what another types is not the container's.
+    host.ok(
+        "for word in hello again; do echo $word | timeout -s KILL 1 rrun attach lasting || :; done",
+    );
+    assert_eq!(
+        host.ok("rrun logs lasting; rrun ps --format '{{.Names}}'"),
+        "hello\nagain\nlasting\n"
+    );
+    // One that is killed has nothing more to say.
+    host.ok("mkfifo words; rrun run -i --name mine --net none tools cat <words & pid=$!; exec 3>words; echo one >&3; \
+        until rrun logs mine | grep -q one; do sleep 0.05; done; kill -9 $pid; timeout 20 rrun wait mine");
+}
+
 #[test]
 fn three_signals_end_a_client_whose_container_heeds_none() {
     let host = Host::new();
@@ -10,8 +35,8 @@ fn three_signals_end_a_client_whose_container_heeds_none() {
         ("attach one", "one"),
     ] {
         let (code, _, said) = host.outcome(&format!(
-            "rrun {verb} & pid=$!; sleep 1; kill -INT $pid; sleep 0.2; kill -TERM $pid; sleep 0.2; \
-             kill -0 $pid || exit 99; kill -TERM $pid; wait $pid"
+            "rrun {verb} & pid=$!; until rrun ps -q | grep -q .; do sleep 0.05; done; {LISTENS}; \
+             kill -INT $pid; sleep 0.2; kill -TERM $pid; sleep 0.2; kill -0 $pid || exit 99; kill -TERM $pid; wait $pid"
         ));
         let first = said.lines().next();
         let line = Some("rrun: got 3 SIGTERM/SIGINTs, forcefully exiting");
@@ -22,8 +47,10 @@ fn three_signals_end_a_client_whose_container_heeds_none() {
         );
     }
     // With its signals not passed on, the first one ends the client.
-    let one = "rrun attach --sig-proxy=false one & pid=$!; sleep 0.5; kill -TERM $pid; wait $pid";
-    assert_eq!(host.code(one), 143);
+    let one = format!(
+        "rrun attach --sig-proxy=false one & pid=$!; {LISTENS}; kill -TERM $pid; wait $pid"
+    );
+    assert_eq!(host.code(&one), 143);
     assert_eq!(host.ok("rrun ps --format '{{.Names}}'"), "one\n");
 }
 
@@ -40,7 +67,8 @@ fn closing_the_terminal_ends_the_client_alone() {
         host.until("! grep -q rrun /proc/$(cat pid)/cmdline 2>/dev/null");
     }
     let (code, out, _) = host.outcome(
-        "(sleep 0.7; printf '\\020\\021'; sleep 0.5) | script -qec 'rrun attach box; echo code=$?; stty -a' /dev/null",
+        &format!("rm pid; ({TYPES}; {LISTENS}; sleep 0.3; printf '\\020\\021'; sleep 0.5) | \
+            script -qec 'sh -c \"echo \\$\\$ >pid; exec rrun attach box\"; echo code=$?; stty -a' /dev/null"),
     );
     assert_eq!(code, 0, "{out}");
     assert!(
@@ -49,7 +77,8 @@ fn closing_the_terminal_ends_the_client_alone() {
     );
     // A signal leaves the terminal as it was.
     let (_, out, _) = host.outcome(
-        "sleep 2 | script -qec '(sleep 1; kill -TERM $(cat pid)) & sh -c \"echo \\$\\$ >pid; exec rrun attach box\"; echo code=$?; stty -a' /dev/null",
+        &format!("rm pid; ({TYPES}; {LISTENS}; sleep 0.3; kill -TERM $pid; sleep 0.5) | \
+            script -qec 'sh -c \"echo \\$\\$ >pid; exec rrun attach box\"; echo code=$?; stty -a' /dev/null"),
     );
     assert!(
         out.contains("code=143\r\n") && out.contains(" icanon"),

@@ -12,7 +12,7 @@ fn a_reader_may_take_its_time() {
         (sleep 4; wc -c); cat code");
     assert_eq!(said, "2000000\n3\n");
     let mut slow = host
-        .command("rrun run --name box --net none tools head -c 300000 /dev/zero | sleep 1000")
+        .command("mkfifo full; exec rrun run --name box --net none tools head -c 300000 /dev/zero 3<>full >&3")
         .spawn()
         .unwrap();
     host.until("rrun ps -a | grep Exited");

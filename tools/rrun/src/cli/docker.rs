@@ -39,6 +39,7 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
             "User": container.user,
             "Tty": container.tty,
             "OpenStdin": container.open_stdin,
+            "StdinOnce": container.stdin_once,
             "Env": environment(container, &spec),
             "Cmd": process.args().clone().unwrap_or_default(),
             "Image": image.map(|image| image.name.clone()).unwrap_or_default(),

@@ -253,7 +253,8 @@ enum Go {
 }
 
 /// The plan that makes the container, and what it makes.
-fn making(flags: &Create, containers: &Containers, ready: Ready, go: Go) -> (Plan, Rc<New>) {
+fn making(flags: &Create, containers: &Containers, mut ready: Ready, go: Go) -> (Plan, Rc<New>) {
+    ready.container.stdin_once &= !matches!(go, Go::Now { detach: true });
     let (sync, starting) = match go {
         Go::Later => (true, false),
         Go::Now { detach } => (detach && !ready.container.auto_remove, true),

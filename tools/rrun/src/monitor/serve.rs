@@ -302,10 +302,14 @@ impl Monitor {
 
     fn hear(&mut self, ready: &[bool]) {
         let mut gone = Vec::new();
+        let once = self.container.stdin_once;
         for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
             let client = &mut self.clients[index];
             let requests = client.flush().and_then(|()| client.requests());
             let Ok(requests) = requests else {
+                if client.feeds && once {
+                    self.streams.end_input();
+                }
                 gone.push(index);
                 continue;
             };
@@ -316,7 +320,7 @@ impl Monitor {
                         client.feeds = stdin;
                     }
                     Request::Stdin(bytes) if client.feeds => self.streams.feed(&bytes),
-                    Request::StdinEof if client.feeds => self.streams.end_input(),
+                    Request::StdinEof if client.feeds && once => self.streams.end_input(),
                     Request::Resize(rows, columns) => self.streams.resize(rows, columns),
                     _ => {}
                 }

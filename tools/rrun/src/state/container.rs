@@ -33,6 +33,9 @@ pub struct Container {
     pub init: bool,
     pub tty: bool,
     pub open_stdin: bool,
+    /// Its standard input ends with the first client that feeds it: docker's `StdinOnce`, of all but `run -d`.
+    #[serde(default)]
+    pub stdin_once: bool,
     pub auto_remove: bool,
     pub net: Net,
     /// `-p`, one entry a port; `host_port` 0 asks for a free one.

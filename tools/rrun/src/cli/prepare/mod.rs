@@ -76,6 +76,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         init: flags.init,
         tty: flags.tty,
         open_stdin: flags.interactive,
+        stdin_once: flags.interactive,
         auto_remove: flags.rm,
         ports: if net == Net::Bridge {
             ports(flags, &exposed)?
