@@ -103,7 +103,7 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
             "del --force $g".to_owned(),
         ),
         (
-            format!("rcgroup create $g/below; {busy} sleep 0.2; {FREEZE}"),
+            format!("rcgroup create $g/below; {busy}; {FREEZE}"),
             "del --force $g".to_owned(),
         ),
     ] {
@@ -133,7 +133,8 @@ const FREEZE: &str =
 fn the_frozen_are_ended_too() {
     let groups = Groups::new("frozen");
     let before = format!(
-        "rcgroup create $g/below; rcgroup exec $g/below -- sleep 1000 >/dev/null 2>&1 & sleep 0.2; {FREEZE}"
+        "rcgroup create $g/below; rcgroup exec $g/below -- sleep 1000 >/dev/null 2>&1 & {}; {FREEZE}",
+        kit_test::ASLEEP
     );
     groups.ok(&before);
     groups.ok("timeout 4 rcgroup del --force $g");

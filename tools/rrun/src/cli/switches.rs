@@ -7,7 +7,13 @@ pub struct Switches<T>(pub T);
 
 fn with_value(arg: Arg) -> Arg {
     if !matches!(arg.get_action(), ArgAction::SetTrue) {
-        return arg;
+        // What follows a flag is its value, a dash or not.
+        let takes_all = arg.get_action().takes_values() && !arg.is_positional();
+        return if takes_all {
+            arg.allow_hyphen_values(true)
+        } else {
+            arg
+        };
     }
     arg.action(ArgAction::Set)
         .value_parser(clap::value_parser!(bool))
