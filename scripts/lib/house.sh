@@ -48,7 +48,7 @@ house_unsafe() {
         # Code only: not a comment, not the lint's own name, not a word inside a string.
         sed -e 's,//.*,,' -e 's/"[^"]*"//g' "$file" | grep -nE '(^|[^_[:alnum:]])unsafe([^-_[:alnum:]]|$)|(allow|expect)\(unsafe_code\)' | sed "s,^,$file:," | grep . && bad=1
     done
-    for manifest in tools/*/Cargo.toml tools/kit/*/Cargo.toml; do
+    for manifest in tools/*/Cargo.toml tools/kit/*/Cargo.toml tools/box/*/Cargo.toml; do
         grep -A1 '^\[lints\]' "$manifest" | grep -q '^workspace = true' || { echo "$manifest does not take the workspace's lints"; bad=1; }
     done
     return $bad

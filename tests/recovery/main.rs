@@ -11,14 +11,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use box_state::Containers;
+use box_wire::{self as wire, Request};
 use kit_plan::{Done, Go, Observer, Roots, StepError, StepView};
 use kit_test::Host;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid, getppid};
 use rrun::client::{Ended, wait_started};
-use rrun::monitor::wire::{self, Request};
-use rrun::state::Containers;
 
 /// Kills at a step: "before 7 itself", "after 7 itself", "before 7 client". The steps of one process are counted
 /// through all its plans.
@@ -72,7 +72,11 @@ impl Observer for Killer {
 fn watched() {
     let containers = Containers::new(Roots::from_env().unwrap());
     let killer = Box::new(Killer::from_env());
-    let mut fresh = rrun::monitor::fork_watched(&containers, true, Some(killer)).unwrap();
+    let ahead = box_monitor::Ahead {
+        netns: true,
+        rehearsal: rrun::spec::build::example,
+    };
+    let mut fresh = box_monitor::fork_watched(&containers, ahead, Some(killer)).unwrap();
     let go = wire::Go {
         id: std::env::var("ID").unwrap(),
         attach: false,

@@ -1,14 +1,9 @@
-//! Containers: all of the primitives, composed.
+//! Containers: all of the primitives, composed. This is docker's face: words, output, the terminal.
 //!
-//! One engine, two faces: [`engine`] turns an OCI runtime configuration into a process; everything that is like
-//! docker turns flags into such a configuration by pure functions ([`spec`]). A [`monitor`] stays with each
-//! container; [`state`] is what is on disk.
+//! Flags become an OCI runtime configuration by pure functions ([`spec`]); `box_engine` turns that into a process,
+//! with which a `box_monitor` stays; `box_state` is what is on disk.
 
 pub mod cli;
 pub mod client;
-pub mod engine;
-pub mod monitor;
-pub mod network;
 pub mod spec;
-pub mod state;
 pub mod volume;

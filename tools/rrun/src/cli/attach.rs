@@ -5,9 +5,9 @@ use kit_cli::{Failure, Result};
 use super::run::{detach_keys, finish};
 use super::{fault, find};
 use crate::client::{self, Attach, Ended};
-use crate::monitor;
-use crate::monitor::wire::Request;
-use crate::state::{Container, Containers};
+use box_monitor as monitor;
+use box_state::{Container, Containers};
+use box_wire::Request;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -13,7 +13,7 @@ use rmount::overlay::{Overlay, OverlayOptions, Upper};
 use rustix::io::Errno;
 
 use super::{fault, find};
-use crate::state::{Container, Containers, Lock, write_atomic};
+use box_state::{Container, Containers, Lock, write_atomic};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -70,7 +70,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         options: OverlayOptions::default(),
     };
     let mut spec = containers.spec(&container.id).map_err(fault)?;
-    crate::engine::seccomp::write_out(&mut spec);
+    kit_seccomp::write_out(&mut spec);
     write_out_user(&mut spec, &container.user, &overlay)?;
     let mut plan = Plan::new(format!(
         "rrun bundle {} {}",
@@ -133,7 +133,7 @@ fn write_out_user(spec: &mut Spec, user: &str, overlay: &Overlay) -> Result<()> 
         options: OverlayOptions::default(),
     };
     let root = rmount::overlay::detached_overlay(&looked_at).map_err(Failure::new)?;
-    crate::engine::user::write_out(spec, user, root.as_fd()).map_err(Failure::new)?;
+    box_engine::user::write_out(spec, user, root.as_fd()).map_err(Failure::new)?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use serde_json::{Map, Value, json};
 
 use super::ps::{exit_code, word};
-use crate::state::{Container, Containers, Net, RunState, StateError};
+use box_state::{Container, Containers, Net, RunState, StateError};
 
 /// The object of one container.
 pub fn container(containers: &Containers, container: &Container) -> Result<Value, StateError> {
@@ -183,7 +183,7 @@ fn graph(container: &Container, dir: &std::path::Path) -> Value {
 }
 
 fn mounts(container: &Container) -> Vec<Value> {
-    let mount = |mount: &crate::state::MountPoint| {
+    let mount = |mount: &box_state::MountPoint| {
         json!({
             "Type": mount.kind,
             "Name": mount.name,

@@ -9,7 +9,7 @@ use kit_cli::{Output, Result, Row};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::Serialize;
 
-use crate::state::Containers;
+use box_state::Containers;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -7,12 +7,12 @@ use kit_cli::{Failure, Result};
 use super::{fault, run::detach_keys};
 use crate::client::exec::{Over, follow};
 use crate::client::size;
-use crate::engine::exec::{Exec, start};
-use crate::engine::seccomp::Filter;
-use crate::monitor;
 use crate::spec::build::all_sets;
 use crate::spec::env::parse_env;
-use crate::state::Containers;
+use box_engine::exec::{Exec, start};
+use box_monitor as monitor;
+use box_state::Containers;
+use kit_seccomp::Filter;
 
 #[derive(clap::Args)]
 pub struct Args {

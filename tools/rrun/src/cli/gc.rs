@@ -12,9 +12,9 @@ use super::steps::collect::{
     OnlyIf, Outcome, ReleaseForwarding, RemoveNetwork, RemoveParents, Replay, Settle, Sweep,
 };
 use super::steps::{self, Attend, Subject};
-use crate::monitor;
-use crate::state::{Container, Containers};
 use crate::volume;
+use box_monitor as monitor;
+use box_state::{Container, Containers};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -6,7 +6,7 @@ use kit_cli::{Result, emit};
 use rcgroup::{Hierarchies, Mode};
 
 use super::ps::word;
-use crate::state::Containers;
+use box_state::Containers;
 
 pub fn version() -> Result {
     let kernel = rustix::system::uname();

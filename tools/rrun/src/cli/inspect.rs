@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::template::Template;
 use super::{docker, fault};
-use crate::state::{Containers, StateError};
+use box_state::{Containers, StateError};
 
 #[derive(clap::Args)]
 pub struct Args {

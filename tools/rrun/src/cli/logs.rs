@@ -11,7 +11,7 @@ use kit_cli::{ClosedPipe, Failure, Result, visible};
 use serde::Deserialize;
 
 use super::find;
-use crate::state::Containers;
+use box_state::Containers;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -36,8 +36,8 @@ pub use steps::{Watching, watched_by};
 
 use switches::Switches;
 
-use crate::monitor::wire::Failed;
-use crate::state::{Container, Containers, StateError};
+use box_state::{Container, Containers, StateError};
+use box_wire::Failed;
 
 /// Containers: docker's words, and you can see why it works
 #[derive(Parser)]

@@ -3,7 +3,7 @@
 use kit_cli::{Failure, Result, emit};
 
 use super::{fault, find};
-use crate::state::{Containers, Port};
+use box_state::{Containers, Port};
 
 #[derive(clap::Args)]
 pub struct Args {

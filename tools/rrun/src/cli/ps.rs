@@ -5,7 +5,7 @@ use runpack::images::human_duration;
 use serde_json::{Value, json};
 
 use super::template::Template;
-use crate::state::{Container, Containers, Port, RunState, Status};
+use box_state::{Container, Containers, Port, RunState, Status};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -5,8 +5,8 @@ use kit_plan::Plan;
 
 use super::steps::{self, Delete, Discard, FreeName, SaveContainer, Subject, TakeName};
 use super::{bundle, stop};
-use crate::state::Containers;
 use crate::volume;
+use box_state::Containers;
 
 #[derive(clap::Args)]
 pub struct RenameArgs {

@@ -14,9 +14,9 @@ use super::steps;
 use super::steps::creation::{self, Lasting, New};
 use super::told;
 use crate::client::{self, Attach, DetachKeys, Ended};
-use crate::monitor;
-use crate::monitor::wire::{self, Request};
-use crate::state::{Container, Containers};
+use box_monitor as monitor;
+use box_state::{Container, Containers};
+use box_wire::{self as wire, Request};
 
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
@@ -86,7 +86,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if let Some(bare) = &bare {
         bare.roots.prepare().map_err(Failure::from)?;
     }
-    let mut fresh = monitor::fork(containers, !is_shared(flags.network()))?;
+    let mut fresh = monitor::fork(containers, likely(!is_shared(flags.network())))?;
     let ready = prepare(flags, containers)?;
     let detach = args.detach;
     let (plan, new) = making(flags, containers, ready, Go::Now { detach });
@@ -128,7 +128,15 @@ pub fn ahead(argv: &[OsString]) {
     if rustix::process::geteuid().is_root()
         && let Ok(roots) = Roots::from_env()
     {
-        monitor::fork_ahead(&Containers::new(roots), !words.iter().any(shared));
+        monitor::fork_ahead(&Containers::new(roots), likely(!words.iter().any(shared)));
+    }
+}
+
+/// What a start is sure to want, where it has a network namespace of its own or not.
+pub fn likely(netns: bool) -> monitor::Ahead {
+    monitor::Ahead {
+        netns,
+        rehearsal: crate::spec::build::example,
     }
 }
 
@@ -220,7 +228,7 @@ fn hint_on_instant_exit(containers: &Containers, container: &Container) {
     }
     let ended = containers
         .state(&container.id)
-        .is_ok_and(|state| state.status == crate::state::Status::Exited);
+        .is_ok_and(|state| state.status == box_state::Status::Exited);
     if ended {
         let hint = "hint: its program has ended already, and a container ends with its program; see rrun logs\n";
         let _ = io::stderr().write_all(hint.as_bytes());

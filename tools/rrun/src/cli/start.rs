@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use kit_cli::{Act, Failure, Result, emit};
 
-use super::run::{detach_keys, finish};
+use super::run::{detach_keys, finish, likely};
 use super::{fault, find, told};
 use crate::client::{self, Attach, Ended};
-use crate::monitor::wire::{Go, Request};
-use crate::monitor::{self, Fresh};
-use crate::state::{Container, Containers};
+use box_monitor::{self as monitor, Fresh};
+use box_state::{Container, Containers};
+use box_wire::{Go, Request};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -111,7 +111,7 @@ fn launch(
             None
         },
     };
-    let mut fresh = monitor::fork(containers, container.net.is_own())?;
+    let mut fresh = monitor::fork(containers, likely(container.net.is_own()))?;
     Request::Go(go).write(&mut fresh.socket)?;
     let ended = client::wait_started(&mut fresh.socket)?;
     Ok((fresh, ended))

@@ -8,10 +8,10 @@ use nix::sys::signal::Signal;
 
 use super::steps::{self, Attend, Await, Keep, Send, StartAgain, Subject};
 use super::{fault, find};
-use crate::monitor;
-use crate::monitor::wire::Event;
 use crate::spec::sizes::parse_signal;
-use crate::state::{Container, Containers};
+use box_monitor as monitor;
+use box_state::{Container, Containers};
+use box_wire::Event;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -227,7 +227,7 @@ pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
 pub fn settled(containers: &Containers, container: &Container) {
     let deadline = Instant::now() + DYING;
     while Instant::now() < deadline {
-        match crate::state::Lock::try_take(containers, &container.id) {
+        match box_state::Lock::try_take(containers, &container.id) {
             Ok(Some(_)) => return,
             _ if containers.is_running(&container.id) => return,
             _ => std::thread::sleep(Duration::from_millis(1)),

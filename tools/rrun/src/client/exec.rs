@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use super::signals::{Signals, end_by, ending};
 use super::{DetachKeys, Raw, size};
-use crate::engine::exec::Running;
-use crate::monitor::streams::{Streams, read_some};
+use box_engine::exec::Running;
+use box_monitor::streams::{Streams, read_some};
 
 /// How it ended for this client.
 pub enum Over {

@@ -13,7 +13,7 @@ use kit_plan::ProcessId;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::monitor::wire::{Event, Failed, Request};
+use box_wire::{Event, Failed, Request};
 
 use signals::{FORWARDED, Signals, end_by, ending};
 

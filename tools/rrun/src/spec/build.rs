@@ -13,7 +13,7 @@ use oci_spec::runtime::{
 use super::SpecError;
 use super::env::{EnvChange, environment};
 use super::sizes::Ulimit;
-use crate::engine::seccomp;
+use kit_seccomp as seccomp;
 
 /// docker's default set (moby, `oci/caps/defaults.go`).
 const DEFAULT_CAPABILITIES: [Capability; 14] = [
@@ -320,6 +320,15 @@ pub fn mount(
         .options(options)
         .build();
     Ok(built?)
+}
+
+/// A configuration like most: what a monitor rehearses with.
+pub fn example() -> Option<Spec> {
+    let wanted = Wanted {
+        argv: vec!["sh".to_owned()],
+        ..Wanted::default()
+    };
+    build(&wanted, &ImageDefaults::default()).ok()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::SpecError;
 
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use box_engine::find::DEFAULT_PATH;
 
 /// What a flag does to the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

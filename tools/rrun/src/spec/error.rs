@@ -18,12 +18,6 @@ pub enum SpecError {
     VolumeName { text: String },
     #[error("invalid container name ({text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
     ContainerName { text: String },
-    #[error("unable to find user {0}: no matching entries in passwd file")]
-    NoUser(String),
-    #[error("unable to find group {0}: no matching entries in group file")]
-    NoGroup(String),
-    #[error("uids and gids must be in range 0-2147483647")]
-    IdRange,
     #[error("no command specified")]
     NoCommand,
     /// oci-spec's builders refuse what is incomplete.

@@ -7,7 +7,6 @@ mod error;
 pub mod names;
 pub mod ports;
 pub mod sizes;
-pub mod user;
 pub mod volumes;
 
 pub use error::SpecError;

@@ -7,7 +7,7 @@ use std::path::Path;
 use rcgroup::{Hierarchies, Mode};
 
 use super::{Finding, OWN, find, in_child_of};
-use crate::state::Containers;
+use box_state::Containers;
 
 pub fn probe(containers: &Containers) -> Vec<Finding> {
     let host = Hierarchies::detect().ok();
@@ -91,7 +91,7 @@ fn can_make(host: &Hierarchies, name: &str) -> bool {
 
 /// By files on v1, by a program on v2.
 fn has_device_rules(host: &Hierarchies) -> bool {
-    host.v1.contains_key("devices") || host.mode == Mode::V2 && crate::engine::devices::can_load()
+    host.v1.contains_key("devices") || host.mode == Mode::V2 && box_engine::devices::can_load()
 }
 
 fn is_born(dir: &Path) -> bool {

@@ -7,7 +7,7 @@ use kit_net::rtnetlink::{LinkBridge, LinkVeth};
 use kit_net::{Batch, NetError, Netlink, Nft};
 
 use super::{Finding, find, in_child};
-use crate::state::Containers;
+use box_state::Containers;
 
 pub fn probe(containers: &Containers) -> Vec<Finding> {
     let in_netns = |body: fn() -> bool| in_child(libc::CLONE_NEWNET, body);

@@ -6,7 +6,7 @@ use kit_cli::{Failure, Result};
 use runpack::Store;
 
 use crate::cli::flags::Create;
-use crate::state::{Containers, Image};
+use box_state::{Containers, Image};
 
 /// What an image says, or nothing for `--rootfs`.
 #[derive(Default)]

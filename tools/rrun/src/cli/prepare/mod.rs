@@ -24,7 +24,7 @@ use crate::spec::command::{Command, command};
 use crate::spec::env::parse_label;
 use crate::spec::names::{check_hostname, check_name, generated_name};
 use crate::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
-use crate::state::{Container, Containers, Net, now};
+use box_state::{Container, Containers, Net, now};
 
 /// A container ready to be made.
 pub struct Ready {

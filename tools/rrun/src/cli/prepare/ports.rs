@@ -8,7 +8,7 @@ use super::image::Config;
 use super::usage;
 use crate::cli::flags::Create;
 use crate::spec::ports::{self, Exposed, HostPort, parse_expose, parse_publish};
-use crate::state::Port;
+use box_state::Port;
 
 pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {
     let mut all = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                 HostPort::One(port) => port,
                 HostPort::Range(first, last) => {
                     let ip = published.ip.and_then(v4);
-                    let free = crate::network::free_port(ip, proto, first..=last);
+                    let free = box_net::free_port(ip, proto, first..=last);
                     free.ok_or_else(|| {
                         Failure::new(format!(
                             "publishing \"{text}\": no port of {first}-{last} is free"

@@ -5,11 +5,11 @@ use oci_spec::runtime::Mount;
 
 use super::usage;
 use crate::cli::flags::Create;
-use crate::engine::seccomp::read_profile;
 use crate::spec::build::{Seccomp, Wanted};
 use crate::spec::env::{parse_env, parse_env_file};
 use crate::spec::sizes::parse_ulimit;
-use crate::state::Net;
+use box_state::Net;
+use kit_seccomp::read_profile;
 
 pub(super) fn wanted(
     flags: &Create,

@@ -16,8 +16,8 @@ use crate::spec::build::mount;
 use crate::spec::volumes::{
     Create as Missing, From, Volume, parse_mount, parse_tmpfs, parse_volume,
 };
-use crate::state::{Containers, MountPoint};
 use crate::volume::{self, MakeVolume};
+use box_state::{Containers, MountPoint};
 
 /// Mounts, what `inspect` says of them, and steps.
 type Volumes = (Vec<Mount>, Vec<MountPoint>, Vec<Box<dyn Step>>);

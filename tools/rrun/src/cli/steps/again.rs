@@ -8,7 +8,7 @@ use kit_plan::{Context, Done, Meta, Shell, Step, StepError, Undo, run};
 use super::{Subject, step_error};
 use crate::cli::start::start;
 use crate::cli::stop::settled;
-use crate::state::at_work;
+use box_state::at_work;
 
 /// Tells the monitor of a container of --rm that its end is not for good.
 pub struct Keep(pub Subject);

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, Undo, run, words};
 
 use super::Subject;
-use crate::monitor;
-use crate::state::{Containers, Lock, alone};
+use box_monitor as monitor;
+use box_state::{Containers, Lock, alone};
 
 /// What came of it, over all plans.
 #[derive(Debug, Clone, Default)]

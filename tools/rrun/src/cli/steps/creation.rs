@@ -8,7 +8,7 @@ use std::rc::Rc;
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
 use oci_spec::runtime::Spec;
 
-use crate::state::{Container, Containers, Files, StateError};
+use box_state::{Container, Containers, Files, StateError};
 
 /// What is to be made.
 pub struct New {

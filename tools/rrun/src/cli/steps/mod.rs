@@ -21,7 +21,7 @@ pub use process::{Attend, Await, Send};
 pub use removal::{DOOMED, Delete, Discard};
 pub use rename::{FreeName, SaveContainer, TakeName};
 
-use crate::state::{Container, Containers};
+use box_state::{Container, Containers};
 
 /// The container that a step is about, and where its files are.
 #[derive(Clone)]

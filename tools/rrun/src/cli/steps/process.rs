@@ -8,8 +8,8 @@ use nix::sys::signal::{SigSet, Signal};
 use super::Subject;
 use crate::cli::stop::{DYING, over};
 use crate::client::send;
-use crate::monitor;
-use crate::state::Containers;
+use box_monitor as monitor;
+use box_state::Containers;
 
 /// A container without a monitor gets one, so that its end is seen and cleaned up.
 pub struct Attend {

@@ -3,7 +3,7 @@
 use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Undo, run};
 
 use super::Subject;
-use crate::state::at_work;
+use box_state::at_work;
 
 /// Takes the new name by link(2), which decides a race.
 pub struct TakeName {

@@ -1,0 +1,192 @@
+//! /sys/fs/cgroup inside a container: read-only, rooted at the container's own cgroup by its cgroup namespace.
+//!
+//! On a pure v2 host that is one mount; on v1 and hybrid hosts a tmpfs with a directory a hierarchy.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use kit_plan::{Line, run};
+use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
+use rmount::bind::move_to;
+use rmount::inroot;
+use rustix::fs::{CWD, Mode, mkdirat};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+
+use super::rootfs::new_filesystem;
+
+const PLACE: &str = "/sys/fs/cgroup";
+
+/// A hierarchy of the host's: its directory's name, and the options that name it to mount(2).
+#[derive(Debug)]
+pub struct Hierarchy {
+    name: String,
+    kind: &'static str,
+    options: Vec<String>,
+}
+
+/// From `/proc/self/mountinfo` (proc(5)): the ones mounted below /sys/fs/cgroup; `None` on a pure v2 host. Looked up
+/// once, by whoever clones the container's process.
+pub fn hierarchies() -> Option<&'static [Hierarchy]> {
+    static HOST: OnceLock<Option<Vec<Hierarchy>>> = OnceLock::new();
+    HOST.get_or_init(look).as_deref()
+}
+
+fn look() -> Option<Vec<Hierarchy>> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut found: Vec<Hierarchy> = Vec::new();
+    for line in mounts.lines() {
+        let Some((before, after)) = line.split_once(" - ") else {
+            continue;
+        };
+        let point = before.split(' ').nth(4).unwrap_or_default();
+        let mut after = after.split(' ');
+        let (kind, superblock) = (
+            after.next().unwrap_or_default(),
+            after.nth(1).unwrap_or_default(),
+        );
+        let kind = match kind {
+            "cgroup2" if point == PLACE => return None,
+            "cgroup2" => "cgroup2",
+            "cgroup" => "cgroup",
+            _ => continue,
+        };
+        let Some(name) = point
+            .strip_prefix(PLACE)
+            .map(|rest| rest.trim_start_matches('/'))
+        else {
+            continue;
+        };
+        let named = |option: &&str| {
+            kind == "cgroup" && !matches!(*option, "rw" | "ro" | "xattr" | "noprefix")
+        };
+        let options: Vec<String> = superblock
+            .split(',')
+            .filter(named)
+            .map(str::to_owned)
+            .collect();
+        if !name.is_empty() && found.iter().all(|earlier| earlier.name != name) {
+            found.push(Hierarchy {
+                name: name.to_owned(),
+                kind,
+                options,
+            });
+        }
+    }
+    Some(found)
+}
+
+fn attrs() -> MountAttrFlags {
+    MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC
+}
+
+/// Our own cgroup in each hierarchy, by its controllers: `/proc/self/cgroup` as it was before the cgroup
+/// namespace hid what is above (cgroups(7)).
+pub struct Own(Vec<(String, String)>);
+
+impl Own {
+    pub fn read() -> Self {
+        let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let line = |line: &str| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            Some((controllers.to_owned(), path.to_owned()))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    /// The path below the root of the hierarchy with these mount options.
+    fn path(&self, hierarchy: &Hierarchy) -> &str {
+        let own = self.0.iter().find(|(controllers, _)| match hierarchy.kind {
+            "cgroup2" => controllers.is_empty(),
+            _ => {
+                !controllers.is_empty()
+                    && controllers
+                        .split(',')
+                        .all(|one| hierarchy.options.iter().any(|option| option == one))
+            }
+        });
+        own.map_or("", |(_, path)| path.trim_start_matches('/'))
+    }
+}
+
+/// On v1 and hybrid hosts the directories are bound, from the host's mounts at our own groups: mounting each
+/// hierarchy anew would show the same, and takes more than a millisecond a piece.
+pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
+    let target = inroot::make_dir(root, to)?;
+    let Some(hierarchies) = hierarchies() else {
+        let tree = new_filesystem("cgroup2", "cgroup", &[], attrs())?;
+        return move_to(tree.as_fd(), target.as_fd());
+    };
+    let writable = attrs() - MountAttrFlags::MOUNT_ATTR_RDONLY;
+    let tmpfs = new_filesystem("tmpfs", "cgroup", &["mode=755".to_owned()], writable)?;
+    for hierarchy in hierarchies {
+        mkdirat(&tmpfs, hierarchy.name.as_str(), Mode::from_raw_mode(0o755))?;
+    }
+    move_to(tmpfs.as_fd(), target.as_fd())?;
+    for hierarchy in hierarchies {
+        let source = Path::new(PLACE)
+            .join(&hierarchy.name)
+            .join(own.path(hierarchy));
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(CWD, &source, flags)?;
+        let attr = MountAttr {
+            set: u64::from(attrs().bits()),
+            ..MountAttr::default()
+        };
+        set_attr(tree.as_fd(), &attr, false)?;
+        let point = inroot::find(root, &to.join(&hierarchy.name))?;
+        move_to(tree.as_fd(), point.as_fd())?;
+    }
+    let attr = MountAttr {
+        set: MOUNT_ATTR_RDONLY,
+        ..MountAttr::default()
+    };
+    set_attr(tmpfs.as_fd(), &attr, false)
+}
+
+pub fn script(to: &Path) -> Vec<Line> {
+    const SAFE: &str = "nosuid,noexec,nodev";
+    let mut lines = vec![run!["mkdir", "-p", to]];
+    let Some(hierarchies) = hierarchies() else {
+        lines.push(run![
+            "mount",
+            "-t",
+            "cgroup2",
+            "-o",
+            format!("{SAFE},ro"),
+            "cgroup",
+            to
+        ]);
+        return lines;
+    };
+    lines.push(run![
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        format!("{SAFE},mode=755"),
+        "cgroup",
+        to
+    ]);
+    for Hierarchy {
+        name,
+        kind,
+        options,
+    } in hierarchies
+    {
+        let point: PathBuf = to.join(name);
+        let mut all = format!("{SAFE},ro");
+        for option in options {
+            all.push(',');
+            all.push_str(option);
+        }
+        lines.push(run!["mkdir", &point]);
+        lines.push(run!["mount", "-t", *kind, "-o", all, *kind, &point]);
+    }
+    lines.push(run!["mount", "-o", "remount,ro", to]);
+    lines
+}

@@ -1,0 +1,253 @@
+//! Becoming the program: limits, terminal, user, capabilities, seccomp, exec. The same for `run` and `exec`.
+
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use oci_spec::runtime::{LinuxCapabilities, Process};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit};
+
+use super::caps;
+use super::error::fail;
+use super::find::{self, NotRunnable};
+use super::terminal::TERMINAL;
+use super::{in_sh, init};
+use crate::resolve::{ResolvedUser, resolve_user};
+use kit_seccomp::Filter;
+
+/// The container's standard streams, made by the parent.
+pub const STDIO: [&str; 3] = ["stdin", "stdout", "stderr"];
+
+/// What the child becomes.
+pub struct Become {
+    pub process: Process,
+    pub filter: Option<Filter>,
+    /// As given to `-u`, to be looked up in the container's own files; empty takes config.json's numbers.
+    pub user: String,
+    /// For the script.
+    pub script: in_sh::Script,
+    /// A working directory that is not there is made: by a run, as docker's, and not by an exec.
+    pub makes_cwd: bool,
+}
+
+impl Step for Become {
+    fn meta(&self) -> Meta {
+        let argv = self.process.args().clone().unwrap_or_default();
+        let why = format!(
+            "privileges given up, then the program itself: {}",
+            argv.join(" ")
+        );
+        let lines = in_sh::lines(&self.process, &self.user, &self.script);
+        Meta::new("program.exec", why, Shell::Exact(lines))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        for limit in self.process.rlimits().iter().flatten() {
+            let (soft, hard) = (limit.soft(), limit.hard());
+            set_rlimit(&limit.typ().to_string(), soft, hard)?;
+        }
+        if let Some(score) = self.process.oom_score_adj() {
+            std::fs::write("/proc/self/oom_score_adj", score.to_string())
+                .map_err(fail("setting the OOM score"))?;
+        }
+        let user = self.resolve_user()?;
+        own_streams(cx, &user)?;
+        take_streams(cx)?;
+        enter_directory(self.process.cwd(), self.makes_cwd)?;
+        self.give_up(&user)?;
+        if cx.take::<init::Stays>().is_some() {
+            init::stay(|| self.exec(&user))
+        } else {
+            self.exec(&user)
+        }
+    }
+}
+
+impl Become {
+    fn resolve_user(&self) -> Result<ResolvedUser, StepError> {
+        let user = self.process.user();
+        let text = if self.user.is_empty() {
+            format!("{}:{}", user.uid(), user.gid())
+        } else {
+            self.user.clone()
+        };
+        // Static, so no NSS; and these are the container's files, whose users we want.
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let mut found = resolve_user(&text, &read("/etc/passwd"), &read("/etc/group"))
+            .map_err(StepError::whole)?;
+        if self.user.is_empty() {
+            found.groups = user.additional_gids().clone().unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    /// From here on less and less is allowed. The filter goes last where nothing may be gained by exec; else it
+    /// needs CAP_SYS_ADMIN and goes before the capabilities (seccomp(2)), and allows what follows.
+    fn give_up(&self, user: &ResolvedUser) -> Result<(), StepError> {
+        let locked = self.process.no_new_privileges() == Some(true);
+        let none = LinuxCapabilities::default();
+        let wanted = self.process.capabilities().as_ref().unwrap_or(&none);
+        if !locked {
+            self.load_filter()?;
+        }
+        caps::become_user(user.uid, user.gid, &user.groups, wanted).map_err(StepError::whole)?;
+        if locked {
+            rustix::thread::set_no_new_privs(true).map_err(fail("setting no_new_privs"))?;
+            self.load_filter()?;
+        }
+        Ok(())
+    }
+
+    fn load_filter(&self) -> Result<(), StepError> {
+        let load = self.filter.as_ref().map_or(Ok(()), Filter::load);
+        load.map_err(StepError::whole)
+    }
+
+    fn exec(&self, user: &ResolvedUser) -> Result<Done, StepError> {
+        let argv = self.process.args().clone().unwrap_or_default();
+        let mut env = self.process.env().clone().unwrap_or_default();
+        if !env.iter().any(|pair| pair.starts_with("HOME=")) {
+            env.push(format!("HOME={}", user.home));
+        }
+        let name = argv.first().cloned().unwrap_or_default();
+        let doing = format!("executing \"{name}\"");
+        let path = find::program(&name, &env).map_err(|why| refuse(&doing, why))?;
+        let text = |text: &String| CString::new(text.as_str());
+        let argv: Result<Vec<CString>, _> = argv.iter().map(text).collect();
+        let env: Result<Vec<CString>, _> = env.iter().map(text).collect();
+        let (argv, env) = (
+            argv.map_err(fail(doing.clone()))?,
+            env.map_err(fail(doing.clone()))?,
+        );
+        let file =
+            CString::new(path.as_os_str().as_encoded_bytes()).map_err(fail(doing.clone()))?;
+        kit_sys::signal::reset_all();
+        let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        let Err(errno) = nix::unistd::execve(&file, &argv, &env);
+        Err(refuse(
+            &doing,
+            find::diagnose(&path, Errno::from_raw_os_error(errno as i32)),
+        ))
+    }
+}
+
+fn refuse(doing: &str, why: NotRunnable) -> StepError {
+    StepError::new(doing, why.reason)
+        .exit(why.exit)
+        .hint_from(why.hint)
+}
+
+/// The names of setrlimit(2), as config.json has them.
+const RLIMITS: [(&str, Resource); 15] = [
+    ("RLIMIT_AS", Resource::As),
+    ("RLIMIT_CORE", Resource::Core),
+    ("RLIMIT_CPU", Resource::Cpu),
+    ("RLIMIT_DATA", Resource::Data),
+    ("RLIMIT_FSIZE", Resource::Fsize),
+    ("RLIMIT_LOCKS", Resource::Locks),
+    ("RLIMIT_MEMLOCK", Resource::Memlock),
+    ("RLIMIT_MSGQUEUE", Resource::Msgqueue),
+    ("RLIMIT_NICE", Resource::Nice),
+    ("RLIMIT_NOFILE", Resource::Nofile),
+    ("RLIMIT_NPROC", Resource::Nproc),
+    ("RLIMIT_RSS", Resource::Rss),
+    ("RLIMIT_RTPRIO", Resource::Rtprio),
+    ("RLIMIT_SIGPENDING", Resource::Sigpending),
+    ("RLIMIT_STACK", Resource::Stack),
+];
+
+fn set_rlimit(name: &str, soft: u64, hard: u64) -> Result<(), StepError> {
+    let doing = format!("setting {name} to {soft}:{hard}");
+    let known = RLIMITS.iter().find(|(known, _)| *known == name);
+    let Some((_, resource)) = known else {
+        return Err(StepError::new(doing, "no such limit"));
+    };
+    let bound = |value| (value != u64::MAX).then_some(value);
+    let wanted = Rlimit {
+        current: bound(soft),
+        maximum: bound(hard),
+    };
+    rustix::process::setrlimit(*resource, wanted).map_err(|errno| {
+        let error = fail(doing)(errno);
+        if errno == Errno::PERM {
+            return error
+                .hint("raising a hard limit needs CAP_SYS_RESOURCE, which we do not have here");
+        }
+        error
+    })
+}
+
+/// The pipes belong to the user that is to write to them: a program may open /dev/stderr anew.
+fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
+    let (uid, gid) = (
+        rustix::fs::Uid::from_raw(user.uid),
+        rustix::fs::Gid::from_raw(user.gid),
+    );
+    for name in STDIO
+        .into_iter()
+        .chain([TERMINAL])
+        .filter(|name| cx.has_fd(name))
+    {
+        let fd = cx.fd(name)?;
+        // Not one that was merely inherited, and not /dev/null: its owner is nobody's to change.
+        let is_ours = rmount::inroot::kind(fd).is_ok_and(|kind| kind == rustix::fs::FileType::Fifo)
+            || name == TERMINAL;
+        if is_ours {
+            let group = if name == TERMINAL { None } else { Some(gid) };
+            rustix::fs::fchown(fd, Some(uid), group)
+                .map_err(fail(format!("giving {name} to user {}", user.uid)))?;
+        }
+    }
+    Ok(())
+}
+
+fn take_streams(cx: &mut Context) -> Result<(), StepError> {
+    let doing = "setting up standard streams";
+    // Its own session in any case: a signal to the monitor's group is not for it.
+    rustix::process::setsid()
+        .or_else(|errno| {
+            if errno == Errno::PERM {
+                Ok(rustix::process::getpid())
+            } else {
+                Err(errno)
+            }
+        })
+        .map_err(fail(doing))?;
+    if cx.has_fd(TERMINAL) {
+        let terminal = cx.fd(TERMINAL)?;
+        rustix::process::ioctl_tiocsctty(terminal).map_err(fail("taking the terminal"))?;
+        return all_three(terminal, terminal, terminal).map_err(fail(doing));
+    }
+    let [stdin, stdout, stderr] = STDIO.map(|name| cx.fd(name));
+    all_three(stdin?, stdout?, stderr?).map_err(fail(doing))
+}
+
+fn all_three(stdin: impl AsFd, stdout: impl AsFd, stderr: impl AsFd) -> Result<(), Errno> {
+    rustix::stdio::dup2_stdin(stdin)?;
+    rustix::stdio::dup2_stdout(stdout)?;
+    rustix::stdio::dup2_stderr(stderr)
+}
+
+/// Enters the working directory and proves that it is inside: a descriptor of the host's that leaked in here could
+/// make `/proc/self/fd/N` a way out.
+fn enter_directory(cwd: &Path, make: bool) -> Result<(), StepError> {
+    let doing = || format!("entering working directory {cwd:?}");
+    if make && !cwd.exists() {
+        std::fs::create_dir_all(cwd).map_err(fail(doing()))?;
+    }
+    let code = if make { 125 } else { 126 };
+    rustix::process::chdir(cwd).map_err(|errno| fail(doing())(errno).exit(code))?;
+    let here = rustix::process::getcwd(Vec::new()).map_err(fail(doing()))?;
+    // getcwd(2) says "(unreachable)…" of a directory that is not below the root.
+    if here.as_bytes().first() != Some(&b'/') {
+        return Err(StepError::new(doing(), "it lies outside the container"));
+    }
+    Ok(())
+}

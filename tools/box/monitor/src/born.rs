@@ -1,0 +1,134 @@
+//! How a monitor comes to be: forked early from a small static process, or taking over what another left.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+
+use kit_plan::{Journal, Observer, within};
+use rustix::fs::{Mode, OFlags};
+
+use super::early::{self, Ahead};
+use super::serve::Monitor;
+use super::{MonitorError, clients};
+use box_state::{Containers, Lock};
+use box_wire::{Event, Failed, Request};
+
+/// A monitor that waits to be told what to run. Dropping this without a word makes it leave.
+pub struct Fresh {
+    pub socket: UnixStream,
+}
+
+/// One that was forked on a guess, and for which roots.
+static AHEAD: Mutex<Option<(Containers, Fresh)>> = Mutex::new(None);
+
+/// Forks a monitor that the next [`fork`] for these containers takes.
+pub fn fork_ahead(containers: &Containers, ahead: Ahead) {
+    if let (Ok(mut kept), Ok(fresh)) = (AHEAD.lock(), fork_watched(containers, ahead, None)) {
+        *kept = Some((containers.clone(), fresh));
+    }
+}
+
+/// Forks a monitor. Call it early and while single-threaded: what this process has in memory, the monitor keeps.
+/// While it waits it makes what is sure to be wanted.
+pub fn fork(containers: &Containers, ahead: Ahead) -> Result<Fresh, MonitorError> {
+    let kept = AHEAD.lock().ok().and_then(|mut kept| kept.take());
+    if let Some((_, fresh)) = kept.filter(|(of, _)| of == containers) {
+        return Ok(fresh);
+    }
+    fork_watched(containers, ahead, None)
+}
+
+/// The same with an observer of the plan, which lives in the monitor's process: for stepping, and for the tests
+/// that kill.
+pub fn fork_watched(
+    containers: &Containers,
+    ahead: Ahead,
+    watch: Option<Box<dyn Observer>>,
+) -> Result<Fresh, MonitorError> {
+    let (ours, theirs) = UnixStream::pair().map_err(MonitorError::Fork)?;
+    let containers = containers.clone();
+    let cloned = kit_sys::clone::clone_into(0, None, move || {
+        let socket = OwnedFd::from(theirs);
+        if leave_home(&socket).is_err() {
+            return 1;
+        }
+        early::look(ahead);
+        wait_for_go(containers, UnixStream::from(socket), watch)
+    });
+    cloned.map_err(|errno| MonitorError::Fork(errno.into()))?;
+    Ok(Fresh { socket: ours })
+}
+
+/// Nothing of the caller's is kept: not its terminal, its directory, its descriptors, its session.
+fn leave_home(socket: &OwnedFd) -> io::Result<()> {
+    kit_sys::fds::close_all_but(&[socket.as_fd()]);
+    rustix::process::setsid()?;
+    rustix::process::chdir("/")?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    let _ = rustix::thread::set_name(c"rrun-monitor");
+    Ok(())
+}
+
+fn wait_for_go(
+    containers: Containers,
+    mut socket: UnixStream,
+    watch: Option<Box<dyn Observer>>,
+) -> i32 {
+    let Ok(Some(Request::Go(go))) = Request::read(&mut socket) else {
+        return 0;
+    };
+    let mut first = clients::Client::new(socket);
+    first.attach(go.attach);
+    match Monitor::start(containers, &go, first, watch) {
+        Ok(monitor) => monitor.serve(),
+        Err((mut client, failed)) => {
+            client.send_now(&Event::Failed(failed));
+            1
+        }
+    }
+}
+
+/// Starts a monitor for a container that runs without one. Does nothing if it has one after all.
+pub fn take_over(containers: &Containers, id: &str) -> Result<(), MonitorError> {
+    let (ready, tell) = UnixStream::pair().map_err(MonitorError::Fork)?;
+    let (containers, id) = (containers.clone(), id.to_owned());
+    let cloned = kit_sys::clone::clone_into(0, None, move || {
+        let tell = OwnedFd::from(tell);
+        if leave_home(&tell).is_err() {
+            return 1;
+        }
+        let Ok(Some(lock)) = Lock::try_take(&containers, &id) else {
+            return 0;
+        };
+        // Where its start was: "our own" links and rules are of that namespace, not of the caller's.
+        let journal = containers.roots.journals().join(format!("{id}.jsonl"));
+        let netns = Journal::peek(&journal).ok();
+        let netns = netns.and_then(|journal| journal.header.netns);
+        let served = within(netns, || match Monitor::adopt(containers, &id, lock) {
+            Ok(monitor) => {
+                drop(tell);
+                monitor.serve()
+            }
+            Err(_) => 1,
+        });
+        served.unwrap_or(1)
+    });
+    cloned.map_err(|errno| MonitorError::Fork(errno.into()))?;
+    // The end of file says that it serves, or that there was nothing to take over.
+    let _ = io::Read::read(&mut &ready, &mut [0]);
+    Ok(())
+}
+
+/// An error as a client is told it.
+pub fn failed(error: &dyn std::error::Error, hint: Option<&str>, exit: u8) -> Failed {
+    Failed {
+        text: error.to_string(),
+        hint: hint.map(str::to_owned),
+        exit,
+    }
+}

@@ -1,0 +1,137 @@
+//! The end of a run, in the order that lets nobody see a half of it: exit code written, kernel objects undone,
+//! reported, then the slow rest.
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::clients::Client;
+use super::serve::Monitor;
+use box_net::relay::Relay;
+use box_state::{Container, Containers, Net, Status};
+use box_wire::{Event, Failed};
+
+/// Longer than the kernel's grace periods last on a busy machine.
+const GRACE: Duration = Duration::from_millis(60);
+
+impl Monitor {
+    pub(super) fn finish(mut self) -> i32 {
+        let seen = if self.is_parent {
+            exit_code(&self.pidfd)
+        } else {
+            None
+        };
+        // All that was said before the end; more than the pipes can hold is not there.
+        self.drain(64);
+        self.log.finish();
+        self.state.end(seen);
+        super::prepare::last_look(&mut self.state, &self.container, &self.containers);
+        let lasting = !self.container.auto_remove || self.is_restarted();
+        if lasting {
+            let _ = self
+                .containers
+                .save_state(&self.container.id, &self.state, true);
+        }
+        let errors = self.journal.rollback(&self.kernel, &mut kit_plan::Silent);
+        box_net::let_go(&mut self.kept);
+        self.relay = Relay::default();
+        let trash = if lasting {
+            None
+        } else {
+            discard(&self.containers, &self.container)
+        };
+        for client in &mut self.clients {
+            client.send(&Event::Exited(self.state.exit_code));
+        }
+        self.clients.retain(Client::has_words);
+        if let Some(trash) = trash {
+            let _ = kit_sys::tree::remove(&trash);
+        }
+        let _ = std::fs::remove_file(self.containers.socket(&self.container.id));
+        if errors.is_empty() {
+            let _ = self.journal.discard();
+        }
+        drop((self.lock, self.listener, self.streams, self.pidfd));
+        farewell(self.clients);
+        // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
+        // meanwhile; nobody waits for this process any more, and it has nothing else.
+        if self.container.net == Net::Bridge {
+            std::thread::sleep(GRACE);
+        }
+        drop(self.kept);
+        drop(self.kernel);
+        0
+    }
+}
+
+/// Stays until each has read its last words, or has hung up: a reader may pause as long as it likes, and nothing of the
+/// host's is held by now.
+fn farewell(mut clients: Vec<Client>) {
+    while !clients.is_empty() {
+        let mut fds: Vec<PollFd<'_>> = clients
+            .iter()
+            .map(|client| PollFd::new(&client.socket, PollFlags::OUT))
+            .collect();
+        // Interrupted, it looks again.
+        let _ = poll(&mut fds, None);
+        clients.retain_mut(|client| client.flush().is_ok() && client.has_words());
+    }
+}
+
+impl Monitor {
+    /// A `restart` says by a file that the container of --rm will go on.
+    fn is_restarted(&self) -> bool {
+        std::fs::remove_file(self.containers.keep(&self.container.id)).is_ok()
+    }
+}
+
+/// From the pidfd of a child of ours.
+fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
+    let status = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).ok()??;
+    status
+        .exit_status()
+        .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
+}
+
+/// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.
+pub fn never_started(containers: &Containers, container: &Container, failed: &Failed) {
+    if container.auto_remove {
+        if let Some(trash) = discard(containers, container) {
+            let _ = kit_sys::tree::remove(&trash);
+        }
+        return;
+    }
+    if let Ok(mut state) = containers.state(&container.id) {
+        // Never started, it stays "created", as docker's does; one that ran before is "exited" again.
+        if state.status != Status::Created {
+            state.status = Status::Exited;
+        }
+        state.starting = false;
+        state.exit_code = i32::from(failed.exit);
+        state.error.clone_from(&failed.text);
+        let _ = containers.save_state(&container.id, &state, true);
+    }
+    let _ = std::fs::remove_dir_all(containers.run_dir(&container.id));
+}
+
+/// Removes a container of `--rm` with what it held, the pin on its image and its anonymous volumes. What is left to
+/// delete is in the trash.
+fn discard(containers: &Containers, container: &Container) -> Option<PathBuf> {
+    let trash = containers.discard(container).ok();
+    if container.image.is_some() {
+        // Into the trash: nobody waits for the disk.
+        let pin = containers.pin(&container.id);
+        let moved = trash
+            .as_ref()
+            .map(|trash| std::fs::rename(&pin, trash.join("pin")));
+        if !matches!(moved, Some(Ok(()))) {
+            let _ = std::fs::remove_file(&pin);
+        }
+    }
+    for name in box_state::volume::anonymous(container) {
+        let _ = box_state::volume::remove(&containers.roots, &name);
+    }
+    trash
+}

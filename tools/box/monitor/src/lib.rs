@@ -1,0 +1,42 @@
+//! The small process that stays with each container: its parent, its log, its exit code, its end.
+//!
+//! Single-threaded, one poll loop, a session of its own, nothing inherited. The command that starts it is a
+//! client like any other: it talks over a socket, and its death harms nobody.
+
+mod born;
+mod clients;
+mod early;
+mod end;
+mod idle;
+mod log;
+mod output;
+mod prepare;
+mod recover;
+mod serve;
+pub mod streams;
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use box_state::{Containers, StateError};
+
+pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
+pub use early::Ahead;
+pub use prepare::{cgroup_name, join_files, plan};
+pub use recover::{abandoned, empty_parents, is_forsaken, replay, settled, wait_for_leaving};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    #[error("starting a monitor: {0}")]
+    Fork(io::Error),
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// A running container's monitor.
+pub fn connect(containers: &Containers, id: &str) -> io::Result<UnixStream> {
+    // A socket's path is limited to 107 bytes, a root's is not: go by way of a descriptor.
+    let dir = std::fs::File::open(containers.run_dir(id))?;
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&dir);
+    UnixStream::connect(format!("/proc/self/fd/{fd}/monitor.sock"))
+}

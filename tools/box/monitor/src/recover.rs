@@ -1,0 +1,161 @@
+//! What killed processes left: found here, undone by the steps of `rrun gc`, and nothing else touched.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kit_plan::{Fate, Recovery, recover, recover_one};
+use kit_undo::Kernel;
+
+use box_state::{Container, Containers, Lock, RunState, Status, is_abandoned};
+use box_wire::Failed;
+
+/// How long a monitor that is past its report may take to go.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Undoes what dead processes had begun, and runs that are over and were not cleaned up.
+pub fn replay(containers: &Containers) -> Recovery {
+    recover(
+        &containers.roots.journals(),
+        &Kernel::new(),
+        &mut |header| match &header.container {
+            Some(id) if containers.holding(id).is_running(id) => Fate::Leave,
+            _ => Fate::Replay,
+        },
+    )
+}
+
+/// Journals whose owner is gone.
+#[derive(Debug, Default)]
+pub struct Abandoned {
+    /// There are some that [`replay`] would undo or drop, or say that it cannot read.
+    pub due: bool,
+    /// Containers that run without a monitor.
+    pub unattended: Vec<String>,
+}
+
+/// Looks, and changes nothing.
+pub fn abandoned(containers: &Containers) -> Abandoned {
+    let mut found = Abandoned::default();
+    let files = std::fs::read_dir(containers.roots.journals());
+    for file in files.into_iter().flatten().flatten() {
+        let path = file.path();
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("jsonl") => {}
+            Some("new") => {
+                found.due = true;
+                continue;
+            }
+            _ => continue,
+        }
+        let journal = match kit_plan::Journal::open(&path) {
+            Ok(Some(journal)) => journal,
+            Ok(None) => continue,
+            Err(_) => {
+                found.due = true;
+                continue;
+            }
+        };
+        let id = journal.header.container.as_ref();
+        let runs = id.is_some_and(|id| containers.holding(id).is_running(id));
+        match id.filter(|_| runs && journal.is_committed()) {
+            Some(id) => found.unattended.push(id.clone()),
+            None => found.due = true,
+        }
+    }
+    found
+}
+
+/// Undoes what is left of the last run of a container that is about to start, if its monitor and then its processes
+/// were killed. Its lock is the caller's.
+pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
+    let path = containers.roots.journals().join(format!("{id}.jsonl"));
+    if !path.exists() {
+        return Ok(());
+    }
+    let runs = containers.is_running(id);
+    let recovery = recover_one(&path, &Kernel::new(), &mut |_| {
+        if runs { Fate::Leave } else { Fate::Replay }
+    });
+    let wrong: Option<&dyn std::error::Error> =
+        match (recovery.errors.first(), recovery.unreadable.first()) {
+            (Some(error), _) => Some(error),
+            (None, Some(error)) => Some(error),
+            (None, None) => None,
+        };
+    let hint = "what is left of its last run is in the way: rrun gc tries again";
+    wrong.map_or(Ok(()), |error| {
+        Err(super::born::failed(error, Some(hint), 125))
+    })
+}
+
+/// A monitor reports before it has deleted its trash and dropped its journal: such a one is waited for.
+pub fn wait_for_leaving(containers: &Containers) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline && containers_leaving(containers) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn containers_leaving(containers: &Containers) -> bool {
+    let Ok(files) = std::fs::read_dir(containers.roots.journals()) else {
+        return false;
+    };
+    files.flatten().any(|file| {
+        let Ok(journal) = kit_plan::Journal::peek(&file.path()) else {
+            return false;
+        };
+        let Some(id) = &journal.header.container else {
+            return false;
+        };
+        let over = containers
+            .state(id)
+            .map_or(journal.is_committed(), |state| {
+                state.status == Status::Exited
+            });
+        over && journal.header.owner.is_alive()
+    })
+}
+
+/// What the state becomes of a container whose file says "running" and that does not run: its monitor was killed, and
+/// then it ended.
+pub fn settled(containers: &Containers, id: &str) -> Option<RunState> {
+    let mut state = containers.state(id).ok()?;
+    if !matches!(state.status, Status::Running | Status::Paused) || state.is_running() {
+        return None;
+    }
+    state.end(None);
+    Some(state)
+}
+
+/// Whether a container of `--rm` is left of a run that was killed just before its start, or of a restart that was
+/// killed before the start; a replayed `--dry-run` is like the first, and while it runs it has its cgroup.
+pub fn is_forsaken(containers: &Containers, container: &Container) -> bool {
+    let id = &container.id;
+    let left = containers.state(id).is_ok_and(|state| match state.status {
+        Status::Created => state.starting,
+        Status::Exited => true,
+        _ => false,
+    });
+    if !container.auto_remove || !left || !is_abandoned(&containers.dir(id)) {
+        return false;
+    }
+    let cgroup = format!("{}/{id}", containers.roots.instance.name());
+    let runs = rcgroup::Hierarchies::detect().map_or(true, |host| host.existing(&cgroup).is_ok());
+    // Its monitor takes the lock before anything else.
+    !runs && matches!(Lock::try_take(containers, id), Ok(Some(_)))
+}
+
+/// The instance's parents in the hierarchies that nobody is below.
+pub fn empty_parents(instance: &kit_plan::Instance) -> Vec<PathBuf> {
+    let host = rcgroup::Hierarchies::detect().ok();
+    let parent = host.and_then(|host| host.existing(&instance.name()).ok());
+    let is_empty = |dir: &Path| {
+        let inside = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let mut kinds = inside.filter_map(|entry| entry.file_type().ok());
+        !kinds.any(|kind| kind.is_dir())
+    };
+    let dirs = parent.iter().flat_map(|parent| parent.unique_dirs());
+    dirs.filter(|dir| is_empty(dir))
+        .map(Path::to_owned)
+        .collect()
+}

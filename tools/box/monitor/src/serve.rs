@@ -1,0 +1,396 @@
+//! The monitor itself: starting or adopting a container, and the poll loop until its end.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+
+use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
+use kit_undo::Kernel;
+use rustix::event::{PollFd, PollFlags};
+
+use super::born::failed;
+use super::clients::Client;
+use super::idle::Idle;
+use super::log::Log;
+use super::output::Tell;
+use super::prepare;
+use super::streams::{Streams, read_some};
+use box_engine as engine;
+use box_net as network;
+use box_net::relay::Relay;
+use box_state::{Container, Containers, Lock, RunState, Status, now};
+use box_wire::{Event, Failed, Go, Request};
+
+pub struct Monitor {
+    pub(super) containers: Containers,
+    pub(super) container: Container,
+    pub(super) state: RunState,
+    pub(super) journal: Journal,
+    pub(super) kernel: Kernel,
+    pub(super) clients: Vec<Client>,
+    pub(super) log: Log,
+    pub(super) streams: Streams,
+    pub(super) pidfd: OwnedFd,
+    /// Not when it was taken over: then nobody sees the exit code.
+    pub(super) is_parent: bool,
+    /// What the plan kept: sockets, held ports.
+    pub(super) kept: Context,
+    pub(super) relay: Relay,
+    idle: Idle,
+    pub(super) listener: UnixListener,
+    pub(super) lock: Lock,
+}
+
+impl Monitor {
+    /// Starts the container that `go` names. On a failure all is undone, and the client gets the reason.
+    pub fn start(
+        containers: Containers,
+        go: &Go,
+        mut client: Client,
+        watch: Option<Box<dyn Observer>>,
+    ) -> Result<Self, (Client, Failed)> {
+        match Self::try_start(containers, go, &mut client, watch) {
+            Ok(mut monitor) => {
+                if !monitor.state.ports.is_empty() {
+                    for line in network::warnings(&mut monitor.kept, &monitor.containers.roots) {
+                        client.send(&Event::Step(line));
+                    }
+                }
+                client.send(&Event::Started);
+                monitor.clients.push(client);
+                Ok(monitor)
+            }
+            Err(failed) => Err((client, failed)),
+        }
+    }
+
+    fn try_start(
+        containers: Containers,
+        go: &Go,
+        client: &mut Client,
+        watch: Option<Box<dyn Observer>>,
+    ) -> Result<Self, Failed> {
+        let state_error = |e: box_state::StateError| failed(&e, e.hint().as_deref(), 125);
+        let lock = Lock::try_take(&containers, &go.id).map_err(|error| {
+            let failed = state_error(error);
+            // A run directory that cannot be made: a new container is nobody else's.
+            let new = containers
+                .state(&go.id)
+                .is_ok_and(|state| state.status == Status::Created);
+            if let (true, Ok(container)) = (new, containers.load(&go.id)) {
+                super::end::never_started(&containers, &container, &failed);
+            }
+            failed
+        })?;
+        let lock = lock.ok_or_else(|| Failed {
+            text: format!(
+                "starting container \"{}\": it is running, or being started or removed",
+                go.id
+            ),
+            hint: Some("rrun ps -a shows its state".to_owned()),
+            exit: 125,
+        })?;
+        let container = containers.load(&go.id).map_err(state_error)?;
+        super::recover::last_run(&containers, &go.id)?;
+        let started = Self::apply(
+            &containers,
+            &container,
+            &mut Tell::new(client, go, watch),
+            go.size,
+        );
+        match started {
+            Ok((cx, journal, kernel)) => {
+                Self::running(containers, container, lock, cx, journal, kernel)
+            }
+            Err(failed) => {
+                super::end::never_started(&containers, &container, &failed);
+                Err(failed)
+            }
+        }
+    }
+
+    fn apply(
+        containers: &Containers,
+        container: &Container,
+        watch: &mut Tell<'_>,
+        size: Option<(u16, u16)>,
+    ) -> Result<(Context, Journal, Kernel), Failed> {
+        let run_dir = containers.make_run_dir(&container.id);
+        run_dir.map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+        let mark = Mark {
+            instance: containers.roots.instance.clone(),
+            plan: container.id.clone(),
+        };
+        let mut cx = Context::new(mark.clone());
+        let plan = prepare::for_run(containers, container, size, &mut cx)?;
+        let header = Header::new(&mark, plan.command.clone()).map_err(|e| failed(&e, None, 125))?;
+        let header = Header {
+            container: Some(container.id.clone()),
+            ..header
+        };
+        let journal = Journal::create(&containers.roots.journals(), header);
+        let mut journal = journal.map_err(|e| failed(&e, None, 125))?;
+        let kernel = Kernel::new();
+        let applied = plan.apply(&mut cx, &mut journal, &kernel, watch);
+        match applied {
+            Ok(()) => Ok((cx, journal, kernel)),
+            Err(error) => {
+                let code = error.exit_code();
+                let failed = failed(&error, error.hint(), if code <= 2 { 125 } else { code });
+                if journal.is_undone() {
+                    let _ = journal.discard();
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    fn running(
+        containers: Containers,
+        container: Container,
+        lock: Lock,
+        mut cx: Context,
+        journal: Journal,
+        kernel: Kernel,
+    ) -> Result<Self, Failed> {
+        let streams = Streams::take(&mut cx);
+        let io = |e: std::io::Error| failed(&e, None, 125);
+        let pid: i32 = cx.slot(engine::PID).map_err(|e| failed(&e, None, 125))?;
+        let pidfd = cx
+            .take_fd(engine::PIDFD)
+            .ok_or_else(|| io(std::io::ErrorKind::NotFound.into()))?;
+        let earlier = containers.state(&container.id).unwrap_or_default();
+        let mut state = RunState {
+            status: Status::Running,
+            // One that has ended already is seen by its pidfd.
+            process: ProcessId::of(pid).ok().or_else(|| process_of(&journal)),
+            monitor: ProcessId::of_self().ok(),
+            started_at: now(),
+            restarts: earlier.restarts,
+            ..RunState::default()
+        };
+        prepare::note(&mut state, &mut cx, &container);
+        let listener = listen(&containers, &container.id).map_err(io)?;
+        let saved = containers.save_state(&container.id, &state, !container.auto_remove);
+        saved.map_err(|e| failed(&e, None, 125))?;
+        let log = Log::open(&containers.log(&container.id));
+        Ok(Self {
+            containers,
+            container,
+            state,
+            journal,
+            kernel,
+            clients: Vec::new(),
+            log,
+            streams,
+            pidfd,
+            is_parent: true,
+            relay: cx.take().unwrap_or_default(),
+            kept: cx,
+            idle: Idle::default(),
+            listener,
+            lock,
+        })
+    }
+
+    /// Takes over a container whose monitor is gone: its journal, its pipes, its end. Its exit code is lost.
+    pub fn adopt(containers: Containers, id: &str, lock: Lock) -> Result<Self, Failed> {
+        let wrong = |e: &dyn std::error::Error| failed(e, None, 125);
+        let container = containers.load(id).map_err(|e| wrong(&e))?;
+        let mut state = containers.state(id).map_err(|e| wrong(&e))?;
+        let not_running = || Failed {
+            text: format!("\"{id}\" does not run"),
+            hint: None,
+            exit: 125,
+        };
+        let process = state
+            .process
+            .clone()
+            .filter(ProcessId::is_alive)
+            .ok_or_else(not_running)?;
+        let path = containers.roots.journals().join(format!("{id}.jsonl"));
+        let journal = Journal::open(&path)
+            .map_err(|e| wrong(&e))?
+            .ok_or_else(not_running)?;
+        let pid = rustix::process::Pid::from_raw(process.pid).ok_or_else(not_running)?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        let pidfd = pidfd.map_err(|_| not_running())?;
+        let streams = Streams::reopen(&containers.run_dir(id));
+        let listener = listen(&containers, id).map_err(|e| wrong(&e))?;
+        state.monitor = ProcessId::of_self().ok();
+        containers
+            .save_state(id, &state, false)
+            .map_err(|e| wrong(&e))?;
+        let mark = Mark {
+            instance: containers.roots.instance.clone(),
+            plan: id.to_owned(),
+        };
+        let log = Log::open(&containers.log(id));
+        let relay = relay_again(&state);
+        let mut kept = Context::new(mark);
+        kept.keep(network::hold_again(&state.ports));
+        Ok(Self {
+            containers,
+            container,
+            state,
+            journal,
+            kernel: Kernel::new(),
+            clients: Vec::new(),
+            log,
+            streams,
+            pidfd,
+            is_parent: false,
+            relay,
+            kept,
+            idle: Idle::default(),
+            listener,
+            lock,
+        })
+    }
+
+    /// The loop. Returns the code to leave with.
+    pub fn serve(mut self) -> i32 {
+        while !self.turn() {}
+        self.finish()
+    }
+
+    /// One turn of the loop; whether the container has ended.
+    fn turn(&mut self) -> bool {
+        let held_back = self.clients.iter().any(Client::is_full);
+        let mut fds = vec![
+            PollFd::new(&self.pidfd, PollFlags::IN),
+            PollFd::new(&self.listener, PollFlags::IN),
+        ];
+        for client in &self.clients {
+            let mut wanted = PollFlags::IN;
+            wanted.set(PollFlags::OUT, client.has_words());
+            fds.push(PollFd::new(&client.socket, wanted));
+        }
+        if !held_back {
+            for stream in [
+                &self.streams.stdout,
+                &self.streams.stderr,
+                &self.streams.terminal,
+            ]
+            .into_iter()
+            .flatten()
+            {
+                fds.push(PollFd::new(stream, PollFlags::IN));
+            }
+        }
+        if let Some(input) = self.streams.input().filter(|_| self.streams.has_input()) {
+            fds.push(PollFd::new(input, PollFlags::OUT));
+        }
+        let relay_at = fds.len();
+        let owners = self.relay.poll(&mut fds);
+        if !self.idle.wait(&mut fds) {
+            return false;
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        if !held_back {
+            self.drain(1);
+        }
+        self.streams.flush();
+        self.hear(&ready[2..2 + self.clients.len()]);
+        self.relay.serve(&owners, &ready[relay_at..]);
+        if ready[1]
+            && let Ok((socket, _)) = self.listener.accept()
+        {
+            self.clients.push(Client::new(socket));
+        }
+        ready[0]
+    }
+
+    fn hear(&mut self, ready: &[bool]) {
+        let mut gone = Vec::new();
+        let once = self.container.stdin_once;
+        for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
+            let client = &mut self.clients[index];
+            let requests = client.flush().and_then(|()| client.requests());
+            let Ok(requests) = requests else {
+                if client.feeds && once {
+                    self.streams.end_input();
+                }
+                gone.push(index);
+                continue;
+            };
+            for request in requests {
+                match request {
+                    Request::Attach { stdin } => {
+                        client.attached = true;
+                        client.feeds = stdin;
+                    }
+                    Request::Stdin(bytes) if client.feeds => self.streams.feed(&bytes),
+                    Request::StdinEof if client.feeds && once => self.streams.end_input(),
+                    Request::Resize(rows, columns) => self.streams.resize(rows, columns),
+                    _ => {}
+                }
+            }
+        }
+        for index in gone.into_iter().rev() {
+            self.clients.remove(index);
+        }
+    }
+
+    /// Passes on what the container has said; at most `rounds` buffers of each stream.
+    pub(super) fn drain(&mut self, rounds: usize) {
+        let mut buffer = [0u8; 16 * 1024];
+        for _ in 0..rounds {
+            let mut any = false;
+            for stream in 0..3 {
+                let slot = match stream {
+                    0 => &mut self.streams.stdout,
+                    1 => &mut self.streams.stderr,
+                    _ => &mut self.streams.terminal,
+                };
+                let Some(fd) = slot.as_ref() else { continue };
+                match read_some(fd, &mut buffer) {
+                    None => *slot = None,
+                    Some(0) => {}
+                    Some(n) => {
+                        any = true;
+                        self.log.write(usize::from(stream == 1), &buffer[..n]);
+                        let bytes = buffer[..n].to_vec();
+                        let event = if stream == 1 {
+                            Event::Stderr(bytes)
+                        } else {
+                            Event::Stdout(bytes)
+                        };
+                        for client in self.clients.iter_mut().filter(|client| client.attached) {
+                            client.send(&event);
+                        }
+                    }
+                }
+            }
+            if !any {
+                break;
+            }
+        }
+    }
+}
+
+/// The container's process as the journal has it, for one that is a zombie by now.
+fn process_of(journal: &Journal) -> Option<ProcessId> {
+    journal
+        .records()
+        .iter()
+        .find_map(|record| match &record.undo {
+            kit_plan::Undo::Kill { process } => process.clone(),
+            _ => None,
+        })
+}
+
+fn relay_again(state: &RunState) -> Relay {
+    let addr = state.address.as_deref();
+    let addr = addr.and_then(|cidr| cidr.split('/').next()?.parse().ok());
+    addr.map_or_else(Relay::default, |addr| Relay::reopen(&state.ports, addr))
+}
+
+fn listen(containers: &Containers, id: &str) -> std::io::Result<UnixListener> {
+    let _ = std::fs::remove_file(containers.socket(id));
+    let dir = std::fs::File::open(containers.run_dir(id))?;
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&dir);
+    let listener = UnixListener::bind(format!("/proc/self/fd/{fd}/monitor.sock"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,232 @@
+//! Reading and writing a container's files.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use kit_plan::StepError;
+use oci_spec::runtime::Spec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Container, Containers, RunState};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("{doing} {path:?}: {source}")]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("reading {path:?}: {source}")]
+    Json {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("naming a container \"{name}\": container {} has that name", short(.holder))]
+    NameTaken { name: String, holder: String },
+    #[error("No such container: {name}{}", near_text(.near.as_ref()))]
+    Unknown { name: String, near: Option<String> },
+    #[error("finding container \"{prefix}\": {count} containers have IDs that begin so")]
+    Ambiguous { prefix: String, count: usize },
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn near_text(near: Option<&String>) -> String {
+    near.map(|near| format!(" (did you mean \"{near}\"?)"))
+        .unwrap_or_default()
+}
+
+impl StateError {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NameTaken { name, .. } => Some(format!(
+                "rrun rm {name} removes that one; rrun rename gives it another name"
+            )),
+            Self::Unknown { .. } => Some("rrun ps -a shows them all".to_owned()),
+            Self::Ambiguous { .. } => Some("give more of the ID".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<StateError> for StepError {
+    fn from(error: StateError) -> Self {
+        let hint = error.hint();
+        Self::whole(error).hint_from(hint)
+    }
+}
+
+/// Now, as docker writes it: RFC 3339 in UTC with nanoseconds.
+pub fn now() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%9fZ")
+        .to_string()
+}
+
+/// Writes a file that nobody looks for yet; with `sync` a power cut cannot lose it.
+pub(super) fn write_new(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
+    put(path, text, sync).map_err(|source| StateError::Io {
+        doing: "writing",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn put(path: &Path, text: &[u8], sync: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)?;
+    if sync {
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// Writes a file beside its place and renames it there; with `sync` a power cut cannot lose it.
+pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = put(&temporary, text, sync).and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|source| {
+        let _ = std::fs::remove_file(&temporary);
+        StateError::Io {
+            doing: "writing",
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Puts text in the place of that of a file that is there, without a block more. One write(2), so that no reader sees a
+/// half; blanks after it, since JSON allows them.
+fn overwrite(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let was = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    if text.len() < was {
+        text.resize(was, b' ');
+    }
+    file.write_all(&text)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
+    let text = std::fs::read(path).map_err(|source| StateError::Io {
+        doing: "reading",
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|source| StateError::Json {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(super) fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
+    let fail = |source| StateError::Json {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = serde_json::to_vec_pretty(value).map_err(fail)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+impl Containers {
+    /// Removes a container's directories and its name by way of the trash: gone for everybody at once, deleted after.
+    /// A rename takes microseconds; a deletion may wait for the disk, on a filesystem that discards.
+    pub fn discard(&self, container: &Container) -> Result<PathBuf, StateError> {
+        let trash = self.trash();
+        let to = trash.join(&container.id);
+        let dir = self.dir(&container.id);
+        let io = |source| StateError::Io {
+            doing: "removing",
+            path: dir.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&trash).map_err(io)?;
+        // First: a name whose container is gone is anybody's.
+        if self.has_name(&container.name, &container.id) {
+            let _ = std::fs::rename(self.names().join(&container.name), dir.join("name"));
+        }
+        std::fs::rename(&dir, &to).map_err(io)?;
+        let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
+        Ok(to)
+    }
+
+    pub fn load(&self, id: &str) -> Result<Container, StateError> {
+        read_json(&self.dir(id).join("container.json"))
+    }
+
+    pub fn save(&self, container: &Container) -> Result<(), StateError> {
+        let path = self.dir(&container.id).join("container.json");
+        write_atomic(&path, &to_json(container, &path)?, true)
+    }
+
+    pub fn spec(&self, id: &str) -> Result<Spec, StateError> {
+        read_json(&self.dir(id).join("config.json"))
+    }
+
+    pub fn save_spec(&self, id: &str, spec: &Spec) -> Result<(), StateError> {
+        let path = self.dir(id).join("config.json");
+        write_atomic(&path, &to_json(spec, &path)?, true)
+    }
+
+    pub fn state(&self, id: &str) -> Result<RunState, StateError> {
+        read_json(&self.dir(id).join("state.json"))
+    }
+
+    pub fn save_state(&self, id: &str, state: &RunState, sync: bool) -> Result<(), StateError> {
+        let path = self.dir(id).join("state.json");
+        let text = to_json(state, &path)?;
+        match write_atomic(&path, &text, sync) {
+            // A container that filled its disk still has an exit code, and the old file has room for it.
+            Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                overwrite(&path, text).map_err(|source| StateError::Io {
+                    doing: "writing",
+                    path,
+                    source,
+                })
+            }
+            other => other,
+        }
+    }
+
+    /// Makes the run directory of a container, mode 0700.
+    pub fn make_run_dir(&self, id: &str) -> Result<PathBuf, StateError> {
+        let path = self.run_dir(id);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| StateError::Io {
+            doing: "making",
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// The lock file of a container, in the run directory.
+    pub fn open_lock(&self, id: &str) -> Result<File, StateError> {
+        let path = self.make_run_dir(id)?.join("lock");
+        let open = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+        open.map_err(|source| StateError::Io {
+            doing: "opening lock",
+            path,
+            source,
+        })
+    }
+}
