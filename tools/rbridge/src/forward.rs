@@ -11,10 +11,10 @@ use kit_net::nft::expr::Rule;
 use kit_net::nft::{Chain, Family, InetHookNumber, Set, Table, Type, ifname};
 use kit_net::{Batch, Nft};
 use kit_plan::{Context, Done, Line, Meta, NftFamily, Shell, Slots, Step, StepError, Undo};
+use kit_units::hex::to_hex;
 
 use rnetns::Netns;
 
-use crate::hex::to_hex;
 use crate::lock::Lock;
 use crate::{BridgeError, Place};
 

@@ -22,7 +22,6 @@ pub mod bridge;
 pub mod cli;
 mod error;
 mod forward;
-mod hex;
 mod join;
 pub mod lease;
 pub mod list;

@@ -10,9 +10,9 @@ use kit_net::{Batch, Cidr, Nft};
 use kit_plan::{
     Context, Done, Instance, Line, Meta, NftFamily, Plan, Shell, Slots, Step, StepError, Undo,
 };
+use kit_units::hex::to_hex;
 use nix::errno::Errno;
 
-use crate::hex::to_hex;
 use crate::place::sysctl_path;
 use crate::port::{self, Published};
 use crate::{BridgeError, Place, forward, table};

@@ -8,36 +8,12 @@ use std::os::fd::OwnedFd;
 
 use kit_net::Nft;
 use kit_net::nft::{Concat, Element, Table};
+pub use kit_units::Proto;
+use kit_units::ports::{parse_port, split_proto as of_proto};
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use serde::{Deserialize, Serialize};
 
 use crate::{BridgeError, Place, table};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Proto {
-    Tcp,
-    Udp,
-}
-
-impl Proto {
-    fn number(self) -> u8 {
-        match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
-        }
-    }
-}
-
-impl fmt::Display for Proto {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        })
-    }
-}
 
 /// The host's end: an address, or all of them, and a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,7 +70,7 @@ impl HostPort {
         };
         Ok(Self {
             ip: ip.flatten(),
-            port: number(port).map_err(wrong)?,
+            port: parse_port(port).map_err(|error| wrong(error.reason))?,
             proto,
         })
     }
@@ -146,6 +122,8 @@ impl HostPort {
         let kind = match self.proto {
             Proto::Tcp => SocketType::STREAM,
             Proto::Udp => SocketType::DGRAM,
+            // Its ports are told in a file of another form, and few kernels have it: nothing here publishes it.
+            Proto::Sctp => return Err(io::ErrorKind::Unsupported.into()),
         };
         let socket = socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)?;
         if self.proto == Proto::Tcp {
@@ -222,7 +200,7 @@ impl Published {
         Ok(Self {
             host,
             addr,
-            port: number(port).map_err(wrong)?,
+            port: parse_port(port).map_err(|error| wrong(error.reason))?,
         })
     }
 
@@ -258,7 +236,7 @@ impl Published {
             None
         };
         let [number, ..] = word(key, usize::from(on))?;
-        let proto = [Proto::Tcp, Proto::Udp]
+        let proto = Proto::ALL
             .into_iter()
             .find(|proto| proto.number() == number)?;
         let host = HostPort {
@@ -293,12 +271,10 @@ pub fn published(nft: &Nft, table: &Table) -> Result<Vec<Published>, BridgeError
 }
 
 fn split_proto(text: &str) -> Result<(&str, Proto), &'static str> {
-    match text.split_once('/') {
-        None => Ok((text, Proto::Tcp)),
-        Some((plain, "tcp")) => Ok((plain, Proto::Tcp)),
-        Some((plain, "udp")) => Ok((plain, Proto::Udp)),
-        Some((_, "sctp")) => Err("SCTP is not published"),
-        Some(_) => Err("after the slash comes tcp or udp"),
+    match of_proto(text) {
+        Ok((_, Proto::Sctp)) => Err("SCTP is not published"),
+        Ok(both) => Ok(both),
+        Err(_) => Err("after the slash comes tcp or udp"),
     }
 }
 
@@ -313,12 +289,6 @@ fn host_ip(text: &str) -> Result<Option<Ipv4Addr>, &'static str> {
         .parse()
         .map_err(|_| "the host's address is not an IPv4 address")?;
     Ok((!ip.is_unspecified()).then_some(ip))
-}
-
-fn number(text: &str) -> Result<u16, &'static str> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = text.parse().ok().filter(|port| digits && *port != 0);
-    port.ok_or("a port is a number from 1 to 65535")
 }
 
 #[cfg(test)]

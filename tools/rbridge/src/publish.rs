@@ -10,9 +10,9 @@ use kit_plan::{
     Context, Done, Instance, Line, Meta, NftFamily, Plan, Shell, SlotId, Slots, Step, StepError,
     Undo, Value, cat, words,
 };
+use kit_units::hex::to_hex;
 use nix::errno::Errno;
 
-use crate::hex::to_hex;
 use crate::port::{HostPort, Published, data, published};
 use crate::{BridgeError, Place, nat, table};
 

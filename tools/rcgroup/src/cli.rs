@@ -157,7 +157,7 @@ fn or_unlimited(
 fn fault(error: CgroupError) -> Failure {
     let exit = if matches!(
         error,
-        CgroupError::BadValue { .. } | CgroupError::BadName { .. }
+        CgroupError::BadValue { .. } | CgroupError::BadName { .. } | CgroupError::Unit(_)
     ) {
         2
     } else {

@@ -46,6 +46,8 @@ pub enum CgroupError {
         wanted: String,
         kept: String,
     },
+    #[error(transparent)]
+    Unit(#[from] kit_units::UnitError),
     #[error("reading {what} \"{text}\": {reason}")]
     BadValue {
         what: &'static str,

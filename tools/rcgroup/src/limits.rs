@@ -64,41 +64,9 @@ impl Limits {
     }
 }
 
-/// `100m`, `2g`, `100MB`, `512k`, `1048576`: powers of 1024, as docker's.
+/// Bytes: `100m`, `2g`; see [`kit_units::parse_bytes`].
 pub fn parse_bytes(text: &str) -> Result<u64, CgroupError> {
-    let wrong = |reason| CgroupError::BadValue {
-        what: "size",
-        text: text.to_owned(),
-        reason,
-    };
-    let lower = text.trim().to_ascii_lowercase();
-    let number = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match lower[number.len()..]
-        .trim_end_matches('b')
-        .trim_end_matches('i')
-    {
-        "" => 0_u32,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err(wrong("the units are b, k, m, g and t")),
-    };
-    if let Ok(whole) = number.parse::<u64>() {
-        return whole
-            .checked_mul(1 << shift)
-            .filter(|bytes| i64::try_from(*bytes).is_ok())
-            .ok_or(wrong("it is too large"));
-    }
-    let fraction: f64 = number
-        .parse()
-        .map_err(|_| wrong("it is a number and a unit, like 100m"))?;
-    let bytes = fraction * f64::from(shift).exp2();
-    if (0.0..9e18).contains(&bytes) {
-        Ok(bytes as u64)
-    } else {
-        Err(wrong("it is out of range"))
-    }
+    Ok(kit_units::parse_bytes(text)?)
 }
 
 /// A number of processes and threads.
@@ -110,21 +78,19 @@ pub fn parse_pids(text: &str) -> Result<u64, CgroupError> {
     })
 }
 
-/// `1.5` CPUs in billionths.
+/// Billionths of a CPU: `1.5`.
 pub fn parse_cpus(text: &str) -> Result<u64, CgroupError> {
-    let wrong = |reason| CgroupError::BadValue {
-        what: "number of CPUs",
-        text: text.to_owned(),
-        reason,
-    };
-    let cpus: f64 = text
-        .parse()
-        .map_err(|_| wrong("it is a number, like 1.5"))?;
-    if (0.01..=100_000.0).contains(&cpus) {
-        Ok((cpus * 1e9).round() as u64)
-    } else {
-        Err(wrong("0.01 is the least"))
+    /// The kernel's least quota is a millisecond, of a period of 100.
+    const LEAST: u64 = kit_units::NANO / 100;
+    let nano = kit_units::parse_cpus(text)?;
+    if nano < LEAST {
+        return Err(CgroupError::BadValue {
+            what: "number of CPUs",
+            text: text.to_owned(),
+            reason: "0.01 is the least",
+        });
     }
+    Ok(nano)
 }
 
 #[cfg(test)]
@@ -132,21 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_dockers() {
-        for (text, bytes) in [
-            ("100m", 100 << 20),
-            ("100MB", 100 << 20),
-            ("2g", 2 << 30),
-            ("7", 7),
-            ("1.5k", 1536),
-            ("1GiB", 1 << 30),
-        ] {
-            assert_eq!(parse_bytes(text).unwrap(), bytes, "{text}");
-        }
-        for bad in ["", "m", "1x", "-1", "1e99g", "8388608t"] {
-            assert!(parse_bytes(bad).is_err(), "{bad}");
-        }
-        assert_eq!(parse_cpus("1.5").unwrap(), 1_500_000_000);
+    fn a_hundredth_of_a_cpu_is_the_least() {
+        assert_eq!(parse_cpus("0.01").unwrap(), 10_000_000);
+        assert_eq!(
+            parse_cpus("0.009").unwrap_err().to_string(),
+            "reading number of CPUs \"0.009\": 0.01 is the least"
+        );
     }
 
     #[test]

@@ -45,25 +45,12 @@ impl Tmpfs {
     }
 }
 
-/// Parses a size as docker writes it: digits and an optional `b`, `k`, `m`, `g` or `t`, powers of 1024.
+/// Parses a size as docker writes it; the kernel reads `size=0` as no limit, which is not what a 0 asks for.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a size: a number and an optional k, m, g or t");
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches('b');
-    let (digits, shift) = match digits.chars().last() {
-        Some('k') => (&digits[..digits.len() - 1], 10),
-        Some('m') => (&digits[..digits.len() - 1], 20),
-        Some('g') => (&digits[..digits.len() - 1], 30),
-        Some('t') => (&digits[..digits.len() - 1], 40),
-        _ => (digits, 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let bytes = number.checked_mul(1 << shift).ok_or_else(wrong)?;
-    // The kernel reads size=0 as "no limit".
-    if bytes == 0 {
-        Err(format!("{text:?}: a size of 0 would mean no limit"))
-    } else {
-        Ok(bytes)
+    match kit_units::parse_bytes(text) {
+        Ok(0) => Err(format!("{text:?}: a size of 0 would mean no limit")),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(error.reason.to_owned()),
     }
 }
 

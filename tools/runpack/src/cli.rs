@@ -253,7 +253,7 @@ fn gc(act: Act, roots: &Roots) -> Result {
         format!(
             "{} blobs ({}), {} layers, {} temporary files\n",
             gone.blobs,
-            images::human_size(gone.bytes),
+            kit_units::human_size(gone.bytes),
             gone.layers,
             gone.temporaries
         )

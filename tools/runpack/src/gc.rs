@@ -8,9 +8,9 @@ use kit_plan::{
     Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Step, StepError, recover, run,
 };
 
-use crate::images::human_size;
 use crate::load::store_error;
 use crate::{Gone, Store, StoreError, Sweep};
+use kit_units::human_size;
 
 /// What came of it, once the plan has been applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

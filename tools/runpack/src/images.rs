@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+pub use kit_units::{human_duration, human_size};
 use oci_spec::image::Digest;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -193,76 +194,4 @@ pub fn history(store: &Store, wanted: &str, no_trunc: bool) -> Result<Vec<Histor
 /// An ID as a person types it.
 pub fn short(id: &Digest) -> &str {
     &id.digest()[..12]
-}
-
-/// As docker prints sizes: three digits, powers of 1000.
-pub fn human_size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 1000.0 && unit + 1 < UNITS.len() {
-        size /= 1000.0;
-        unit += 1;
-    }
-    let digits = if size >= 100.0 {
-        0
-    } else {
-        1 + usize::from(size < 10.0)
-    };
-    let text = format!("{size:.digits$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    format!("{text}{}", UNITS[unit])
-}
-
-/// As docker prints ages, from seconds: hours are rounded, all else is cut.
-pub fn human_duration(seconds: i64) -> String {
-    let (minutes, hours) = (seconds / 60, seconds.saturating_add(1800) / 3600);
-    match seconds {
-        i64::MIN..1 => "Less than a second".to_owned(),
-        1 => "1 second".to_owned(),
-        2..60 => format!("{seconds} seconds"),
-        60..120 => "About a minute".to_owned(),
-        120..3600 => format!("{minutes} minutes"),
-        _ if hours == 1 => "About an hour".to_owned(),
-        _ if hours < 48 => format!("{hours} hours"),
-        _ if hours < 24 * 14 => format!("{} days", hours / 24),
-        _ if hours < 24 * 60 => format!("{} weeks", hours / 24 / 7),
-        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
-        _ => format!("{} years", seconds / 3600 / 24 / 365),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_ages_read_as_dockers() {
-        let sizes = [0, 999, 1000, 7_377_000, 123_456_789, 1_500_000_000].map(human_size);
-        assert_eq!(sizes, ["0B", "999B", "1kB", "7.38MB", "123MB", "1.5GB"]);
-        let ages = [0, 5, 61, 3599, 5399, 5400, 6000, 7200].map(human_duration);
-        assert_eq!(
-            ages,
-            [
-                "Less than a second",
-                "5 seconds",
-                "About a minute",
-                "59 minutes",
-                "About an hour",
-                "2 hours",
-                "2 hours",
-                "2 hours"
-            ]
-        );
-        let ages = [171_000, 86_400 * 3, 86_400 * 15, 86_400 * 800];
-        assert_eq!(
-            ages.map(human_duration),
-            ["2 days", "3 days", "2 weeks", "2 years"]
-        );
-    }
 }

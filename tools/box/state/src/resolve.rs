@@ -78,41 +78,12 @@ impl Containers {
         }
     }
 
-    /// A name that differs from what was typed by one letter more, less or other.
+    /// The name that was probably meant.
     fn near(&self, typed: &str) -> Option<String> {
         let names = std::fs::read_dir(self.names()).ok()?;
-        let mut names = names
+        let names = names
             .flatten()
             .filter_map(|file| file.file_name().into_string().ok());
-        names.find(|name| !name.starts_with('.') && one_letter_apart(name, typed))
-    }
-}
-
-fn one_letter_apart(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
-    let same = long.iter().zip(&short).take_while(|(x, y)| x == y).count();
-    match long.len() - short.len() {
-        0 => long.get(same + 1..) == short.get(same + 1..),
-        1 => long[same + 1..] == short[same..],
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::one_letter_apart;
-
-    #[test]
-    fn a_slip_of_one_letter() {
-        for (a, b) in [
-            ("web", "wen"),
-            ("web", "webb"),
-            ("web", "we"),
-            ("web", "xweb"),
-        ] {
-            assert!(one_letter_apart(a, b) && one_letter_apart(b, a), "{a} {b}");
-        }
-        assert!(!one_letter_apart("web", "db") && !one_letter_apart("abc", "acb"));
+        kit_units::nearest(typed, names.filter(|name| !name.starts_with('.')))
     }
 }

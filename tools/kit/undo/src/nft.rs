@@ -151,25 +151,6 @@ fn family_of(family: NftFamily) -> Family {
 }
 
 fn from_hex(text: &str) -> Result<Vec<u8>, UndoError> {
-    let digits = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| {
-        std::str::from_utf8(pair)
-            .ok()
-            .filter(|pair| pair.len() == 2)
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-    };
-    let bytes: Option<Vec<u8>> = digits.map(byte).collect();
-    bytes.ok_or_else(|| UndoError::new(format!("reading element \"{text}\""), "it is not hex"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hex_reads_back() {
-        assert_eq!(from_hex("00ff10").unwrap(), [0, 255, 16]);
-        assert!(from_hex("0").is_err());
-        assert!(from_hex("zz").is_err());
-    }
+    kit_units::hex::from_hex(text)
+        .ok_or_else(|| UndoError::new(format!("reading element \"{text}\""), "it is not hex"))
 }

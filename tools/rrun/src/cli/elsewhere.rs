@@ -127,32 +127,14 @@ pub fn refuse(words: &[OsString]) -> Result {
             .hint(*way)
             .into());
     }
-    let near = VERBS
-        .iter()
-        .chain(WAYS.iter().map(|(name, _)| name))
-        .min_by_key(|name| distance(name, &verb));
+    let names = VERBS.iter().chain(WAYS.iter().map(|(name, _)| name));
+    let near = kit_units::nearest(&verb, names);
     let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
-    Err(match near.filter(|name| distance(name, &verb) <= 2) {
+    Err(match near {
         Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
         None => failure.hint("see rrun --help"),
     }
     .into())
-}
-
-/// How many letters must change.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub fn info(containers: &Containers) -> Result {
         ),
         (
             "Total Memory",
-            runpack::images::human_size(memory.totalram * u64::from(memory.mem_unit)),
+            kit_units::bytes_size(memory.totalram * u64::from(memory.mem_unit)),
         ),
         ("Root Dir", containers.roots.root.display().to_string()),
         ("Run Dir", containers.roots.run.display().to_string()),

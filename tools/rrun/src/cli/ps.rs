@@ -1,7 +1,7 @@
 //! `rrun ps`: docker's table.
 
 use kit_cli::{Failure, Result, emit, visible};
-use runpack::images::human_duration;
+use kit_units::human_duration;
 use serde_json::{Value, json};
 
 use super::template::Template;

@@ -39,3 +39,9 @@ impl From<oci_spec::OciSpecError> for SpecError {
         Self::Build(error.to_string())
     }
 }
+
+impl From<kit_units::UnitError> for SpecError {
+    fn from(error: kit_units::UnitError) -> Self {
+        Self::Rule(error.docker())
+    }
+}

@@ -4,35 +4,10 @@ use oci_spec::runtime::PosixRlimitType;
 
 use super::SpecError;
 
-/// Bytes; the units are powers of 1024 whatever they are called: `64`, `64k`, `64KB`, `64KiB`, `1.5g`.
+/// Bytes, as [`kit_units::parse_bytes`] reads them, in docker's words where it is none.
 pub fn parse_bytes(text: &str) -> Result<i64, SpecError> {
-    let bad = || SpecError::Rule(format!("invalid size: '{text}'"));
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
-    let power = match unit.trim_end_matches('b').trim_end_matches('i') {
-        "" if unit.is_empty() || unit == "b" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        "p" => 5,
-        _ => return Err(bad()),
-    };
-    let letter = usize::from(power > 0);
-    if !matches!(&unit[letter..], "" | "b" | "ib") {
-        return Err(bad());
-    }
-    let value: f64 = number.parse().map_err(|_| bad())?;
-    #[allow(clippy::cast_precision_loss)] // 2^62 is far above any memory; the fraction is docker's
-    let bytes = value * 1024_f64.powi(power);
-    if bytes.is_finite() && bytes < 9.2e18 {
-        Ok(bytes as i64)
-    } else {
-        Err(bad())
-    }
+    // No size is beyond an i64.
+    Ok(kit_units::parse_bytes(text)? as i64)
 }
 
 /// `--memory-swap`: bytes, or -1 for no limit.
@@ -46,29 +21,7 @@ pub fn parse_swap(text: &str) -> Result<i64, SpecError> {
 
 /// `--cpus`: billionths of a CPU, at most nine decimals.
 pub fn parse_cpus(text: &str) -> Result<u64, SpecError> {
-    let bad = || SpecError::Rule(format!("failed to parse {text} as a rational number"));
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    if (whole.is_empty() && part.is_empty())
-        || !whole
-            .bytes()
-            .chain(part.bytes())
-            .all(|b| b.is_ascii_digit())
-    {
-        return Err(bad());
-    }
-    if part.len() > 9 {
-        return Err(SpecError::Rule("value is too precise".into()));
-    }
-    let whole: u64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().map_err(|_| bad())?
-    };
-    let nano: u64 = format!("{part:0<9}").parse().map_err(|_| bad())?;
-    whole
-        .checked_mul(1_000_000_000)
-        .and_then(|n| n.checked_add(nano))
-        .ok_or_else(bad)
+    Ok(kit_units::parse_cpus(text)?)
 }
 
 /// One `--ulimit`.
@@ -121,62 +74,9 @@ fn rlimit(name: &str) -> Option<PosixRlimitType> {
     })
 }
 
-/// Signal names by number; 0 is no signal.
-const SIGNALS: [&str; 32] = [
-    "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
-/// The C library keeps 32 and 33 for its threads.
-const SIGRTMIN: i32 = 34;
-const SIGRTMAX: i32 = 64;
-
 /// `TERM`, `SIGTERM`, `15`, `SIGRTMIN+3`, `RTMAX-1`, in any case.
 pub fn parse_signal(text: &str) -> Result<i32, SpecError> {
-    let bad = || SpecError::invalid("invalid signal", text);
-    if let Ok(number) = text.parse::<i32>() {
-        return if (1..=SIGRTMAX).contains(&number) {
-            Ok(number)
-        } else {
-            Err(bad())
-        };
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let offset = |text: &str| {
-        if text.is_empty() {
-            Ok(0)
-        } else {
-            text.parse::<i32>().map_err(|_| bad())
-        }
-    };
-    if let Some(rest) = name.strip_prefix("RTMIN") {
-        let number = SIGRTMIN.saturating_add(offset(rest)?);
-        return if (SIGRTMIN..=SIGRTMAX).contains(&number) {
-            Ok(number)
-        } else {
-            Err(bad())
-        };
-    }
-    if let Some(rest) = name.strip_prefix("RTMAX") {
-        let number = SIGRTMAX.saturating_add(offset(rest)?);
-        return if (SIGRTMIN..=SIGRTMAX).contains(&number) {
-            Ok(number)
-        } else {
-            Err(bad())
-        };
-    }
-    let name = match name {
-        "IOT" => "ABRT",
-        "CLD" => "CHLD",
-        "POLL" => "IO",
-        name => name,
-    };
-    SIGNALS
-        .iter()
-        .position(|s| !s.is_empty() && *s == name)
-        .map(|n| n as i32)
-        .ok_or_else(bad)
+    Ok(kit_units::parse_signal(text)?)
 }
 
 #[cfg(test)]
@@ -184,42 +84,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_powers_of_1024() {
-        for (text, bytes) in [
-            ("64", 64),
-            ("64b", 64),
-            ("64k", 65536),
-            ("64KB", 65536),
-            ("64KiB", 65536),
-            ("1.5g", 1_610_612_736),
-            ("100MB", 104_857_600),
-            ("2GB", 2_147_483_648),
-            ("0", 0),
-        ] {
-            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
-        }
-        for bad in [
-            "", "m", "-1", "1x", "1mm", "1ibm", "1bb", "1.2.3", "64ki b", "1i",
-        ] {
-            assert_eq!(
-                parse_bytes(bad).unwrap_err().to_string(),
-                format!("invalid size: '{bad}'")
-            );
-        }
-        assert_eq!(parse_swap("-1"), Ok(-1));
-    }
-
-    #[test]
-    fn cpus() {
-        assert_eq!(parse_cpus("1.5"), Ok(1_500_000_000));
-        assert_eq!(parse_cpus(".25"), Ok(250_000_000));
-        assert_eq!(parse_cpus("0.000000001"), Ok(1));
-        assert!(parse_cpus("0.0000000001").is_err());
+    fn errors_are_dockers() {
+        let said = |error: SpecError| error.to_string();
+        assert_eq!(said(parse_bytes("1x").unwrap_err()), "invalid size: '1x'");
         assert_eq!(
-            parse_cpus("x").unwrap_err().to_string(),
+            said(parse_cpus("x").unwrap_err()),
             "failed to parse x as a rational number"
         );
-        assert!(parse_cpus("99999999999999999999").is_err());
+        assert_eq!(
+            said(parse_signal("FOO").unwrap_err()),
+            "invalid signal: FOO"
+        );
+        assert_eq!(parse_swap("-1"), Ok(-1));
     }
 
     #[test]
@@ -239,26 +115,5 @@ mod tests {
             "invalid ulimit argument: nofile"
         );
         assert!(parse_ulimit("nofile=3:2").is_err());
-    }
-
-    #[test]
-    fn signals() {
-        for (text, number) in [
-            ("TERM", 15),
-            ("SIGKILL", 9),
-            ("sigusr1", 10),
-            ("15", 15),
-            ("RTMIN+3", 37),
-            ("RTMAX-1", 63),
-            ("SYS", 31),
-        ] {
-            assert_eq!(parse_signal(text), Ok(number), "{text}");
-        }
-        for bad in ["", "SIG", "0", "65", "RTMIN+40", "FOO", "RTMAX+1"] {
-            assert_eq!(
-                parse_signal(bad).unwrap_err().to_string(),
-                format!("invalid signal: {bad}")
-            );
-        }
     }
 }

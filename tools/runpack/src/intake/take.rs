@@ -6,8 +6,8 @@ use std::rc::Rc;
 use kit_plan::{Context, Done, Meta, Shell, Step, StepError};
 
 use super::{Crew, Intake};
-use crate::images::human_size;
 use crate::load::step_error;
+use kit_units::human_size;
 
 pub(crate) struct Take {
     pub intake: Rc<Intake>,

@@ -1,7 +1,7 @@
 //! A program's name made into a path: by itself if it has a slash, else through PATH, as execvp(3) does. A name that nothing answers gets
 //! the names it may have been meant for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -56,57 +56,11 @@ pub fn find(
 
 /// Up to three programs whose names differ by a slip of the hand or two.
 fn near(host: &Host, name: &OsStr, search: &[PathBuf]) -> Vec<String> {
-    let wanted: Vec<char> = name.to_string_lossy().chars().collect();
-    let allowed = if wanted.len() < 4 { 1 } else { 2 };
-    let mut found: Vec<(usize, String)> = search
-        .iter()
-        .flat_map(|dir| host.names(dir).into_iter().map(move |name| (dir, name)))
-        .filter_map(|(dir, name): (&PathBuf, OsString)| {
-            let text = name.to_str()?;
-            let far = distance(&wanted, &text.chars().collect::<Vec<_>>());
-            (far <= allowed && host.is_program(&dir.join(text))).then(|| (far, text.to_owned()))
-        })
-        .collect();
-    found.sort();
-    found.dedup();
-    found.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// Letters to add, drop, change or swap with their neighbour: optimal string alignment.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + change);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_is_one_a_swap_too() {
-        let far = |a: &str, b: &str| {
-            distance(
-                &a.chars().collect::<Vec<_>>(),
-                &b.chars().collect::<Vec<_>>(),
-            )
-        };
-        assert_eq!(far("busybox", "busybox"), 0);
-        assert_eq!(far("bsuybox", "busybox"), 1);
-        assert_eq!(far("pyton3", "python3"), 1);
-        assert_eq!(far("sh", "ls"), 2);
-        assert_eq!(far("", "ab"), 2);
-    }
+    let names = search.iter().flat_map(|dir| host.names(dir));
+    let texts = names.filter_map(|name| name.into_string().ok());
+    let is_program = |name: &str| search.iter().any(|dir| host.is_program(&dir.join(name)));
+    let mut found = kit_units::nearest_of(&name.to_string_lossy(), texts, usize::MAX);
+    found.retain(|name| is_program(name));
+    found.truncate(3);
+    found
 }

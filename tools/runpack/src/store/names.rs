@@ -53,24 +53,9 @@ pub(super) fn nearest(wanted: &str, entries: &[Entry]) -> Option<String> {
     let repository = wanted.split(':').next().unwrap_or(wanted);
     let same = names.iter().find(|name| {
         name.rsplit_once(':')
-            .is_some_and(|(repo, _)| repo == repository || off_by_one(repo, repository))
+            .is_some_and(|(repo, _)| repo == repository || kit_units::is_near(repository, repo))
     });
     same.cloned()
-}
-
-/// One letter put in, left out, changed, or two swapped.
-fn off_by_one(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let (a, b) = (&a[head..], &b[head..]);
-    let tail = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take_while(|(x, y)| x == y)
-        .count();
-    let (a, b) = (&a[..a.len() - tail], &b[..b.len() - tail]);
-    (a.len() <= 1 && b.len() <= 1) || (a.len() == 2 && b.len() == 2 && a[0] == b[1] && a[1] == b[0])
 }
 
 #[cfg(test)]
@@ -111,11 +96,5 @@ mod tests {
             &[Reference::parse("old").unwrap()],
         );
         assert!(entries.iter().all(|e| e.name().is_some()));
-    }
-
-    #[test]
-    fn near_misses() {
-        assert!(off_by_one("alpine", "alpin") && off_by_one("alpine", "apline"));
-        assert!(off_by_one("web", "wab") && !off_by_one("web", "abc"));
     }
 }

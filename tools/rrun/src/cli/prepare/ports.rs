@@ -7,7 +7,7 @@ use rbridge::Proto;
 use super::image::Config;
 use super::usage;
 use crate::cli::flags::Create;
-use crate::spec::ports::{self, Exposed, HostPort, parse_expose, parse_publish};
+use crate::spec::ports::{Exposed, HostPort, parse_expose, parse_publish};
 use box_state::Port;
 
 pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {
@@ -30,7 +30,7 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                 HostPort::One(port) => port,
                 HostPort::Range(first, last) => {
                     let ip = published.ip.and_then(v4);
-                    let free = box_net::free_port(ip, proto, first..=last);
+                    let free = crate::network::free_port(ip, proto, first..=last);
                     free.ok_or_else(|| {
                         Failure::new(format!(
                             "publishing \"{text}\": no port of {first}-{last} is free"
@@ -97,13 +97,10 @@ fn v4(ip: std::net::IpAddr) -> Option<std::net::Ipv4Addr> {
     }
 }
 
-fn translated(proto: ports::Proto, text: &str) -> Result<Proto> {
-    match proto {
-        ports::Proto::Tcp => Ok(Proto::Tcp),
-        ports::Proto::Udp => Ok(Proto::Udp),
-        ports::Proto::Sctp => Err(Failure::new(format!(
-            "publishing \"{text}\": only tcp and udp are translated"
-        ))
-        .into()),
+fn translated(proto: Proto, text: &str) -> Result<Proto> {
+    if proto == Proto::Sctp {
+        let refused = format!("publishing \"{text}\": only tcp and udp are translated");
+        return Err(Failure::new(refused).into());
     }
+    Ok(proto)
 }
