@@ -8,12 +8,12 @@ files() {
     done
 }
 
-# Every tests/x.rs, tests/x/main.rs and benches/x.rs is a target of some crate, and every other file of tests/x/ a module of
+# Every tests/x.rs, tests/x/main.rs, benches/x.rs and benches/x/main.rs is a target of some crate, and every other file of tests/x/ a module of
 # its main.rs: at a virtual root Cargo ignores a stray one without a word.
 house_orphans() {
     cargo metadata --no-deps --locked --format-version 1 >"$logs/metadata" || return 1
     bad=0
-    for file in tests/*.rs tests/*/main.rs benches/*.rs; do
+    for file in tests/*.rs tests/*/main.rs benches/*.rs benches/*/main.rs; do
         [ -e "$file" ] || continue
         grep -qF "\"src_path\":\"$top/$file\"" "$logs/metadata" && continue
         grep -qF "/../$file\"" "$logs/metadata" && continue
@@ -33,7 +33,7 @@ house_orphans() {
 # No file over 400 lines, generated tables aside.
 house_lines() {
     bad=0
-    for file in $(files '*.rs' '*.sh' 'scripts/*' '.ci/*'); do
+    for file in $(files '*.rs' '*.sh' 'scripts/*' 'docs/*.sh' '.ci/*'); do
         head -n 5 "$file" | grep -q '@generated' && continue
         lines=$(wc -l <"$file")
         [ "$lines" -le 400 ] || { echo "$file has $lines lines: a file over 400 is two files"; bad=1; }
@@ -74,7 +74,7 @@ house_prints() {
 
 # Every script of the project, told by its first line, is clean to shellcheck of the project, told by its first line.
 house_shell() {
-    for file in $(files 'scripts/*' 'tests/*' '.ci/*' 'benches/*'); do
+    for file in $(files 'scripts/*' 'tests/*' '.ci/*' 'benches/*' 'docs/*'); do
         case $(head -n 2 "$file" 2>/dev/null | tr -d '\0') in '#!/bin/sh'* | '#!/usr/bin/env bash'* | *'shellcheck shell='*) printf '%s\n' "$file" ;; esac
     done >"$logs/scripts"
     [ -s "$logs/scripts" ] || { echo "no scripts were found"; return 1; }
