@@ -15,7 +15,6 @@ use kit_units::hex::to_hex;
 
 use rnetns::Netns;
 
-use crate::lock::Lock;
 use crate::{BridgeError, Place};
 
 /// Whoever's instance, one table.
@@ -144,7 +143,7 @@ pub(crate) enum Held {
 
 /// Forwarding is on, and the guard, if that is our doing, lets this bridge through.
 pub(crate) fn hold(place: &Place, nft: &Nft, bridge: &str) -> Result<Held, BridgeError> {
-    let _lock = Lock::wait(Path::new(LOCK))?;
+    let _lock = crate::lock::wait(Path::new(LOCK))?;
     let forwards = place.read_sysctl(SYSCTL)? != "0";
     let guarded = nft.table(&guard())?.is_some();
     if !guarded && forwards {
@@ -169,7 +168,7 @@ pub(crate) fn hold(place: &Place, nft: &Nft, bridge: &str) -> Result<Held, Bridg
 
 /// Takes a bridge out, and bridges that are gone with it; after the last, forwarding is off again.
 pub(crate) fn release(place: &Place, nft: &Nft, bridge: &str) -> Result<(), BridgeError> {
-    let _lock = Lock::wait(Path::new(LOCK))?;
+    let _lock = crate::lock::wait(Path::new(LOCK))?;
     if nft.table(&guard())?.is_none() {
         return Ok(());
     }

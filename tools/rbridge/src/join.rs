@@ -5,7 +5,6 @@ use std::fs;
 use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo, run};
 
 use crate::bridge::{AddAddr, Create};
-use crate::lock::Lock;
 use crate::network::{Dir, Network, complete};
 use crate::{BridgeError, Place, nat};
 
@@ -97,7 +96,7 @@ impl Step for Join {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = |e| BridgeError::io("joining", self.dir.member(&self.member))(e);
         self.dir.make()?;
-        let _lock = Lock::wait(&self.dir.lock())?;
+        let _lock = crate::lock::wait(&self.dir.lock())?;
         if self.dir.read().is_some_and(|now| now != self.network) {
             return Err(StepError::new(
                 format!("joining network \"{}\"", self.network.name),

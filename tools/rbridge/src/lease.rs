@@ -16,7 +16,6 @@ use kit_plan::{
 use serde::{Deserialize, Serialize};
 
 use crate::BridgeError;
-use crate::lock::Lock;
 use crate::network::{Dir, Network};
 
 /// What a lease's file holds.
@@ -79,7 +78,7 @@ fn take(dir: &Dir, network: &Network, temporary: &Path) -> Result<Ipv4Addr, Brid
             return Ok(addr);
         }
     }
-    let _lock = Lock::wait(&dir.lock())?;
+    let _lock = crate::lock::wait(&dir.lock())?;
     for addr in network.addresses(cursor) {
         let path = dir.lease(addr);
         // It may have been freed since, or be somebody's who is gone.

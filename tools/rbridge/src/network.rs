@@ -8,13 +8,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use kit_home::{Replace, replace};
 use kit_net::{Cidr, Link, Nft};
 use kit_plan::Roots;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::bridge::{Create, create};
-use crate::lock::Lock;
 use crate::{BridgeError, Place, forward, lease, nat, table};
 
 /// The default network's name, as docker's.
@@ -138,8 +138,11 @@ impl Dir {
         let temporary = self.0.join(".network.json.new");
         // Strings and numbers only, which always serialize.
         let text = serde_json::to_string(network).unwrap_or_default() + "\n";
-        let written =
-            fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, self.record()));
+        let written = replace(
+            &self.record(),
+            text.as_bytes(),
+            &Replace::beside(&temporary),
+        );
         written.map_err(BridgeError::io("writing", self.record()))
     }
 }
@@ -188,7 +191,7 @@ pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
 pub fn ensure(roots: &Roots, nft: &Nft) -> Result<Network, BridgeError> {
     let dir = Dir::new(roots, DEFAULT);
     dir.make()?;
-    let _lock = Lock::wait(&dir.lock())?;
+    let _lock = crate::lock::wait(&dir.lock())?;
     let network = preview(roots)?;
     complete(roots, &dir, nft, &network)?;
     Ok(network)
@@ -271,7 +274,7 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
     if !dir.path().exists() {
         return Ok(false);
     }
-    let _lock = Lock::wait(&dir.lock())?;
+    let _lock = crate::lock::wait(&dir.lock())?;
     lease::sweep(&dir);
     let place = Place::default();
     for port in dead_ports(roots, &dir)? {

@@ -1,9 +1,10 @@
-//! Which hierarchies this host has, and where. From `/proc/self/mountinfo` (proc(5)), each checked by its
+//! Which hierarchies this host has, and where. From the mountinfo file of our process (proc(5)), each checked by its
 //! filesystem's magic: a directory of that name on a tmpfs limits nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kit_home::mountinfo;
 use rustix::fs::statfs;
 
 use crate::CgroupError;
@@ -41,11 +42,9 @@ pub struct Group {
 
 impl Hierarchies {
     pub fn detect() -> Result<Self, CgroupError> {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo");
-        let mounts = mounts.map_err(CgroupError::io(
-            "reading",
-            Path::new("/proc/self/mountinfo"),
-        ))?;
+        let path = Path::new(mountinfo::OWN);
+        // As bytes: a mount point of somebody else's need not be UTF-8.
+        let mounts = std::fs::read(path).map_err(CgroupError::io("reading", path))?;
         let found = Self::parse(&mounts)?;
         for (path, magic) in found
             .v1
@@ -68,7 +67,7 @@ impl Hierarchies {
     }
 
     /// From the text of mountinfo.
-    pub fn parse(mountinfo: &str) -> Result<Self, CgroupError> {
+    pub fn parse(text: &[u8]) -> Result<Self, CgroupError> {
         const CONTROLLERS: [&str; 13] = [
             "cpu",
             "cpuacct",
@@ -85,23 +84,15 @@ impl Hierarchies {
             "rdma",
         ];
         let (mut v1, mut v2) = (BTreeMap::new(), None);
-        for line in mountinfo.lines() {
-            let Some((before, after)) = line.split_once(" - ") else {
-                continue;
-            };
-            let Some(point) = before.split(' ').nth(4).map(PathBuf::from) else {
-                continue;
-            };
-            let mut after = after.split(' ');
-            match (after.next(), after.nth(1)) {
-                (Some("cgroup2"), _) => v2 = v2.or(Some(point)),
-                (Some("cgroup"), Some(options)) => {
-                    for controller in options
-                        .split(',')
-                        .filter(|option| CONTROLLERS.contains(option))
-                    {
+        for line in mountinfo::lines(text).flatten() {
+            match line.fstype {
+                b"cgroup2" => v2 = v2.or(Some(line.target())),
+                b"cgroup" => {
+                    let options = line.super_options.split(|byte| *byte == b',');
+                    let options = options.filter_map(|option| std::str::from_utf8(option).ok());
+                    for controller in options.filter(|option| CONTROLLERS.contains(option)) {
                         v1.entry(controller.to_owned())
-                            .or_insert_with(|| point.clone());
+                            .or_insert_with(|| line.target());
                     }
                 }
                 _ => {}
@@ -219,21 +210,31 @@ mod tests {
 
     #[test]
     fn the_three_arrangements() {
-        assert_eq!(Hierarchies::parse(V1).unwrap().mode, Mode::V1);
+        assert_eq!(Hierarchies::parse(V1.as_bytes()).unwrap().mode, Mode::V1);
         assert_eq!(
-            Hierarchies::parse(&format!("{V1}{V2}")).unwrap().mode,
+            Hierarchies::parse(format!("{V1}{V2}").as_bytes())
+                .unwrap()
+                .mode,
             Mode::Hybrid
         );
-        assert_eq!(Hierarchies::parse(V2).unwrap().mode, Mode::V2);
+        assert_eq!(Hierarchies::parse(V2.as_bytes()).unwrap().mode, Mode::V2);
         assert!(matches!(
-            Hierarchies::parse(""),
+            Hierarchies::parse(b""),
             Err(CgroupError::NotMounted)
         ));
     }
 
     #[test]
+    fn a_mount_of_another_s_that_is_not_utf_8_is_passed_over() {
+        let odd = b"40 25 0:40 / /mnt/\xff rw - tmpfs tmpfs rw\n".as_slice();
+        let escaped = b"41 25 0:41 / /c\\040g rw - cgroup2 cgroup2 rw\n".as_slice();
+        let read = Hierarchies::parse(&[odd, V1.as_bytes(), escaped].concat()).unwrap();
+        assert_eq!(read.v2.as_deref(), Some(Path::new("/c g")));
+    }
+
+    #[test]
     fn controllers_that_share_a_hierarchy_share_a_directory() {
-        let group = Hierarchies::parse(V1)
+        let group = Hierarchies::parse(V1.as_bytes())
             .unwrap()
             .group("web", &["cpu", "cpuacct", "memory", "pids"]);
         assert_eq!(group.dirs.len(), 3);

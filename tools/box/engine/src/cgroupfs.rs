@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use kit_home::mountinfo;
 use kit_plan::{Line, run};
 use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
 use rmount::bind::move_to;
@@ -26,7 +27,7 @@ pub struct Hierarchy {
     options: Vec<String>,
 }
 
-/// From `/proc/self/mountinfo` (proc(5)): the ones mounted below /sys/fs/cgroup; `None` on a pure v2 host. Looked up
+/// From our mountinfo file (proc(5)): the ones mounted below /sys/fs/cgroup; `None` on a pure v2 host. Looked up
 /// once, by whoever clones the container's process.
 pub fn hierarchies() -> Option<&'static [Hierarchy]> {
     static HOST: OnceLock<Option<Vec<Hierarchy>>> = OnceLock::new();
@@ -34,33 +35,26 @@ pub fn hierarchies() -> Option<&'static [Hierarchy]> {
 }
 
 fn look() -> Option<Vec<Hierarchy>> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = std::fs::read(mountinfo::OWN).unwrap_or_default();
     let mut found: Vec<Hierarchy> = Vec::new();
-    for line in mounts.lines() {
-        let Some((before, after)) = line.split_once(" - ") else {
-            continue;
-        };
-        let point = before.split(' ').nth(4).unwrap_or_default();
-        let mut after = after.split(' ');
-        let (kind, superblock) = (
-            after.next().unwrap_or_default(),
-            after.nth(1).unwrap_or_default(),
-        );
-        let kind = match kind {
-            "cgroup2" if point == PLACE => return None,
-            "cgroup2" => "cgroup2",
-            "cgroup" => "cgroup",
+    for line in mountinfo::lines(&mounts).flatten() {
+        let kind = match line.fstype {
+            b"cgroup2" => "cgroup2",
+            b"cgroup" => "cgroup",
             _ => continue,
         };
-        let Some(name) = point
-            .strip_prefix(PLACE)
-            .map(|rest| rest.trim_start_matches('/'))
-        else {
+        let point = line.target();
+        let name = point.strip_prefix(PLACE).ok();
+        let Some(name) = name.and_then(|name| name.to_str()) else {
             continue;
         };
+        if kind == "cgroup2" && name.is_empty() {
+            return None;
+        }
         let named = |option: &&str| {
             kind == "cgroup" && !matches!(*option, "rw" | "ro" | "xattr" | "noprefix")
         };
+        let superblock = String::from_utf8_lossy(line.super_options);
         let options: Vec<String> = superblock
             .split(',')
             .filter(named)

@@ -8,8 +8,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use kit_home::lock::{self, Hold};
 use oci_spec::runtime::Spec;
-use rustix::fs::FlockOperation;
 
 use super::files::{to_json, write_new};
 use super::{Container, Containers, RunState, StateError};
@@ -26,15 +26,18 @@ pub struct Alone(#[allow(dead_code)] File);
 /// Says that somebody is at work on a container's directory; several may be.
 pub fn at_work(path: &Path) -> io::Result<AtWork> {
     let dir = File::open(path)?;
-    rustix::fs::flock(&dir, FlockOperation::LockShared)?;
+    lock::wait(&dir, Hold::Shared)?;
     Ok(AtWork(dir))
 }
 
 /// That nobody is, and nobody begins.
 pub fn alone(path: &Path) -> io::Result<Alone> {
     let dir = File::open(path)?;
-    rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(Alone(dir))
+    if lock::attempt(&dir, Hold::Alone)? {
+        Ok(Alone(dir))
+    } else {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 }
 
 /// Whether nobody is at work on a directory that was begun.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use kit_home::{Replace, replace};
 use kit_plan::StepError;
 use oci_spec::runtime::Spec;
 use serde::Serialize;
@@ -97,14 +98,14 @@ pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateErr
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = put(&temporary, text, sync).and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|source| {
-        let _ = std::fs::remove_file(&temporary);
-        StateError::Io {
-            doing: "writing",
-            path: path.to_owned(),
-            source,
-        }
+    let how = Replace {
+        sync,
+        ..Replace::beside(&temporary)
+    };
+    replace(path, text, &how).map_err(|source| StateError::Io {
+        doing: "writing",
+        path: path.to_owned(),
+        source,
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::read;
 use crate::{Entry, Header, JournalError, Observer, Record, State, Undo, UndoError, Undoer};
-use rustix::fs::{FlockOperation, flock};
+use kit_home::lock::{self, Hold};
 
 /// A plan's records, on disk or, for a plan of one kernel-atomic step, in memory alone.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Journal {
                 .mode(0o600)
                 .open(&temporary)
                 .map_err(fail("creating"))?;
-            flock(&file, FlockOperation::LockExclusive).map_err(|e| fail("locking")(e.into()))?;
+            lock::wait(&file, Hold::Alone).map_err(fail("locking"))?;
             // A gc that got the lock first has removed the file: take another.
             if is_still(&file, &temporary) {
                 break file;
@@ -92,10 +92,9 @@ impl Journal {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(fail("opening")(e)),
         };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_still(&file, path) => {}
-            Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(e) => return Err(fail("locking")(e.into())),
+        let locked = lock::attempt(&file, Hold::Alone).map_err(fail("locking"))?;
+        if !locked || !is_still(&file, path) {
+            return Ok(None);
         }
         let (header, entries) = read(&file, path)?;
         let mut journal = Self {

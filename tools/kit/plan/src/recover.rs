@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Header, Journal, JournalError, Record, Silent, UndoError, Undoer, Undone, home};
+use kit_home::lock::{self, Hold};
+
+use crate::{Header, Journal, JournalError, Record, Silent, UndoError, Undoer, Undone, netns};
 
 /// What is to become of an unlocked journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +92,7 @@ fn replay(
     let undone = if header.is_of_another_boot() {
         Ok(journal.rollback(&FilesAlone(undoer), &mut Silent))
     } else {
-        home::within(header.netns, || journal.rollback(undoer, &mut Silent))
+        netns::within(header.netns, || journal.rollback(undoer, &mut Silent))
     };
     match undone {
         Ok(errors) if errors.is_empty() => {}
@@ -124,7 +126,7 @@ fn remove_unborn(path: &Path) {
     let Ok(file) = std::fs::File::open(path) else {
         return;
     };
-    if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok() {
+    if lock::attempt(&file, Hold::Alone).is_ok_and(|locked| locked) {
         let _ = std::fs::remove_file(path);
     }
 }

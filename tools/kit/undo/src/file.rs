@@ -95,9 +95,8 @@ pub fn remove_tree(path: &Path, id: Option<FileId>, done: bool) -> Result<Undone
 fn mounted_inside(path: &Path) -> std::io::Result<Option<PathBuf>> {
     let path = std::fs::canonicalize(path)?;
     // Whatever is wrong with that, it is not that `path` is gone.
-    let mounts = kit_plan::mount_points(Path::new("/proc/thread-self/mountinfo"))
-        .map_err(std::io::Error::other)?;
-    let mut points = mounts.into_iter().map(|mount| mount.at);
+    let mounts = kit_home::mountinfo::mounts().map_err(std::io::Error::other)?;
+    let mut points = mounts.into_iter().map(|mount| mount.target);
     Ok(points.find(|at| at.starts_with(&path)))
 }
 

@@ -11,13 +11,14 @@ mod pin;
 mod remove;
 mod unpacked;
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{FlockOperation, flock};
+use kit_home::lock::{Hold, Lock};
+use kit_home::{Replace, replace};
 
 pub use blob::{BlobWriter, Compression};
 pub(crate) use blob::{CopyError, copy};
@@ -40,7 +41,7 @@ const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 pub struct Store {
     dir: PathBuf,
     /// The content lock, shared, while this handle has put blobs that no index entry names yet.
-    holding: Mutex<Option<File>>,
+    holding: Mutex<Option<Lock>>,
 }
 
 impl Store {
@@ -86,7 +87,7 @@ impl Store {
             made.map_err(StoreError::io("mkdir", &dir))?;
         }
         // Two files are written by way of temporary names, which a gc would sweep up.
-        let _busy = self.lock_file("content.lock", FlockOperation::LockShared)?;
+        let _busy = self.lock_file("content.lock", Hold::Shared)?;
         let index = self.dir.join("index.json");
         if !index.exists() {
             let _lock = self.lock_index()?;
@@ -105,30 +106,22 @@ impl Store {
     /// A whole file, or the old one: written beside, then renamed.
     pub(crate) fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let temporary = self.temporary();
-        let written = std::fs::write(&temporary, bytes)
-            .and_then(|()| File::open(&temporary)?.sync_data())
-            .and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(|source| {
-            let _ = std::fs::remove_file(&temporary);
-            StoreError::io("write", path)(source)
-        })
+        let how = Replace {
+            temporary: &temporary,
+            mode: 0o644,
+            sync: true,
+        };
+        replace(path, bytes, &how).map_err(StoreError::io("write", path))
     }
 
-    fn lock_file(&self, name: &str, how: FlockOperation) -> Result<File, StoreError> {
+    fn lock_file(&self, name: &str, hold: Hold) -> Result<Lock, StoreError> {
         let path = self.dir.join(name);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
-        flock(&file, how).map_err(|errno| StoreError::io("lock", &path)(errno.into()))?;
-        Ok(file)
+        Lock::wait(&path, hold).map_err(StoreError::io("lock", &path))
     }
 
     /// Held for the time of a read-change-rename of the index, or of a pin.
-    pub(crate) fn lock_index(&self) -> Result<File, StoreError> {
-        self.lock_file("index.lock", FlockOperation::LockExclusive)
+    pub(crate) fn lock_index(&self) -> Result<Lock, StoreError> {
+        self.lock_file("index.lock", Hold::Alone)
     }
 
     /// Keeps what is put from being swept away until [`Store::release`].
@@ -136,7 +129,7 @@ impl Store {
         let mut holding = lock(&self.holding);
         if holding.is_none() {
             self.prepare()?;
-            *holding = Some(self.lock_file("content.lock", FlockOperation::LockShared)?);
+            *holding = Some(self.lock_file("content.lock", Hold::Shared)?);
         }
         Ok(())
     }
@@ -145,9 +138,7 @@ impl Store {
     pub(crate) fn hold_if_there(&self) {
         let mut holding = lock(&self.holding);
         if holding.is_none() && self.dir.join("oci-layout").exists() {
-            *holding = self
-                .lock_file("content.lock", FlockOperation::LockShared)
-                .ok();
+            *holding = self.lock_file("content.lock", Hold::Shared).ok();
         }
     }
 
@@ -160,16 +151,9 @@ impl Store {
     }
 
     /// The right to remove content, or `None` while somebody puts some: then gc does it another time.
-    pub(crate) fn sweep_lock(&self) -> Result<Option<File>, StoreError> {
-        match self.lock_file("content.lock", FlockOperation::NonBlockingLockExclusive) {
-            Ok(file) => Ok(Some(file)),
-            Err(StoreError::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::WouldBlock =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+    pub(crate) fn sweep_lock(&self) -> Result<Option<Lock>, StoreError> {
+        let path = self.dir.join("content.lock");
+        Lock::attempt(&path, Hold::Alone).map_err(StoreError::io("lock", &path))
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use kit_home::{Replace, replace};
 use oci_spec::image::Digest;
 
 use super::{ImageId, Store};
@@ -42,8 +43,8 @@ impl Store {
         }
         let path = self.pin_path(owner);
         let temporary = self.temporary();
-        let written = std::fs::write(&temporary, format!("{image}\n"))
-            .and_then(|()| std::fs::rename(&temporary, &path));
+        let text = format!("{image}\n");
+        let written = replace(&path, text.as_bytes(), &Replace::beside(&temporary));
         written.map_err(StoreError::io("write", &path))?;
         Ok(path)
     }

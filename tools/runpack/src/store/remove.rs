@@ -1,7 +1,6 @@
 //! Names and images taken away, by docker's rules, and what nobody names any more swept up.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -130,7 +129,7 @@ impl Store {
                 ..Gone::default()
             });
         };
-        let _lock: File = self.lock_index()?;
+        let _lock = self.lock_index()?;
         let mut gone = Gone::default();
         for kind in kinds {
             for path in self.garbage(*kind)? {

@@ -2,12 +2,11 @@
 //! Made in the temporary directory by as many threads as there are processors, all joined before anything is returned (a process that
 //! clones must have one thread), and renamed into place when the digests are right.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kit_home::lock::{Hold, Lock};
 use oci_spec::image::Digest;
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::remove::image_chain;
@@ -119,8 +118,8 @@ impl Store {
         self.dir.join("unpacked").join(chain.digest())
     }
 
-    fn unpack_lock(&self) -> Result<File, StoreError> {
-        self.lock_file("unpack.lock", FlockOperation::LockExclusive)
+    fn unpack_lock(&self) -> Result<Lock, StoreError> {
+        self.lock_file("unpack.lock", Hold::Alone)
     }
 
     pub(crate) fn is_unpacked(&self, chain: &Digest) -> bool {

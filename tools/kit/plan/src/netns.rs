@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
-use crate::{FileId, NetnsId, mount_points};
+use kit_home::mountinfo;
+
+use crate::{FileId, NetnsId};
 
 const OWN: &str = "/proc/thread-self/ns/net";
 
@@ -67,11 +69,11 @@ fn mounted() -> impl Iterator<Item = PathBuf> {
         FileId::of_netns(Some(&it.join("ns/mnt"))).is_ok_and(|id| seen.insert(id))
     });
     all.flat_map(|it| {
-        let mounts = mount_points(&it.join("mountinfo")).unwrap_or_default();
+        let mounts = mountinfo::read(&it.join("mountinfo")).unwrap_or_default();
         let mounts = mounts.into_iter().filter(|mount| is_netns(&mount.root));
         mounts.map(move |mount| {
             it.join("root")
-                .join(mount.at.strip_prefix("/").unwrap_or(&mount.at))
+                .join(mount.target.strip_prefix("/").unwrap_or(&mount.target))
         })
     })
 }

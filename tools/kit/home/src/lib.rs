@@ -1,0 +1,27 @@
+//! Where the toolkit keeps things, and how files are shared between processes that know nothing of each other.
+//!
+//! The two roots and the instance that they make ([`Roots`]), locks that end with their process ([`lock`]), files
+//! that are seen whole or not at all ([`replace`]), and what is mounted where ([`mountinfo`]). No notion of a
+//! container, of a network or of an image.
+//!
+//! ```
+//! use kit_home::{Replace, Roots, lock, replace};
+//!
+//! let dir = std::env::temp_dir().join(format!("home-{}", std::process::id()));
+//! let roots = Roots::at(dir.join("root"), dir.join("run"));
+//! roots.prepare()?;
+//! let _lock = lock::Lock::wait(&roots.run.join("lock"), lock::Hold::Alone)?;
+//! let path = roots.root.join("count");
+//! replace(&path, b"1\n", &Replace::beside(&roots.root.join(".count.new")))?;
+//! assert_eq!(std::fs::read(&path)?, b"1\n");
+//! # std::fs::remove_dir_all(dir)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod lock;
+pub mod mountinfo;
+mod replace;
+mod roots;
+
+pub use replace::{Replace, replace};
+pub use roots::{Instance, Roots, RootsError};
