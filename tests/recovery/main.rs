@@ -11,6 +11,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use box_ops::Watch;
+use box_ops::start::{Outcome, wait_started};
 use box_state::Containers;
 use box_wire::{self as wire, Request};
 use kit_plan::{Done, Go, Observer, Roots, StepError, StepView};
@@ -18,7 +20,6 @@ use kit_test::Host;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid, getppid};
-use rrun::client::{Ended, wait_started};
 
 /// Kills at a step: "before 7 itself", "after 7 itself", "before 7 client". The steps of one process are counted
 /// through all its plans.
@@ -74,7 +75,7 @@ fn watched() {
     let killer = Box::new(Killer::from_env());
     let ahead = box_monitor::Ahead {
         netns: true,
-        rehearsal: rrun::spec::build::example,
+        rehearsal: box_ops::spec::build::example,
     };
     let mut fresh = box_monitor::fork_watched(&containers, ahead, Some(killer)).unwrap();
     let go = wire::Go {
@@ -85,10 +86,10 @@ fn watched() {
         size: None,
     };
     Request::Go(go).write(&mut fresh.socket).unwrap();
-    match wait_started(&mut fresh.socket).unwrap() {
-        None => {}
-        Some(Ended::Lost) => std::process::exit(9),
-        Some(ended) => panic!("{ended:?}"),
+    match wait_started(&mut fresh.socket, Watch::default()).unwrap() {
+        Outcome::Started => {}
+        Outcome::Lost => std::process::exit(9),
+        failed @ Outcome::Failed(_) => panic!("{failed:?}"),
     }
 }
 

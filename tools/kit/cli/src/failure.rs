@@ -61,6 +61,15 @@ impl Failure {
         }
     }
 
+    /// It came of somebody who asked to stop.
+    #[must_use]
+    pub fn interrupting(self) -> Self {
+        Self {
+            interruption: true,
+            ..self
+        }
+    }
+
     /// Somebody asked to stop: nothing more is to be begun.
     pub fn is_interruption(&self) -> bool {
         self.interruption

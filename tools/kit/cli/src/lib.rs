@@ -10,6 +10,6 @@ mod run;
 
 pub use act::{Act, need_root};
 pub use failure::{ClosedPipe, Failure, Result};
-pub use names::{each, names};
+pub use names::{Failures, each, names};
 pub use output::{Output, Row, emit, name_line, tables_like_docker, tell, visible};
 pub use run::{hand_over, is_terminal, run, run_words};

@@ -30,25 +30,50 @@ pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// What went wrong with several things, each told on standard error as the next comes, the last by returning it.
+#[derive(Debug, Default)]
+pub struct Failures {
+    last: Option<anyhow::Error>,
+    interrupted: bool,
+}
+
+impl Failures {
+    /// One more. That nobody reads our output is none.
+    pub fn add(&mut self, error: anyhow::Error) {
+        if error.is::<ClosedPipe>() {
+            return;
+        }
+        let failure = error.downcast_ref::<Failure>();
+        self.interrupted |= failure.is_some_and(Failure::is_interruption);
+        if let Some(earlier) = self.last.replace(error) {
+            crate::run::report(&earlier);
+        }
+    }
+
+    /// Somebody asked to stop: nothing more is to be begun.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// What the command returns.
+    pub fn end(self) -> Result {
+        self.last.map_or(Ok(0), Err)
+    }
+}
+
 /// Does one thing to each name, going on past a failure, and where nobody reads what it prints; but no further than an
 /// interruption. Reports all: each but the last failure on standard error at once, the last by returning it.
 pub fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result {
-    let mut last = None;
+    let mut failures = Failures::default();
     for name in names {
-        let Err(error) = act(name) else { continue };
-        if error.is::<ClosedPipe>() {
-            continue;
+        if let Err(error) = act(name) {
+            failures.add(error);
         }
-        let failure = error.downcast_ref::<Failure>();
-        let stops = failure.is_some_and(Failure::is_interruption);
-        if let Some(earlier) = last.replace(error) {
-            crate::run::report(&earlier);
-        }
-        if stops {
+        if failures.is_interrupted() {
             break;
         }
     }
-    last.map_or(Ok(0), Err)
+    failures.end()
 }
 
 fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {

@@ -23,3 +23,19 @@ pub fn is_ignored(sig: Signal) -> bool {
             && now.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
+
+/// Sends a signal by number to the process of a pidfd: real-time ones too, which nix and rustix have no name for
+/// (pidfd_send_signal(2)).
+///
+/// # Errors
+/// The kernel's: ESRCH for one that has ended, EINVAL for a number that is no signal's.
+pub fn send(pidfd: impl std::os::fd::AsFd, signal: i32) -> std::io::Result<()> {
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&pidfd.as_fd());
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open for the call's time, and without a siginfo the kernel reads no memory of ours.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, none, 0) };
+    if sent == 0 {
+        return Ok(());
+    }
+    Err(std::io::Error::last_os_error())
+}

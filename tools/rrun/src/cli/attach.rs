@@ -3,7 +3,7 @@
 use kit_cli::{Failure, Result};
 
 use super::run::{detach_keys, finish};
-use super::{fault, find};
+use super::steps::{fault, find};
 use crate::client::{self, Attach, Ended};
 use box_monitor as monitor;
 use box_state::{Container, Containers};
@@ -24,7 +24,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let (containers, container) = &find(containers, &args.container)?;
+    let box_ops::Subject {
+        containers,
+        container,
+    } = &find(containers, &args.container)?;
     let state = containers.state(&container.id).map_err(fault)?;
     if !state.is_running() {
         return Err(Failure::new(format!(

@@ -1,19 +1,12 @@
-//! `rrun bundle C DIR`: an OCI bundle of a stopped container, for runc and crun: its root mounted at
-//! `DIR/rootfs`, its configuration beside it.
+//! `rrun bundle C DIR`: an OCI bundle of a stopped container, for runc and crun.
 
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use kit_cli::{Act, Failure, Result, emit};
-use kit_plan::{
-    Context, Done, Line, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, run,
-};
-use oci_spec::runtime::Spec;
-use rmount::overlay::{Overlay, OverlayOptions, Upper};
-use rustix::io::Errno;
+use box_ops::bundle;
+use box_state::Containers;
+use kit_cli::{Act, Result, emit};
 
-use super::{fault, find};
-use box_state::{Container, Containers, Lock, write_atomic};
+use super::steps::{fault, find};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,235 +22,15 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let (containers, container) = &find(containers, &args.container)?;
-    let rootfs = args.dir.join("rootfs");
-    if !args.umount {
-        refuse_bundled("bundling", containers, container)?;
-    }
+    let of = find(containers, &args.container)?;
     if args.umount {
-        let mut plan = Plan::new(format!("rrun bundle --umount {}", args.container));
-        plan.push(Unmount { at: rootfs });
-        args.act.run(&plan)?;
+        args.act.run(&bundle::unmount(&args.container, &args.dir))?;
         return Ok(0);
     }
-    let Some(image) = &container.image else {
-        return Err(Failure::new(format!(
-            "bundling container \"{}\": it has no image; its root is a directory already",
-            container.name
-        ))
-        .into());
-    };
-    if !containers.state(&container.id).map_err(fault)?.is_running() {
-        super::stop::settled(containers, container);
-    }
-    // Two overlays on one upper directory would spoil it.
-    let lock = Lock::try_take(containers, &container.id).map_err(fault)?;
-    if lock.is_none() {
-        return Err(Failure::new(format!(
-            "bundling container \"{}\": it is running",
-            container.name
-        ))
-        .hint(format!("rrun stop {} first", container.name))
-        .into());
-    }
-    let dir = containers.dir(&container.id);
-    let overlay = Overlay {
-        lowers: image.layers.iter().rev().cloned().collect(),
-        upper: Some(Upper {
-            upper: dir.join("upper"),
-            work: dir.join("work"),
-        }),
-        options: OverlayOptions::default(),
-    };
-    let mut spec = containers.spec(&container.id).map_err(fault)?;
-    kit_seccomp::write_out(&mut spec);
-    write_out_user(&mut spec, &container.user, &overlay)?;
-    let mut plan = Plan::new(format!(
-        "rrun bundle {} {}",
-        args.container,
-        args.dir.display()
-    ));
-    plan.push(MakeDir { at: rootfs.clone() });
-    plan.push(WriteConfig {
-        at: args.dir.join("config.json"),
-        spec: Box::new(spec),
-    });
-    plan.push(MountRoot {
-        overlay,
-        at: rootfs,
-    });
+    let (plan, _lock) = bundle::plan(&of, &args.dir).map_err(fault)?;
     args.act.run(&plan)?;
     if !args.act.dry_run {
         emit(&format!("{}\n", args.dir.display()))?;
     }
     Ok(0)
-}
-
-/// Where the root of a container is mounted as a bundle's, by what this mount namespace has: its upper directory is in
-/// no other overlay's options there, since a running container has a namespace of its own.
-pub fn bundled_at(containers: &Containers, container: &Container) -> Option<PathBuf> {
-    container.image.as_ref()?;
-    let upper = containers.dir(&container.id).join("upper");
-    let upper = std::fs::canonicalize(upper).ok()?;
-    let mounts = rmount::mountinfo::mounts().ok()?;
-    let is_its = |mount: &rmount::mountinfo::Mount| {
-        let uppers = mount.super_values("upperdir");
-        uppers.iter().any(|dir| std::path::Path::new(dir) == upper)
-    };
-    mounts.into_iter().find(is_its).map(|mount| mount.target)
-}
-
-/// Two overlays on one upper directory would spoil it, and nothing may be deleted beneath one.
-pub fn refuse_bundled(doing: &str, containers: &Containers, container: &Container) -> Result<()> {
-    let Some(at) = bundled_at(containers, container) else {
-        return Ok(());
-    };
-    let (name, dir) = (&container.name, at.parent().unwrap_or(&at).display());
-    Err(Failure::new(format!(
-        "{doing} container \"{name}\": its root is mounted at {:?}",
-        at.display()
-    ))
-    .hint(format!("rrun bundle --umount {name} {dir}"))
-    .into())
-}
-
-/// A bundle's user is a number. The root is looked at read-only and attached nowhere: nothing is changed by it.
-fn write_out_user(spec: &mut Spec, user: &str, overlay: &Overlay) -> Result<()> {
-    if user.is_empty() {
-        return Ok(());
-    }
-    let upper = overlay.upper.iter().map(|upper| upper.upper.clone());
-    let looked_at = Overlay {
-        lowers: upper.chain(overlay.lowers.iter().cloned()).collect(),
-        upper: None,
-        options: OverlayOptions::default(),
-    };
-    let root = rmount::overlay::detached_overlay(&looked_at).map_err(Failure::new)?;
-    box_engine::user::write_out(spec, user, root.as_fd()).map_err(Failure::new)?;
-    Ok(())
-}
-
-struct MakeDir {
-    at: PathBuf,
-}
-
-impl Step for MakeDir {
-    fn meta(&self) -> Meta {
-        Meta::new(
-            "bundle.dir",
-            "a place for the root",
-            Shell::Exact(vec![run!["mkdir", "-p", &self.at]]),
-        )
-    }
-
-    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
-        let is_new = !self.at.exists();
-        std::fs::create_dir_all(&self.at)
-            .map_err(|e| StepError::new(format!("making {:?}", self.at), e))?;
-        Ok(if is_new {
-            Done::made(vec![Undo::rmdir(&self.at).identified()])
-        } else {
-            Done::nothing()
-        })
-    }
-}
-
-struct WriteConfig {
-    at: PathBuf,
-    spec: Box<Spec>,
-}
-
-impl WriteConfig {
-    fn text(&self) -> String {
-        serde_json::to_string_pretty(&self.spec).unwrap_or_default()
-    }
-}
-
-impl Step for WriteConfig {
-    fn meta(&self) -> Meta {
-        let line = Line::Write {
-            path: (&self.at).into(),
-            text: self.text().into(),
-        };
-        Meta::new(
-            "bundle.config",
-            "what is to be run, and how: the OCI runtime configuration",
-            Shell::Exact(vec![line]),
-        )
-    }
-
-    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
-        write_atomic(&self.at, (self.text() + "\n").as_bytes(), false).map_err(StepError::whole)?;
-        Ok(Done::made(vec![Undo::unlink(&self.at).identified()]))
-    }
-}
-
-struct MountRoot {
-    overlay: Overlay,
-    at: PathBuf,
-}
-
-impl Step for MountRoot {
-    fn meta(&self) -> Meta {
-        let paths = |paths: &[PathBuf]| {
-            paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-                .join(":")
-        };
-        let mut options = format!("lowerdir={}", paths(&self.overlay.lowers));
-        if let Some(upper) = &self.overlay.upper {
-            let (upper, work) = (upper.upper.display(), upper.work.display());
-            options = format!("{options},upperdir={upper},workdir={work}");
-        }
-        let line = run!["mount", "-t", "overlay", "overlay", "-o", options, &self.at];
-        Meta::new(
-            "bundle.root",
-            "the container's root, layers below and its own on top",
-            Shell::Exact(vec![line]),
-        )
-    }
-
-    fn intent(&self, _: &Slots) -> Vec<Undo> {
-        vec![Undo::unmount(&self.at)]
-    }
-
-    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
-        rmount::overlay::mount_overlay(&self.overlay, &self.at)?;
-        Ok(Done::made(vec![Undo::Unmount {
-            id: MountId::of(&self.at).ok(),
-            path: self.at.clone(),
-        }]))
-    }
-}
-
-/// Ends what [`MountRoot`] began.
-pub struct Unmount {
-    pub at: PathBuf,
-}
-
-impl Step for Unmount {
-    fn meta(&self) -> Meta {
-        Meta::new(
-            "bundle.umount",
-            "the root is let go",
-            Shell::Exact(vec![run!["umount", &self.at]]),
-        )
-    }
-
-    fn apply(&self, _: &mut Context) -> std::result::Result<Done, StepError> {
-        let gone = rustix::mount::unmount(&self.at, rustix::mount::UnmountFlags::NOFOLLOW);
-        gone.map_err(|errno| {
-            let doing = format!("unmounting {:?}", self.at);
-            match errno {
-                // What the kernel says of a directory that is no mount point.
-                Errno::INVAL => StepError::new(doing, "nothing is mounted there"),
-                Errno::BUSY => StepError::new(doing, errno)
-                    .hint("something still runs in it: fuser -vm names it"),
-                _ => StepError::new(doing, errno),
-            }
-        })?;
-        Ok(Done::nothing())
-    }
 }

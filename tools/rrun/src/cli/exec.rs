@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal};
 
 use kit_cli::{Failure, Result};
 
-use super::{fault, run::detach_keys};
+use super::run::detach_keys;
+use super::steps::fault;
 use crate::client::exec::{Over, follow};
 use crate::client::size;
-use crate::spec::build::all_sets;
-use crate::spec::env::parse_env;
 use box_engine::exec::{Exec, start};
 use box_monitor as monitor;
+use box_ops::spec::build::all_sets;
+use box_ops::spec::env::parse_env;
 use box_state::Containers;
 use kit_seccomp::Filter;
 
@@ -86,7 +87,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     for text in &args.env {
         let change = parse_env(text, &|key| std::env::var(key).ok()).map_err(Failure::usage)?;
-        crate::spec::env::apply(&mut env, &change);
+        box_ops::spec::env::apply(&mut env, &change);
     }
     own.set_env(Some(env));
     let filter = if args.privileged {

@@ -3,8 +3,9 @@
 use kit_cli::{Failure, Result, emit};
 use serde_json::Value;
 
+use super::docker;
+use super::steps::fault;
 use super::template::Template;
-use super::{docker, fault};
 use box_state::{Containers, StateError};
 
 #[derive(clap::Args)]

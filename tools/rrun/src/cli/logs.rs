@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kit_cli::{ClosedPipe, Failure, Result, visible};
 use serde::Deserialize;
 
-use super::find;
+use super::steps::find;
 use box_state::Containers;
 
 #[derive(clap::Args)]
@@ -56,7 +56,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 }
 
 fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
-    let (containers, container) = &find(containers, name)?;
+    let box_ops::Subject {
+        containers,
+        container,
+    } = &find(containers, name)?;
     let tail = match args.tail.as_str() {
         "all" => None,
         // docker: a negative number is all of them.

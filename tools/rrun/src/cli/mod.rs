@@ -36,7 +36,7 @@ pub use steps::{Watching, watched_by};
 
 use switches::Switches;
 
-use box_state::{Container, Containers, StateError};
+use box_state::Containers;
 use box_wire::Failed;
 
 /// Containers: docker's words, and you can see why it works
@@ -128,79 +128,57 @@ enum Verb {
     Other(Vec<OsString>),
 }
 
+/// One arm a verb: the compiler refuses a forgotten one.
 pub fn dispatch(cli: Cli) -> Result {
+    let open = |act: kit_cli::Act| containers(act.dry_run);
+    let all = || containers(false);
     match cli.verb {
-        Verb::Other(words) => return elsewhere::refuse(&words),
-        Verb::Version => return info::version(),
-        Verb::Load(words) => return image::verb("load", &words),
-        Verb::Import(words) => return image::verb("import", &words),
-        Verb::Save(words) => return image::verb("save", &words),
-        Verb::Images(words) => return image::verb("images", &words),
-        Verb::Tag(words) => return image::verb("tag", &words),
-        Verb::Rmi(words) => return image::verb("rmi", &words),
-        Verb::History(words) => return image::verb("history", &words),
-        Verb::Image(_) => return groups::alone("image"),
-        Verb::Container(_) => return groups::alone("container"),
-        _ => {}
+        Verb::Run(args) if args.0.create.act.dry_run => run::run(&args.0, &roots(true)?),
+        Verb::Run(args) => run::run(&args.0, &all()?),
+        Verb::Create(args) => run::create(&args.0, &open(args.0.create.act)?),
+        Verb::Start(args) => start::run(&args.0, &open(args.0.act)?),
+        Verb::Restart(args) => stop::restart(&args, &open(args.act)?),
+        Verb::Wait(args) => stop::wait(&args, &all()?),
+        Verb::Ps(args) => ps::run(&args.0, &all()?),
+        Verb::Logs(args) => logs::run(&args.0, &all()?),
+        Verb::Exec(args) => exec::run(&args.0, &all()?),
+        Verb::Attach(args) => attach::run(&args, &all()?),
+        Verb::Stop(args) => stop::run(&args, &open(args.act)?),
+        Verb::Kill(args) => stop::kill(&args, &open(args.act)?),
+        Verb::Rm(args) => rm::run(&args.0, &open(args.0.act)?),
+        Verb::Rename(args) => rm::rename(&args, &open(args.act)?),
+        Verb::Inspect(args) => inspect::run(&args, &all()?),
+        Verb::Port(args) => port::run(&args, &all()?),
+        Verb::Bundle(args) => bundle::run(&args, &all()?),
+        Verb::Gc(args) => gc::run(&args, &open(args.act)?),
+        Verb::Info => info::info(&all()?),
+        Verb::Doctor(args) => doctor::run(&args, &all()?),
+        Verb::Version => info::version(),
+        Verb::Load(words) => image::verb("load", &words),
+        Verb::Import(words) => image::verb("import", &words),
+        Verb::Save(words) => image::verb("save", &words),
+        Verb::Images(words) => image::verb("images", &words),
+        Verb::Tag(words) => image::verb("tag", &words),
+        Verb::Rmi(words) => image::verb("rmi", &words),
+        Verb::History(words) => image::verb("history", &words),
+        Verb::Image(_) => groups::alone("image"),
+        Verb::Container(_) => groups::alone("container"),
+        Verb::Other(words) => elsewhere::refuse(&words),
     }
-    let dry_run = is_dry_run(&cli.verb);
-    if !(dry_run && matches!(&cli.verb, Verb::Run(_))) {
-        need_root("managing containers")?;
-    }
+}
+
+/// The containers of this instance, for root alone; unless nothing is to be changed the roots are made.
+fn containers(dry_run: bool) -> Result<Containers> {
+    need_root("managing containers")?;
+    roots(dry_run)
+}
+
+fn roots(dry_run: bool) -> Result<Containers> {
     let roots = Roots::from_env().map_err(Failure::from)?;
     if !dry_run {
         roots.prepare().map_err(Failure::from)?;
     }
-    let containers = Containers::new(roots);
-    match cli.verb {
-        Verb::Run(args) => run::run(&args.0, &containers),
-        Verb::Create(args) => run::create(&args.0, &containers),
-        Verb::Start(args) => start::run(&args.0, &containers),
-        Verb::Restart(args) => stop::restart(&args, &containers),
-        Verb::Wait(args) => stop::wait(&args, &containers),
-        Verb::Ps(args) => ps::run(&args.0, &containers),
-        Verb::Logs(args) => logs::run(&args.0, &containers),
-        Verb::Exec(args) => exec::run(&args.0, &containers),
-        Verb::Attach(args) => attach::run(&args, &containers),
-        Verb::Stop(args) => stop::run(&args, &containers),
-        Verb::Kill(args) => stop::kill(&args, &containers),
-        Verb::Rm(args) => rm::run(&args.0, &containers),
-        Verb::Rename(args) => rm::rename(&args, &containers),
-        Verb::Inspect(args) => inspect::run(&args, &containers),
-        Verb::Port(args) => port::run(&args, &containers),
-        Verb::Bundle(args) => bundle::run(&args, &containers),
-        Verb::Gc(args) => gc::run(&args, &containers),
-        Verb::Info => info::info(&containers),
-        Verb::Doctor(args) => doctor::run(&args, &containers),
-        _ => Ok(0),
-    }
-}
-
-/// Whether nothing is to be changed, the roots included.
-fn is_dry_run(verb: &Verb) -> bool {
-    match verb {
-        Verb::Run(args) => args.0.create.act.dry_run,
-        Verb::Create(args) => args.0.create.act.dry_run,
-        Verb::Start(args) => args.0.act.dry_run,
-        Verb::Restart(args) => args.act.dry_run,
-        Verb::Stop(args) => args.act.dry_run,
-        Verb::Kill(args) => args.act.dry_run,
-        Verb::Rm(args) => args.0.act.dry_run,
-        Verb::Rename(args) => args.act.dry_run,
-        Verb::Gc(args) => args.act.dry_run,
-        _ => false,
-    }
-}
-
-/// The container that a user means, and where its files are: what every verb finds its containers by.
-pub(crate) fn find(containers: &Containers, name: &str) -> Result<(Containers, Container)> {
-    Ok(containers.find(name).map_err(fault)?)
-}
-
-/// A state error on its way to the error line.
-pub(crate) fn fault(error: StateError) -> Failure {
-    let hint = error.hint();
-    Failure::new(error).hint_from(hint.as_deref())
+    Ok(Containers::new(roots))
 }
 
 /// What the monitor said, as our own error.

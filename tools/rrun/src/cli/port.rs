@@ -2,7 +2,7 @@
 
 use kit_cli::{Failure, Result, emit};
 
-use super::{fault, find};
+use super::steps::{fault, find};
 use box_state::{Containers, Port};
 
 #[derive(clap::Args)]
@@ -19,7 +19,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 }
 
 fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<()> {
-    let (containers, container) = &find(containers, name)?;
+    let box_ops::Subject {
+        containers,
+        container,
+    } = &find(containers, name)?;
     let state = containers.state(&container.id).map_err(fault)?;
     let ports: Vec<&Port> = if state.is_running() {
         state.ports.iter().collect()

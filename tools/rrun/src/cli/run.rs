@@ -10,11 +10,11 @@ use kit_plan::{Context, Mark, Plan, Roots};
 
 use super::flags::Create;
 use super::prepare::{Ready, prepare};
-use super::steps;
-use super::steps::creation::{self, Lasting, New};
-use super::told;
+use super::{steps, told};
 use crate::client::{self, Attach, DetachKeys, Ended};
 use box_monitor as monitor;
+use box_ops::create::{self as creation, Lasting, New};
+use box_ops::start::{Outcome, likely, wait_started};
 use box_state::{Container, Containers};
 use box_wire::{self as wire, Request};
 
@@ -132,14 +132,6 @@ pub fn ahead(argv: &[OsString]) {
     }
 }
 
-/// What a start is sure to want, where it has a network namespace of its own or not.
-pub fn likely(netns: bool) -> monitor::Ahead {
-    monitor::Ahead {
-        netns,
-        rehearsal: crate::spec::build::example,
-    }
-}
-
 /// Whether a network that was typed is a namespace that is there already.
 fn is_shared(network: &str) -> bool {
     network == "host" || network.starts_with("container:") || network.starts_with("ns:")
@@ -172,12 +164,16 @@ fn follow(
     container: &Container,
     args: &Args,
 ) -> Result<Option<Ended>> {
-    if let Some(ended) = client::wait_started(socket)? {
-        // As docker's: it is there, though it did not start.
-        if args.detach && matches!(ended, Ended::Failed(_)) {
-            emit(&format!("{}\n", container.id))?;
+    match wait_started(socket, steps::watching(args.create.act))? {
+        Outcome::Started => {}
+        Outcome::Failed(failed) => {
+            // As docker's: it is there, though it did not start.
+            if args.detach {
+                emit(&format!("{}\n", container.id))?;
+            }
+            return Ok(Some(Ended::Failed(failed)));
         }
-        return Ok(Some(ended));
+        Outcome::Lost => return Ok(Some(Ended::Lost)),
     }
     if args.detach {
         emit(&format!("{}\n", container.id))?;

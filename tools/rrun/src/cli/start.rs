@@ -4,12 +4,14 @@ use std::io::{self, Write};
 
 use kit_cli::{Act, Failure, Result, emit};
 
-use super::run::{detach_keys, finish, likely};
-use super::{fault, find, told};
+use super::run::{detach_keys, finish};
+use super::steps::{fault, find, watching};
+use super::told;
 use crate::client::{self, Attach, Ended};
-use box_monitor::{self as monitor, Fresh};
-use box_state::{Container, Containers};
-use box_wire::{Go, Request};
+use box_monitor as monitor;
+use box_ops::start::{self as ops, Outcome};
+use box_ops::{Subject, stop};
+use box_state::Containers;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -39,12 +41,11 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
                 Failure::usage("you cannot start and attach multiple containers at once").into(),
             );
         };
-        let (containers, container) = find(containers, name)?;
-        return attached(args, &containers, &container);
+        return attached(args, &find(containers, name)?);
     }
     kit_cli::each(&names, |name| {
-        let (containers, container) = find(containers, name)?;
-        start(&containers, &container, args.act)?;
+        let of = find(containers, name)?;
+        ops::start(&of.containers, &of.container, watching(args.act)).map_err(fault)?;
         emit(&format!("{name}\n"))
     })
 }
@@ -56,7 +57,10 @@ fn dry_run(names: &[String], containers: &Containers) -> Result {
             .hint("give --dry-run one name at a time")
             .into());
     };
-    let (containers, container) = find(containers, name)?;
+    let Subject {
+        containers,
+        container,
+    } = find(containers, name)?;
     if containers.state(&container.id).map_err(fault)?.is_running() {
         let nothing = kit_plan::Plan::new(format!("rrun start {name}"));
         emit(&nothing.script().map_err(Failure::from)?)?;
@@ -68,66 +72,24 @@ fn dry_run(names: &[String], containers: &Containers) -> Result {
     Ok(0)
 }
 
-/// Starts one in the background; one that runs already is left alone, as docker does.
-pub fn start(containers: &Containers, container: &Container, act: Act) -> Result<()> {
-    super::stop::settled(containers, container);
-    if containers.state(&container.id).map_err(fault)?.is_running() {
-        return Ok(());
-    }
-    match launch(containers, container, act, false)?.1 {
-        None => Ok(()),
-        Some(Ended::Failed(failed)) => {
-            // Another may have been quicker by a moment.
-            super::stop::settled(containers, container);
-            if containers.is_running(&container.id) {
-                return Ok(());
-            }
-            Err(told(failed).exit(1).into())
-        }
-        Some(_) => Err(Failure::new(format!(
-            "starting container \"{}\": its monitor is gone",
-            container.name
-        ))
-        .into()),
-    }
-}
-
-/// A monitor that has started it, or has said why it did not.
-fn launch(
-    containers: &Containers,
-    container: &Container,
-    act: Act,
-    attach: bool,
-) -> Result<(Fresh, Option<Ended>)> {
-    super::bundle::refuse_bundled("starting", containers, container)?;
-    let go = Go {
-        id: container.id.clone(),
-        attach,
-        explain: act.explain,
-        trace: act.trace,
-        size: if attach && container.tty {
-            client::size()
-        } else {
-            None
-        },
-    };
-    let mut fresh = monitor::fork(containers, likely(container.net.is_own()))?;
-    Request::Go(go).write(&mut fresh.socket)?;
-    let ended = client::wait_started(&mut fresh.socket)?;
-    Ok((fresh, ended))
-}
-
-fn attached(args: &Args, containers: &Containers, container: &Container) -> Result {
-    super::stop::settled(containers, container);
+fn attached(args: &Args, of: &Subject) -> Result {
+    let Subject {
+        containers,
+        container,
+    } = of;
+    stop::settled(containers, container);
     if containers.state(&container.id).map_err(fault)?.is_running() {
         let _ = io::stderr().write_all(b"hint: it runs already; attaching\n");
         let keys = args.detach_keys.as_deref();
         let ended = super::attach::attach(containers, container, args.interactive, keys, true)?;
         return finish(Some(ended), container);
     }
-    let (mut fresh, ended) = launch(containers, container, args.act, true)?;
-    if ended.is_some() {
-        return finish(ended, container);
+    let size = if container.tty { client::size() } else { None };
+    let (mut fresh, outcome) = ops::launch(of, watching(args.act), true, size).map_err(fault)?;
+    match outcome {
+        Outcome::Started => {}
+        Outcome::Failed(failed) => return finish(Some(Ended::Failed(failed)), container),
+        Outcome::Lost => return finish(Some(Ended::Lost), container),
     }
     let mut attach = Attach {
         stdin: container.open_stdin && args.interactive,

@@ -53,19 +53,6 @@ pub enum Ended {
 /// docker's client ends by this many of SIGINT and SIGTERM, whatever becomes of them inside.
 const ENOUGH: u8 = 3;
 
-/// Reads events until `Started`, printing steps on standard error. `None`: it runs.
-pub fn wait_started(socket: &mut UnixStream) -> io::Result<Option<Ended>> {
-    loop {
-        match Event::read(socket)? {
-            Some(Event::Started) => return Ok(None),
-            Some(Event::Step(line)) => drop(io::stderr().write_all(line.as_bytes())),
-            Some(Event::Failed(failed)) => return Ok(Some(Ended::Failed(failed))),
-            Some(_) => {}
-            None => return Ok(Some(Ended::Lost)),
-        }
-    }
-}
-
 /// Relays until the end.
 pub fn relay(socket: &mut UnixStream, attach: &mut Attach) -> io::Result<Ended> {
     let taken: Vec<Signal> = match attach.forward {
@@ -171,27 +158,13 @@ fn heed(
             return Ok(Some(Ended::Signalled(signal)));
         };
         // PID 1 of a PID namespace gets only the signals that it handles, and SIGKILL (pid_namespaces(7)).
-        send(process, signal);
+        box_ops::send(process, signal as i32);
         *urged += u8::from(matches!(signal, Signal::SIGINT | Signal::SIGTERM));
         if *urged == ENOUGH {
             return Ok(Some(Ended::Forced));
         }
     }
     Ok(None)
-}
-
-/// Sends a signal to that very process, if it still is there; whether it was.
-pub fn send(process: &ProcessId, signal: Signal) -> bool {
-    let Some(pid) = rustix::process::Pid::from_raw(process.pid) else {
-        return false;
-    };
-    let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
-        return false;
-    };
-    // With the pidfd in hand the number cannot change its meaning any more.
-    let number = rustix::process::Signal::from_named_raw(signal as i32);
-    process.is_alive()
-        && number.is_some_and(|number| rustix::process::pidfd_send_signal(pidfd, number).is_ok())
 }
 
 /// Passes input on; false when the detach keys were typed.

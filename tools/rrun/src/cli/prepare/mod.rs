@@ -16,14 +16,14 @@ use self::image::{Config, source};
 use self::ports::{exposed, ports};
 use self::security::wanted;
 use self::volumes::volumes;
-use super::fault;
 use super::flags::Create;
-use crate::spec::SpecError;
-use crate::spec::build::{ImageDefaults, build};
-use crate::spec::command::{Command, command};
-use crate::spec::env::parse_label;
-use crate::spec::names::{check_hostname, check_name, generated_name};
-use crate::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
+use super::steps::fault;
+use box_ops::spec::SpecError;
+use box_ops::spec::build::{ImageDefaults, build};
+use box_ops::spec::command::{Command, command};
+use box_ops::spec::env::parse_label;
+use box_ops::spec::names::{check_hostname, check_name, generated_name};
+use box_ops::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
 use box_state::{Container, Containers, Net, now};
 
 /// A container ready to be made.

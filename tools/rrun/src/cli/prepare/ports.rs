@@ -7,7 +7,7 @@ use rbridge::Proto;
 use super::image::Config;
 use super::usage;
 use crate::cli::flags::Create;
-use crate::spec::ports::{Exposed, HostPort, parse_expose, parse_publish};
+use box_ops::spec::ports::{Exposed, HostPort, parse_expose, parse_publish};
 use box_state::Port;
 
 pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {

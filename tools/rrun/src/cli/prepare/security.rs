@@ -5,9 +5,9 @@ use oci_spec::runtime::Mount;
 
 use super::usage;
 use crate::cli::flags::Create;
-use crate::spec::build::{Seccomp, Wanted};
-use crate::spec::env::{parse_env, parse_env_file};
-use crate::spec::sizes::parse_ulimit;
+use box_ops::spec::build::{Seccomp, Wanted};
+use box_ops::spec::env::{parse_env, parse_env_file};
+use box_ops::spec::sizes::parse_ulimit;
 use box_state::Net;
 use kit_seccomp::read_profile;
 
@@ -52,7 +52,7 @@ pub(super) fn wanted(
         None => seccomp,
         // Which of its rules count depends on the capabilities.
         Some(Profile { doing, text }) => {
-            let caps = crate::spec::build::capabilities(&wanted).map_err(usage)?;
+            let caps = box_ops::spec::build::capabilities(&wanted).map_err(usage)?;
             let profile =
                 read_profile(&text, &caps).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
             Seccomp::Profile(Box::new(profile))

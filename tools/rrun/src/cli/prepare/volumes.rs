@@ -11,12 +11,12 @@ use rmount::step::MakePlace;
 use super::image::Config;
 use super::usage;
 use crate::cli::flags::Create;
-use crate::spec::SpecError;
-use crate::spec::build::mount;
-use crate::spec::volumes::{
+use box_ops::spec::SpecError;
+use box_ops::spec::build::mount;
+use box_ops::spec::volumes::{
     Create as Missing, From, Volume, parse_mount, parse_tmpfs, parse_volume,
 };
-use crate::volume::{self, MakeVolume};
+use box_ops::volume::{self, MakeVolume};
 use box_state::{Containers, MountPoint};
 
 /// Mounts, what `inspect` says of them, and steps.

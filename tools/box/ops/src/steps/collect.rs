@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, Undo, run, words};
 
-use super::Subject;
+use crate::Subject;
 use box_monitor as monitor;
 use box_state::{Containers, Lock, alone};
 

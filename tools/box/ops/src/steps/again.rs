@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use kit_cli::Act;
 use kit_plan::{Context, Done, Meta, Shell, Step, StepError, Undo, run};
 
-use super::{Subject, step_error};
-use crate::cli::start::start;
-use crate::cli::stop::settled;
+use crate::Subject;
+use crate::start::{Watch, start};
+use crate::stop::settled;
 use box_state::at_work;
 
 /// Tells the monitor of a container of --rm that its end is not for good.
@@ -41,7 +40,7 @@ impl Step for Keep {
 /// The start after the stop: a plan of its own, the monitor's.
 pub struct StartAgain {
     pub of: Subject,
-    pub act: Act,
+    pub watch: Watch,
 }
 
 impl StartAgain {
@@ -78,7 +77,7 @@ impl Step for StartAgain {
         if let Some(mark) = self.volatile() {
             let _ = std::fs::remove_dir_all(mark);
         }
-        start(containers, container, self.act).map_err(step_error)?;
+        start(containers, container, self.watch)?;
         Ok(Done::nothing())
     }
 }

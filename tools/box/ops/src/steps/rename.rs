@@ -2,7 +2,7 @@
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Undo, run};
 
-use super::Subject;
+use crate::Subject;
 use box_state::at_work;
 
 /// Takes the new name by link(2), which decides a race.

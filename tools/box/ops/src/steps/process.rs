@@ -1,13 +1,12 @@
 //! Signals to a container's PID 1, and waiting until it has ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kit_plan::{Context, Done, Line, Meta, ProcessId, Shell, Step, StepError, run, words};
 use nix::sys::signal::{SigSet, Signal};
 
-use super::Subject;
-use crate::cli::stop::{DYING, over};
-use crate::client::send;
+use crate::Subject;
+use crate::stop::{DYING, over};
 use box_monitor as monitor;
 use box_state::Containers;
 
@@ -35,14 +34,15 @@ impl Step for Attend {
 /// A signal, by pidfd: a number that was reused in between is not hit.
 pub struct Send {
     pub process: ProcessId,
-    pub signal: Signal,
+    /// kill(2)'s number, real-time ones too.
+    pub signal: i32,
     pub why: &'static str,
 }
 
 impl Step for Send {
     fn meta(&self) -> Meta {
-        let name = self.signal.as_str().trim_start_matches("SIG");
-        let kill = words!["kill", "-s", name, self.process.pid.to_string()];
+        let number = format!("-{}", self.signal);
+        let kill = words!["kill", number, self.process.pid.to_string()];
         // One that has ended by then needs no signal.
         Meta::new(
             "process.signal",
@@ -52,6 +52,7 @@ impl Step for Send {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        cx.keep(SentAt(Instant::now()));
         let sent = cx.kept::<Ended>().is_none() && send(&self.process, self.signal);
         Ok(if sent {
             Done::nothing()
@@ -59,6 +60,21 @@ impl Step for Send {
             Done::nothing().note("it has ended already")
         })
     }
+}
+
+/// When the last signal was sent: from then on a program has its grace.
+struct SentAt(Instant);
+
+/// Sends a signal to that very process, if it still is there; whether it was.
+pub fn send(process: &ProcessId, signal: i32) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(process.pid) else {
+        return false;
+    };
+    let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+        return false;
+    };
+    // With the pidfd in hand the number cannot change its meaning any more.
+    process.is_alive() && kit_sys::signal::send(pidfd, signal).is_ok()
 }
 
 /// Kept in the context once the end was reported: the steps that would see to it have nothing to do.
@@ -98,11 +114,8 @@ impl Step for Await {
         let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
         let signals: SigSet = signals.into_iter().collect();
         let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_UNBLOCK);
-        let is_over = over(
-            &self.of.containers,
-            &self.of.container,
-            self.grace.unwrap_or(DYING),
-        );
+        let begun = cx.kept::<SentAt>().map_or_else(Instant::now, |sent| sent.0);
+        let is_over = over(&self.of, begun.checked_add(self.grace.unwrap_or(DYING)));
         let _ = before.and_then(|before| before.thread_set_mask());
         if is_over {
             cx.keep(Ended);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, run, words};
 
-use super::Subject;
-use crate::cli::stop::settled;
+use crate::Subject;
+use crate::stop::settled;
 use box_state::Lock;
 
 /// In the trash: the volumes without a name have to go too, if whoever was to delete them has been killed.

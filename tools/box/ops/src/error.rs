@@ -1,0 +1,98 @@
+//! Why a verb on a container failed.
+
+use std::path::PathBuf;
+
+use box_monitor::MonitorError;
+use box_state::StateError;
+use box_wire::Failed;
+use kit_plan::{PlanError, StepError};
+
+use crate::spec::SpecError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// What the monitor said.
+    #[error("{}", .0.text)]
+    Failed(Failed),
+    #[error("starting container \"{name}\": its monitor is gone")]
+    Lost { name: String },
+    #[error("{doing} container \"{name}\": it is running")]
+    Running { doing: &'static str, name: String },
+    #[error("{doing} container \"{name}\": it is not running")]
+    NotRunning { doing: &'static str, name: String },
+    /// Two overlays on one upper directory would spoil it, and nothing may be deleted beneath one.
+    #[error("{doing} container \"{name}\": its root is mounted at {at:?}")]
+    Bundled {
+        doing: &'static str,
+        name: String,
+        at: PathBuf,
+    },
+    #[error(
+        "bundling container \"{name}\": it has no image, and its root is a directory on this host"
+    )]
+    NoImage { name: String },
+    #[error("reading the root of container \"{name}\": {source}")]
+    Root {
+        name: String,
+        source: rmount::MountError,
+    },
+    #[error("writing the user of container \"{name}\" as numbers: {reason}")]
+    User { name: String, reason: String },
+    #[error("talking to the monitor of container \"{name}\": {source}")]
+    Talk {
+        name: String,
+        source: std::io::Error,
+    },
+}
+
+impl OpsError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::State(error) => error.hint(),
+            Self::Plan(error) => error.hint().map(str::to_owned),
+            Self::Failed(failed) => failed.hint.clone(),
+            Self::Running { doing, name } => Some(if *doing == "removing" {
+                format!("rrun stop {name} first, or rrun rm -f {name}")
+            } else {
+                format!("rrun stop {name} first")
+            }),
+            Self::NotRunning { name, .. } => Some(format!("rrun start {name} starts it")),
+            Self::Bundled { name, at, .. } => {
+                let dir = at.parent().unwrap_or(at).display();
+                Some(format!("rrun bundle --umount {name} {dir}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The exit code of a command that fails by it.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Plan(error) => error.exit_code(),
+            Self::Spec(_) => 2,
+            Self::Failed(failed) => failed.exit,
+            _ => 1,
+        }
+    }
+
+    /// Somebody asked to stop: nothing more is to be begun.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Plan(PlanError::Stopped { .. }))
+    }
+}
+
+impl From<OpsError> for StepError {
+    fn from(error: OpsError) -> Self {
+        let (hint, exit) = (error.hint(), error.exit());
+        Self::whole(error).exit(exit).hint_from(hint)
+    }
+}

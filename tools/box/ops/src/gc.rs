@@ -1,0 +1,245 @@
+//! `gc`: a few plans one after the other, each made when the one before it is done. A failure is told at the end, and
+//! stops nothing.
+
+use std::path::{Path, PathBuf};
+
+use box_monitor as monitor;
+use box_state::{Container, Containers, volume};
+use kit_plan::{Mark, Observer, Plan};
+use rbridge::network;
+
+use crate::steps::collect::{
+    OnlyIf, Outcome, ReleaseForwarding, RemoveNetwork, RemoveParents, Replay, Settle, Sweep,
+};
+use crate::steps::{self, Attend};
+use crate::{OpsError, Subject, remove};
+
+pub use crate::steps::collect::Told;
+
+/// Makes one of the plans.
+type Part = fn(&mut Plan, &Containers, &Outcome);
+
+fn parts(keep_network: bool) -> Vec<Part> {
+    let mut parts: Vec<Part> = vec![begun, ended, left, store];
+    if !keep_network {
+        parts.push(network);
+    }
+    parts.push(host);
+    parts
+}
+
+/// What it would do now, as one plan.
+pub fn plan(containers: &Containers, keep_network: bool) -> (Plan, Told) {
+    let outcome = Outcome::default();
+    let mut all = Plan::new("rrun gc");
+    for part in parts(keep_network) {
+        part(&mut all, containers, &outcome);
+    }
+    (all, outcome.take())
+}
+
+/// Does it.
+///
+/// # Errors
+/// An interruption; all else that went wrong is told.
+pub fn run(
+    containers: &Containers,
+    keep_network: bool,
+    watch: &mut dyn Observer,
+) -> Result<Told, OpsError> {
+    let outcome = Outcome::default();
+    monitor::wait_for_leaving(containers);
+    for part in parts(keep_network) {
+        let mut plan = Plan::new("rrun gc");
+        part(&mut plan, containers, &outcome);
+        let mark = Mark::new(containers.roots.instance.clone());
+        crate::apply(&plan, mark, watch)?;
+    }
+    Ok(outcome.take())
+}
+
+/// What dead processes had begun; and containers that go on without a monitor.
+fn begun(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    let found = monitor::abandoned(containers);
+    if found.due {
+        plan.push(Replay {
+            containers: containers.clone(),
+            outcome: outcome.clone(),
+        });
+    }
+    for id in found.unattended {
+        let said = format!("attended: {id}");
+        let attend = Attend {
+            containers: containers.holding(&id),
+            id,
+        };
+        plan.push_boxed(outcome.go_on_boxed(Box::new(attend), Some(said)));
+    }
+}
+
+/// Containers that have ended, or will never start, and that nobody saw to.
+fn ended(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    for containers in containers.both() {
+        let loaded = containers.ids();
+        for container in loaded.iter().filter_map(|id| containers.load(id).ok()) {
+            let of = Subject {
+                containers: containers.clone(),
+                container,
+            };
+            let is_over = monitor::settled(&containers, &of.container.id).is_some();
+            if is_over {
+                plan.push_boxed(outcome.go_on(Settle(of.clone())));
+            }
+            let goes = is_over && of.container.auto_remove;
+            if goes || monitor::is_forsaken(&containers, &of.container) {
+                let mut removal = Plan::new(String::new());
+                remove::push(&mut removal, &of, true, false);
+                for step in removal.into_steps() {
+                    plan.push_boxed(outcome.go_on_boxed(step, None));
+                }
+            }
+        }
+    }
+}
+
+/// Trash, half-made containers and what was made for them, run directories, names and pins of nobody.
+fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    let mut sweep = |path: PathBuf, why: &'static str, only_if: OnlyIf| {
+        plan.push_boxed(outcome.go_on(Sweep {
+            path,
+            why,
+            only_if,
+            outcome: outcome.clone(),
+        }));
+    };
+    let both = containers.both();
+    for of in &both {
+        for path in entries(&of.trash()) {
+            for volume in doomed(of, &path) {
+                let why = "a volume without a name of a container that was removed";
+                sweep(volume, why, OnlyIf::Always);
+            }
+            sweep(
+                path,
+                "what was removed, and not deleted yet",
+                OnlyIf::Always,
+            );
+        }
+        for id in of.half_made() {
+            let making = of.making(&id);
+            // Last its own directory: by that the others are known.
+            for path in volume::leftovers(&of.roots, &id) {
+                let why = "a volume that was made for a container that never was";
+                sweep(path, why, OnlyIf::Unlocked(making.clone()));
+            }
+            let pin = runpack::Store::open(&of.roots.root).pin_path(&id);
+            if pin.exists() {
+                let why = "the image was not used after all";
+                sweep(pin, why, OnlyIf::Unlocked(making.clone()));
+            }
+            for name in of.names_of(&id) {
+                let why = "the name of a container that never was";
+                sweep(of.names().join(name), why, OnlyIf::Unlocked(making.clone()));
+            }
+            let why = "a container that was not made to its end";
+            sweep(making.clone(), why, OnlyIf::Unlocked(making));
+        }
+        for (name, id) in of.orphaned_names() {
+            let path = of.names().join(name);
+            sweep(path, "a name of nobody", OnlyIf::Nobodys(of.clone(), id));
+        }
+        for (name, id) in of.stale_names() {
+            let path = of.names().join(name);
+            let why = "a name that its container does not have";
+            sweep(path, why, OnlyIf::Unlocked(of.dir(&id)));
+        }
+        for pin in pins(of) {
+            let path = runpack::Store::open(&of.roots.root).pin_path(&pin);
+            let why = "its image is used by nobody for that";
+            sweep(path, why, OnlyIf::Nobodys(of.clone(), pin));
+        }
+    }
+    for path in entries(&containers.roots.run.join("containers")) {
+        let id = path
+            .file_name()
+            .and_then(|id| id.to_str())
+            .map(str::to_owned);
+        if let Some(id) = id.filter(|id| both.iter().all(|of| of.is_nobodys(id))) {
+            // The lock decides: a monitor at the end of a --rm run still holds it.
+            let only_if = OnlyIf::LockFree(containers.clone(), id);
+            sweep(
+                path,
+                "the run directory of a container that is gone",
+                only_if,
+            );
+        }
+    }
+}
+
+/// The volumes that have to go with what is in the trash.
+fn doomed(of: &Containers, trash: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read(trash.join("container.json")).unwrap_or_default();
+    let Ok(container) = serde_json::from_slice::<Container>(&text) else {
+        return Vec::new();
+    };
+    if !container.auto_remove && !trash.join(steps::DOOMED).exists() {
+        return Vec::new();
+    }
+    let names = volume::anonymous(&container).into_iter();
+    let paths = names.map(|name| volume::dir(&of.roots).join(name));
+    paths.filter(|path| path.exists()).collect()
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Who pins an image, and is not there.
+fn pins(of: &Containers) -> Vec<String> {
+    let pins = runpack::Store::open(&of.roots.root).pins();
+    let owners = pins.unwrap_or_default().into_iter().map(|pin| pin.owner);
+    owners.filter(|owner| of.is_nobodys(owner)).collect()
+}
+
+/// Blobs and layers that no image has.
+fn store(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    let roots = &containers.roots;
+    if !runpack::Store::open(&roots.root).dir().exists() {
+        return;
+    }
+    match runpack::gc::plan(roots) {
+        Ok((sweeps, _)) => {
+            for step in sweeps.into_steps() {
+                plan.push_boxed(outcome.go_on_boxed(step, None));
+            }
+        }
+        Err(error) => outcome.fail(error.to_string()),
+    }
+}
+
+fn network(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    let roots = &containers.roots;
+    let network = network::Dir::new(roots, network::DEFAULT);
+    if network.path().exists() {
+        plan.push_boxed(outcome.go_on(RemoveNetwork {
+            roots: roots.clone(),
+            outcome: outcome.clone(),
+        }));
+    }
+}
+
+/// Forwarding, and the cgroup that ours are below.
+fn host(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    match rbridge::unused_lines() {
+        Ok(lines) if lines.is_empty() => {}
+        Ok(lines) => plan.push_boxed(outcome.go_on(ReleaseForwarding { lines })),
+        Err(error) => outcome.fail(error.to_string()),
+    }
+    let parents = monitor::empty_parents(&containers.roots.instance);
+    if !parents.is_empty() {
+        plan.push_boxed(outcome.go_on(RemoveParents(parents)));
+    }
+}

@@ -1,0 +1,21 @@
+//! The verbs on containers as plans and functions that a program can call: create, start, stop, remove, rename, bundle,
+//! gc. No command line: what docker's words mean is decided by those who call.
+
+pub mod bundle;
+pub mod create;
+mod error;
+pub mod gc;
+pub mod remove;
+pub mod spec;
+pub mod start;
+mod steps;
+pub mod stop;
+mod subject;
+pub mod volume;
+mod work;
+
+pub use error::OpsError;
+pub use start::Watch;
+pub use steps::send;
+pub use subject::Subject;
+pub use work::{Work, apply, side_by_side};

@@ -1,0 +1,98 @@
+//! Removing and renaming a container.
+
+use box_state::volume;
+use kit_plan::Plan;
+
+use crate::bundle::{self, refuse_bundled};
+use crate::spec::names::check_name;
+use crate::steps::{Delete, Discard, FreeName, SaveContainer, TakeName};
+use crate::{OpsError, Subject, stop};
+
+/// How a container is removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Removal {
+    /// One that runs is killed first.
+    pub force: bool,
+    /// Its volumes without a name go too.
+    pub volumes: bool,
+}
+
+/// The stages that remove a container.
+///
+/// # Errors
+/// One that runs, or whose root is mounted as a bundle's, without `force`.
+pub fn stages(of: &Subject, how: Removal) -> Result<Vec<Plan>, OpsError> {
+    let command = format!("rrun rm {}", of.container.name);
+    let runs = of.is_running();
+    if runs && !how.force {
+        return Err(OpsError::Running {
+            doing: "removing",
+            name: of.name(),
+        });
+    }
+    let mut stages = Vec::new();
+    if let Some(at) = bundle::bundled_at(&of.containers, &of.container) {
+        if !how.force {
+            refuse_bundled("removing", &of.containers, &of.container)?;
+        }
+        let mut plan = Plan::new(command.clone());
+        plan.push(bundle::Unmount { at });
+        stages.push(plan);
+    }
+    if runs {
+        stages.extend(stop::stages(of, Some(0), Some("KILL"))?);
+    }
+    let mut plan = Plan::new(command);
+    push(&mut plan, of, how.volumes, runs && of.container.auto_remove);
+    stages.push(plan);
+    Ok(stages)
+}
+
+/// The steps that remove a container that has ended. `contended`: its monitor removes it too.
+pub(crate) fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool) {
+    let Subject {
+        containers,
+        container,
+    } = of;
+    plan.push(Discard {
+        of: of.clone(),
+        contended,
+        volumes,
+    });
+    if container.image.is_some() {
+        plan.push(Delete {
+            path: containers.pin(&container.id),
+            why: "its image may be removed now",
+        });
+    }
+    if volumes {
+        for volume in volume::anonymous(container) {
+            plan.push(Delete {
+                path: volume::dir(&containers.roots).join(volume),
+                why: "a volume that has no name was this container's alone",
+            });
+        }
+    }
+    plan.push(Delete {
+        path: containers.trash().join(&container.id),
+        why: "nobody waits for the disk any more",
+    });
+}
+
+/// The plan that gives a container another name.
+///
+/// # Errors
+/// A name that no container may have.
+pub fn rename(of: Subject, name: &str) -> Result<Plan, OpsError> {
+    check_name(name)?;
+    let mut plan = Plan::new(format!("rrun rename {} {name}", of.container.name));
+    let mut renamed = of.clone();
+    let old = std::mem::replace(&mut renamed.container.name, name.to_owned());
+    plan.push(TakeName {
+        of: of.clone(),
+        name: name.to_owned(),
+    });
+    plan.push(SaveContainer(renamed));
+    plan.push(FreeName { of, name: old });
+    Ok(plan)
+}

@@ -1,0 +1,120 @@
+//! Starting a container that was made: a monitor is told to, and says what came of it.
+
+use std::os::unix::net::UnixStream;
+
+use box_monitor::{Ahead, Fresh};
+use box_state::{Container, Containers};
+use box_wire::{Event, Failed, Go, Request};
+
+use crate::bundle::refuse_bundled;
+use crate::stop::settled;
+use crate::{OpsError, Subject};
+
+/// What a client sees of the plan of a start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Watch {
+    /// A text for each step.
+    pub explain: bool,
+    /// A JSON line for each step.
+    pub trace: bool,
+    /// What the steps' lines are given to.
+    pub to: Option<fn(&str)>,
+}
+
+impl Watch {
+    fn told(self, line: &str) {
+        if let Some(to) = self.to {
+            to(line);
+        }
+    }
+}
+
+/// What became of a start.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The program runs.
+    Started,
+    Failed(Failed),
+    /// The monitor is gone; the container may run.
+    Lost,
+}
+
+/// What a start is sure to want, whether it has a network namespace of its own or not.
+pub fn likely(netns: bool) -> Ahead {
+    Ahead {
+        netns,
+        rehearsal: crate::spec::build::example,
+    }
+}
+
+/// Reads events until the program runs, or does not.
+///
+/// # Errors
+/// A socket that cannot be read.
+pub fn wait_started(socket: &mut UnixStream, watch: Watch) -> std::io::Result<Outcome> {
+    loop {
+        match Event::read(socket)? {
+            Some(Event::Started) => return Ok(Outcome::Started),
+            Some(Event::Step(line)) => watch.told(&line),
+            Some(Event::Failed(failed)) => return Ok(Outcome::Failed(failed)),
+            Some(_) => {}
+            None => return Ok(Outcome::Lost),
+        }
+    }
+}
+
+/// A monitor that has started it, or has said why it did not. With `attach` it sends the output, and the terminal has
+/// `size` rows and columns.
+///
+/// # Errors
+/// One whose root is mounted as a bundle's; no process can be made.
+pub fn launch(
+    of: &Subject,
+    watch: Watch,
+    attach: bool,
+    size: Option<(u16, u16)>,
+) -> Result<(Fresh, Outcome), OpsError> {
+    refuse_bundled("starting", &of.containers, &of.container)?;
+    let go = Go {
+        id: of.container.id.clone(),
+        attach,
+        explain: watch.explain,
+        trace: watch.trace,
+        size,
+    };
+    let talk = |source| OpsError::Talk {
+        name: of.container.name.clone(),
+        source,
+    };
+    let mut fresh = box_monitor::fork(&of.containers, likely(of.container.net.is_own()))?;
+    Request::Go(go).write(&mut fresh.socket).map_err(talk)?;
+    let outcome = wait_started(&mut fresh.socket, watch).map_err(talk)?;
+    Ok((fresh, outcome))
+}
+
+/// Starts one in the background; one that runs already is left alone, as docker does.
+///
+/// # Errors
+/// What the monitor said.
+pub fn start(containers: &Containers, container: &Container, watch: Watch) -> Result<(), OpsError> {
+    settled(containers, container);
+    if containers.state(&container.id)?.is_running() {
+        return Ok(());
+    }
+    let of = Subject {
+        containers: containers.clone(),
+        container: container.clone(),
+    };
+    match launch(&of, watch, false, None)?.1 {
+        Outcome::Started => Ok(()),
+        Outcome::Failed(failed) => {
+            // Another may have been quicker by a moment.
+            settled(containers, container);
+            if containers.is_running(&container.id) {
+                return Ok(());
+            }
+            Err(OpsError::Failed(Failed { exit: 1, ..failed }))
+        }
+        Outcome::Lost => Err(OpsError::Lost { name: of.name() }),
+    }
+}

@@ -1,0 +1,226 @@
+//! Ending a container: the signal, the wait, SIGKILL, and what its monitor reports.
+
+use std::time::{Duration, Instant};
+
+use box_state::{Container, Containers, Lock, RunState};
+use box_wire::Event;
+use kit_plan::{Plan, ProcessId};
+
+use crate::spec::sizes::parse_signal;
+use crate::steps::{Attend, Await, Keep, Send, StartAgain};
+use crate::{OpsError, Subject, Watch};
+
+/// How long SIGKILL may take.
+pub const DYING: Duration = Duration::from_secs(10);
+
+/// kill(2)'s number for it, the same on all of Linux.
+pub const SIGKILL: i32 = 9;
+
+/// The stages that stop a container; none for one that does not run.
+///
+/// `seconds` are those until SIGKILL, negative for never; the container's own if none are given.
+///
+/// # Errors
+/// A signal that there is not; a state that cannot be read.
+pub fn stages(
+    of: &Subject,
+    seconds: Option<i64>,
+    signal: Option<&str>,
+) -> Result<Vec<Plan>, OpsError> {
+    let container = &of.container;
+    let mut asked = Plan::new(format!("rrun stop {}", container.name));
+    let Some(process) = running(&mut asked, of)? else {
+        return Ok(Vec::new());
+    };
+    let signal = parse_signal(signal.unwrap_or(&container.stop_signal))?;
+    let seconds = seconds.unwrap_or(i64::from(container.stop_timeout));
+    let grace = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
+    let one = |step: Box<dyn kit_plan::Step>| {
+        let mut plan = Plan::new(asked.command.clone());
+        plan.push_boxed(step);
+        plan
+    };
+    let mut later = Vec::new();
+    if signal != SIGKILL {
+        if !grace.is_zero() {
+            later.push(one(Box::new(Await {
+                of: of.clone(),
+                process: process.clone(),
+                grace: Some(grace),
+            })));
+        }
+        later.push(one(Box::new(Send {
+            process: process.clone(),
+            signal: SIGKILL,
+            why: "what is still there does not get asked: with PID 1 all of the container ends",
+        })));
+    }
+    later.push(one(Box::new(Await {
+        of: of.clone(),
+        process: process.clone(),
+        grace: None,
+    })));
+    asked.push(Send {
+        process,
+        signal,
+        why: if signal == SIGKILL {
+            "with PID 1 all of the container ends"
+        } else {
+            "its program is asked to end"
+        },
+    });
+    let mut stages = vec![asked];
+    stages.extend(later);
+    Ok(stages)
+}
+
+/// The stages that send a signal; after SIGKILL they wait for the end.
+///
+/// # Errors
+/// One that does not run.
+pub fn kill(of: &Subject, signal: i32) -> Result<Vec<Plan>, OpsError> {
+    let mut plan = Plan::new(format!("rrun kill {}", of.container.name));
+    let Some(process) = running(&mut plan, of)? else {
+        return Err(OpsError::NotRunning {
+            doing: "killing",
+            name: of.name(),
+        });
+    };
+    plan.push(Send {
+        process: process.clone(),
+        signal,
+        why: "what the program does with it is its own affair, but for KILL and STOP",
+    });
+    if signal != SIGKILL {
+        return Ok(vec![plan]);
+    }
+    let mut ended = Plan::new(plan.command.clone());
+    ended.push(Await {
+        of: of.clone(),
+        process,
+        grace: None,
+    });
+    Ok(vec![plan, ended])
+}
+
+/// The stages that stop a container and start it again.
+///
+/// # Errors
+/// As of [`stages`].
+pub fn restart(of: &Subject, seconds: Option<i64>, watch: Watch) -> Result<Vec<Plan>, OpsError> {
+    let mut all = Vec::new();
+    if of.container.auto_remove && of.is_running() {
+        let mut keep = Plan::new(format!("rrun restart {}", of.container.name));
+        keep.push(Keep(of.clone()));
+        all.push(keep);
+    }
+    all.extend(stages(of, seconds, None)?);
+    let mut again = Plan::new(format!("rrun restart {}", of.container.name));
+    again.push(StartAgain {
+        of: of.clone(),
+        watch,
+    });
+    all.push(again);
+    Ok(all)
+}
+
+/// Its PID 1, if it runs; its plan then begins with a monitor, if it has none.
+fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>, OpsError> {
+    let state = of.containers.state(of.id())?;
+    if state.is_unattended() {
+        plan.push(Attend {
+            containers: of.containers.clone(),
+            id: of.container.id.clone(),
+        });
+    }
+    let runs = state.is_running();
+    Ok(state.process.filter(|_| runs))
+}
+
+/// A container without a monitor gets one, so that its end is seen and cleaned up.
+///
+/// # Errors
+/// No process can be made.
+pub fn attended(of: &Subject) -> Result<(), OpsError> {
+    let state = of.containers.state(of.id());
+    if state.is_ok_and(|state| state.is_unattended()) {
+        box_monitor::take_over(&of.containers, of.id())?;
+    }
+    Ok(())
+}
+
+/// Waits until `deadline`, or as long as it takes, until the monitor has reported the end; whether it has.
+pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
+    let left = || deadline.map(|at| at.saturating_duration_since(Instant::now()));
+    if let Ok(mut socket) = box_monitor::connect(&of.containers, of.id()) {
+        loop {
+            // What has been said already is heard, be the deadline past.
+            let limit = left().map(|left| left.max(Duration::from_millis(1)));
+            let _ = socket.set_read_timeout(limit);
+            match Event::read(&mut socket) {
+                Ok(Some(Event::Exited(_)) | None) => break,
+                Ok(Some(_)) if left().is_none_or(|left| !left.is_zero()) => {}
+                Ok(Some(_)) => return false,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    return false;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+    while of.is_running() {
+        if left().is_some_and(|left| left.is_zero()) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+/// The old monitor reports before it lets go of the lock. One that starts the container just now is waited for too.
+pub fn settled(containers: &Containers, container: &Container) {
+    let deadline = Instant::now() + DYING;
+    while Instant::now() < deadline {
+        match Lock::try_take(containers, &container.id) {
+            Ok(Some(_)) => return,
+            _ if containers.is_running(&container.id) => return,
+            _ => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// Waits for the end of a container; its exit code.
+///
+/// # Errors
+/// A state that cannot be read.
+pub fn wait(of: &Subject) -> Result<i32, OpsError> {
+    loop {
+        attended(of)?;
+        if let Some(code) = reported(of) {
+            return Ok(code);
+        }
+        let settled: Option<RunState> = box_monitor::settled(&of.containers, of.id());
+        let state = settled.map_or_else(|| of.containers.state(of.id()), Ok)?;
+        if !state.is_running() {
+            return Ok(state.exit_code);
+        }
+        // Its monitor was killed meanwhile, or does not listen yet.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The exit code that its monitor reports, once it does.
+fn reported(of: &Subject) -> Option<i32> {
+    let mut socket = box_monitor::connect(&of.containers, of.id()).ok()?;
+    while let Ok(Some(event)) = Event::read(&mut socket) {
+        if let Event::Exited(code) = event {
+            return Some(code);
+        }
+    }
+    None
+}

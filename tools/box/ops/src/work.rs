@@ -1,0 +1,90 @@
+//! A verb on many containers: a list of plans for each, one a stage, and the stages of all side by side.
+//!
+//! `stop` of 250 containers sends 250 signals, then waits once: the time of the slowest, not of all. One thread: a
+//! process that clones must not have a second.
+
+use kit_plan::{Context, Header, Journal, Mark, Observer, Plan, PlanError, Roots};
+use kit_undo::Kernel;
+
+use crate::OpsError;
+
+/// What is done to one container, by stages. The stages share one context.
+pub struct Work {
+    /// As it was typed.
+    pub name: String,
+    pub stages: Vec<Plan>,
+}
+
+/// The work that is under way.
+struct Begun {
+    name: String,
+    cx: Context,
+    journals: Vec<Journal>,
+    stages: std::vec::IntoIter<Plan>,
+}
+
+/// Carries out a plan whose steps leave nothing to recover: its journal is in memory. What the steps have kept, locks
+/// among it, is the caller's to hold.
+///
+/// # Errors
+/// A step's; what was done is undone.
+pub fn apply(plan: &Plan, mark: Mark, watch: &mut dyn Observer) -> Result<Context, PlanError> {
+    let mut cx = Context::new(mark);
+    apply_in(&mut cx, plan, watch)?;
+    Ok(cx)
+}
+
+fn apply_in(cx: &mut Context, plan: &Plan, watch: &mut dyn Observer) -> Result<Journal, PlanError> {
+    let mut journal = Journal::in_memory(Header::unwritten(&cx.mark, plan.command.clone()));
+    plan.apply(cx, &mut journal, &Kernel::new(), watch)?;
+    Ok(journal)
+}
+
+/// Does all of it, the first stage of each before the second of any. A failure ends that container's work alone, undoes
+/// its earlier stages and is told to `done`, as is each success; an interruption ends all.
+pub fn side_by_side(
+    roots: &Roots,
+    works: Vec<Work>,
+    watch: &mut dyn Observer,
+    done: &mut dyn FnMut(&str, Result<(), OpsError>),
+) {
+    let mut begun: Vec<Begun> = works
+        .into_iter()
+        .map(|work| Begun {
+            name: work.name,
+            cx: Context::new(Mark::new(roots.instance.clone())),
+            journals: Vec::new(),
+            stages: work.stages.into_iter(),
+        })
+        .collect();
+    while !begun.is_empty() {
+        let mut interrupted = false;
+        begun.retain_mut(|work| {
+            if interrupted {
+                return false;
+            }
+            let Some(plan) = work.stages.next() else {
+                done(&work.name, Ok(()));
+                return false;
+            };
+            match apply_in(&mut work.cx, &plan, watch) {
+                Ok(journal) => {
+                    work.journals.push(journal);
+                    true
+                }
+                Err(error) => {
+                    for journal in work.journals.iter_mut().rev() {
+                        journal.rollback(&Kernel::new(), watch);
+                    }
+                    let error = OpsError::from(error);
+                    interrupted = error.is_interruption();
+                    done(&work.name, Err(error));
+                    false
+                }
+            }
+        });
+        if interrupted {
+            return;
+        }
+    }
+}

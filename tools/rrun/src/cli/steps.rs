@@ -1,0 +1,130 @@
+//! How a verb's plans are carried out: one container after the other is found and planned, and then all go side by side.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use box_ops::{OpsError, Subject, Watch, Work};
+use box_state::Containers;
+use kit_cli::{Act, Failure, Result, emit};
+use kit_plan::{Context, Mark, Observer, Plan};
+
+/// The container that a user means.
+pub fn find(containers: &Containers, name: &str) -> Result<Subject> {
+    Ok(Subject::find(containers, name)
+        .map_err(OpsError::from)
+        .map_err(fault)?)
+}
+
+/// An error of a verb's on its way to the error line.
+pub fn fault(error: impl Into<OpsError>) -> Failure {
+    let error = error.into();
+    let hint = error.hint();
+    let (exit, interrupted) = (error.exit(), error.is_interruption());
+    let failure = Failure::new(error).hint_from(hint.as_deref()).exit(exit);
+    if interrupted {
+        failure.interrupting()
+    } else {
+        failure
+    }
+}
+
+/// Plans of many containers, side by side: each that fails is told, and stops none of the others. With `--dry-run` one
+/// script for all of them. Each name is said when its work is done.
+pub fn each(
+    act: Act,
+    command: &str,
+    names: &[String],
+    containers: &Containers,
+    stages: impl Fn(&Subject) -> Result<Vec<Plan>>,
+) -> Result {
+    let mut failures = kit_cli::Failures::default();
+    let mut later: Vec<String> = names.to_vec();
+    let mut script = Plan::new(format!("rrun {command} {}", names.join(" ")));
+    let mut watch = observer(act)?;
+    while !later.is_empty() && !failures.is_interrupted() {
+        let mut works = Vec::new();
+        let mut seen = HashSet::new();
+        for name in std::mem::take(&mut later) {
+            let of = match find(containers, &name) {
+                Ok(of) => of,
+                Err(error) => {
+                    failures.add(error);
+                    continue;
+                }
+            };
+            // A name given twice is looked at again when the first is done with.
+            if !seen.insert(of.container.id.clone()) {
+                later.push(name);
+                continue;
+            }
+            match stages(&of) {
+                Ok(stages) => works.push(Work { name, stages }),
+                Err(error) => failures.add(error),
+            }
+        }
+        if act.dry_run {
+            works
+                .into_iter()
+                .flat_map(|work| work.stages)
+                .for_each(|stage| script.extend(stage));
+            // Nothing has changed, so a name given twice means the same again.
+            break;
+        }
+        let mut done = |name: &str, came_to: std::result::Result<(), OpsError>| {
+            let said = came_to
+                .map_err(|error| fault(error).into())
+                .and_then(|()| emit(&format!("{name}\n")));
+            if let Err(error) = said {
+                failures.add(error);
+            }
+        };
+        box_ops::side_by_side(&containers.roots, works, watch.as_mut(), &mut done);
+    }
+    if act.dry_run {
+        emit(&script.script().map_err(Failure::from)?)?;
+    }
+    failures.end()
+}
+
+/// Who watches the plans of this process instead of `--explain` and the like.
+static WATCH: OnceLock<Watching> = OnceLock::new();
+
+pub type Watching = fn() -> Box<dyn Observer>;
+
+/// Used by `--stepwise` and by the kill tests; not reachable from the command line.
+pub fn watched_by(watch: Watching) {
+    let _ = WATCH.set(watch);
+}
+
+/// Who watches this process's plans.
+pub fn observer(act: Act) -> Result<Box<dyn Observer>> {
+    match WATCH.get() {
+        Some(watch) => Ok(watch()),
+        None => act.observer(),
+    }
+}
+
+/// What a client of a monitor wants to see of its plan.
+pub fn watching(act: Act) -> Watch {
+    Watch {
+        explain: act.explain,
+        trace: act.trace,
+        to: Some(|line| {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+        }),
+    }
+}
+
+/// Does it, or prints the script.
+pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
+    if act.dry_run {
+        return emit(&plan.script().map_err(Failure::from)?);
+    }
+    apply(act, plan, Mark::new(containers.roots.instance.clone())).map(drop)
+}
+
+/// Does it. What the steps have kept, locks among it, is the caller's to hold.
+pub fn apply(act: Act, plan: &Plan, mark: Mark) -> Result<Context> {
+    let mut watch = observer(act)?;
+    Ok(box_ops::apply(plan, mark, watch.as_mut()).map_err(Failure::from)?)
+}
