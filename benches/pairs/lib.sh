@@ -31,8 +31,8 @@ many() {
 ours_sleeps() { rrun run -d --net none --name "$1" bench sleep 1000; }
 crun_sleeps() { crun_here run -d -b bundle "$1"; }
 docker_sleeps() { docker run -d --network none --name "$1" bench sleep 1000; }
-# shellcheck disable=SC2046 # names of our own
-ours_gone() { rrun rm -f $(rrun ps -aq); }
+# All but the container of the bundle.
+ours_gone() { rrun ps -a --format '{{.Names}}' | grep -vx bundled | xargs rrun rm -f; }
 crun_gone() { for crun_id in $(crun_here list -q); do crun_here delete -f "$crun_id"; done; }
 # shellcheck disable=SC2046 # names of our own
 docker_gone() { docker rm -f $(docker ps -aq); }
