@@ -1,16 +1,34 @@
 //! What is printed: a line as soon as a row is measured, or JSON or Markdown at the end.
 
+use std::io::Write;
+
 use crate::args::Args;
 use crate::record::{Pair, Record};
+
+/// As println!, but a reader that has seen enough is no failure.
+macro_rules! say {
+    ($($words:tt)*) => {
+        if writeln!(std::io::stdout(), $($words)*).is_err() {
+            std::process::exit(0);
+        }
+    };
+}
 
 /// The plain table's heading.
 pub fn head(args: &Args) {
     if args.json || args.markdown.is_some() {
         return;
     }
-    println!(
+    say!(
         "{:42} {:6} {:5} {:>9}  {:26} {:>9}  {:>5}  {:13} rounds",
-        "what", "on", "", "ours", "beside", "theirs", "ratio", "quartiles"
+        "what",
+        "on",
+        "",
+        "ours",
+        "beside",
+        "theirs",
+        "ratio",
+        "quartiles"
     );
 }
 
@@ -37,14 +55,14 @@ pub fn line(args: &Args, pair: &Pair) {
     if args.json || args.markdown.is_some() {
         eprintln!("{text}");
     } else {
-        println!("{text}");
+        say!("{text}");
     }
 }
 
 pub fn whole(args: &Args, record: &Record) {
     if args.json {
         let text = serde_json::to_string_pretty(record).expect("plain data");
-        println!("{text}");
+        say!("{text}");
     } else if let Some(language) = &args.markdown {
         markdown(record, language == "zh");
     } else if args.from.is_some() {
@@ -64,13 +82,13 @@ fn markdown(record: &Record, chinese: bool) {
         .collect();
     let day = record.date.get(..10).unwrap_or_default();
     if chinese {
-        println!("{day}：{}\n", machine.join("，"));
-        println!("| 做什么 | 在 | | 我们，毫秒 | 对照 | 对照，毫秒 | 比值 | 四分位 |");
+        say!("{day}：{}\n", machine.join("，"));
+        say!("| 做什么 | 在 | | 我们，毫秒 | 对照 | 对照，毫秒 | 比值 | 四分位 |");
     } else {
-        println!("{day}: {}\n", machine.join(", "));
-        println!("| what | on | | ours, ms | beside | theirs, ms | ratio | quartiles |");
+        say!("{day}: {}\n", machine.join(", "));
+        say!("| what | on | | ours, ms | beside | theirs, ms | ratio | quartiles |");
     }
-    println!("|---|---|---|---|---|---|---|---|");
+    say!("|---|---|---|---|---|---|---|---|");
     for pair in &record.pairs {
         let pace = match (chinese, pair.pace.as_str()) {
             (true, "warm") => "热",
@@ -92,9 +110,10 @@ fn markdown(record: &Record, chinese: bool) {
             ),
             None => ("", String::new(), String::new(), String::new()),
         };
-        println!(
+        say!(
             "| {} | {} | {pace} | {ours} | {name} | {theirs} | {ratio} | {quartiles} |",
-            pair.what, pair.on
+            pair.what,
+            pair.on
         );
     }
 }

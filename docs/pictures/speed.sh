@@ -14,16 +14,17 @@ def x: ([., edge] | min) * unit + left | round2;
 def groups:
     [.pairs[] | select(.beside)]
     | reduce .[] as $p ([];
-        (map(.key) | index([$p.what, $p.on, $p.beside.name])) as $at
-        | if $at then .[$at].bars += [$p] else . + [{key: [$p.what, $p.on, $p.beside.name], bars: [$p]}] end);
+        [$p.what, $p.on, $p.beside.name] as $key
+        | (map(.key == $key) | index(true)) as $at
+        | if $at != null then .[$at].bars += [$p] else . + [{key: $key, bars: [$p]}] end);
 def placed: reduce .[] as $g ({y: top, groups: []};
-    .groups += [$g + {y: .y}] | .y += ($g.bars | length) * (bar + 3) + 13);
+    .groups += [$g + {y: .y}] | .y += ([($g.bars | length) * (bar + 3) + 13, 32] | max));
 def drawn:
     .beside.ratio as $r
     | (if $r.median < 1 then "ours" else "theirs" end) as $who
     | "<rect class=\"\($who) \(.pace)\" x=\"\(left)\" y=\"\(.y)\" width=\"\($r.median | x - left)\" height=\"\(bar)\"><title>\(.what | @html), \(.on), \(.pace): \(.ours.median | round2) \(.unit) beside \(.beside.theirs.median | round2) \(.unit)</title></rect>",
       (if $r.q3 <= edge then "<path class=\"spread\" d=\"M\($r.q1 | x) \(.y + bar / 2)H\($r.q3 | x)\"/>" else empty end),
-      "<text class=\"figure\" x=\"\(([$r.median, $r.q3] | max | x) + 6)\" y=\"\(.y + bar - 1)\">\($r.median | digits)\(if $r.median > edge then " →" else "" end) <tspan class=\"faint\">\(.pace)</tspan></text>";
+      "<text class=\"figure\" x=\"\(((if $r.q3 <= edge then [$r.median, $r.q3] | max else $r.median end) | x) + 6)\" y=\"\(.y + bar - 1)\">\($r.median | digits)\(if $r.median > edge then " →" else "" end) <tspan class=\"faint\">\(.pace)</tspan></text>";
 . as $all
 | (groups | placed) as $p
 | ($p.y + 34) as $height
