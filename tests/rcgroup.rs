@@ -85,6 +85,11 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
             format!("rcgroup create {all} $g"),
             "set $g -m 32m --cpus 1.5 --pids-limit 5".to_owned(),
         ),
+        // The group has no cpuset yet, and somebody in it.
+        (
+            format!("rcgroup create $g/below; {busy}"),
+            "set $g/below --cpuset-cpus 0".to_owned(),
+        ),
         (
             format!("rcgroup create {all} $g"),
             "set $g -m 128m --memory-swap -1".to_owned(),
@@ -95,7 +100,8 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
         ),
         (
             format!("rcgroup create {all} $g"),
-            "set $g -m -1 --memory-reservation -1 --cpus -1 --pids-limit -1".to_owned(),
+            "set $g -m -1 --memory-swap -1 --memory-reservation -1 --cpus -1 --pids-limit -1"
+                .to_owned(),
         ),
         ("rcgroup create $g".to_owned(), "del $g".to_owned()),
         (
@@ -152,6 +158,128 @@ fn a_limit_is_lifted() {
     assert_eq!(groups.state(), free);
 }
 
+/// F36, F45
+#[test]
+fn a_file_of_the_other_version_of_cgroups_is_named_by_its_name_here() {
+    let groups = Groups::new("get");
+    groups.ok("rcgroup create $g -m 64m");
+    let absent = "for f in memory.max memory.limit_in_bytes; do \
+        rcgroup get $g $f >/dev/null 2>&1 || { rcgroup get $g $f; break; }; done";
+    let (_, said) = groups.fails(absent);
+    let hint = said.lines().nth(1).unwrap();
+    let command = hint.rsplit(": ").next().unwrap().replace('G', &groups.name);
+    assert_eq!(groups.ok(&command), "67108864\n", "{said}");
+    let (_, said) = groups.fails("rcgroup get $g pids.maxx");
+    assert!(
+        said.ends_with("hint: did you mean \"pids.max\"?\n"),
+        "{said}"
+    );
+    assert_eq!(groups.ok("rcgroup get $g cgroup.procs"), "");
+}
+
+/// P4
+#[test]
+fn a_change_of_memory_keeps_the_limit_of_swap() {
+    let groups = Groups::new("swap");
+    let swap = "cat $(find /sys/fs/cgroup -path \"*/$g/memory.memsw.limit_in_bytes\" \
+        -o -path \"*/$g/memory.swap.max\")";
+    let before = groups.ok(&format!(
+        "rcgroup create $g -m 64m --memory-swap 256m >/dev/null; {swap}"
+    ));
+    if before.is_empty() {
+        return kit_test::skip("a_change_of_memory", "this kernel does not count swap");
+    }
+    let after = groups.ok(&format!("rcgroup set $g -m 32m; {swap}"));
+    assert_eq!(after, before);
+    if groups
+        .ok("ls -d /sys/fs/cgroup/memory 2>/dev/null || :")
+        .is_empty()
+    {
+        return;
+    }
+    // v1 counts both together: memory alone does not go beyond.
+    let state = groups.state();
+    let (code, said) = groups.fails("rcgroup set $g -m 512m");
+    assert_eq!(
+        (code, said.lines().next().unwrap()),
+        (
+            1,
+            "rcgroup: changing cgroup \"G\": 536870912 bytes of memory is more than its 268435456 of memory and swap together"
+        )
+    );
+    assert_eq!(groups.state(), state);
+    let command = said.rsplit(": ").next().unwrap().replace('G', &groups.name);
+    groups.ok(&command);
+}
+
+/// P4
+#[test]
+fn a_zero_is_no_limit() {
+    let groups = Groups::new("zero");
+    groups.ok("rcgroup create $g");
+    let free = groups.state();
+    groups.clear();
+    groups.ok("rcgroup create $g -m 0 --memory-reservation 0 --cpus 0 --pids-limit 0");
+    assert_eq!(groups.state(), free);
+    groups.ok("rcgroup set $g -m 64m --cpus 0.5 --pids-limit 20");
+    groups.ok("rcgroup set $g -m 0 --cpus 0 --pids-limit 0");
+    assert_eq!(groups.state(), free);
+}
+
+#[test]
+fn a_limit_of_another_controller_takes_those_inside_along() {
+    let groups = Groups::new("grow");
+    let place = "sed -n 's/^[0-9]*:cpuset:\\|^0:://p' /proc/$p/cgroup | head -1";
+    let start = format!(
+        "rcgroup create $g; rcgroup exec $g -- sleep 1000 >/dev/null 2>&1 & {}",
+        kit_test::ASLEEP
+    );
+    groups.ok(&format!("{{ :; {start}\n}} >/dev/null"));
+    groups.ok("rcgroup set $g --cpuset-cpus 0");
+    let place = groups.ok(&format!(
+        "p=$(rcgroup list --jsonl | jq -r \"select(.name == \\\"$g\\\").pids[0]\"); {place}"
+    ));
+    assert_eq!(place.trim_end(), format!("/{}", groups.name));
+    let allowed = groups.ok(
+        "for p in $(cat $(find /sys/fs/cgroup -path \"*/$g/cgroup.procs\") | sort -u); do \
+        grep Cpus_allowed_list /proc/$p/status; done",
+    );
+    assert_eq!(allowed, "Cpus_allowed_list:\t0\n");
+}
+
+/// F45, P11
+#[test]
+fn the_map_has_both_versions_side_by_side() {
+    let groups = Groups::new("map");
+    let shown = groups.ok("rcgroup map -m 64m --cpus 0.5");
+    for part in [
+        "memory.limit_in_bytes = 67108864",
+        "memory.max = 67108864",
+        "cpu.max = 50000 100000",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let all =
+        "rcgroup map -m 64m --jsonl | jq -c '[.schema, .kind, .name, .v1[0].file, .v2[0].file]'";
+    assert_eq!(
+        groups.ok(all),
+        "[1,\"limit\",\"memory\",\"memory.limit_in_bytes\",\"memory.max\"]\n\
+         [1,\"limit\",\"memory_swap\",\"memory.memsw.limit_in_bytes\",\"memory.swap.max\"]\n"
+    );
+    let traced = groups.ok(
+        "rcgroup create --trace $g 2>&1 >/dev/null | jq -r '\"\\(.schema) \\(.kind)\"' | sort -u",
+    );
+    assert_eq!(traced, "1 step\n");
+}
+
+/// F37
+#[test]
+fn familiar_words_are_verbs_too() {
+    let groups = Groups::new("words");
+    groups.ok("rcgroup add $g; rcgroup update $g --pids-limit 5; rcgroup ls -q | grep -qx $g; rcgroup rm $g");
+    assert_eq!(groups.state(), "");
+}
+
 #[test]
 fn a_list_of_cpus_is_one_however_it_is_written() {
     if std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap() == "0\n" {
@@ -185,7 +313,7 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "rcgroup create $g -m 1x",
         2,
-        "reading size \"1x\": the units are b, k, m, g and t",
+        "reading size \"1x\": the units are b, k, m, g, t and p",
     ),
     ("rcgroup create $g -m -2", 2, "reading size \"-2\""),
     (
@@ -207,6 +335,36 @@ const BAD: &[(&str, i32, &str)] = &[
         125,
         "naming cgroup \"../cpu\"",
     ),
+    (
+        "rcgroup create $g --cpus -1",
+        2,
+        "reading --cpus \"-1\": a new cgroup has no limit yet",
+    ),
+    (
+        "rcgroup create $g --pids-limit 5000000",
+        2,
+        "reading number of processes \"5000000\": the kernel counts no more than 4194304",
+    ),
+    (
+        "rcgroup create $g --pids-limit 99999999999999999999",
+        2,
+        "the kernel counts no more than 4194304",
+    ),
+    (
+        "rcgroup create $g --cpuset-cpus 0 >/dev/null; rcgroup create $g/c --cpuset-cpus 1",
+        1,
+        "the group above has only 0",
+    ),
+    (
+        "rcgroup create $g/a >/dev/null; rcgroup del $g",
+        1,
+        "deleting cgroup \"G\": it has 1 cgroup below it",
+    ),
+    (
+        "printf '%s\n' $g docker/x | rcgroup del -",
+        2,
+        "deleting cgroup \"docker/x\" from a list: it is docker's",
+    ),
     ("rcgroup set $g -m 64m", 1, "\"G\""),
     ("rcgroup del $g", 1, "\"G\""),
     ("rcgroup get $g memory.max", 1, "\"G\""),
@@ -222,24 +380,24 @@ const BAD: &[(&str, i32, &str)] = &[
     (
         "rcgroup create $g -m 200m --memory-swap 100m",
         2,
-        "reading memory and swap \"104857600\": it counts memory too, and memory alone is more",
+        "reading memory and swap \"104857600\": the limit of memory alone is larger",
     ),
     (
         "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g -m 200m --memory-swap 100m",
         2,
-        "memory alone is more",
+        "memory alone is larger",
     ),
     (
         "rcgroup create $g -m 32m --memory-swap 64m; rcgroup set $g --memory-swap 20m",
         2,
-        "memory alone is more",
+        "memory alone is larger",
     ),
     (
         "rcgroup create $g --memory-swap 100m",
         2,
-        "it counts memory too, which has no limit",
+        "memory has no limit, so memory and swap together cannot have one",
     ),
-    ("rcgroup create $g -m 9e18", 2, "it is out of range"),
+    ("rcgroup create $g -m 9e18", 2, "reading size \"9e18\""),
     (
         "rcgroup map -c 18446744073709551615",
         2,

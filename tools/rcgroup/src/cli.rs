@@ -1,13 +1,16 @@
 //! The command line of `rcgroup`.
 
+mod rows;
+
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
-use kit_cli::{Act, Failure, Output, Result, Row, emit, need_root, tell};
+use kit_cli::{Act, Failure, Output, Result, emit, need_root, tell};
 
-use crate::stats::{Entry, Stats};
+use crate::stats::Stats;
 use crate::{
-    CgroupError, Hierarchies, Limits, Setting, UNLIMITED, parse_bytes, parse_cpus, parse_pids,
+    CgroupError, Group, Hierarchies, Limits, UNLIMITED, parse_bytes, parse_cpus, parse_pids,
 };
 
 /// Control groups: this much and no more
@@ -29,6 +32,7 @@ const EXAMPLES: &str = "Examples:
 #[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make cgroups, with limits
+    #[command(visible_aliases = ["add", "new"])]
     Create {
         #[command(flatten)]
         act: Act,
@@ -39,22 +43,29 @@ enum Verb {
         names: Vec<String>,
     },
     /// Delete cgroups
+    #[command(visible_aliases = ["delete", "rm", "remove"])]
     Del {
         #[command(flatten)]
         act: Act,
         /// Kill what is inside, remove what is below, be quiet about what is not there
         #[arg(long, short)]
         force: bool,
+        /// With - also what systemd, docker and others made
+        #[arg(long)]
+        all_owners: bool,
+        /// Names; - reads them from standard input
         #[arg(required = true)]
         names: Vec<String>,
     },
     /// List cgroups, all of the host's or those below one
+    #[command(visible_aliases = ["ls", "show"])]
     List {
         #[command(flatten)]
         output: Output,
         name: Option<String>,
     },
-    /// Change the limits of a cgroup
+    /// Change the limits of a cgroup; one that is not named stays
+    #[command(visible_alias = "update")]
     Set {
         #[command(flatten)]
         act: Act,
@@ -62,7 +73,7 @@ enum Verb {
         limits: LimitFlags,
         name: String,
     },
-    /// Print a kernel file of a cgroup: rcgroup get web memory.max
+    /// Print a kernel file of a cgroup: rcgroup get web pids.max
     Get { name: String, file: String },
     /// Run a program in a cgroup
     Exec {
@@ -90,7 +101,7 @@ enum Verb {
 // docker's words.
 #[derive(Args)]
 struct LimitFlags {
-    /// Memory, like 100m or 2g; -1 for no limit
+    /// Memory, like 100m or 2g; 0 or -1 for no limit
     #[arg(short, long, allow_hyphen_values = true)]
     memory: Option<String>,
     /// Memory and swap together, so not less than memory; -1 for no limit
@@ -99,7 +110,7 @@ struct LimitFlags {
     /// Memory that is left alone while there is enough; -1 for none
     #[arg(long, allow_hyphen_values = true)]
     memory_reservation: Option<String>,
-    /// CPUs, like 1.5; -1 for no limit
+    /// CPUs, like 1.5; 0 or -1 for no limit
     #[arg(long, allow_hyphen_values = true)]
     cpus: Option<String>,
     /// CPU weight, 2 to 262144, 1024 by default
@@ -111,7 +122,7 @@ struct LimitFlags {
     /// Memory nodes
     #[arg(long)]
     cpuset_mems: Option<String>,
-    /// Processes and threads; -1 for no limit
+    /// Processes and threads; 0 or -1 for no limit
     #[arg(long, allow_hyphen_values = true)]
     pids_limit: Option<String>,
     /// Block I/O weight, 10 to 1000
@@ -120,6 +131,24 @@ struct LimitFlags {
 }
 
 impl LimitFlags {
+    /// A new group has no limit to be lifted: there a -1 is a slip, as in docker.
+    fn of_new_group(&self) -> Result<()> {
+        let flags = [
+            ("--memory", &self.memory),
+            ("--memory-reservation", &self.memory_reservation),
+            ("--cpus", &self.cpus),
+        ];
+        match flags.iter().find(|(_, text)| text.as_deref() == Some("-1")) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                let text = format!("reading {flag} \"-1\": a new cgroup has no limit yet");
+                Err(Failure::usage(text)
+                    .hint(format!("leave {flag} out"))
+                    .into())
+            }
+        }
+    }
+
     fn limits(self) -> std::result::Result<Limits, CgroupError> {
         let bytes = |text| or_unlimited(text, parse_bytes);
         let memory_swap_bytes = match self.memory_swap.as_deref() {
@@ -142,13 +171,13 @@ impl LimitFlags {
     }
 }
 
-/// docker's -1.
+/// docker's 0 and -1.
 fn or_unlimited(
     text: Option<String>,
     parse: fn(&str) -> std::result::Result<u64, CgroupError>,
 ) -> std::result::Result<Option<u64>, CgroupError> {
     let value = |text: String| match text.as_str() {
-        "-1" => Ok(UNLIMITED),
+        "-1" | "0" => Ok(UNLIMITED),
         text => parse(text),
     };
     text.map(value).transpose()
@@ -171,6 +200,7 @@ pub fn dispatch(cli: Cli) -> Result {
     let host = Hierarchies::detect().map_err(fault)?;
     match cli.verb {
         Verb::Create { act, limits, names } => {
+            limits.of_new_group()?;
             let (names, limits) = (
                 kit_cli::names(&names, &["cgroup"])?,
                 limits.limits().map_err(fault)?,
@@ -184,8 +214,16 @@ pub fn dispatch(cli: Cli) -> Result {
             }
             Ok(0)
         }
-        Verb::Del { act, force, names } => {
-            let names = kit_cli::names(&names, &["cgroup"])?;
+        Verb::Del {
+            act,
+            force,
+            all_owners,
+            names: given,
+        } => {
+            let names = kit_cli::names(&given, &["cgroup"])?;
+            if given.iter().any(|name| name == "-") && !all_owners {
+                spare_others(&names)?;
+            }
             root_unless(act, "deleting a cgroup")?;
             kit_cli::each(&names, |name| match crate::del::plan(&host, name, force) {
                 Err(CgroupError::Unknown { .. }) if force => Ok(()),
@@ -230,7 +268,7 @@ pub fn dispatch(cli: Cli) -> Result {
         }
         Verb::Map { output, limits } => {
             let limits = limits.limits().map_err(fault)?;
-            output.list(&crate::settings(&host, &limits).map_err(fault)?)?;
+            output.list(&crate::map::both(host.mode, &limits).map_err(fault)?)?;
             Ok(0)
         }
     }
@@ -258,78 +296,69 @@ fn get(host: &Hierarchies, name: &str, file: &str) -> Result {
         .map(|dir| dir.join(file))
         .find(|path| path.is_file());
     let Some(path) = path else {
-        return Err(Failure::new(format!(
-            "reading \"{file}\" of cgroup \"{name}\": no such file"
-        ))
-        .hint("ls the group's directory under /sys/fs/cgroup")
-        .into());
+        let text = format!("reading \"{file}\" of cgroup \"{name}\": no such file");
+        return Err(Failure::new(text).hint(other_file(&group, file)).into());
     };
-    emit(&format!("{}\n", crate::read(&path).map_err(fault)?))?;
+    let text = crate::read(&path).map_err(fault)?;
+    // An empty file has no line.
+    if !text.is_empty() {
+        emit(&format!("{text}\n"))?;
+    }
     Ok(0)
 }
 
-impl Row for Entry {
-    const HEAD: &'static [&'static str] = &["NAME", "CONTROLLERS", "PIDS"];
-
-    fn cells(&self) -> Vec<String> {
-        let pids: Vec<String> = self.pids.iter().map(ToString::to_string).collect();
-        vec![
-            self.name.clone(),
-            self.controllers.join(","),
-            pids.join(","),
-        ]
+/// What was probably meant by a file that is not there: the other version's word, or a slip.
+fn other_file(group: &Group, file: &str) -> String {
+    let dirs = group.unique_dirs();
+    let files: BTreeSet<String> = dirs
+        .iter()
+        .flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    let name = kit_plan::quote(group.name.as_ref());
+    if let Some(here) = crate::map::counterpart(file).filter(|here| files.contains(*here)) {
+        return format!("this host calls it \"{here}\": rcgroup get {name} {here}");
     }
+    if let Some(near) = kit_units::nearest(file, &files) {
+        return format!("did you mean \"{near}\"?");
+    }
+    let dirs: Vec<String> = dirs
+        .iter()
+        .map(|dir| kit_plan::quote(dir.as_os_str()))
+        .collect();
+    format!("ls {} shows what there is", dirs.join(" "))
+}
 
-    fn name(&self) -> String {
-        self.name.clone()
+/// A list of all groups is easily piped into `del -`: what is another program's is refused there.
+fn spare_others(names: &[String]) -> Result<()> {
+    let theirs = names.iter().find_map(|name| {
+        let top = name.split('/').next().unwrap_or(name);
+        Some((name, owner(top)?))
+    });
+    match theirs {
+        None => Ok(()),
+        Some((name, owner)) => {
+            let text = format!("deleting cgroup \"{name}\" from a list: it is {owner}'s");
+            Err(Failure::usage(text)
+                .hint("leave it out of the list, or --all-owners deletes what others made too")
+                .into())
+        }
     }
 }
 
-impl Row for Stats {
-    const HEAD: &'static [&'static str] = &[
-        "NAME",
-        "MEMORY",
-        "LIMIT",
-        "PEAK",
-        "CPU_USEC",
-        "PIDS",
-        "OOM_KILLS",
-    ];
-
-    fn cells(&self) -> Vec<String> {
-        let show =
-            |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-        let all = [
-            self.memory_bytes,
-            self.memory_limit_bytes,
-            self.memory_peak_bytes,
-            self.cpu_usec,
-            self.pids,
-            self.oom_kills,
-        ];
-        std::iter::once(self.name.clone())
-            .chain(all.map(show))
-            .collect()
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-}
-
-impl Row for Setting {
-    const HEAD: &'static [&'static str] = &["CONTROLLER", "FILE", "TEXT", "FORMULA"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.controller.to_owned(),
-            self.file.to_owned(),
-            self.text.clone(),
-            self.formula.to_owned(),
-        ]
-    }
-
-    fn name(&self) -> String {
-        self.file.to_owned()
+/// Who makes groups of that name at the root of a hierarchy.
+fn owner(top: &str) -> Option<&'static str> {
+    let ends = |ending: &str| top.ends_with(ending);
+    match top {
+        "boxkit" | "boxkit.slice" => Some("rrun"),
+        _ if top.starts_with("boxkit-") => Some("rrun"),
+        _ if ends(".slice") || ends(".scope") || ends(".service") || ends(".mount") => {
+            Some("systemd")
+        }
+        "docker" | "buildkit" => Some("docker"),
+        "kubepods" | "kubelet" => Some("Kubernetes"),
+        "machine" | "libpod_parent" => Some("podman"),
+        "lxc" | "lxc.payload" | "lxc.monitor" => Some("lxc"),
+        _ => None,
     }
 }

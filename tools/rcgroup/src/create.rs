@@ -43,7 +43,8 @@ fn named_steps(
     controllers: &[&str],
     limits: &Limits,
 ) -> Result<Vec<Box<dyn Step>>, CgroupError> {
-    let settings = settings(host, limits)?;
+    limits.check()?;
+    let settings = settings(host, &limits.of_new_group())?;
     let mut wanted: Vec<&str> = controllers.to_vec();
     wanted.extend(settings.iter().map(|setting| setting.controller));
     wanted.sort_unstable();
@@ -65,6 +66,7 @@ fn named_steps(
             root,
             enable: enable.clone(),
             marked,
+            gently: false,
         }));
     }
     if group.dirs.contains_key("cpuset") {
@@ -85,7 +87,7 @@ fn named_steps(
 }
 
 /// Those of the wanted controllers that the v2 root has.
-fn v2_controllers(host: &Hierarchies, wanted: &[&str]) -> Vec<String> {
+pub(crate) fn v2_controllers(host: &Hierarchies, wanted: &[&str]) -> Vec<String> {
     let root = host.v2.clone().unwrap_or_default();
     let available = std::fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
     let has = |name: &&&str| available.split_whitespace().any(|there| there == **name);
@@ -97,12 +99,14 @@ fn v2_controllers(host: &Hierarchies, wanted: &[&str]) -> Vec<String> {
 }
 
 /// One directory. On v2 the controllers are enabled in each group above it first.
-struct MakeDir {
-    dir: PathBuf,
-    root: Option<PathBuf>,
-    enable: Vec<String>,
+pub(crate) struct MakeDir {
+    pub dir: PathBuf,
+    pub root: Option<PathBuf>,
+    pub enable: Vec<String>,
     /// The name is one that nobody else makes.
-    marked: bool,
+    pub marked: bool,
+    /// In a group that exists: undone only while nobody is in it.
+    pub gently: bool,
 }
 
 impl MakeDir {
@@ -178,7 +182,11 @@ impl Step for MakeDir {
         }
         let above = above.into_iter().rev();
         let mut made: Vec<Undo> = above.map(|dir| Undo::rmdir(dir).identified()).collect();
-        made.push(Undo::cgroup(&self.dir).identified());
+        made.push(if self.gently {
+            Undo::rmdir(&self.dir).identified()
+        } else {
+            Undo::cgroup(&self.dir).identified()
+        });
         Ok(Done::made(made))
     }
 }
@@ -208,9 +216,34 @@ fn enable(dir: &Path, step: &MakeDir) -> Result<(), CgroupError> {
     write(&path, &step.controllers())
 }
 
+/// v2: controllers that a group lacks are enabled in each group above it.
+pub(crate) struct Enable(pub MakeDir);
+
+impl Step for Enable {
+    fn meta(&self) -> Meta {
+        let write = |dir: &Path| Line::Write {
+            path: dir.join("cgroup.subtree_control").into(),
+            text: self.0.controllers().into(),
+        };
+        Meta::new(
+            "cgroup.enable",
+            "a limit needs its controller in each group above",
+            Shell::Exact(self.0.above().into_iter().map(write).collect()),
+        )
+    }
+
+    /// Not undone: the controllers limit nobody by themselves, and others may count on them by then.
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        for dir in self.0.above() {
+            enable(dir, &self.0)?;
+        }
+        Ok(Done::nothing())
+    }
+}
+
 /// A v1 cpuset takes no process before it has CPUs and memory nodes: those of its parent (cpuset(7)).
-struct FillCpuset {
-    group: Group,
+pub(crate) struct FillCpuset {
+    pub group: Group,
 }
 
 impl FillCpuset {

@@ -1,5 +1,6 @@
 //! `rcgroup del`: exact; with force what is inside is killed, and what is below goes too.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
@@ -11,11 +12,14 @@ use crate::{CgroupError, Hierarchies, member};
 pub fn plan(host: &Hierarchies, name: &str, force: bool) -> Result<Plan, CgroupError> {
     let group = host.existing(name)?;
     let pids = member::pids(&group)?;
-    let below: usize = group
+    // One group may have a directory in each hierarchy.
+    let below: BTreeSet<_> = group
         .unique_dirs()
         .iter()
-        .map(|dir| member::below(dir).len())
-        .sum();
+        .flat_map(|dir| member::below(dir))
+        .filter_map(|dir| dir.file_name().map(std::ffi::OsStr::to_owned))
+        .collect();
+    let below = below.len();
     if !force && (!pids.is_empty() || below > 0) {
         return Err(CgroupError::Busy {
             name: name.to_owned(),

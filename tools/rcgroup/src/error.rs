@@ -16,12 +16,6 @@ pub enum CgroupError {
         controller: &'static str,
         what: &'static str,
     },
-    #[error("limiting {what}: cgroup {name:?} has no directory in the {controller} hierarchy")]
-    NotThere {
-        name: String,
-        controller: &'static str,
-        what: &'static str,
-    },
     #[error("naming cgroup {name:?}: {reason}")]
     BadName { name: String, reason: &'static str },
     #[error("creating cgroup {name:?}: it exists")]
@@ -46,6 +40,19 @@ pub enum CgroupError {
         wanted: String,
         kept: String,
     },
+    #[error("changing cgroup {name:?}: {} is more than its {total} of memory and swap together", memory_text(*.memory))]
+    AboveTotal {
+        name: String,
+        /// `None` for no limit.
+        memory: Option<u64>,
+        total: u64,
+    },
+    #[error("setting {path:?} to {wanted}: the group above has only {parents}")]
+    BeyondParent {
+        path: PathBuf,
+        wanted: String,
+        parents: String,
+    },
     #[error(transparent)]
     Unit(#[from] kit_units::UnitError),
     #[error("reading {what} \"{text}\": {reason}")]
@@ -59,10 +66,20 @@ pub enum CgroupError {
 fn busy(pids: &[i32], groups: usize) -> String {
     let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
     if pids.is_empty() {
-        format!("it has {groups} cgroups below it")
+        let s = if groups == 1 { "" } else { "s" };
+        format!("it has {groups} cgroup{s} below it")
+    } else if let [pid] = &pids[..] {
+        format!("process {pid} is in it")
     } else {
         format!("processes {} are in it", pids.join(", "))
     }
+}
+
+fn memory_text(memory: Option<u64>) -> String {
+    memory.map_or_else(
+        || "no limit of memory".to_owned(),
+        |bytes| format!("{bytes} bytes of memory"),
+    )
 }
 
 impl CgroupError {
@@ -73,8 +90,22 @@ impl CgroupError {
                 "the kernel lacks it, or it is disabled on its command line: see /proc/cgroups"
                     .to_owned(),
             ),
-            Self::NotThere { name, .. } => Some(format!(
-                "it was made without such a limit: rcgroup del {name}, then create it with one"
+            Self::AboveTotal { name, memory, .. } => {
+                let (memory, total) = match memory {
+                    None => ("-1".to_owned(), "-1".to_owned()),
+                    Some(bytes) => (bytes.to_string(), bytes.saturating_mul(2).to_string()),
+                };
+                Some(format!(
+                    "name both: rcgroup set {} -m {memory} --memory-swap {total}",
+                    kit_plan::quote(name.as_ref())
+                ))
+            }
+            Self::BeyondParent { path, .. } => Some(format!(
+                "the groups above bound it: widen {:?} first",
+                path.parent()
+                    .and_then(std::path::Path::parent)
+                    .unwrap_or(path)
+                    .join(file_of(path))
             )),
             Self::Exists { name } => Some(format!(
                 "rcgroup set {name} changes it; rcgroup del {name} removes it"

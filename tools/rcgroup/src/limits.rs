@@ -7,7 +7,11 @@ use crate::CgroupError;
 /// A limit that was there is lifted: for memory, reservation, CPUs and processes.
 pub const UNLIMITED: u64 = u64::MAX;
 
-/// `None` leaves what there is, which on a new group is no limit.
+/// The most that `pids.max` takes: `PID_MAX_LIMIT` of a 64-bit kernel.
+const MOST_PIDS: u64 = 4_194_304;
+const TOO_MANY_PIDS: &str = "the kernel counts no more than 4194304; -1 is no limit";
+
+/// `None` leaves what there is, which on a new group is no limit. Of a new group a 0 is the same, as in docker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
@@ -26,6 +30,9 @@ pub struct Limits {
     pub blkio_weight: Option<u16>,
 }
 
+const NO_MEMORY_LIMIT: &str = "memory has no limit, so memory and swap together cannot have one";
+const LESS_THAN_MEMORY: &str = "the limit of memory alone is larger";
+
 impl Limits {
     /// What no kernel takes, or takes otherwise than it is meant.
     pub(crate) fn check(&self) -> Result<(), CgroupError> {
@@ -40,21 +47,43 @@ impl Limits {
             let what = "memory and swap";
             match self.memory_bytes {
                 _ if total == 0 => {}
-                None | Some(UNLIMITED) => {
-                    return wrong(what, &total, "it counts memory too, which has no limit");
+                None | Some(0 | UNLIMITED) => {
+                    return wrong(what, &total, NO_MEMORY_LIMIT);
                 }
                 Some(memory) if total < memory => {
-                    let reason = "it counts memory too, and memory alone is more";
-                    return wrong(what, &total, reason);
+                    return wrong(what, &total, LESS_THAN_MEMORY);
                 }
                 Some(_) => {}
             }
+        }
+        if let Some(pids) = self.pids.filter(|pids| *pids != UNLIMITED)
+            && pids > MOST_PIDS
+        {
+            return wrong("number of processes", &pids, TOO_MANY_PIDS);
         }
         match self.shares() {
             Some(shares) if !(2..=262_144).contains(&shares) => {
                 wrong("CPU shares", &shares, "they are 2 to 262144")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// For a new group: what is not limited there has nothing to be written.
+    #[must_use]
+    pub(crate) fn of_new_group(&self) -> Self {
+        let limiting =
+            |value: Option<u64>| value.filter(|value| *value != 0 && *value != UNLIMITED);
+        Self {
+            memory_bytes: limiting(self.memory_bytes),
+            memory_reservation_bytes: limiting(self.memory_reservation_bytes),
+            nano_cpus: limiting(self.nano_cpus),
+            pids: limiting(self.pids),
+            memory_swap_bytes: self.memory_swap_bytes,
+            cpu_shares: self.cpu_shares,
+            cpuset_cpus: self.cpuset_cpus.clone(),
+            cpuset_mems: self.cpuset_mems.clone(),
+            blkio_weight: self.blkio_weight,
         }
     }
 
@@ -71,11 +100,19 @@ pub fn parse_bytes(text: &str) -> Result<u64, CgroupError> {
 
 /// A number of processes and threads.
 pub fn parse_pids(text: &str) -> Result<u64, CgroupError> {
-    text.parse().map_err(|_| CgroupError::BadValue {
-        what: "number of processes",
-        text: text.to_owned(),
-        reason: "it is a whole number, or -1 for no limit",
-    })
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|_| digits)
+        .ok_or_else(|| CgroupError::BadValue {
+            what: "number of processes",
+            text: text.to_owned(),
+            reason: if digits {
+                TOO_MANY_PIDS
+            } else {
+                "it is a whole number, or -1 for no limit"
+            },
+        })
 }
 
 /// Billionths of a CPU: `1.5`.
@@ -120,9 +157,9 @@ mod tests {
             assert_eq!(check(Some(200), total), Ok(()), "{total}");
         }
         for (memory, said) in [
-            (Some(201), "it counts memory too, and memory alone is more"),
-            (None, "it counts memory too, which has no limit"),
-            (Some(UNLIMITED), "it counts memory too, which has no limit"),
+            (Some(201), LESS_THAN_MEMORY),
+            (None, NO_MEMORY_LIMIT),
+            (Some(UNLIMITED), NO_MEMORY_LIMIT),
         ] {
             assert_eq!(
                 check(memory, 200),

@@ -10,6 +10,9 @@ const PERIOD_USEC: u64 = 100_000;
 /// One kernel file and what is written to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
+    /// Of which limit it comes: `memory`, `cpus`.
+    #[serde(skip)]
+    pub limit: &'static str,
     pub controller: &'static str,
     pub file: &'static str,
     pub text: String,
@@ -21,12 +24,13 @@ pub struct Setting {
 
 impl Setting {
     fn new(
-        controller: &'static str,
-        file: &'static str,
+        limit: &'static str,
+        (controller, file): (&'static str, &'static str),
         text: impl std::fmt::Display,
         formula: &'static str,
     ) -> Self {
         Self {
+            limit,
             controller,
             file,
             text: text.to_string(),
@@ -54,6 +58,67 @@ pub fn settings(host: &Hierarchies, limits: &Limits) -> Result<Vec<Setting>, Cgr
         }
     }
     Ok(settings)
+}
+
+/// A limit, and the kernel files that it becomes in either version of cgroups.
+#[derive(Debug, Clone, Serialize)]
+pub struct Mapped {
+    pub schema: u32,
+    pub kind: &'static str,
+    /// The limit: `memory`, `cpus`.
+    pub name: &'static str,
+    /// Which of the two this host has: `v1` or `v2`.
+    pub here: &'static str,
+    pub v1: Vec<Setting>,
+    pub v2: Vec<Setting>,
+}
+
+/// What each limit becomes on v1 and on v2, side by side.
+pub fn both(mode: Mode, limits: &Limits) -> Result<Vec<Mapped>, CgroupError> {
+    limits.check()?;
+    let here = if mode == Mode::V2 { "v2" } else { "v1" };
+    let mut all: Vec<Mapped> = Vec::new();
+    for setting in v1(limits) {
+        match all.last_mut() {
+            Some(last) if last.name == setting.limit => last.v1.push(setting),
+            _ => all.push(Mapped {
+                schema: 1,
+                kind: "limit",
+                name: setting.limit,
+                here,
+                v1: vec![setting],
+                v2: Vec::new(),
+            }),
+        }
+    }
+    // Both lists come of the same limits, so each has its row.
+    for setting in v2(limits) {
+        if let Some(row) = all.iter_mut().find(|row| row.name == setting.limit) {
+            row.v2.push(setting);
+        }
+    }
+    Ok(all)
+}
+
+/// The file of the other version of cgroups that holds the same limit: `memory.limit_in_bytes` for `memory.max`.
+pub(crate) fn counterpart(file: &str) -> Option<&'static str> {
+    const PAIRS: [(&str, &str); 10] = [
+        ("memory.limit_in_bytes", "memory.max"),
+        ("memory.usage_in_bytes", "memory.current"),
+        ("memory.max_usage_in_bytes", "memory.peak"),
+        ("memory.memsw.limit_in_bytes", "memory.swap.max"),
+        ("memory.soft_limit_in_bytes", "memory.low"),
+        ("cpu.cfs_quota_us", "cpu.max"),
+        ("cpu.shares", "cpu.weight"),
+        ("blkio.bfq.weight", "io.bfq.weight"),
+        ("memory.oom_control", "memory.events"),
+        ("freezer.state", "cgroup.freeze"),
+    ];
+    PAIRS.iter().find_map(|(v1, v2)| match file {
+        _ if file == *v1 => Some(*v2),
+        _ if file == *v2 => Some(*v1),
+        _ => None,
+    })
 }
 
 fn quota(nano_cpus: u64, unlimited: &str) -> String {
@@ -88,7 +153,7 @@ fn v1(limits: &Limits) -> Vec<Setting> {
     if let Some(bytes) = limits.memory_bytes {
         all.push(Setting::new(
             "memory",
-            "memory.limit_in_bytes",
+            ("memory", "memory.limit_in_bytes"),
             number(bytes, "-1"),
             "memory, in bytes",
         ));
@@ -97,8 +162,8 @@ fn v1(limits: &Limits) -> Vec<Setting> {
         // Kernels without swap accounting lack the file.
         let optional = limits.memory_swap_bytes.is_none();
         let setting = Setting::new(
-            "memory",
-            "memory.memsw.limit_in_bytes",
+            "memory_swap",
+            ("memory", "memory.memsw.limit_in_bytes"),
             total,
             "memory and swap together",
         );
@@ -109,30 +174,30 @@ fn v1(limits: &Limits) -> Vec<Setting> {
     }
     if let Some(bytes) = limits.memory_reservation_bytes {
         all.push(Setting::new(
-            "memory",
-            "memory.soft_limit_in_bytes",
+            "memory_reservation",
+            ("memory", "memory.soft_limit_in_bytes"),
             number(bytes, "-1"),
             "memory reservation",
         ));
     }
     if let Some(nano) = limits.nano_cpus {
         all.push(Setting::new(
-            "cpu",
-            "cpu.cfs_period_us",
+            "cpus",
+            ("cpu", "cpu.cfs_period_us"),
             PERIOD_USEC,
             "a period of 100 ms",
         ));
         all.push(Setting::new(
-            "cpu",
-            "cpu.cfs_quota_us",
+            "cpus",
+            ("cpu", "cpu.cfs_quota_us"),
             quota(nano, "-1"),
             "CPUs times the period",
         ));
     }
     if let Some(shares) = limits.shares() {
         all.push(Setting::new(
-            "cpu",
-            "cpu.shares",
+            "cpu_shares",
+            ("cpu", "cpu.shares"),
             shares,
             "shares as they are",
         ));
@@ -140,8 +205,8 @@ fn v1(limits: &Limits) -> Vec<Setting> {
     same_in_both(limits, &mut all);
     if let Some(weight) = limits.blkio_weight {
         all.push(Setting::new(
-            "blkio",
-            "blkio.bfq.weight",
+            "blkio_weight",
+            ("blkio", "blkio.bfq.weight"),
             weight,
             "block I/O weight, for the bfq scheduler",
         ));
@@ -153,16 +218,16 @@ fn v1(limits: &Limits) -> Vec<Setting> {
 fn same_in_both(limits: &Limits, all: &mut Vec<Setting>) {
     if let Some(cpus) = &limits.cpuset_cpus {
         all.push(Setting::new(
-            "cpuset",
-            "cpuset.cpus",
+            "cpuset_cpus",
+            ("cpuset", "cpuset.cpus"),
             cpus,
             "CPUs, as a list",
         ));
     }
     if let Some(mems) = &limits.cpuset_mems {
         all.push(Setting::new(
-            "cpuset",
-            "cpuset.mems",
+            "cpuset_mems",
+            ("cpuset", "cpuset.mems"),
             mems,
             "memory nodes, as a list",
         ));
@@ -170,7 +235,7 @@ fn same_in_both(limits: &Limits, all: &mut Vec<Setting>) {
     if let Some(pids) = limits.pids {
         all.push(Setting::new(
             "pids",
-            "pids.max",
+            ("pids", "pids.max"),
             number(pids, "max"),
             "processes and threads",
         ));
@@ -182,7 +247,7 @@ fn v2(limits: &Limits) -> Vec<Setting> {
     if let Some(bytes) = limits.memory_bytes {
         all.push(Setting::new(
             "memory",
-            "memory.max",
+            ("memory", "memory.max"),
             number(bytes, "max"),
             "memory, in bytes",
         ));
@@ -195,8 +260,8 @@ fn v2(limits: &Limits) -> Vec<Setting> {
             (total as u64).saturating_sub(memory).to_string()
         };
         let setting = Setting::new(
-            "memory",
-            "memory.swap.max",
+            "memory_swap",
+            ("memory", "memory.swap.max"),
             swap,
             "memory-swap minus memory",
         );
@@ -207,8 +272,8 @@ fn v2(limits: &Limits) -> Vec<Setting> {
     }
     if let Some(bytes) = limits.memory_reservation_bytes {
         all.push(Setting::new(
-            "memory",
-            "memory.low",
+            "memory_reservation",
+            ("memory", "memory.low"),
             // Not "max", which would protect all of it.
             if bytes == UNLIMITED { 0 } else { bytes },
             "memory reservation",
@@ -216,16 +281,16 @@ fn v2(limits: &Limits) -> Vec<Setting> {
     }
     if let Some(nano) = limits.nano_cpus {
         all.push(Setting::new(
-            "cpu",
-            "cpu.max",
+            "cpus",
+            ("cpu", "cpu.max"),
             format!("{} {PERIOD_USEC}", quota(nano, "max")),
             "CPUs times a period of 100 ms",
         ));
     }
     if let Some(shares) = limits.shares() {
         all.push(Setting::new(
-            "cpu",
-            "cpu.weight",
+            "cpu_shares",
+            ("cpu", "cpu.weight"),
             weight(shares),
             "shares * 100 / 1024: the ratio stays",
         ));
@@ -233,8 +298,8 @@ fn v2(limits: &Limits) -> Vec<Setting> {
     same_in_both(limits, &mut all);
     if let Some(weight) = limits.blkio_weight {
         all.push(Setting::new(
-            "io",
-            "io.bfq.weight",
+            "blkio_weight",
+            ("io", "io.bfq.weight"),
             weight,
             "block I/O weight, for the bfq scheduler",
         ));
@@ -249,137 +314,4 @@ fn weight(shares: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn files(settings: &[Setting]) -> Vec<String> {
-        settings
-            .iter()
-            .map(|setting| format!("{}={}", setting.file, setting.text))
-            .collect()
-    }
-
-    #[test]
-    fn the_same_limits_in_both_worlds() {
-        let limits = Limits {
-            memory_bytes: Some(200),
-            memory_swap_bytes: Some(300),
-            nano_cpus: Some(500_000_000),
-            cpu_shares: Some(512),
-            pids: Some(7),
-            ..Limits::default()
-        };
-        assert_eq!(
-            files(&v1(&limits)),
-            [
-                "memory.limit_in_bytes=200",
-                "memory.memsw.limit_in_bytes=300",
-                "cpu.cfs_period_us=100000",
-                "cpu.cfs_quota_us=50000",
-                "cpu.shares=512",
-                "pids.max=7"
-            ]
-        );
-        assert_eq!(
-            files(&v2(&limits)),
-            [
-                "memory.max=200",
-                "memory.swap.max=100",
-                "cpu.max=50000 100000",
-                "cpu.weight=50",
-                "pids.max=7"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_limit_is_lifted_by_the_kernels_word_for_it() {
-        let limits = Limits {
-            memory_bytes: Some(UNLIMITED),
-            memory_reservation_bytes: Some(UNLIMITED),
-            nano_cpus: Some(UNLIMITED),
-            pids: Some(UNLIMITED),
-            ..Limits::default()
-        };
-        assert_eq!(
-            files(&v1(&limits)),
-            [
-                "memory.limit_in_bytes=-1",
-                "memory.memsw.limit_in_bytes=-1",
-                "memory.soft_limit_in_bytes=-1",
-                "cpu.cfs_period_us=100000",
-                "cpu.cfs_quota_us=-1",
-                "pids.max=max"
-            ]
-        );
-        assert_eq!(
-            files(&v2(&limits)),
-            [
-                "memory.max=max",
-                "memory.swap.max=max",
-                "memory.low=0",
-                "cpu.max=max 100000",
-                "pids.max=max"
-            ]
-        );
-    }
-
-    fn map(limits: &Limits) -> Result<Vec<String>, String> {
-        let host = Hierarchies {
-            v1: std::collections::BTreeMap::new(),
-            v2: Some("/sys/fs/cgroup".into()),
-            mode: Mode::V2,
-        };
-        let settings = settings(&host, limits).map_err(|e| e.to_string())?;
-        Ok(files(&settings))
-    }
-
-    #[test]
-    fn numbers_at_the_edge() {
-        let huge = Limits {
-            memory_bytes: Some(6 << 60),
-            ..Limits::default()
-        };
-        assert_eq!(
-            map(&huge).unwrap(),
-            [
-                "memory.max=6917529027641081856",
-                "memory.swap.max=2305843009213693951"
-            ]
-        );
-        let shares = |shares| {
-            map(&Limits {
-                cpu_shares: Some(shares),
-                ..Limits::default()
-            })
-        };
-        assert_eq!(shares(0).unwrap(), [""; 0]);
-        assert_eq!(shares(262_144).unwrap(), ["cpu.weight=10000"]);
-        for bad in [1, 262_145, u64::MAX] {
-            assert_eq!(
-                shares(bad).unwrap_err(),
-                format!("reading CPU shares \"{bad}\": they are 2 to 262144")
-            );
-        }
-    }
-
-    #[test]
-    fn swap_without_a_limit_is_said() {
-        let limits = Limits {
-            memory_bytes: Some(200),
-            memory_swap_bytes: Some(-1),
-            ..Limits::default()
-        };
-        assert_eq!(
-            files(&v2(&limits)),
-            ["memory.max=200", "memory.swap.max=max"]
-        );
-        assert_eq!(
-            files(&v1(&limits)),
-            [
-                "memory.limit_in_bytes=200",
-                "memory.memsw.limit_in_bytes=-1"
-            ]
-        );
-    }
-}
+mod tests;

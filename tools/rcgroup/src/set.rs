@@ -1,11 +1,12 @@
 //! `rcgroup set`: limits of a cgroup that exists.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
 
-use crate::{CgroupError, Group, Hierarchies, Limits, Mode, Setting, read, settings, write};
+use kit_units::CpuList;
+
+use crate::{CgroupError, Group, Hierarchies, Limits, Mode, Setting, grow, read, settings, write};
 
 /// What `set` does.
 pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, CgroupError> {
@@ -13,24 +14,29 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
     let mut plan = Plan::new(format!("rcgroup set {name}"));
     let mut settings = settings_of(host, &group, limits)?;
     total_first(&group, &mut settings);
+    let grown = grow::grow(host, &group, &settings);
+    for step in grown.before {
+        plan.push_boxed(step);
+    }
     for setting in settings {
-        let dir = group
-            .dir(setting.controller)
-            .ok_or_else(|| CgroupError::NotThere {
-                name: name.to_owned(),
-                controller: setting.controller,
-                what: setting.formula,
-            })?;
+        let own = group.dir(setting.controller);
+        let Some(dir) = own.or_else(|| grown.group.dir(setting.controller)) else {
+            continue;
+        };
         plan.push(SetLimit {
             path: dir.join(setting.file),
             setting,
-            fresh: false,
+            fresh: own.is_none(),
         });
+    }
+    for step in grown.after {
+        plan.push_boxed(step);
     }
     Ok(plan)
 }
 
-/// Swap alone is reckoned from the memory that the group has.
+/// What was not named keeps its limit: with memory alone, memory and swap together. Swap alone is reckoned from the
+/// memory that the group has.
 fn settings_of(
     host: &Hierarchies,
     group: &Group,
@@ -39,7 +45,12 @@ fn settings_of(
     let swap_alone =
         limits.memory_bytes.is_none() && limits.memory_swap_bytes.is_some_and(|total| total > 0);
     let Some(dir) = group.dir("memory").filter(|_| swap_alone) else {
-        return settings(host, limits);
+        let mut settings = settings(host, limits)?;
+        if limits.memory_swap_bytes.is_none() {
+            settings.retain(|setting| setting.limit != "memory_swap");
+            fits_total(group, limits)?;
+        }
+        return Ok(settings);
     };
     let file = if host.mode == Mode::V2 {
         MEMORY_MAX
@@ -49,7 +60,7 @@ fn settings_of(
     let now = read(&dir.join(file))?.parse().ok();
     let with_memory = Limits {
         // "max" on v2, the largest page on v1.
-        memory_bytes: now.filter(|bytes| *bytes < i64::MAX as u64 / PAGE * PAGE),
+        memory_bytes: now.filter(|bytes| *bytes < NO_LIMIT),
         ..limits.clone()
     };
     let mut settings = settings(host, &with_memory)?;
@@ -57,6 +68,24 @@ fn settings_of(
     Ok(settings)
 }
 
+/// v1 takes no more memory than the group's memory and swap together.
+fn fits_total(group: &Group, limits: &Limits) -> Result<(), CgroupError> {
+    let total = group.dir("memory").map(|dir| dir.join(TOTAL));
+    let total = total.and_then(|path| read(&path).ok()?.parse::<u64>().ok());
+    match (limits.memory_bytes, total) {
+        (Some(memory), Some(total)) if memory > total && total < NO_LIMIT => {
+            Err(CgroupError::AboveTotal {
+                name: group.name.clone(),
+                memory: (memory != crate::UNLIMITED).then_some(memory),
+                total,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// v1 says "no limit" by its largest page.
+const NO_LIMIT: u64 = i64::MAX as u64 / PAGE * PAGE;
 const PAGE: u64 = 4096;
 const MEMORY_MAX: &str = "memory.max";
 const MEMORY: &str = "memory.limit_in_bytes";
@@ -79,8 +108,7 @@ fn total_first(group: &Group, settings: &mut [Setting]) {
     }
 }
 
-/// One kernel file. Memory and swap together may not be less than memory at any moment, so where the order of
-/// the list is refused, the other one is taken.
+/// One kernel file.
 pub(crate) struct SetLimit {
     pub path: PathBuf,
     pub setting: Setting,
@@ -118,10 +146,7 @@ impl Step for SetLimit {
             return Ok(Done::nothing().note(format!("this kernel has no {}", self.setting.file)));
         }
         let was = read(&self.path)?;
-        let mut undo = Vec::new();
-        if let Err(error) = write(&self.path, &self.setting.text) {
-            undo.extend(raise_total_first(self).map_err(|_| error)?);
-        }
+        write(&self.path, &self.setting.text).map_err(|error| beyond_parent(self, error))?;
         let now = read(&self.path)?;
         if !took(&self.setting, &now) {
             let (path, wanted) = (self.path.clone(), self.setting.text.clone());
@@ -137,33 +162,37 @@ impl Step for SetLimit {
         if self.fresh {
             return Ok(Done::nothing());
         }
-        undo.push(restore(self.path.clone(), was, now));
-        Ok(Done::made(undo))
+        Ok(Done::made(vec![Undo::Restore {
+            path: self.path.clone(),
+            was,
+            wrote: now,
+            done: true,
+            netns: None,
+        }]))
     }
 }
 
-fn restore(path: PathBuf, was: String, wrote: String) -> Undo {
-    Undo::Restore {
-        path,
-        was,
-        wrote,
-        done: true,
-        netns: None,
+/// v1 answers "Permission denied" to CPUs that the group above does not have (cpuset(7)).
+fn beyond_parent(step: &SetLimit, error: CgroupError) -> CgroupError {
+    let above = step.path.parent().and_then(Path::parent);
+    let parents = above.and_then(|above| read(&above.join(step.setting.file)).ok());
+    let lists = (
+        step.setting.text.parse::<CpuList>(),
+        parents.as_deref().unwrap_or_default().parse::<CpuList>(),
+    );
+    match lists {
+        (Ok(wanted), Ok(parents)) if step.setting.controller == "cpuset" && !parents.is_empty() => {
+            if wanted.is_within(&parents) {
+                return error;
+            }
+            CgroupError::BeyondParent {
+                path: step.path.clone(),
+                wanted: step.setting.text.clone(),
+                parents: parents.to_string(),
+            }
+        }
+        _ => error,
     }
-}
-
-/// Raising memory above the old total of memory and swap is EINVAL: the total goes out of the way first. What puts it
-/// back comes before what puts memory back, so that it is undone after that.
-fn raise_total_first(step: &SetLimit) -> Result<Option<Undo>, CgroupError> {
-    let total = step.path.with_file_name("memory.memsw.limit_in_bytes");
-    let was = read(&total)?;
-    write(&total, "-1")?;
-    let raised = write(&step.path, &step.setting.text);
-    if raised.is_err() {
-        let _ = write(&total, &was);
-    }
-    raised?;
-    Ok(Some(restore(total.clone(), was, read(&total)?)))
 }
 
 /// Whether the file says what was written, allowing for what the kernel does to numbers: pages, "-1", "max"; and to
@@ -176,20 +205,11 @@ fn took(setting: &Setting, now: &str) -> bool {
         (Err(_), Ok(_)) => wrote == "-1",
         _ if now == wrote => true,
         _ if setting.controller == "cpuset" => {
-            list(wrote).is_some_and(|wrote| Some(wrote) == list(now))
+            let read = |text: &str| text.parse::<CpuList>().ok();
+            read(wrote).is_some_and(|wrote| Some(wrote) == read(now))
         }
         _ => now == format!("default {wrote}"),
     }
-}
-
-/// The numbers of a list like `0-2,4` (cpuset(7), "List format").
-fn list(text: &str) -> Option<BTreeSet<u16>> {
-    let mut all = BTreeSet::new();
-    for part in text.split(',').map(str::trim) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        all.extend(first.parse::<u16>().ok()?..=last.parse().ok()?);
-    }
-    Some(all)
 }
 
 #[cfg(test)]
@@ -198,6 +218,7 @@ mod tests {
 
     fn took(controller: &'static str, wrote: &str, now: &str) -> bool {
         let setting = Setting {
+            limit: "",
             controller,
             file: "",
             text: wrote.to_owned(),
@@ -251,7 +272,7 @@ mod tests {
         assert_eq!(set("104857600\n").unwrap(), [swap]);
         assert!(matches!(
             set("max\n"),
-            Err(CgroupError::BadValue { reason, .. }) if reason.ends_with("no limit")
+            Err(CgroupError::BadValue { reason, .. }) if reason.starts_with("memory has no limit")
         ));
     }
 }

@@ -17,7 +17,7 @@ pub struct Stats {
     pub memory_peak_bytes: Option<u64>,
     pub cpu_usec: Option<u64>,
     pub cpu_throttled_usec: Option<u64>,
-    pub pids: Option<u64>,
+    pub pids_current: Option<u64>,
     pub pids_limit: Option<u64>,
     /// How often the kernel killed a process of it for want of memory.
     pub oom_kills: Option<u64>,
@@ -59,7 +59,7 @@ fn v1(group: &Group) -> Stats {
         memory_peak_bytes: number(memory, "memory.max_usage_in_bytes"),
         cpu_usec: number(group.dir("cpuacct"), "cpuacct.usage").map(|nanos| nanos / 1000),
         cpu_throttled_usec: field(cpu, "cpu.stat", "throttled_time").map(|nanos| nanos / 1000),
-        pids: number(pids, "pids.current"),
+        pids_current: number(pids, "pids.current"),
         pids_limit: number(pids, "pids.max"),
         oom_kills: field(memory, "memory.oom_control", "oom_kill"),
     }
@@ -76,7 +76,7 @@ fn v2(group: &Group) -> Stats {
         memory_peak_bytes: number(dir, "memory.peak"),
         cpu_usec: field(dir, "cpu.stat", "usage_usec"),
         cpu_throttled_usec: field(dir, "cpu.stat", "throttled_usec"),
-        pids: number(dir, "pids.current"),
+        pids_current: number(dir, "pids.current"),
         pids_limit: number(dir, "pids.max"),
         oom_kills: field(dir, "memory.events", "oom_kill"),
     }

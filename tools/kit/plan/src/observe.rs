@@ -86,6 +86,8 @@ pub fn trace_line(
 ) -> String {
     let meta = step.meta();
     let line = serde_json::json!({
+        "schema": 1,
+        "kind": "step",
         "step": step.number,
         "steps": step.total,
         "id": meta.id,

@@ -50,7 +50,8 @@ impl FromStr for CpuList {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = |reason| UnitError::new(Kind::CpuList, text, reason);
         let mut ranges = Vec::new();
-        for part in text.trim_ascii().split(',').filter(|part| !part.is_empty()) {
+        let parts = text.split(',').map(str::trim_ascii);
+        for part in parts.filter(|part| !part.is_empty()) {
             let (range, stride) = match part.split_once(':') {
                 None => (part, None),
                 Some((range, stride)) => (range, Some(stride)),
@@ -121,6 +122,7 @@ mod tests {
             ("0-7:2/4", "0-1,4-5"),
             ("0-6:2/4", "0-1,4-5"),
             ("0-5:2/4\n", "0-1,4-5"),
+            ("3, 0-1,1-2", "0-3"),
             ("", ""),
         ] {
             assert_eq!(list(text).to_string(), shown, "{text}");
