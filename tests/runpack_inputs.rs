@@ -321,7 +321,7 @@ fn a_full_disk_stops_a_load_and_nothing_stays() {
           find small/images/blobs small/images/unpacked small/images/tmp -type f
         done'");
     assert_eq!(said.matches("No space left on device").count(), 2, "{said}");
-    assert_eq!(said.matches("hint: free some space").count(), 2, "{said}");
+    assert_eq!(said.matches("/small is full: ").count(), 2, "{said}");
     assert_eq!(said.lines().count(), 4, "{said}");
 }
 

@@ -223,7 +223,7 @@ const BAD: &[Row] = &[
     ),
     (
         "rbridge add sixteencharacter",
-        1,
+        2,
         "rbridge: naming link \"sixteencharacter\": an interface name has at most 15 characters",
     ),
     (
@@ -244,7 +244,7 @@ const BAD: &[Row] = &[
     (
         "setpriv --bounding-set=-net_admin --inh-caps=-net_admin rrun run --rm tools id",
         125,
-        "rrun: creating link \"{bridge}\": Operation not permitted\nhint: this needs root, with CAP_NET_ADMIN in that network namespace",
+        "rrun: creating link \"{bridge}\": Operation not permitted\nhint: root without CAP_NET_ADMIN: run it outside the sandbox that took that away; see rrun doctor",
     ),
     (
         "BOXKIT_ROOT=$PWD/other rrun load bad.tar",

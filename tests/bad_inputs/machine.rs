@@ -96,12 +96,12 @@ const CAPLESS: &[Row] = &[
     (
         "./without net_admin rveth add a b",
         1,
-        "rveth: creating link \"a\": Operation not permitted\nhint: this needs root, with CAP_NET_ADMIN in that network namespace",
+        "rveth: creating link \"a\": Operation not permitted\nhint: root without CAP_NET_ADMIN: run it outside the sandbox that took that away; see rrun doctor",
     ),
     (
         "./without net_admin rbridge add br0",
         1,
-        "rbridge: creating link \"br0\": Operation not permitted\nhint: this needs root, with CAP_NET_ADMIN in that network namespace",
+        "rbridge: creating link \"br0\": Operation not permitted\nhint: root without CAP_NET_ADMIN: run it outside the sandbox that took that away; see rrun doctor",
     ),
     (
         "./without sys_admin rmount tmpfs data",
@@ -143,12 +143,12 @@ const ROOTS: &[Row] = &[
     (
         "BOXKIT_ROOT=$PWD/ro rrun load tools.tar",
         1,
-        "rrun: open \"{dir}/ro/images/content.lock\": Read-only file system\nhint: the file system is read-only; BOXKIT_ROOT moves the store",
+        "rrun: open \"{dir}/ro/images/content.lock\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
     ),
     (
         "BOXKIT_ROOT=$PWD/ro rrun tag tools again",
         1,
-        "rrun: open \"{dir}/ro/images/index.lock\": Read-only file system\nhint: the file system is read-only; BOXKIT_ROOT moves the store",
+        "rrun: open \"{dir}/ro/images/index.lock\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
     ),
     (
         "BOXKIT_RUN=$PWD/ro rrun run --rm tools id",

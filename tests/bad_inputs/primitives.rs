@@ -13,12 +13,12 @@ const BAD: &[Row] = &[
     ),
     (
         "rnetns add a/b",
-        1,
+        2,
         "rnetns: naming network namespace \"a/b\": it has a slash",
     ),
     (
         "rnetns add pid:7",
-        1,
+        2,
         "rnetns: naming network namespace \"pid:7\": it stands for a process's namespace, which has no name",
     ),
     (
@@ -28,7 +28,7 @@ const BAD: &[Row] = &[
     ),
     (
         "rnetns del pid:1",
-        1,
+        2,
         "rnetns: naming network namespace \"pid:1\": it stands for a process's namespace, which has no name",
     ),
     (
@@ -84,7 +84,7 @@ const BAD: &[Row] = &[
     ),
     (
         "rveth add a a",
-        1,
+        2,
         "rveth: creating link \"a\": both ends have the same name in the same namespace",
     ),
     (
@@ -114,7 +114,7 @@ const BAD: &[Row] = &[
     ),
     (
         "rveth add sixteencharacter b",
-        1,
+        2,
         "rveth: naming link \"sixteencharacter\": an interface name has at most 15 characters",
     ),
     (

@@ -1,5 +1,6 @@
 //! The image, and the command.
 
+use kit_plan::Fault;
 use kit_plan::{Context, Header, Journal, Mark, Roots, Silent};
 use kit_test::binaries;
 use runpack::pack::{Add, PackImage, Settings, split_words};

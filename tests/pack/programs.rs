@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::symlink;
 
+use kit_plan::Fault;
 use runpack::pack::Linker;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use kit_plan::Fault;
 use runpack::pack::Entry;
 use runpack::pack::PackError;
 

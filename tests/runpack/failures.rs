@@ -206,7 +206,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
         "unshare --mount --propagation private sh -uc '{script}'"
     ));
     assert!(
-        said.contains("No space left on device\nhint: free some space"),
+        said.contains("No space left on device\nhint: ") && said.contains("/small/root is full: "),
         "{said}"
     );
     assert_eq!(said.lines().count(), 2, "{said}");

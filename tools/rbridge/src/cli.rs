@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use kit_cli::{Act, Failure, Output, Result, Row, need_root};
+use kit_cli::{Act, Output, Result, Row, need_root};
 use kit_net::Cidr;
 use kit_plan::{Instance, Plan, Roots};
 use rnetns::{Netns, split_link};
@@ -129,21 +129,13 @@ enum Verb {
     },
 }
 
-fn fault(error: impl Into<BridgeError>) -> anyhow::Error {
-    let error = error.into();
-    let hint = error.hint();
-    let usage = matches!(error, BridgeError::BadPort { .. });
-    let failure = Failure::new(&error).hint_from(hint.as_deref());
-    if usage { failure.exit(2) } else { failure }.into()
-}
-
 fn place(netns: Option<&str>) -> Result<Place> {
     let netns = netns.map(Netns::parse).transpose();
-    Ok(Place::new(netns.map_err(fault)?))
+    Ok(Place::new(netns?))
 }
 
 fn instance() -> Result<Instance> {
-    Ok(Roots::from_env().map_err(Failure::from)?.instance)
+    Ok(Roots::from_env()?.instance)
 }
 
 impl Common {
@@ -156,7 +148,7 @@ impl Common {
     }
 
     fn run(&self, plan: std::result::Result<Plan, BridgeError>, made: Option<&str>) -> Result<()> {
-        self.act.run(&plan.map_err(fault)?)?;
+        self.act.run(&plan?)?;
         match made.filter(|_| !self.act.dry_run) {
             Some(name) => kit_cli::emit(&format!("{name}\n")),
             None => Ok(()),
@@ -242,7 +234,7 @@ fn show(output: Output, netns: Option<&str>, only: Option<&str>) -> Result {
         Some((name, there)) => (Some(name), Some(there)),
         None => (None, netns),
     };
-    let mut rows = list::list(&instance()?, &place(netns)?, only).map_err(fault)?;
+    let mut rows = list::list(&instance()?, &place(netns)?, only)?;
     // So that another verb, which reads them, finds them there.
     for row in rows.iter_mut().filter(|_| netns.is_some()) {
         row.name = format!("{}@{}", row.name, netns.unwrap_or_default());
@@ -253,7 +245,7 @@ fn show(output: Output, netns: Option<&str>, only: Option<&str>) -> Result {
 
 /// `LINK@NETNS`, or a link where the verb works.
 fn at<'a>(text: &'a str, default: &Place) -> Result<(&'a str, Place)> {
-    let (name, netns) = split_link(text).map_err(fault)?;
+    let (name, netns) = split_link(text)?;
     Ok((
         name,
         netns.map_or_else(|| default.clone(), |netns| Place::new(Some(netns))),
@@ -268,7 +260,7 @@ fn attach(common: &Common, bridge: &str, links: &[String]) -> Result {
         let (link, there) = at(text, &place)?;
         if there != place {
             let (link, bridge) = (text.to_owned(), bridge.to_owned());
-            return Err(fault(BridgeError::Apart { link, bridge }));
+            return Err(BridgeError::Apart { link, bridge }.into());
         }
         common.run(bridge::attach_plan(&place, bridge, link), None)
     })
@@ -289,10 +281,7 @@ fn switch_nat(common: &Common, bridge: &str, switch: Switch) -> Result {
 
 /// Says who drops what we forward.
 fn warn(place: &Place, bridge: &str) -> Result<()> {
-    let blockers = place
-        .nft()
-        .and_then(|nft| forward_blockers(&nft, bridge))
-        .map_err(fault)?;
+    let blockers = place.nft().and_then(|nft| forward_blockers(&nft, bridge))?;
     for blocker in blockers {
         let (text, command) = blocker.told(bridge);
         // Nobody to tell if this fails.
@@ -306,7 +295,7 @@ fn publish_all(common: &Common, ports: &[String]) -> Result {
     // All are read before the first is published.
     let ports: std::result::Result<Vec<Published>, BridgeError> =
         ports.iter().map(|port| Published::parse(port)).collect();
-    let ports = ports.map_err(fault)?;
+    let ports = ports?;
     let (instance, place) = common.start("publishing a port")?;
     for port in ports {
         common.run(

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use kit_net::{CidrError, NetError};
-use kit_plan::StepError;
+use kit_plan::{FAILED, Fault, USAGE};
 use rnetns::NetnsError;
 
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +67,10 @@ pub enum BridgeError {
     Full { name: String, subnet: String },
 }
 
-impl BridgeError {
-    pub fn hint(&self) -> Option<String> {
+impl Fault for BridgeError {
+    fn hint(&self) -> Option<String> {
         match self {
-            Self::Net(error) => error.hint().map(str::to_owned),
+            Self::Net(error) => error.hint(),
             Self::Netns(error) => error.hint(),
             Self::NoBridge { name } => Some(format!(
                 "rbridge list shows them; rbridge add {name} makes it"
@@ -100,6 +100,17 @@ impl BridgeError {
         }
     }
 
+    fn exit(&self) -> u8 {
+        match self {
+            Self::BadPort { .. } => USAGE,
+            Self::Net(error) => error.exit(),
+            Self::Netns(error) => error.exit(),
+            _ => FAILED,
+        }
+    }
+}
+
+impl BridgeError {
     pub(crate) fn io(
         doing: &'static str,
         path: impl Into<PathBuf>,
@@ -110,12 +121,5 @@ impl BridgeError {
             path,
             source,
         }
-    }
-}
-
-impl From<BridgeError> for StepError {
-    fn from(error: BridgeError) -> Self {
-        let hint = error.hint();
-        Self::whole(error).hint_from(hint)
     }
 }

@@ -142,9 +142,7 @@ impl LimitFlags {
             None => Ok(()),
             Some((flag, _)) => {
                 let text = format!("reading {flag} \"-1\": a new cgroup has no limit yet");
-                Err(Failure::usage(text)
-                    .hint(format!("leave {flag} out"))
-                    .into())
+                Err(Failure::usage(text).hint(format!("leave {flag} out")))
             }
         }
     }
@@ -183,31 +181,15 @@ fn or_unlimited(
     text.map(value).transpose()
 }
 
-fn fault(error: CgroupError) -> Failure {
-    let exit = if matches!(
-        error,
-        CgroupError::BadValue { .. } | CgroupError::BadName { .. } | CgroupError::Unit(_)
-    ) {
-        2
-    } else {
-        1
-    };
-    let hint = error.hint();
-    Failure::new(error).hint_from(hint.as_deref()).exit(exit)
-}
-
 pub fn dispatch(cli: Cli) -> Result {
-    let host = Hierarchies::detect().map_err(fault)?;
+    let host = Hierarchies::detect()?;
     match cli.verb {
         Verb::Create { act, limits, names } => {
             limits.of_new_group()?;
-            let (names, limits) = (
-                kit_cli::names(&names, &["cgroup"])?,
-                limits.limits().map_err(fault)?,
-            );
+            let (names, limits) = (kit_cli::names(&names, &["cgroup"])?, limits.limits()?);
             root_unless(act, "creating a cgroup")?;
             for name in &names {
-                act.run(&crate::create::plan(&host, name, &limits).map_err(fault)?)?;
+                act.run(&crate::create::plan(&host, name, &limits)?)?;
                 if !act.dry_run {
                     tell(&format!("{name}\n"))?;
                 }
@@ -227,34 +209,29 @@ pub fn dispatch(cli: Cli) -> Result {
             root_unless(act, "deleting a cgroup")?;
             kit_cli::each(&names, |name| match crate::del::plan(&host, name, force) {
                 Err(CgroupError::Unknown { .. }) if force => Ok(()),
-                Err(error) => Err(fault(error).into()),
+                Err(error) => Err(error.into()),
                 Ok(plan) => act.run(&plan),
             })
         }
         Verb::List { output, name } => {
-            output.list(&crate::stats::list(&host, name.as_deref()).map_err(fault)?)?;
+            output.list(&crate::stats::list(&host, name.as_deref())?)?;
             Ok(0)
         }
         Verb::Set { act, limits, name } => {
-            let limits = limits.limits().map_err(fault)?;
+            let limits = limits.limits()?;
             if limits == Limits::default() {
                 let nothing = format!("changing cgroup \"{name}\": no limit is given");
-                return Err(Failure::usage(nothing)
-                    .hint("see rcgroup set --help")
-                    .into());
+                return Err(Failure::usage(nothing).hint("see rcgroup set --help"));
             }
             root_unless(act, "changing a cgroup")?;
-            act.run(&crate::set::plan(&host, &name, &limits).map_err(fault)?)?;
+            act.run(&crate::set::plan(&host, &name, &limits)?)?;
             Ok(0)
         }
         Verb::Get { name, file } => get(&host, &name, &file),
         Verb::Exec { name, command } => {
             need_root("joining a cgroup")?;
             match crate::exec::exec(&host, &name, &command) {
-                Err(error) => Err(Failure::new(&error)
-                    .hint_from(error.hint().as_deref())
-                    .exit(error.exit_code())
-                    .into()),
+                Err(error) => Err(error.into()),
             }
         }
         Verb::Stats { output, names } => {
@@ -263,12 +240,12 @@ pub fn dispatch(cli: Cli) -> Result {
                 .iter()
                 .map(|name| crate::stats::stats(&host, name))
                 .collect();
-            output.list(&all.map_err(fault)?)?;
+            output.list(&all?)?;
             Ok(0)
         }
         Verb::Map { output, limits } => {
-            let limits = limits.limits().map_err(fault)?;
-            output.list(&crate::map::both(host.mode, &limits).map_err(fault)?)?;
+            let limits = limits.limits()?;
+            output.list(&crate::map::both(host.mode, &limits)?)?;
             Ok(0)
         }
     }
@@ -286,10 +263,9 @@ fn get(host: &Hierarchies, name: &str, file: &str) -> Result {
     if file.contains('/') {
         return Err(Failure::usage(format!(
             "reading \"{file}\": a control file's name has no slash"
-        ))
-        .into());
+        )));
     }
-    let group = host.existing(name).map_err(fault)?;
+    let group = host.existing(name)?;
     let path = group
         .unique_dirs()
         .into_iter()
@@ -297,9 +273,9 @@ fn get(host: &Hierarchies, name: &str, file: &str) -> Result {
         .find(|path| path.is_file());
     let Some(path) = path else {
         let text = format!("reading \"{file}\" of cgroup \"{name}\": no such file");
-        return Err(Failure::new(text).hint(other_file(&group, file)).into());
+        return Err(Failure::new(text).hint(other_file(&group, file)));
     };
-    let text = crate::read(&path).map_err(fault)?;
+    let text = crate::read(&path)?;
     // An empty file has no line.
     if !text.is_empty() {
         emit(&format!("{text}\n"))?;
@@ -340,8 +316,7 @@ fn spare_others(names: &[String]) -> Result<()> {
         Some((name, owner)) => {
             let text = format!("deleting cgroup \"{name}\" from a list: it is {owner}'s");
             Err(Failure::usage(text)
-                .hint("leave it out of the list, or --all-owners deletes what others made too")
-                .into())
+                .hint("leave it out of the list, or --all-owners deletes what others made too"))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use kit_plan::StepError;
+use kit_plan::{FAILED, Fault, USAGE};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -82,8 +82,8 @@ fn memory_text(memory: Option<u64>) -> String {
     )
 }
 
-impl CgroupError {
-    pub fn hint(&self) -> Option<String> {
+impl Fault for CgroupError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NotMounted => Some("mount -t cgroup2 cgroup2 /sys/fs/cgroup".to_owned()),
             Self::NoController { .. } => Some(
@@ -120,6 +120,15 @@ impl CgroupError {
         }
     }
 
+    fn exit(&self) -> u8 {
+        match self {
+            Self::BadValue { .. } | Self::BadName { .. } | Self::Unit(_) => USAGE,
+            _ => FAILED,
+        }
+    }
+}
+
+impl CgroupError {
     pub(crate) fn io(
         doing: &'static str,
         path: &std::path::Path,
@@ -180,11 +189,4 @@ fn io_hint(source: &io::Error, path: &std::path::Path) -> Option<String> {
         rustix::io::Errno::ROFS => "cgroups are mounted read-only here: inside a container?".to_owned(),
         _ => return None,
     })
-}
-
-impl From<CgroupError> for StepError {
-    fn from(error: CgroupError) -> Self {
-        let hint = error.hint();
-        Self::whole(error).hint_from(hint)
-    }
 }

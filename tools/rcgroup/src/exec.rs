@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 
+use kit_plan::Fault;
+
 use crate::{CgroupError, Hierarchies, member};
 
 #[derive(Debug, thiserror::Error)]
@@ -18,20 +20,20 @@ pub enum ExecError {
     Program(#[from] kit_sys::exec::ExecError),
 }
 
-impl ExecError {
+impl Fault for ExecError {
     /// 127 not found, 126 cannot be executed, else 125.
-    pub fn exit_code(&self) -> u8 {
+    fn exit(&self) -> u8 {
         match self {
-            Self::Program(error) => error.exit_code(),
+            Self::Program(error) => error.exit(),
             _ => 125,
         }
     }
 
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Cgroup(error) => error.hint(),
             Self::Join { .. } => None,
-            Self::Program(error) => error.hint(),
+            Self::Program(error) => Fault::hint(error),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kit_plan::StepError;
+use kit_plan::Fault;
 use rustix::io::Errno;
 
 use crate::overlay::OverlayFault;
@@ -82,9 +82,10 @@ impl MountError {
             Self::NotMounted { .. } | Self::Wrong { .. } => None,
         }
     }
+}
 
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Fault for MountError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Wrong { hint, .. } => hint.clone(),
             Self::Overlay { fault, .. } => fault.hint(),
@@ -133,11 +134,4 @@ fn held_by(holders: &[Holder], beneath: &[PathBuf]) -> String {
 /// The errno's text, without "(os error 1)".
 pub(crate) fn text(errno: Errno) -> &'static str {
     nix::errno::Errno::from_raw(errno.raw_os_error()).desc()
-}
-
-impl From<MountError> for StepError {
-    fn from(error: MountError) -> Self {
-        let hint = error.hint();
-        Self::whole(error).hint_from(hint)
-    }
 }

@@ -147,12 +147,10 @@ impl Step for RaiseLo {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let netns = crate::Netns::Name(self.name.clone())
-            .open()
-            .map_err(StepError::whole)?;
-        let nl = Netlink::open_in(netns.as_fd()).map_err(StepError::whole)?;
-        let lo = nl.need_link("lo").map_err(StepError::whole)?;
-        nl.set_up(lo.index).map_err(StepError::whole)?;
+        let netns = crate::Netns::Name(self.name.clone()).open()?;
+        let nl = Netlink::open_in(netns.as_fd())?;
+        let lo = nl.need_link("lo")?;
+        nl.set_up(lo.index)?;
         Ok(Done::nothing())
     }
 }

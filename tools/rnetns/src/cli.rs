@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
-use kit_cli::{Act, Failure, Output, Result, Row, need_root};
+use kit_cli::{Act, Output, Result, Row, need_root};
 
 use crate::{Netns, NetnsError, list};
 
@@ -67,20 +67,6 @@ enum Verb {
     },
 }
 
-impl From<NetnsError> for Fault {
-    fn from(error: NetnsError) -> Self {
-        let hint = error.hint();
-        Self(Failure::new(error).hint_from(hint.as_deref()))
-    }
-}
-
-/// A library error on its way to the error line.
-struct Fault(Failure);
-
-fn fault(error: NetnsError) -> Failure {
-    Fault::from(error).0
-}
-
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Add {
@@ -90,21 +76,18 @@ pub fn dispatch(cli: Cli) -> Result {
         } => add(act, lo_down, &names),
         Verb::Del { act, force, names } => del(act, force, &names),
         Verb::List { output } => {
-            output.list(&list::list().map_err(fault)?)?;
+            output.list(&list::list()?)?;
             Ok(0)
         }
         Verb::Show { output, netns } => {
-            output.list(&[list::show(&netns).map_err(fault)?])?;
+            output.list(&[list::show(&netns)?])?;
             Ok(0)
         }
         Verb::Exec { netns, command } => {
             need_root("entering a network namespace")?;
-            let netns = Netns::parse(&netns).map_err(fault)?;
+            let netns = Netns::parse(&netns)?;
             match crate::exec::exec(&netns, &command) {
-                Err(error) => Err(Failure::new(&error)
-                    .hint_from(error.hint().as_deref())
-                    .exit(error.exit_code())
-                    .into()),
+                Err(error) => Err(error.into()),
             }
         }
     }
@@ -116,7 +99,7 @@ fn add(act: Act, lo_down: bool, names: &[String]) -> Result {
         need_root("creating a network namespace")?;
     }
     for name in &names {
-        act.run(&crate::add::plan(name, lo_down).map_err(fault)?)?;
+        act.run(&crate::add::plan(name, lo_down)?)?;
         if !act.dry_run {
             kit_cli::tell(&format!("{name}\n"))?;
         }
@@ -132,7 +115,7 @@ fn del(act: Act, force: bool, names: &[String]) -> Result {
     }
     kit_cli::each(&names, |name| match crate::del::plan(name) {
         Err(NetnsError::Unknown { .. }) if force => Ok(()),
-        Err(error) => Err(fault(error).into()),
+        Err(error) => Err(error.into()),
         Ok(plan) => act.run(&plan),
     })
 }

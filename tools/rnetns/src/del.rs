@@ -45,9 +45,7 @@ impl Step for Delete {
         let gone = || {
             // Somebody else was first.
             let name = self.name.clone();
-            let unknown = NetnsError::Unknown { name };
-            let hint = unknown.hint().unwrap_or_default();
-            StepError::whole(unknown).hint(hint)
+            NetnsError::Unknown { name }.into()
         };
         let failed = |errno| match errno {
             Errno::NOENT => gone(),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use kit_plan::{FAILED, Fault, USAGE};
+
 #[derive(Debug, thiserror::Error)]
 pub enum NetnsError {
     #[error("naming network namespace {name:?}: {reason}")]
@@ -21,8 +23,8 @@ pub enum NetnsError {
     },
 }
 
-impl NetnsError {
-    pub fn hint(&self) -> Option<String> {
+impl Fault for NetnsError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { name } => Some(format!(
                 "rnetns list shows them; rnetns add {name} makes it"
@@ -32,6 +34,13 @@ impl NetnsError {
                     .to_owned(),
             ),
             _ => None,
+        }
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::BadName { .. } => USAGE,
+            _ => FAILED,
         }
     }
 }

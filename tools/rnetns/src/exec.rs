@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 
+use kit_plan::Fault;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{Netns, NetnsError};
@@ -31,19 +32,19 @@ pub enum ExecError {
     Program(#[from] kit_sys::exec::ExecError),
 }
 
-impl ExecError {
+impl Fault for ExecError {
     /// 127 not found, 126 cannot be executed, else 125.
-    pub fn exit_code(&self) -> u8 {
+    fn exit(&self) -> u8 {
         match self {
             Self::Netns(_) => 125,
-            Self::Program(error) => error.exit_code(),
+            Self::Program(error) => error.exit(),
         }
     }
 
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Netns(error) => error.hint(),
-            Self::Program(error) => error.hint(),
+            Self::Program(error) => Fault::hint(error),
         }
     }
 }

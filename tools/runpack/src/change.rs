@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use kit_plan::{Fault, USAGE};
+
 use oci_spec::image::{Config, ImageConfiguration};
 
 use crate::pack::{PackError, split_words};
@@ -28,9 +30,14 @@ pub struct ChangeError {
     reason: &'static str,
 }
 
-impl ChangeError {
-    pub fn hint(&self) -> &'static str {
-        "one of CMD, ENTRYPOINT, ENV K=V, EXPOSE PORT, LABEL K=V, USER, VOLUME, WORKDIR, STOPSIGNAL"
+impl Fault for ChangeError {
+    fn hint(&self) -> Option<String> {
+        let all = "one of CMD, ENTRYPOINT, ENV K=V, EXPOSE PORT, LABEL K=V, USER, VOLUME, WORKDIR, STOPSIGNAL";
+        Some(all.to_owned())
+    }
+
+    fn exit(&self) -> u8 {
+        USAGE
     }
 }
 

@@ -7,7 +7,7 @@ mod rows;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use kit_cli::{Act, Failure, Output, Result, emit, need_root};
+use kit_cli::{Act, Failure, Output, Result, emit, emit_json, need_root};
 use kit_plan::{Plan, Roots};
 
 use crate::change::changes;
@@ -143,7 +143,7 @@ enum Verb {
 }
 
 pub fn dispatch(cli: Cli) -> Result {
-    let roots = Roots::from_env().map_err(Failure::from)?;
+    let roots = Roots::from_env()?;
     match cli.verb {
         Verb::Load {
             act,
@@ -161,7 +161,7 @@ pub fn dispatch(cli: Cli) -> Result {
             let name = name.as_deref().map(reference).transpose()?;
             let changes: std::result::Result<Vec<_>, _> =
                 change.iter().map(|text| changes(text)).collect();
-            let changes = changes.map_err(|e| Failure::usage(&e).hint(e.hint()))?;
+            let changes = changes?;
             import(
                 act,
                 &roots,
@@ -182,7 +182,7 @@ pub fn dispatch(cli: Cli) -> Result {
             layout,
             platform,
         } => {
-            let source = Source::parse(&image, false).map_err(|e| fault(e.into()))?;
+            let source = Source::parse(&image, false)?;
             unpack(
                 act,
                 &roots,
@@ -209,7 +209,7 @@ pub fn dispatch(cli: Cli) -> Result {
         } => {
             let filter = filter.as_deref();
             let rows = images::rows(&Store::open(&roots.root), filter, no_trunc);
-            let (rows, unreadable) = rows.map_err(fault)?;
+            let (rows, unreadable) = rows?;
             say_unreadable(&unreadable);
             output.list(&rows)?;
             Ok(0)
@@ -221,11 +221,11 @@ pub fn dispatch(cli: Cli) -> Result {
             image,
         } => {
             let store = Store::open(&roots.root);
-            output.list(&images::history(&store, &image, no_trunc).map_err(fault)?)?;
+            output.list(&images::history(&store, &image, no_trunc)?)?;
             Ok(0)
         }
         Verb::Tag { act, image, name } => {
-            let plan = crate::tag::plan(&roots.root, &image, &name).map_err(fault)?;
+            let plan = crate::tag::plan(&roots.root, &image, &name)?;
             run(act, &roots, &plan, "tagging an image")?;
             Ok(0)
         }
@@ -235,9 +235,9 @@ pub fn dispatch(cli: Cli) -> Result {
 }
 
 fn gc(act: Act, roots: &Roots) -> Result {
-    let (_, unreadable) = Store::open(&roots.root).list().map_err(fault)?;
+    let (_, unreadable) = Store::open(&roots.root).list()?;
     say_unreadable(&unreadable);
-    let (plan, outcome) = crate::gc::plan(roots).map_err(fault)?;
+    let (plan, outcome) = crate::gc::plan(roots)?;
     run(act, roots, &plan, "sweeping up")?;
     if act.dry_run {
         return Ok(0);
@@ -269,45 +269,36 @@ fn say_unreadable(all: &[Unreadable]) {
     }
 }
 
-fn fault(error: StoreError) -> Failure {
-    let hint = error.hint();
-    let failure = match error {
-        StoreError::Reference(error) => Failure::usage(error),
-        error => Failure::new(error),
-    };
-    failure.hint_from(hint.as_deref())
-}
-
 fn reference(text: &str) -> Result<Reference> {
-    Ok(Reference::parse(text).map_err(|e| fault(e.into()))?)
+    Ok(Reference::parse(text)?)
 }
 
 /// Applies a plan that changes the store, or prints it.
 fn run(act: Act, roots: &Roots, plan: &Plan, doing: &str) -> Result<()> {
     if !act.dry_run {
         need_root(doing)?;
-        roots.prepare().map_err(Failure::from)?;
+        roots.prepare()?;
     }
     act.run(plan)
 }
 
 fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> Result {
     if let Some(file) = output {
-        let plan = crate::save::plan(&roots.root, &file, images).map_err(fault)?;
+        let plan = crate::save::plan(&roots.root, &file, images)?;
         act.run(&plan)?;
         return Ok(0);
     }
     if act.dry_run {
-        let plan = crate::save::plan(&roots.root, "/dev/stdout".as_ref(), images).map_err(fault)?;
+        let plan = crate::save::plan(&roots.root, "/dev/stdout".as_ref(), images)?;
         act.run(&plan)?;
         return Ok(0);
     }
     if kit_cli::is_terminal() {
         let text = "saving images: the archive would go to the terminal";
-        return Err(Failure::usage(text).hint("-o FILE, or > FILE").into());
+        return Err(Failure::usage(text).hint("-o FILE, or > FILE"));
     }
     let store = Store::open(&roots.root);
-    crate::save::save(&store, images, std::io::stdout().lock()).map_err(fault)?;
+    crate::save::save(&store, images, std::io::stdout().lock())?;
     Ok(0)
 }
 
@@ -316,11 +307,11 @@ fn inspect(roots: &Roots, wanted: &[String]) -> Result {
     let mut found = Vec::new();
     let names = kit_cli::names(wanted, &["image"])?;
     let outcome = kit_cli::each(&names, |name| {
-        found.push(images::inspect(&store, name).map_err(fault)?);
+        found.push(images::inspect(&store, name)?);
         Ok(())
     });
     // As docker: what was found is shown, whatever else was asked for.
-    emit(&format!("{}\n", serde_json::to_string_pretty(&found)?))?;
+    emit_json(&found)?;
     outcome
 }
 
@@ -330,7 +321,7 @@ fn rmi(act: Act, roots: &Roots, force: bool, images: &[String]) -> Result {
     kit_cli::each(&names, |name| {
         let (plan, outcome) = match crate::rmi::plan(&roots.root, name, force) {
             Err(StoreError::Unknown { .. }) if force => return Ok(()),
-            planned => planned.map_err(fault)?,
+            planned => planned?,
         };
         run(act, roots, &plan, "removing an image")?;
         let removed = outcome.take();

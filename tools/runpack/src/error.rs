@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_plan::{FAILED, Fault};
+
 use crate::layer::LayerError;
 use crate::reference::ReferenceError;
 use crate::source::SourceError;
@@ -75,9 +77,10 @@ impl StoreError {
             other => Self::Stream(io::Error::other(other)),
         }
     }
+}
 
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Fault for StoreError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } | Self::Stream(source) => io_hint(source),
             Self::Unknown { near, .. } => Some(match near {
@@ -102,8 +105,23 @@ impl StoreError {
                 Some("remove the names one by one, or all with --force".to_owned())
             }
             Self::Layer { source, .. } => source.hint(),
-            Self::Reference(error) => error.hint().map(str::to_owned),
+            Self::Reference(error) => error.hint(),
             Self::Gone { .. } | Self::Owner { .. } => None,
+        }
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Reference(error) => error.exit(),
+            _ => FAILED,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path),
+            Self::Layer { source, .. } => source.path(),
+            _ => None,
         }
     }
 }
@@ -113,20 +131,5 @@ pub(crate) fn io_hint(error: &io::Error) -> Option<String> {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Some("it is cut off; fetch it again".to_owned());
     }
-    let hint = match error.raw_os_error() {
-        Some(libc_errno::ENOSPC) => "free some space, or move BOXKIT_ROOT to a larger disk",
-        Some(libc_errno::EPERM | libc_errno::EACCES) => "this needs root: sudo",
-        Some(libc_errno::EROFS) => "the file system is read-only; BOXKIT_ROOT moves the store",
-        _ => return None,
-    };
-    Some(hint.to_owned())
-}
-
-/// As rustix numbers them.
-mod libc_errno {
-    use rustix::io::Errno;
-    pub const ENOSPC: i32 = Errno::NOSPC.raw_os_error();
-    pub const EPERM: i32 = Errno::PERM.raw_os_error();
-    pub const EACCES: i32 = Errno::ACCESS.raw_os_error();
-    pub const EROFS: i32 = Errno::ROFS.raw_os_error();
+    None
 }

@@ -260,8 +260,7 @@ fn explain(
 }
 
 pub(crate) fn step_error(error: SourceError) -> StepError {
-    let hint = error.hint();
-    interrupted().unwrap_or_else(|| StepError::whole(error).hint_from(hint))
+    interrupted().unwrap_or_else(|| error.into())
 }
 
 /// What a step says that ended because a signal was pending.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use kit_plan::{Fault, USAGE};
+
 const DEFAULT_DOMAIN: &str = "docker.io";
 const DEFAULT_TAG: &str = "latest";
 /// The namespace of a one-word name: `alpine` is `docker.io/library/alpine`.
@@ -25,14 +27,18 @@ pub enum ReferenceError {
     },
 }
 
-impl ReferenceError {
-    pub fn hint(&self) -> Option<&str> {
-        match self {
+impl Fault for ReferenceError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
             Self::Name { .. } => {
-                Some("a name is [HOST[:PORT]/]REPOSITORY[:TAG], the repository in lower case")
+                "a name is [HOST[:PORT]/]REPOSITORY[:TAG], the repository in lower case".to_owned()
             }
-            Self::Source { hint, .. } => Some(hint),
-        }
+            Self::Source { hint, .. } => hint.clone(),
+        })
+    }
+
+    fn exit(&self) -> u8 {
+        USAGE
     }
 }
 

@@ -139,29 +139,18 @@ struct Set {
     netns: Option<String>,
 }
 
-/// A library error on its way to the error line.
-fn fault(error: impl Into<VethError>) -> Failure {
-    let error = error.into();
-    let hint = error.hint();
-    Failure::new(error).hint_from(hint.as_deref())
-}
-
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Add(verb) => verb.run(),
         Verb::Del { act, force, links } => del(act, force, &links),
         Verb::List { output, netns, all } => {
-            let netns = netns
-                .as_deref()
-                .map(Netns::parse)
-                .transpose()
-                .map_err(fault)?;
+            let netns = netns.as_deref().map(Netns::parse).transpose()?;
             let entries = if all {
                 list::list_all()
             } else {
                 list::list(netns.as_ref())
             };
-            output.list(&entries.map_err(fault)?)?;
+            output.list(&entries?)?;
             Ok(0)
         }
         Verb::Set(verb) => verb.run(),
@@ -171,7 +160,7 @@ pub fn dispatch(cli: Cli) -> Result {
 impl Add {
     fn run(self) -> Result {
         let a = add::Wanted {
-            link: Link::parse(&self.a).map_err(fault)?,
+            link: Link::parse(&self.a)?,
             addrs: self.addr,
             gateways: self.gw,
             mac: self.mac,
@@ -181,7 +170,7 @@ impl Add {
         let plan = match (&self.b, &self.macvlan) {
             (Some(b), _) => {
                 let b = add::Wanted {
-                    link: Link::parse(b).map_err(fault)?,
+                    link: Link::parse(b)?,
                     addrs: self.peer_addr,
                     gateways: self.peer_gw,
                     mac: self.peer_mac,
@@ -191,12 +180,12 @@ impl Add {
                 add::pair(&a, &b)
             }
             (None, Some(parent)) => add::macvlan(&a, parent, self.mode.into()),
-            (None, None) => return Err(Failure::usage("adding a link: one end is missing").into()),
+            (None, None) => return Err(Failure::usage("adding a link: one end is missing")),
         };
         if !self.act.dry_run {
             need_root("creating a link")?;
         }
-        self.act.run(&plan.map_err(fault)?)?;
+        self.act.run(&plan?)?;
         if !self.act.dry_run {
             kit_cli::emit(&format!("{}\n", names.join("\n")))?;
         }
@@ -216,7 +205,7 @@ fn del(act: Act, force: bool, names: &[String]) -> Result {
         let planned = Link::parse(name).and_then(|link| del::plan(&link));
         match planned {
             Err(VethError::NoLink { .. }) if force || before.iter().any(|b| b == name) => Ok(()),
-            Err(error) => Err(fault(error).into()),
+            Err(error) => Err(error.into()),
             Ok(plan) => act.run(&plan),
         }
     })
@@ -224,13 +213,8 @@ fn del(act: Act, force: bool, names: &[String]) -> Result {
 
 impl Set {
     fn run(self) -> Result {
-        let link = Link::parse(&self.link).map_err(fault)?;
-        let netns = self
-            .netns
-            .as_deref()
-            .map(Netns::parse)
-            .transpose()
-            .map_err(fault)?;
+        let link = Link::parse(&self.link)?;
+        let netns = self.netns.as_deref().map(Netns::parse).transpose()?;
         let wanted = set::Wanted {
             up: if self.up || self.down {
                 Some(self.up)
@@ -247,7 +231,7 @@ impl Set {
         if !self.act.dry_run {
             need_root("changing a link")?;
         }
-        self.act.run(&set::plan(&link, &wanted).map_err(fault)?)?;
+        self.act.run(&set::plan(&link, &wanted)?)?;
         Ok(0)
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with a link, by its name.
 
 use kit_net::NetError;
-use kit_plan::StepError;
+use kit_plan::{FAILED, Fault, USAGE};
 use nix::errno::Errno;
 use rnetns::NetnsError;
 
@@ -42,14 +42,13 @@ pub enum VethError {
     Gateway { gateway: String },
 }
 
-impl VethError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Fault for VethError {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Net(error) if error.is(Errno::ENETUNREACH) => {
                 "a gateway must be in the network of one of the link's addresses".to_owned()
             }
-            Self::Net(error) => error.hint()?.to_owned(),
+            Self::Net(error) => error.hint()?,
             Self::Netns(error) => error.hint()?,
             Self::NoLink { link, .. } => match link.split_once('@') {
                 Some((_, netns)) => {
@@ -65,11 +64,13 @@ impl VethError {
             _ => return None,
         })
     }
-}
 
-impl From<VethError> for StepError {
-    fn from(error: VethError) -> Self {
-        let hint = error.hint();
-        Self::whole(error).hint_from(hint)
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Net(error) => error.exit(),
+            Self::Netns(error) => error.exit(),
+            Self::BadMac { .. } | Self::SameName { .. } => USAGE,
+            _ => FAILED,
+        }
     }
 }

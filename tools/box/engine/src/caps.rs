@@ -20,6 +20,8 @@ pub enum CapsError {
     Unknown { name: String },
 }
 
+impl kit_plan::Fault for CapsError {}
+
 type Wanted = Option<HashSet<oci_spec::runtime::Capability>>;
 
 /// Becomes `uid`, `gid` and `groups` with the sets that config.json names.

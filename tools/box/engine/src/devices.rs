@@ -64,13 +64,13 @@ impl Step for Restrict {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let list = rcgroup::read(&self.dir.join("devices.list")).map_err(StepError::whole)?;
+        let list = rcgroup::read(&self.dir.join("devices.list"))?;
         if list != EVERYTHING {
             return Ok(Done::nothing());
         }
-        rcgroup::write(&self.dir.join("devices.deny"), "a").map_err(StepError::whole)?;
+        rcgroup::write(&self.dir.join("devices.deny"), "a")?;
         for rule in ALLOWED {
-            rcgroup::write(&self.dir.join("devices.allow"), rule).map_err(StepError::whole)?;
+            rcgroup::write(&self.dir.join("devices.allow"), rule)?;
         }
         Ok(Done::nothing())
     }

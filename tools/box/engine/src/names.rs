@@ -53,9 +53,9 @@ impl Step for RaiseLo {
         if cx.kept::<LoIsUp>().is_some() {
             return Ok(Done::nothing());
         }
-        let nl = Netlink::open().map_err(StepError::whole)?;
+        let nl = Netlink::open()?;
         // The kernel makes lo first in each namespace, so its index is 1.
-        nl.set_up(1).map_err(StepError::whole)?;
+        nl.set_up(1)?;
         Ok(Done::nothing())
     }
 }

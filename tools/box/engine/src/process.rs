@@ -79,8 +79,7 @@ impl Become {
         };
         // Static, so no NSS; and these are the container's files, whose users we want.
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let mut found = resolve_user(&text, &read("/etc/passwd"), &read("/etc/group"))
-            .map_err(StepError::whole)?;
+        let mut found = resolve_user(&text, &read("/etc/passwd"), &read("/etc/group"))?;
         if self.user.is_empty() {
             found.groups = user.additional_gids().clone().unwrap_or_default();
         }
@@ -96,7 +95,7 @@ impl Become {
         if !locked {
             self.load_filter()?;
         }
-        caps::become_user(user.uid, user.gid, &user.groups, wanted).map_err(StepError::whole)?;
+        caps::become_user(user.uid, user.gid, &user.groups, wanted)?;
         if locked {
             rustix::thread::set_no_new_privs(true).map_err(fail("setting no_new_privs"))?;
             self.load_filter()?;

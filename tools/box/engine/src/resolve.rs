@@ -13,6 +13,8 @@ pub enum UserError {
     IdRange,
 }
 
+impl kit_plan::Fault for UserError {}
+
 /// Who the program runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedUser {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 
-use kit_plan::{Journal, Observer, within};
+use kit_plan::{Fault, Journal, Observer, USAGE, way_out, within};
 use rustix::fs::{Mode, OFlags};
 
 use super::early::{self, Ahead};
@@ -125,6 +125,17 @@ pub fn take_over(containers: &Containers, id: &str) -> Result<(), MonitorError> 
 }
 
 /// An error as a client is told it.
+/// A library's error, for the client to print; 125 unless it knows why a program did not start.
+pub fn fault(fault: &dyn Fault) -> Failed {
+    Failed {
+        text: fault.to_string(),
+        hint: way_out(fault),
+        exit: Some(fault.exit())
+            .filter(|code| *code > USAGE)
+            .unwrap_or(125),
+    }
+}
+
 pub fn failed(error: &dyn std::error::Error, hint: Option<&str>, exit: u8) -> Failed {
     Failed {
         text: error.to_string(),

@@ -19,6 +19,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use box_state::{Containers, StateError};
+use kit_plan::Fault;
 
 pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
 pub use early::Ahead;
@@ -28,9 +29,18 @@ pub use recover::{abandoned, empty_parents, is_forsaken, replay, settled, wait_f
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
     #[error("starting a monitor: {0}")]
-    Fork(io::Error),
+    Fork(#[source] io::Error),
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl Fault for MonitorError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fork(_) => None,
+            Self::State(error) => error.hint(),
+        }
+    }
 }
 
 /// A running container's monitor.

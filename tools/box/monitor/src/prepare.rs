@@ -8,7 +8,7 @@ use kit_plan::{Context, Plan, ProcessId, Step};
 use oci_spec::runtime::Spec;
 use rcgroup::Mode;
 
-use super::born::failed;
+use super::born::{failed, fault};
 use super::early;
 use box_engine::{Root, Setup, cgroup};
 use box_net as network;
@@ -31,14 +31,10 @@ pub fn for_run(
     size: Option<(u16, u16)>,
     cx: &mut Context,
 ) -> Result<Plan, Failed> {
-    let spec = containers
-        .spec(&container.id)
-        .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+    let spec = containers.spec(&container.id).map_err(|e| fault(&e))?;
     let joined = joins(containers, container)?;
     if let Some(netns) = &joined {
-        let opened = netns
-            .open()
-            .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+        let opened = netns.open().map_err(|e| fault(&e))?;
         cx.put_fd(NETNS, opened.into());
     }
     if let Some(ready) = early::netns() {
@@ -84,14 +80,9 @@ fn command(container: &Container) -> String {
 /// The network namespace that it shares, if it does.
 fn joins(containers: &Containers, container: &Container) -> Result<Option<rnetns::Netns>, Failed> {
     match &container.net {
-        Net::Ns(name) => rnetns::Netns::parse(name)
-            .map(Some)
-            .map_err(|e| failed(&e, e.hint().as_deref(), 125)),
+        Net::Ns(name) => rnetns::Netns::parse(name).map(Some).map_err(|e| fault(&e)),
         Net::Container(id) => {
-            let state = containers
-                .holding(id)
-                .state(id)
-                .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+            let state = containers.holding(id).state(id).map_err(|e| fault(&e))?;
             let process = state
                 .process
                 .filter(ProcessId::is_alive)
@@ -152,8 +143,8 @@ fn setup(
         None => {}
     }
     if container.net == Net::Bridge {
-        let bridged = network::bridged(&containers.roots, container, &ports)
-            .map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+        let bridged =
+            network::bridged(&containers.roots, container, &ports).map_err(|e| fault(&e))?;
         meanwhile.extend(bridged.outside);
         inside.extend(bridged.inside);
         last = bridged.last;
@@ -237,7 +228,7 @@ pub fn join_files(containers: &Containers, container: &Container) -> Vec<PathBuf
 }
 
 fn cgroups(containers: &Containers, container: &Container) -> Result<Cgroups, Failed> {
-    let wrong = |e: rcgroup::CgroupError| failed(&e, e.hint().as_deref(), 125);
+    let wrong = |e: rcgroup::CgroupError| fault(&e);
     let host = early::hierarchies().map_err(wrong)?;
     let name = cgroup_name(containers, container);
     let mut before: Vec<Box<dyn Step>> = Vec::new();

@@ -7,7 +7,7 @@ use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
 use rustix::event::{PollFd, PollFlags};
 
-use super::born::failed;
+use super::born::{failed, fault};
 use super::clients::Client;
 use super::idle::Idle;
 use super::log::Log;
@@ -69,7 +69,7 @@ impl Monitor {
         client: &mut Client,
         watch: Option<Box<dyn Observer>>,
     ) -> Result<Self, Failed> {
-        let state_error = |e: box_state::StateError| failed(&e, e.hint().as_deref(), 125);
+        let state_error = |e: box_state::StateError| fault(&e);
         let lock = Lock::try_take(&containers, &go.id).map_err(|error| {
             let failed = state_error(error);
             // A run directory that cannot be made: a new container is nobody else's.
@@ -115,7 +115,7 @@ impl Monitor {
         size: Option<(u16, u16)>,
     ) -> Result<(Context, Journal, Kernel), Failed> {
         let run_dir = containers.make_run_dir(&container.id);
-        run_dir.map_err(|e| failed(&e, e.hint().as_deref(), 125))?;
+        run_dir.map_err(|e| fault(&e))?;
         let mark = Mark {
             instance: containers.roots.instance.clone(),
             plan: container.id.clone(),
@@ -128,14 +128,13 @@ impl Monitor {
             ..header
         };
         let journal = Journal::create(&containers.roots.journals(), header);
-        let mut journal = journal.map_err(|e| failed(&e, None, 125))?;
+        let mut journal = journal.map_err(|e| fault(&e))?;
         let kernel = Kernel::new();
         let applied = plan.apply(&mut cx, &mut journal, &kernel, watch);
         match applied {
             Ok(()) => Ok((cx, journal, kernel)),
             Err(error) => {
-                let code = error.exit_code();
-                let failed = failed(&error, error.hint(), if code <= 2 { 125 } else { code });
+                let failed = fault(&error);
                 if journal.is_undone() {
                     let _ = journal.discard();
                 }

@@ -46,17 +46,16 @@ impl Step for Configure {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let addr: Ipv4Addr = cx.slot(ADDR)?;
-        let nl = Netlink::open().map_err(StepError::whole)?;
-        let eth0 = nl.need_index("eth0").map_err(StepError::whole)?;
+        let nl = Netlink::open()?;
+        let eth0 = nl.need_index("eth0")?;
         let cidr = Cidr {
             addr: IpAddr::V4(addr),
             prefix: self.prefix,
         };
-        nl.add_addr(eth0, cidr).map_err(StepError::whole)?;
+        nl.add_addr(eth0, cidr)?;
         // Raised from inside: a peer that is created up is refused.
-        nl.set_up(eth0).map_err(StepError::whole)?;
-        nl.add_default_route(IpAddr::V4(self.gateway), eth0)
-            .map_err(StepError::whole)?;
+        nl.set_up(eth0)?;
+        nl.add_default_route(IpAddr::V4(self.gateway), eth0)?;
         Ok(Done::nothing().note(cidr.to_string()))
     }
 }

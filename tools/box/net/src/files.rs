@@ -96,7 +96,7 @@ impl Step for WriteFiles {
         let texts = [hosts, format!("{}\n", self.hostname), self.resolv_conf()];
         for (name, text) in NAMES.into_iter().zip(texts) {
             let path = self.dir.join(name);
-            write_atomic(&path, text.as_bytes(), false).map_err(StepError::whole)?;
+            write_atomic(&path, text.as_bytes(), false)?;
             let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
             std::fs::set_permissions(&path, readable)
                 .map_err(|e| StepError::new(format!("writing {path:?}"), e))?;

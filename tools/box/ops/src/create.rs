@@ -152,10 +152,10 @@ impl Step for Pin {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let fail = |e: &dyn std::error::Error| StepError::whole(e.to_string()).exit(125);
-        let image = self.image.parse().map_err(|e| fail(&e))?;
+        let image = self.image.parse();
+        let image = image.map_err(|e| StepError::whole(e).exit(125))?;
         let pinned = self.store().pin(&image, self.new.id());
-        pinned.map_err(|e| fail(&e))?;
+        pinned.map_err(|e| StepError::from(e).exit(125))?;
         Ok(Done::made(self.intent(&cx.slots)).identified())
     }
 }

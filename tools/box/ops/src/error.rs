@@ -1,11 +1,11 @@
 //! Why a verb on a container failed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use box_monitor::MonitorError;
 use box_state::StateError;
 use box_wire::Failed;
-use kit_plan::{PlanError, StepError};
+use kit_plan::{Fault, PlanError};
 
 use crate::spec::SpecError;
 
@@ -53,12 +53,12 @@ pub enum OpsError {
     },
 }
 
-impl OpsError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Fault for OpsError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::State(error) => error.hint(),
-            Self::Plan(error) => error.hint().map(str::to_owned),
+            Self::Plan(error) => error.hint(),
+            Self::Monitor(error) => error.hint(),
             Self::Failed(failed) => failed.hint.clone(),
             Self::Running { doing, name } => Some(if *doing == "removing" {
                 format!("rrun stop {name} first, or rrun rm -f {name}")
@@ -74,25 +74,23 @@ impl OpsError {
         }
     }
 
-    /// The exit code of a command that fails by it.
-    pub fn exit(&self) -> u8 {
+    fn exit(&self) -> u8 {
         match self {
-            Self::Plan(error) => error.exit_code(),
+            Self::Plan(error) => error.exit(),
             Self::Spec(_) => 2,
             Self::Failed(failed) => failed.exit,
             _ => 1,
         }
     }
 
-    /// Somebody asked to stop: nothing more is to be begun.
-    pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Plan(PlanError::Stopped { .. }))
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::State(error) => error.path(),
+            _ => None,
+        }
     }
-}
 
-impl From<OpsError> for StepError {
-    fn from(error: OpsError) -> Self {
-        let (hint, exit) = (error.hint(), error.exit());
-        Self::whole(error).exit(exit).hint_from(hint)
+    fn is_interruption(&self) -> bool {
+        matches!(self, Self::Plan(error) if error.is_interruption())
     }
 }

@@ -216,7 +216,7 @@ fn store(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
                 plan.push_boxed(outcome.go_on_boxed(step, None));
             }
         }
-        Err(error) => outcome.fail(error.to_string()),
+        Err(error) => outcome.fail(error),
     }
 }
 
@@ -236,7 +236,7 @@ fn host(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     match rbridge::unused_lines() {
         Ok(lines) if lines.is_empty() => {}
         Ok(lines) => plan.push_boxed(outcome.go_on(ReleaseForwarding { lines })),
-        Err(error) => outcome.fail(error.to_string()),
+        Err(error) => outcome.fail(error),
     }
     let parents = monitor::empty_parents(&containers.roots.instance);
     if !parents.is_empty() {

@@ -3,7 +3,7 @@
 //! `stop` of 250 containers sends 250 signals, then waits once: the time of the slowest, not of all. One thread: a
 //! process that clones must not have a second.
 
-use kit_plan::{Context, Header, Journal, Mark, Observer, Plan, PlanError, Roots};
+use kit_plan::{Context, Fault, Header, Journal, Mark, Observer, Plan, PlanError, Roots};
 use kit_undo::Kernel;
 
 use crate::OpsError;

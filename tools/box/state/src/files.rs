@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use kit_home::{Replace, replace};
-use kit_plan::StepError;
+use kit_plan::Fault;
 use oci_spec::runtime::Spec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,8 +43,8 @@ fn near_text(near: Option<&String>) -> String {
         .unwrap_or_default()
 }
 
-impl StateError {
-    pub fn hint(&self) -> Option<String> {
+impl Fault for StateError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NameTaken { name, .. } => Some(format!(
                 "rrun rm {name} removes that one; rrun rename gives it another name"
@@ -54,12 +54,12 @@ impl StateError {
             _ => None,
         }
     }
-}
 
-impl From<StateError> for StepError {
-    fn from(error: StateError) -> Self {
-        let hint = error.hint();
-        Self::whole(error).hint_from(hint)
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path),
+            _ => None,
+        }
     }
 }
 

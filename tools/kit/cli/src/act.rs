@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use kit_plan::{
-    Context, Done, Go, Header, Journal, Mark, Observer, Plan, Record, Roots, StepError, StepView,
-    UndoError, Undone,
+    Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, StepError,
+    StepView, UndoError, Undone,
 };
 use kit_sys::signal::is_ignored;
 use kit_undo::Kernel;
@@ -37,8 +37,7 @@ pub fn need_root(doing: &str) -> Result<()> {
         "{doing}: root is needed, and we are user {}",
         rustix::process::geteuid().as_raw()
     ))
-    .hint("run it with sudo")
-    .into())
+    .hint("run it with sudo"))
 }
 
 impl Act {
@@ -46,16 +45,17 @@ impl Act {
     /// dropped at the end: what a verb made is the user's.
     pub fn run(self, plan: &Plan) -> Result<()> {
         if self.dry_run {
-            return emit(&plan.script().map_err(Failure::from)?);
+            return emit(&plan.script()?);
         }
         // From here on a signal is an answer: there is a journal to be taken along.
         let watch = Watch::new(self)?;
-        let roots = Roots::from_env().map_err(Failure::from)?;
+        let roots = Roots::from_env()?;
         let mark = Mark::new(roots.instance.clone());
-        let header = Header::new(&mark, plan.command.clone())?;
+        let header = Header::new(&mark, plan.command.clone())
+            .map_err(|e| Failure::doing("naming this process in a journal", e))?;
         let journal = if plan.len() > 1 {
-            roots.prepare().map_err(Failure::from)?;
-            Journal::create(&roots.journals(), header).map_err(Failure::new)?
+            roots.prepare()?;
+            Journal::create(&roots.journals(), header)?
         } else {
             Journal::in_memory(header)
         };
@@ -71,21 +71,24 @@ impl Act {
 fn apply(plan: &Plan, cx: &mut Context, mut journal: Journal, mut watch: Watch) -> Result<()> {
     let kernel = Kernel::new();
     match plan.apply(cx, &mut journal, &kernel, &mut watch) {
-        Ok(()) => Ok(journal.discard().map_err(Failure::new)?),
+        Ok(()) => Ok(journal.discard()?),
         Err(error) => {
             let undone = journal.is_undone() && !journal.records().is_empty();
             // What could not be undone stays written down, for a later gc.
             if journal.is_undone() {
-                journal.discard().map_err(Failure::new)?;
+                journal.discard()?;
             }
-            let mut failure = Failure::from(error);
-            if let Some(code) = watch.interrupted {
-                if undone {
-                    "interrupted, and undone".clone_into(&mut failure.text);
+            let Some(code) = watch.interrupted else {
+                return Err(error.into());
+            };
+            Err(match error {
+                PlanError::Stopped { left, .. } if undone => {
+                    let why = "interrupted, and undone".to_owned();
+                    PlanError::Stopped { why, left }.into()
                 }
-                failure = failure.exit(code);
+                error => Failure::from(error),
             }
-            Err(failure.into())
+            .exit(code))
         }
     }
 }
@@ -106,9 +109,12 @@ impl Watch {
         for signal in watched.into_iter().filter(|signal| !is_ignored(*signal)) {
             mask.add(signal);
         }
-        let before = SigSet::thread_get_mask()?;
-        mask.thread_block()?;
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let blocked = SigSet::thread_get_mask().and_then(|before| {
+            mask.thread_block()?;
+            Ok((before, SignalFd::with_flags(&mask, flags)?))
+        });
+        let (before, signals) = blocked.map_err(|e| Failure::doing("watching for signals", e))?;
         Ok(Self {
             act,
             signals,

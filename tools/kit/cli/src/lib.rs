@@ -3,7 +3,6 @@
 
 mod act;
 mod failure;
-mod hint;
 mod names;
 mod output;
 mod run;
@@ -11,5 +10,5 @@ mod run;
 pub use act::{Act, need_root};
 pub use failure::{ClosedPipe, Failure, Result};
 pub use names::{Failures, each, names};
-pub use output::{Output, Row, emit, name_line, tables_like_docker, tell, visible};
+pub use output::{Output, Row, emit, emit_json, name_line, tables_like_docker, tell, visible};
 pub use run::{hand_over, is_terminal, run, run_words};

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use crate::{ClosedPipe, Failure, Result};
+use crate::{Failure, Result};
 
 #[derive(Deserialize)]
 struct Object {
@@ -21,7 +21,7 @@ pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
-                .map_err(|e| Failure::new(format!("reading names from standard input: {e}")))?;
+                .map_err(|e| Failure::doing("reading names from standard input", e))?;
             names.extend(parse(&text, kinds)?);
         } else {
             names.push(arg.clone());
@@ -33,18 +33,18 @@ pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
 /// What went wrong with several things, each told on standard error as the next comes, the last by returning it.
 #[derive(Debug, Default)]
 pub struct Failures {
-    last: Option<anyhow::Error>,
+    last: Option<Failure>,
     interrupted: bool,
 }
 
 impl Failures {
     /// One more. That nobody reads our output is none.
-    pub fn add(&mut self, error: anyhow::Error) {
-        if error.is::<ClosedPipe>() {
+    pub fn add(&mut self, error: impl Into<Failure>) {
+        let error = error.into();
+        if error.is_closed_pipe() {
             return;
         }
-        let failure = error.downcast_ref::<Failure>();
-        self.interrupted |= failure.is_some_and(Failure::is_interruption);
+        self.interrupted |= error.is_interruption();
         if let Some(earlier) = self.last.replace(error) {
             crate::run::report(&earlier);
         }
@@ -96,8 +96,7 @@ fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
             Err(Failure::usage(format!(
                 "reading \"{}\" from standard input: {what}",
                 object.name
-            ))
-            .into())
+            )))
         })
         .collect()
 }
@@ -107,6 +106,7 @@ mod tests {
     use kit_plan::PlanError;
 
     use super::*;
+    use crate::ClosedPipe;
 
     #[test]
     fn lines_and_json_lines_give_the_same_names() {
@@ -128,9 +128,9 @@ mod tests {
         let outcome = each(&names, |name| {
             seen.push(name.to_owned());
             match name {
-                "fails" => Err(Failure::new("failed").into()),
+                "fails" => Err(Failure::new("failed")),
                 "unread" => Err(ClosedPipe.into()),
-                "stops" => Err(Failure::from(stopped()).into()),
+                "stops" => Err(stopped().into()),
                 _ => Ok(()),
             }
         });
@@ -146,6 +146,6 @@ mod tests {
             refused.to_string(),
             "reading \"a\" from standard input: it is a link, not a netns"
         );
-        assert_eq!(refused.downcast_ref::<Failure>().unwrap().exit, 2);
+        assert_eq!(refused.get_exit(), 2);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
-use crate::{ClosedPipe, Result, is_terminal};
+use crate::{ClosedPipe, Failure, Result, is_terminal};
 
 // How a verb that lists prints.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -33,12 +33,16 @@ pub trait Row: Serialize {
 impl Output {
     pub fn list<R: Row>(self, rows: &[R]) -> Result<()> {
         if self.json {
-            return emit(&format!("{}\n", serde_json::to_string_pretty(rows)?));
+            return emit_json(rows);
         }
         if self.jsonl {
             let lines: std::result::Result<Vec<String>, _> =
                 rows.iter().map(serde_json::to_string).collect();
-            let all: String = lines?.into_iter().map(|line| line + "\n").collect();
+            let all: String = lines
+                .map_err(unsayable)?
+                .into_iter()
+                .map(|line| line + "\n")
+                .collect();
             return emit(&all);
         }
         if self.quiet {
@@ -51,6 +55,16 @@ impl Output {
         }
         emit(&table(R::HEAD, rows.iter().map(Row::cells)))
     }
+}
+
+/// Prints `value` as JSON, indented.
+pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(unsayable)?;
+    emit(&(text + "\n"))
+}
+
+fn unsayable(error: serde_json::Error) -> Failure {
+    Failure::doing("writing JSON", error)
 }
 
 static LIKE_DOCKER: AtomicBool = AtomicBool::new(false);
@@ -108,7 +122,7 @@ pub fn name_line(name: &str) -> String {
 /// As [`emit`], of what a verb has done to one of several names: it goes on to the next, though nobody reads.
 pub fn tell(text: &str) -> Result<()> {
     match emit(text) {
-        Err(error) if error.is::<ClosedPipe>() => Ok(()),
+        Err(error) if error.is_closed_pipe() => Ok(()),
         told => told,
     }
 }
@@ -119,6 +133,6 @@ pub fn emit(text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(ClosedPipe.into()),
-        Err(e) => Err(anyhow::Error::new(e).context("writing to standard output")),
+        Err(e) => Err(Failure::doing("writing to standard output", e)),
     }
 }

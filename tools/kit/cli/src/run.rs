@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
-use crate::{ClosedPipe, Failure, Result, emit, visible};
+use crate::{Failure, Result, emit, visible};
 
 /// The code of a verb that runs a program, when it is we who failed.
 const OURS: u8 = 125;
@@ -40,14 +40,11 @@ pub fn run_words<C: Parser + CommandFactory>(
         Ok(code) => return ExitCode::from(code),
         Err(error) => error,
     };
-    if error.is::<ClosedPipe>() {
+    if error.is_closed_pipe() {
         return ExitCode::SUCCESS;
     }
     report(&error);
-    let failure = error.downcast_ref::<Failure>();
-    let ours = runs_program.then_some(OURS);
-    let code = failure.map_or(ours.unwrap_or(1), |failure| failure.exit_code(ours));
-    ExitCode::from(code)
+    ExitCode::from(error.exit_code(runs_program.then_some(OURS)))
 }
 
 /// `TOOL help VERB` is `TOOL VERB --help`, as with ip(8) and docker(1).
@@ -92,18 +89,14 @@ fn parsed<C: Parser>(
 }
 
 /// The error line: `tool: doing what to "object": reason`, and the hint.
-pub(crate) fn report(error: &anyhow::Error) {
+pub(crate) fn report(failure: &Failure) {
     let argv0 = std::env::args_os().next().unwrap_or_default();
     let tool = std::path::Path::new(&argv0)
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
-    let line = one_line(&format!("{error:#}"));
-    let own = error
-        .downcast_ref::<Failure>()
-        .and_then(|failure| failure.hint.clone());
-    let mut text = format!("{tool}: {line}\n");
-    if let Some(hint) = own.or_else(|| crate::hint::of(&line)) {
+    let mut text = format!("{tool}: {}\n", one_line(&failure.to_string()));
+    if let Some(hint) = failure.get_hint() {
         text.push_str("hint: ");
         text.push_str(&one_line(&hint));
         text.push('\n');
@@ -135,7 +128,9 @@ fn generate(mut command: clap::Command, argv: &[OsString]) -> Result {
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
     if argv[1] == "man" {
-        clap_mangen::Man::new(command).render(&mut text)?;
+        clap_mangen::Man::new(command)
+            .render(&mut text)
+            .map_err(|e| Failure::doing("writing a man page", e))?;
     } else {
         let shell = argv
             .get(2)
@@ -161,7 +156,7 @@ fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
         return Ok(0);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Err(Failure::usage(format!("no verb given: see {tool} --help")).into());
+        return Err(Failure::usage(format!("no verb given: see {tool} --help")));
     }
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -215,7 +210,7 @@ fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
         Some(suggestion) => format!("did you mean \"{suggestion}\"? See {help}"),
         None => format!("see {help}"),
     };
-    Err(Failure::usage(text).hint(hint).into())
+    Err(Failure::usage(text).hint(hint))
 }
 
 /// In docker's words.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use kit_plan::{FAILED, Fault, USAGE};
 use nix::errno::Errno;
 
 /// A failed call. Prints as `doing what "object": reason`.
@@ -21,7 +22,11 @@ pub enum NetError {
     },
     /// The kernel said no.
     #[error("{doing}: {refusal}")]
-    Refused { doing: String, refusal: Refusal },
+    Refused {
+        doing: String,
+        #[source]
+        refusal: Refusal,
+    },
     /// Sending or receiving failed.
     #[error("{doing}: talking netlink: {}", text(.source))]
     Talk { doing: String, source: io::Error },
@@ -58,6 +63,12 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.errno)
+    }
+}
+
 /// Without "(os error 1)".
 fn text(error: &io::Error) -> String {
     error.raw_os_error().map_or_else(
@@ -83,23 +94,28 @@ impl NetError {
     pub fn is(&self, errno: Errno) -> bool {
         self.errno() == Some(errno)
     }
+}
 
-    /// What to do about it, where the errno misleads.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Fault for NetError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
             Self::Open { .. }
                 if self.is(Errno::EPROTONOSUPPORT) || self.is(Errno::EAFNOSUPPORT) =>
             {
-                Some("this kernel, or the sandbox that we run in, has no such netlink")
-            }
-            Self::Refused { .. } | Self::Netns { .. } if self.is(Errno::EPERM) => {
-                Some("this needs root, with CAP_NET_ADMIN in that network namespace")
+                "this kernel, or the sandbox that we run in, has no such netlink".to_owned()
             }
             Self::Refused { .. } if self.is(Errno::EOPNOTSUPP) => {
-                Some("the kernel lacks this kind of object, or its module: see rrun doctor")
+                "the kernel lacks this kind of object, or its module: see rrun doctor".to_owned()
             }
-            Self::NoLink { .. } => Some("ip link shows those that are there"),
-            _ => None,
+            Self::NoLink { .. } => "ip link shows those that are there".to_owned(),
+            _ => return None,
+        })
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::BadName { .. } => USAGE,
+            _ => FAILED,
         }
     }
 }

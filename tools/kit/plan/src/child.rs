@@ -203,7 +203,7 @@ impl ChildEnd {
                 None,
                 Some(Failure {
                     text: e.to_string(),
-                    hint: e.get_hint().map(str::to_owned),
+                    hint: e.get_hint(),
                     exit: e.exit_code(),
                 }),
             ),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NetnsId, ProcessId, Undo};
+use crate::{Fault, NetnsId, ProcessId, Undo};
 
 const VERSION: u32 = 1;
 
@@ -79,6 +79,15 @@ pub enum JournalError {
     Newer { path: PathBuf, version: u32 },
     #[error("reading journal {path:?}: its first line is not a header")]
     NoHeader { path: PathBuf },
+}
+
+impl Fault for JournalError {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl Header {

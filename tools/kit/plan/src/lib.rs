@@ -33,6 +33,7 @@
 mod child;
 mod context;
 mod entry;
+mod fault;
 mod identity;
 mod journal;
 mod netns;
@@ -49,6 +50,7 @@ mod undo;
 pub use child::{Child, ChildEnd, Relay, relay};
 pub use context::{Context, Mark, link_group_of_a_plan};
 pub use entry::{Entry, Header, JournalError, Record, State};
+pub use fault::{FAILED, Fault, USAGE, errno_of, way_out};
 pub use identity::{FileId, MountId, NetnsId, ProcessId};
 pub use journal::Journal;
 pub use kit_home::{Instance, Roots, RootsError};

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::fault::{FAILED, way_out};
 use crate::shell::Line;
 use crate::{
-    Child, Context, Done, Go, Journal, JournalError, Observer, Side, SlotId, Step, StepError,
-    StepView, UndoError, Undoer,
+    Child, Context, Done, Fault, Go, Journal, JournalError, Observer, Side, SlotId, Step,
+    StepError, StepView, UndoError, Undoer,
 };
 
 /// What a verb will do.
@@ -23,6 +24,7 @@ pub enum PlanError {
     #[error("{error}{}", left_text(.left))]
     Step {
         id: &'static str,
+        #[source]
         error: StepError,
         left: Vec<UndoError>,
     },
@@ -32,6 +34,7 @@ pub enum PlanError {
     /// What was done could not be written down, and was undone but for `left`.
     #[error("{error}{}", left_text(.left))]
     Journal {
+        #[source]
         error: JournalError,
         left: Vec<UndoError>,
     },
@@ -56,21 +59,28 @@ fn left_text(left: &[UndoError]) -> String {
     }
 }
 
-impl PlanError {
-    pub fn hint(&self) -> Option<&str> {
+impl Fault for PlanError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Step { error, .. } => error.get_hint(),
+            Self::Journal { error, .. } => way_out(error),
             _ => None,
         }
     }
 
-    pub fn exit_code(&self) -> u8 {
+    fn exit(&self) -> u8 {
         match self {
             Self::Step { error, .. } => error.exit_code(),
-            _ => 1,
+            _ => FAILED,
         }
     }
 
+    fn is_interruption(&self) -> bool {
+        matches!(self, Self::Stopped { .. })
+    }
+}
+
+impl PlanError {
     fn leaving(mut self, remaining: Vec<UndoError>) -> Self {
         match &mut self {
             Self::Step { left, .. } | Self::Stopped { left, .. } | Self::Journal { left, .. } => {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use crate::{Context, Shell, Slots, Undo};
+use crate::fault::{FAILED, errno_of, way_out, way_out_of};
+use crate::{Context, Fault, Shell, Slots, Undo};
 
 /// Who does a step: the process that applies the plan, or the child that it cloned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,7 +96,8 @@ pub trait Step {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError>;
 }
 
-/// Why a step failed: `doing what to "object": reason`, and where the errno misleads, a hint.
+/// Why a step failed: `doing what to "object": reason`, and where the errno misleads, a hint. Any [`Fault`] becomes one
+/// by `?`, with its hint and its exit code.
 #[derive(Debug)]
 pub struct StepError {
     doing: String,
@@ -111,12 +113,11 @@ impl StepError {
             doing: doing.into(),
             reason: reason.into(),
             hint: None,
-            exit: 1,
+            exit: FAILED,
         }
     }
 
-    /// Takes an error of a library whose text says both already; prints as `doing: …` without a repeat when
-    /// the text itself is the whole story.
+    /// A text, or an error that is no [`Fault`], which says both already.
     pub fn whole(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(String::new(), reason)
     }
@@ -144,8 +145,10 @@ impl StepError {
         self
     }
 
-    pub fn get_hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+    /// What to do about it, as [`way_out`] says of a [`Fault`].
+    pub fn get_hint(&self) -> Option<String> {
+        let hint = self.hint.clone();
+        hint.or_else(|| way_out_of(errno_of(self)?, None))
     }
 
     pub fn exit_code(&self) -> u8 {
@@ -163,4 +166,15 @@ impl fmt::Display for StepError {
     }
 }
 
-impl Error for StepError {}
+impl Error for StepError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.reason)
+    }
+}
+
+impl<F: Fault> From<F> for StepError {
+    fn from(fault: F) -> Self {
+        let (hint, exit) = (way_out(&fault), fault.exit());
+        Self::whole(fault).hint_from(hint).exit(exit)
+    }
+}

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileId, MountId, NetnsId, ProcessId, Record};
+use crate::{Fault, FileId, MountId, NetnsId, ProcessId, Record};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -221,6 +221,8 @@ pub struct UndoError {
     pub doing: String,
     pub reason: String,
 }
+
+impl Fault for UndoError {}
 
 impl UndoError {
     pub fn new(doing: impl Into<String>, reason: impl std::fmt::Display) -> Self {

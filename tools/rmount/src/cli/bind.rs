@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use kit_cli::{Act, Result, need_root};
 
-use super::{FlagArgs, fault, no_mount_point, print_name, real};
+use super::{FlagArgs, no_mount_point, print_name, real};
 use crate::attr::Travel;
 use crate::bind::{BindOptions, missing};
 use crate::inroot::Make;
@@ -66,10 +66,10 @@ impl Bind {
             (true, _) => kind_of(&source),
             (false, Some(Create::Dir)) => Make::Dir,
             (false, Some(Create::File)) => Make::File,
-            (false, None) => return Err(fault(missing(&source, "binding")).into()),
+            (false, None) => return Err(missing(&source, "binding").into()),
         };
         if !target.exists() && !self.mkdir {
-            return Err(no_mount_point(&target, "binding at").into());
+            return Err(no_mount_point(&target, "binding at"));
         }
         let mut places = vec![MakePlace {
             path: source.clone(),

@@ -6,7 +6,7 @@ use clap::Args;
 use kit_cli::{Failure, Output, Result, Row, visible};
 use serde::Serialize;
 
-use super::{fault, real};
+use super::real;
 use crate::diff::{self, Change};
 use crate::{MountError, mountinfo};
 
@@ -82,14 +82,14 @@ impl Diff {
     fn changes(&self) -> Result<Vec<Change>> {
         let path = real(&self.path)?;
         if self.lowers.is_empty() {
-            let mounts = mountinfo::mounts().map_err(fault)?;
+            let mounts = mountinfo::mounts()?;
             if let Some(mount) =
                 mountinfo::at(&mounts, &path).filter(|mount| mount.fstype == "overlay")
             {
-                return diff::diff_mounted(mount).map_err(fault)?.ok_or_else(|| {
+                return diff::diff_mounted(mount)?.ok_or_else(|| {
                     let error =
                         MountError::wrong("reading changes of", &path, "that overlay has no upper");
-                    Failure::new(error).into()
+                    Failure::new(error)
                 });
             }
         }
@@ -98,6 +98,6 @@ impl Diff {
             .iter()
             .map(|lower| real(lower))
             .collect::<Result<Vec<_>>>()?;
-        Ok(diff::diff(&path, &lowers).map_err(fault)?)
+        Ok(diff::diff(&path, &lowers)?)
     }
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kit_cli::{Failure, Output, Result, Row};
 
+use kit_plan::Fault;
+
 use crate::attr::Flags;
 use crate::{MountError, list};
 
@@ -116,9 +118,9 @@ pub fn dispatch(cli: Cli) -> Result {
         } => {
             let under = under.map(|path| real(&path)).transpose()?;
             if let Some(under) = under.as_deref().filter(|path| !path.exists()) {
-                return Err(fault(crate::bind::missing(under, "listing mounts beneath")).into());
+                return Err(crate::bind::missing(under, "listing mounts beneath").into());
             }
-            output.list(&list::list(kind.map(Into::into), under.as_deref()).map_err(fault)?)?;
+            output.list(&list::list(kind.map(Into::into), under.as_deref())?)?;
             Ok(0)
         }
         Verb::Diff(verb) => verb.run(),
@@ -127,29 +129,20 @@ pub fn dispatch(cli: Cli) -> Result {
 
 /// What is near in name is likelier meant than a new directory.
 fn no_mount_point(target: &Path, doing: &'static str) -> Failure {
-    let failure = fault(crate::bind::missing(target, doing));
-    match failure.hint {
-        Some(_) => failure,
-        None => failure.hint("--mkdir makes it"),
-    }
-}
-
-/// A library error on its way to the error line.
-fn fault(error: MountError) -> Failure {
-    let hint = error.hint();
-    Failure::new(error).hint_from(hint.as_deref())
+    let missing = crate::bind::missing(target, doing);
+    let hint = missing.hint();
+    Failure::from(missing).hint(hint.unwrap_or_else(|| "--mkdir makes it".to_owned()))
 }
 
 /// An absolute path without symlinks as far as it exists, so that the script means the same elsewhere.
 fn real(path: &Path) -> Result<PathBuf> {
     if path.as_os_str().is_empty() {
-        return Err(Failure::usage("naming a path: it is empty").into());
+        return Err(Failure::usage("naming a path: it is empty"));
     }
     if let Ok(real) = std::fs::canonicalize(path) {
         return Ok(real);
     }
-    let whole =
-        std::path::absolute(path).map_err(|e| fault(MountError::io("finding", path, &e)))?;
+    let whole = std::path::absolute(path).map_err(|e| MountError::io("finding", path, &e))?;
     let there = whole
         .ancestors()
         .find_map(|dir| Some((dir, std::fs::canonicalize(dir).ok()?)));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use kit_cli::{Act, Result, need_root};
 
-use super::{FlagArgs, fault, print_name, real};
+use super::{FlagArgs, print_name, real};
 use crate::MountError;
 use crate::inroot::Make;
 use crate::overlay::{self, OverlayOptions, Upper, preflight};
@@ -96,12 +96,10 @@ impl Overlay {
             }));
         } else {
             // Said before anything is done, and by --dry-run too.
-            preflight(&overlay, &target)
-                .map_err(|fault| MountError::Overlay {
-                    target: target.clone(),
-                    fault,
-                })
-                .map_err(fault)?;
+            preflight(&overlay, &target).map_err(|fault| MountError::Overlay {
+                target: target.clone(),
+                fault,
+            })?;
         }
         if !self.act.dry_run {
             need_root("mounting an overlay")?;

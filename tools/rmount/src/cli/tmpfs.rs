@@ -43,7 +43,7 @@ impl Tmpfs {
     pub(super) fn run(self) -> Result {
         let target = real(&self.target)?;
         if !target.exists() && !self.mkdir {
-            return Err(no_mount_point(&target, "mounting a tmpfs at").into());
+            return Err(no_mount_point(&target, "mounting a tmpfs at"));
         }
         if !self.act.dry_run {
             need_root("mounting a tmpfs")?;

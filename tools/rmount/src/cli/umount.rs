@@ -2,9 +2,9 @@
 
 use clap::Args;
 use kit_cli::{Act, Result, need_root};
-use kit_plan::Plan;
+use kit_plan::{Fault, Plan};
 
-use super::{fault, real};
+use super::real;
 use crate::step::Unmount;
 use crate::{MountError, mountinfo, umount};
 
@@ -31,6 +31,8 @@ pub(super) struct Umount {
 #[error("nothing is mounted there")]
 struct Absent;
 
+impl Fault for Absent {}
+
 impl Umount {
     pub(super) fn run(self) -> Result {
         let targets = kit_cli::names(&self.targets, &["mount"])?;
@@ -39,14 +41,14 @@ impl Umount {
         }
         kit_cli::each(&targets, |target| match self.plan(target) {
             Ok(plan) => self.act.run(&plan),
-            Err(error) if error.is::<Absent>() => Ok(()),
+            Err(error) if error.fault::<Absent>().is_some() => Ok(()),
             Err(error) => Err(error),
         })
     }
 
     fn plan(&self, target: &str) -> Result<Plan> {
         let target = real(target.as_ref())?;
-        let mounts = mountinfo::mounts().map_err(fault)?;
+        let mounts = mountinfo::mounts()?;
         if mountinfo::at(&mounts, &target).is_none() {
             let error = if target.exists() {
                 MountError::NotMounted { path: target }
@@ -56,12 +58,12 @@ impl Umount {
             return Err(if self.force {
                 Absent.into()
             } else {
-                fault(error).into()
+                error.into()
             });
         }
         let mut plan = Plan::new(format!("rmount umount {}", target.display()));
         let all = if self.recursive {
-            umount::tree_of(&target).map_err(fault)?
+            umount::tree_of(&target)?
         } else {
             vec![target]
         };

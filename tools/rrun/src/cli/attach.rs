@@ -4,6 +4,7 @@ use kit_cli::{Failure, Result};
 
 use super::run::{detach_keys, finish};
 use super::steps::{fault, find};
+use super::talking;
 use crate::client::{self, Attach, Ended};
 use box_monitor as monitor;
 use box_state::{Container, Containers};
@@ -34,8 +35,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             "attaching to container \"{}\": it is not running",
             args.container
         ))
-        .hint(format!("rrun start -ai {} starts it", args.container))
-        .into());
+        .hint(format!("rrun start -ai {} starts it", args.container)));
     }
     let keys = args.detach_keys.as_deref();
     let ended = attach(containers, container, !args.no_stdin, keys, args.sig_proxy)?;
@@ -46,8 +46,8 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 }
 
 /// docker's word for an end by the detach keys, where the container is not this client's to begin with.
-pub fn escaped() -> anyhow::Error {
-    Failure::new("read escape sequence").exactly(1).into()
+pub fn escaped() -> Failure {
+    Failure::new("read escape sequence").exactly(1)
 }
 
 pub fn attach(
@@ -68,9 +68,13 @@ pub fn attach(
         ))
     })?;
     let stdin = stdin && container.open_stdin;
-    Request::Attach { stdin }.write(&mut socket)?;
+    Request::Attach { stdin }
+        .write(&mut socket)
+        .map_err(talking)?;
     if let Some((rows, columns)) = client::size().filter(|_| container.tty) {
-        Request::Resize(rows, columns).write(&mut socket)?;
+        Request::Resize(rows, columns)
+            .write(&mut socket)
+            .map_err(talking)?;
     }
     let mut attach = Attach {
         stdin,
@@ -81,5 +85,5 @@ pub fn attach(
         // A terminal's signals are typed; closing it ends the client alone.
         forward: state.process.filter(|_| sig_proxy && !container.tty),
     };
-    Ok(client::relay(&mut socket, &mut attach)?)
+    client::relay(&mut socket, &mut attach).map_err(Failure::new)
 }

@@ -123,9 +123,7 @@ pub fn refuse(words: &[OsString]) -> Result {
         .map(|word| word.to_string_lossy().into_owned())
         .unwrap_or_default();
     if let Some((_, way)) = WAYS.iter().find(|(name, _)| *name == verb) {
-        return Err(Failure::new(format!("\"{verb}\" has no verb of its own"))
-            .hint(*way)
-            .into());
+        return Err(Failure::new(format!("\"{verb}\" has no verb of its own")).hint(*way));
     }
     let names = VERBS.iter().chain(WAYS.iter().map(|(name, _)| name));
     let near = kit_units::nearest(&verb, names);
@@ -133,8 +131,7 @@ pub fn refuse(words: &[OsString]) -> Result {
     Err(match near {
         Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
         None => failure.hint("see rrun --help"),
-    }
-    .into())
+    })
 }
 
 #[cfg(test)]
@@ -143,14 +140,7 @@ mod tests {
 
     #[test]
     fn slips_find_their_verb() {
-        let said = |verb: &str| {
-            refuse(&[verb.into()])
-                .unwrap_err()
-                .downcast::<Failure>()
-                .unwrap()
-                .hint
-                .unwrap()
-        };
+        let said = |verb: &str| refuse(&[verb.into()]).unwrap_err().get_hint().unwrap();
         assert!(said("uppause").contains("\"unpause\""));
         assert!(said("lods").contains("did you mean"));
         assert_eq!(said("frobnicate"), "see rrun --help");

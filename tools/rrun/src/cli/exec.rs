@@ -60,13 +60,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .exactly(1)
     };
     let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
-        return Err(not_running().into());
+        return Err(not_running());
     };
     if args.tty && args.interactive && !io::stdin().is_terminal() {
         return Err(Failure::new("the input device is not a TTY")
             .hint("leave out -t when input comes from a pipe")
-            .exactly(1)
-            .into());
+            .exactly(1));
     }
     let keys = detach_keys(args.detach_keys.as_deref())?;
     let spec = containers.spec(&container.id).map_err(fault)?;
@@ -75,9 +74,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     own.set_terminal(Some(args.tty));
     if let Some(workdir) = &args.workdir {
         if !workdir.is_absolute() {
-            return Err(Failure::new("Cwd must be an absolute path")
-                .exactly(126)
-                .into());
+            return Err(Failure::new("Cwd must be an absolute path").exactly(126));
         }
         own.set_cwd(workdir.clone());
     }
@@ -118,7 +115,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         return Ok(0);
     }
     let keys = if args.tty { Some(keys) } else { None };
-    match follow(running, args.interactive, keys)? {
+    match follow(running, args.interactive, keys).map_err(Failure::new)? {
         Over::Exited(code) => Ok(code),
         Over::Escaped => Err(super::attach::escaped()),
     }

@@ -3,6 +3,7 @@
 use box_ops::gc;
 use box_state::Containers;
 use kit_cli::{Act, Failure, Result, emit};
+use kit_plan::StepError;
 
 use super::steps::{fault, observer};
 
@@ -18,7 +19,7 @@ pub struct Args {
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let told = if args.act.dry_run {
         let (plan, told) = gc::plan(containers, args.keep_network);
-        emit(&plan.script().map_err(Failure::from)?)?;
+        emit(&plan.script()?)?;
         told
     } else {
         let mut watch = observer(args.act)?;
@@ -29,5 +30,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if told.failures.is_empty() {
         return Ok(0);
     }
-    Err(Failure::new(told.failures.join("; ")).into())
+    let each: Vec<String> = told.failures.iter().map(ToString::to_string).collect();
+    let hint = told.failures.iter().find_map(StepError::get_hint);
+    Err(Failure::new(each.join("; ")).hint_from(hint))
 }

@@ -47,8 +47,7 @@ pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
 /// A group without a verb.
 pub fn alone(group: &str) -> Result {
     Err(Failure::usage(format!("no verb given after \"{group}\""))
-        .hint(format!("see rrun --help: rrun {group} VERB is rrun VERB"))
-        .into())
+        .hint(format!("see rrun --help: rrun {group} VERB is rrun VERB")))
 }
 
 #[cfg(test)]

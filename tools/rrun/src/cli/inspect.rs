@@ -1,6 +1,6 @@
 //! `rrun inspect`: containers and images, with docker's field names.
 
-use kit_cli::{Failure, Result, emit};
+use kit_cli::{Failure, Result, emit, emit_json};
 use serde_json::Value;
 
 use super::docker;
@@ -39,7 +39,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if template.is_some() {
         emit(&texts)?;
     } else {
-        emit(&(serde_json::to_string_pretty(&found)? + "\n"))?;
+        emit_json(&found)?;
     }
     outcome
 }
@@ -49,10 +49,10 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     if wants("container") {
         match containers.find(name) {
             Ok((containers, container)) => {
-                return Ok(docker::container(&containers, &container).map_err(fault)?);
+                return docker::container(&containers, &container).map_err(fault);
             }
             Err(StateError::Unknown { .. }) => {}
-            Err(error) => return Err(fault(error).into()),
+            Err(error) => return Err(fault(error)),
         }
     }
     let store = runpack::Store::open(&containers.roots.root);
@@ -63,7 +63,5 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     }
     let what = args.r#type.as_deref().unwrap_or("object");
     let failure = Failure::new(format!("No such {what}: {name}"));
-    Err(failure
-        .hint("rrun ps -a and rrun images show what there is")
-        .into())
+    Err(failure.hint("rrun ps -a and rrun images show what there is"))
 }

@@ -125,7 +125,6 @@ fn moment(text: &str) -> Result<Timestamp> {
     found.ok_or_else(|| {
         Failure::usage(format!("invalid time \"{text}\""))
             .hint("2026-01-31T12:00:00Z, or how long ago: 90s, 10m, 1h30m")
-            .into()
     })
 }
 
@@ -153,17 +152,21 @@ fn follow(
     }
 }
 
+fn unread(error: io::Error) -> Failure {
+    Failure::doing("reading a log", error)
+}
+
 /// The whole lines that are there; half a one stays for the next time.
 fn read_lines(reader: &mut BufReader<File>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     loop {
         let mut line = String::new();
-        let read = reader.read_line(&mut line)?;
+        let read = reader.read_line(&mut line).map_err(unread)?;
         if read == 0 {
             return Ok(entries);
         }
         if !line.ends_with('\n') {
-            reader.seek_relative(-(read as i64))?;
+            reader.seek_relative(-(read as i64)).map_err(unread)?;
             return Ok(entries);
         }
         if let Ok(entry) = serde_json::from_str(&line) {
@@ -196,7 +199,7 @@ fn show(entries: &[Entry], timestamps: bool, colours: bool) -> Result<()> {
         };
         match written {
             Err(e) if e.kind() == ErrorKind::BrokenPipe => return Err(ClosedPipe.into()),
-            other => other?,
+            other => other.map_err(|e| Failure::doing("showing a log", e))?,
         }
     }
     Ok(())

@@ -174,11 +174,16 @@ fn containers(dry_run: bool) -> Result<Containers> {
 }
 
 fn roots(dry_run: bool) -> Result<Containers> {
-    let roots = Roots::from_env().map_err(Failure::from)?;
+    let roots = Roots::from_env()?;
     if !dry_run {
-        roots.prepare().map_err(Failure::from)?;
+        roots.prepare()?;
     }
     Ok(Containers::new(roots))
+}
+
+/// What fails between a client and a monitor.
+pub(crate) fn talking(error: std::io::Error) -> Failure {
+    Failure::doing("talking to the container's monitor", error)
 }
 
 /// What the monitor said, as our own error.

@@ -46,9 +46,7 @@ fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<()> 
         .collect();
     if lines.is_empty() {
         let text = format!("no public port '{wanted}' published for {name}");
-        return Err(Failure::new(text)
-            .hint(format!("rrun port {name} shows them all"))
-            .into());
+        return Err(Failure::new(text).hint(format!("rrun port {name} shows them all")));
     }
     emit(&lines.concat())
 }

@@ -1,6 +1,6 @@
 //! `rrun ps`: docker's table.
 
-use kit_cli::{Failure, Result, emit, visible};
+use kit_cli::{Failure, Result, emit, emit_json, visible};
 use kit_units::human_duration;
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
     };
     if args.json {
         let all: Vec<Value> = objects().collect();
-        return emit(&(serde_json::to_string_pretty(&all)? + "\n"));
+        return emit_json(&all);
     }
     match args.format.as_deref() {
         None | Some("table") if !args.jsonl => {
@@ -324,8 +324,7 @@ fn check_filter(filter: &str) -> Result<()> {
     match filter.split_once('=') {
         Some((key, _)) if KEYS.contains(&key) => Ok(()),
         _ => Err(Failure::usage(format!("invalid filter '{filter}'"))
-            .hint("status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE")
-            .into()),
+            .hint("status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE")),
     }
 }
 

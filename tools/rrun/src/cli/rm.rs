@@ -31,9 +31,7 @@ pub struct Args {
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     if args.containers.is_empty() {
-        return Err(Failure::usage("rm needs at least one container")
-            .hint("rrun ps -a shows them")
-            .into());
+        return Err(Failure::usage("rm needs at least one container").hint("rrun ps -a shows them"));
     }
     let known = |name: &String| !args.force || containers.find(name).is_ok();
     let names: Vec<String> = names.into_iter().filter(known).collect();
@@ -45,7 +43,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         if args.force && !args.act.dry_run {
             box_ops::stop::settled(&of.containers, &of.container);
         }
-        Ok(remove::stages(of, how).map_err(fault)?)
+        remove::stages(of, how).map_err(fault)
     })
 }
 

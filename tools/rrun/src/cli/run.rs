@@ -10,7 +10,7 @@ use kit_plan::{Context, Mark, Plan, Roots};
 
 use super::flags::Create;
 use super::prepare::{Ready, prepare};
-use super::{steps, told};
+use super::{steps, talking, told};
 use crate::client::{self, Attach, DetachKeys, Ended};
 use box_monitor as monitor;
 use box_ops::create::{self as creation, Lasting, New};
@@ -51,15 +51,12 @@ pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
     let ready = prepare(flags, containers)?;
     let (plan, new) = making(flags, containers, ready, Go::Later);
     if flags.act.dry_run {
-        emit(&plan.script().map_err(Failure::from)?)?;
+        emit(&plan.script()?)?;
         return Ok(0);
     }
-    containers.roots.prepare().map_err(Failure::from)?;
+    containers.roots.prepare()?;
     // docker's create has 125 for what it cannot read alone.
-    make(flags, &new, &plan).map_err(|error| match error.downcast::<Failure>() {
-        Ok(failure) => failure.exactly(1).into(),
-        Err(error) => error,
-    })?;
+    make(flags, &new, &plan).map_err(|failure| failure.exactly(1))?;
     emit(&format!("{}\n", new.container.id))?;
     Ok(0)
 }
@@ -75,8 +72,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     {
         return Err(Failure::new("the input device is not a TTY")
             .hint("leave out -t when input comes from a pipe")
-            .exactly(1)
-            .into());
+            .exactly(1));
     }
     let bare = flags.rootfs.is_some().then(|| containers.bare());
     let containers = bare.as_ref().unwrap_or(containers);
@@ -84,7 +80,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         return print_script(flags, containers, prepare(flags, containers)?);
     }
     if let Some(bare) = &bare {
-        bare.roots.prepare().map_err(Failure::from)?;
+        bare.roots.prepare()?;
     }
     let mut fresh = monitor::fork(containers, likely(!is_shared(flags.network())))?;
     let ready = prepare(flags, containers)?;
@@ -98,7 +94,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         trace: flags.act.trace,
         size: if flags.tty { client::size() } else { None },
     };
-    Request::Go(go).write(&mut fresh.socket)?;
+    Request::Go(go).write(&mut fresh.socket).map_err(talking)?;
     let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
     finish(ended, &new.container)
 }
@@ -144,17 +140,15 @@ pub fn finish(ended: Option<Ended>, container: &Container) -> Result {
         Some(Ended::Signalled(signal)) => Ok(128 + signal as u8),
         Some(Ended::Forced) => Err(Failure::new("got 3 SIGTERM/SIGINTs, forcefully exiting")
             .hint(format!("rrun kill {} ends the container", container.name))
-            .exactly(1)
-            .into()),
+            .exactly(1)),
         Some(Ended::Exited(code)) => Ok(code as u8),
-        Some(Ended::Failed(failed)) => Err(told(failed).into()),
+        Some(Ended::Failed(failed)) => Err(told(failed)),
         Some(Ended::Lost) => Err(Failure::new(format!(
             "following container \"{}\": its monitor is gone",
             container.name
         ))
         .hint("rrun ps -a shows whether it runs; rrun attach takes it up again")
-        .exit(125)
-        .into()),
+        .exit(125)),
     }
 }
 
@@ -164,7 +158,7 @@ fn follow(
     container: &Container,
     args: &Args,
 ) -> Result<Option<Ended>> {
-    match wait_started(socket, steps::watching(args.create.act))? {
+    match wait_started(socket, steps::watching(args.create.act)).map_err(Failure::new)? {
         Outcome::Started => {}
         Outcome::Failed(failed) => {
             // As docker's: it is there, though it did not start.
@@ -202,7 +196,9 @@ fn follow(
             None
         },
     };
-    Ok(Some(client::relay(socket, &mut attach)?))
+    client::relay(socket, &mut attach)
+        .map(Some)
+        .map_err(Failure::new)
 }
 
 pub fn detach_keys(text: Option<&str>) -> Result<DetachKeys> {
@@ -213,7 +209,6 @@ pub fn detach_keys(text: Option<&str>) -> Result<DetachKeys> {
         Failure::usage(format!("invalid detach keys: \"{text}\""))
             .hint("like ctrl-p,ctrl-q, or one letter")
             .exit(125)
-            .into()
     })
 }
 
@@ -233,7 +228,7 @@ fn hint_on_instant_exit(containers: &Containers, container: &Container) {
 
 fn check_streams(args: &Args) -> Result<()> {
     if args.detach && !args.attach.is_empty() {
-        return Err(Failure::usage("Conflicting options: -a and -d").into());
+        return Err(Failure::usage("Conflicting options: -a and -d"));
     }
     if args.detach && args.create.rm && args.create.act.dry_run {
         return Ok(());
@@ -242,8 +237,7 @@ fn check_streams(args: &Args) -> Result<()> {
         if !["stdin", "stdout", "stderr"].contains(&stream.to_ascii_lowercase().as_str()) {
             return Err(Failure::usage(format!(
                 "invalid argument \"{stream}\" for -a: valid streams are STDIN, STDOUT and STDERR"
-            ))
-            .into());
+            )));
         }
     }
     Ok(())
@@ -298,6 +292,6 @@ fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result
         });
     }
     plan.extend(running);
-    emit(&plan.script().map_err(Failure::from)?)?;
+    emit(&plan.script()?)?;
     Ok(0)
 }

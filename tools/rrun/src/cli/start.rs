@@ -37,9 +37,9 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     if args.attach || args.interactive {
         let [name] = names.as_slice() else {
-            return Err(
-                Failure::usage("you cannot start and attach multiple containers at once").into(),
-            );
+            return Err(Failure::usage(
+                "you cannot start and attach multiple containers at once",
+            ));
         };
         return attached(args, &find(containers, name)?);
     }
@@ -54,8 +54,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 fn dry_run(names: &[String], containers: &Containers) -> Result {
     let [name] = names else {
         return Err(Failure::usage("a script starts one container")
-            .hint("give --dry-run one name at a time")
-            .into());
+            .hint("give --dry-run one name at a time"));
     };
     let Subject {
         containers,
@@ -63,12 +62,12 @@ fn dry_run(names: &[String], containers: &Containers) -> Result {
     } = find(containers, name)?;
     if containers.state(&container.id).map_err(fault)?.is_running() {
         let nothing = kit_plan::Plan::new(format!("rrun start {name}"));
-        emit(&nothing.script().map_err(Failure::from)?)?;
+        emit(&nothing.script()?)?;
         return Ok(0);
     }
     let spec = containers.spec(&container.id).map_err(fault)?;
     let plan = monitor::plan(&containers, &container, spec).map_err(|e| told(e).exit(1))?;
-    emit(&plan.script().map_err(Failure::from)?)?;
+    emit(&plan.script()?)?;
     Ok(0)
 }
 
@@ -103,6 +102,6 @@ fn attached(args: &Args, of: &Subject) -> Result {
             .and_then(|state| state.process)
             .filter(|_| !container.tty),
     };
-    let ended = client::relay(&mut fresh.socket, &mut attach)?;
+    let ended = client::relay(&mut fresh.socket, &mut attach).map_err(Failure::new)?;
     finish(Some(ended), container)
 }

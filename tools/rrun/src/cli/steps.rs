@@ -10,22 +10,14 @@ use kit_plan::{Context, Mark, Observer, Plan};
 
 /// The container that a user means.
 pub fn find(containers: &Containers, name: &str) -> Result<Subject> {
-    Ok(Subject::find(containers, name)
+    Subject::find(containers, name)
         .map_err(OpsError::from)
-        .map_err(fault)?)
+        .map_err(fault)
 }
 
 /// An error of a verb's on its way to the error line.
 pub fn fault(error: impl Into<OpsError>) -> Failure {
-    let error = error.into();
-    let hint = error.hint();
-    let (exit, interrupted) = (error.exit(), error.is_interruption());
-    let failure = Failure::new(error).hint_from(hint.as_deref()).exit(exit);
-    if interrupted {
-        failure.interrupting()
-    } else {
-        failure
-    }
+    error.into().into()
 }
 
 /// Plans of many containers, side by side: each that fails is told, and stops none of the others. With `--dry-run` one
@@ -72,7 +64,7 @@ pub fn each(
         }
         let mut done = |name: &str, came_to: std::result::Result<(), OpsError>| {
             let said = came_to
-                .map_err(|error| fault(error).into())
+                .map_err(fault)
                 .and_then(|()| emit(&format!("{name}\n")));
             if let Err(error) = said {
                 failures.add(error);
@@ -81,7 +73,7 @@ pub fn each(
         box_ops::side_by_side(&containers.roots, works, watch.as_mut(), &mut done);
     }
     if act.dry_run {
-        emit(&script.script().map_err(Failure::from)?)?;
+        emit(&script.script()?)?;
     }
     failures.end()
 }
@@ -118,7 +110,7 @@ pub fn watching(act: Act) -> Watch {
 /// Does it, or prints the script.
 pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
     if act.dry_run {
-        return emit(&plan.script().map_err(Failure::from)?);
+        return emit(&plan.script()?);
     }
     apply(act, plan, Mark::new(containers.roots.instance.clone())).map(drop)
 }
@@ -126,5 +118,5 @@ pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
 /// Does it. What the steps have kept, locks among it, is the caller's to hold.
 pub fn apply(act: Act, plan: &Plan, mark: Mark) -> Result<Context> {
     let mut watch = observer(act)?;
-    Ok(box_ops::apply(plan, mark, watch.as_mut()).map_err(Failure::from)?)
+    Ok(box_ops::apply(plan, mark, watch.as_mut())?)
 }

@@ -52,7 +52,7 @@ pub struct WaitArgs {
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     steps::each(args.act, "stop", &names, containers, |of| {
-        Ok(stop::stages(of, args.time, args.signal.as_deref()).map_err(fault)?)
+        stop::stages(of, args.time, args.signal.as_deref()).map_err(fault)
     })
 }
 
@@ -60,14 +60,14 @@ pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     let signal = parse_signal(&args.signal).map_err(Failure::usage)?;
     steps::each(args.act, "kill", &names, containers, |of| {
-        Ok(stop::kill(of, signal).map_err(fault)?)
+        stop::kill(of, signal).map_err(fault)
     })
 }
 
 pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.containers, &["container"])?;
     steps::each(args.act, "restart", &names, containers, |of| {
-        Ok(stop::restart(of, args.time, watching(args.act)).map_err(fault)?)
+        stop::restart(of, args.time, watching(args.act)).map_err(fault)
     })
 }
 

@@ -1,25 +1,15 @@
 //! The verbs that read an image from somewhere: load, import, unpack.
 
-use kit_cli::{Act, Failure, Result, emit, need_root};
+use kit_cli::{Act, Result, emit, need_root};
 use kit_plan::Roots;
 use oci_spec::image::Descriptor;
 
 use super::progress::Bar;
-use super::{fault, reference, run};
+use super::{reference, run};
 use crate::import::Import;
-use crate::source::{LoadOptions, SourceError};
+use crate::source::LoadOptions;
 use crate::unpack::Unpack;
 use crate::{Source, Store};
-
-fn source_fault(error: SourceError) -> Failure {
-    match error {
-        SourceError::Store(error) => fault(error),
-        error => {
-            let hint = error.hint();
-            Failure::new(error).hint_from(hint.as_deref())
-        }
-    }
-}
 
 pub(super) fn load(
     act: Act,
@@ -29,7 +19,7 @@ pub(super) fn load(
     platform: Option<String>,
 ) -> Result {
     const DOING: &str = "loading an image";
-    let source = Source::parse(text, true).map_err(|e| fault(e.into()))?;
+    let source = Source::parse(text, true)?;
     let name = name.map(reference).transpose()?;
     if !act.dry_run {
         // Before a stream is read that cannot be read again.
@@ -41,7 +31,7 @@ pub(super) fn load(
         platform,
         progress: bar.progress(),
     };
-    let loading = crate::load::plan(&roots.root, text, &source, &options).map_err(source_fault)?;
+    let loading = crate::load::plan(&roots.root, text, &source, &options)?;
     bar.expect(loading.bytes);
     run(act, roots, &loading.plan, DOING)?;
     drop(bar);
@@ -67,7 +57,7 @@ pub(super) fn import(act: Act, roots: &Roots, mut import: Import) -> Result {
     }
     let bar = Bar::new(act, "importing");
     import.progress = bar.progress();
-    let (plan, outcome) = crate::import::plan(&roots.root, &import).map_err(source_fault)?;
+    let (plan, outcome) = crate::import::plan(&roots.root, &import)?;
     run(act, roots, &plan, DOING)?;
     drop(bar);
     for id in outcome.borrow().iter() {
@@ -79,11 +69,11 @@ pub(super) fn import(act: Act, roots: &Roots, mut import: Import) -> Result {
 pub(super) fn unpack(act: Act, roots: &Roots, mut unpack: Unpack) -> Result {
     let bar = Bar::new(act, "unpacking");
     if let Source::Store(name) = &unpack.source {
-        let image = Store::open(&roots.root).resolve(name).map_err(fault)?;
+        let image = Store::open(&roots.root).resolve(name)?;
         bar.expect(image.manifest.layers().iter().map(Descriptor::size).sum());
     }
     unpack.progress = bar.progress();
-    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack).map_err(source_fault)?;
+    let (plan, outcome) = crate::unpack::plan(&roots.root, unpack)?;
     run(act, roots, &plan, "unpacking an image")?;
     drop(bar);
     if let Some(lowerdir) = outcome.borrow().as_ref() {

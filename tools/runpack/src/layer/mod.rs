@@ -16,6 +16,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_plan::Fault;
+
 use oci_spec::image::Digest;
 use rustix::io::Errno;
 
@@ -133,8 +135,10 @@ impl LayerError {
     fn errno<'a>(call: &'static str, path: &'a Path) -> impl FnOnce(Errno) -> Self + 'a {
         move |errno| Self::io(call, path)(errno.into())
     }
+}
 
-    pub fn hint(&self) -> Option<String> {
+impl Fault for LayerError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Io { call, source, .. } => {
                 let refused = source.kind() == io::ErrorKind::PermissionDenied;

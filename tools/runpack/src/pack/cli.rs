@@ -63,14 +63,14 @@ const EXAMPLES: &str = "Examples:
 
 /// `runpack pack`.
 pub fn run(args: &PackArgs) -> kit_cli::Result {
-    let roots = Roots::from_env().map_err(Failure::from)?;
+    let roots = Roots::from_env()?;
     let mut image = prepare(args, roots.root.clone())?;
     for path in &image.packed.left_out {
         eprintln!("runpack: adding {path:?}: a socket, FIFO or device, left out");
     }
     let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
     if !args.act.dry_run {
-        roots.prepare().map_err(Failure::from)?;
+        roots.prepare()?;
     }
     let bar = Bar::new(args.act, "packing");
     image.progress = bar.progress();
@@ -84,19 +84,15 @@ pub fn run(args: &PackArgs) -> kit_cli::Result {
 
 /// Reads the machine, changes nothing.
 fn prepare(args: &PackArgs, root: PathBuf) -> Result<PackImage, Failure> {
-    let names = args
-        .names
-        .iter()
-        .map(|name| Reference::parse(name).map_err(|e| Failure::usage(&e).hint_from(e.hint())));
+    let names = args.names.iter().map(|name| Reference::parse(name));
     let names = names.collect::<Result<_, _>>()?;
-    let settings = args.settings().map_err(fault)?;
+    let settings = args.settings()?;
     let mut request = Request::here(args.programs.clone());
     request.adds = args
         .add
         .iter()
         .map(|spec| Add::parse(spec))
-        .collect::<Result<_, _>>()
-        .map_err(fault)?;
+        .collect::<Result<_, _>>()?;
     request.dirs = settings
         .workdir
         .iter()
@@ -104,29 +100,18 @@ fn prepare(args: &PackArgs, root: PathBuf) -> Result<PackImage, Failure> {
         .map(PathBuf::from)
         .collect();
     let host = Host::new("/");
-    let packed = collect(&host, &request).map_err(fault)?;
-    settings.check(&host, &packed.tree).map_err(fault)?;
+    let packed = collect(&host, &request)?;
+    settings.check(&host, &packed.tree)?;
     Ok(PackImage {
         packed,
         settings,
         names,
         root,
-        time: source_date(std::env::var_os("SOURCE_DATE_EPOCH").as_deref()).map_err(fault)?,
+        time: source_date(std::env::var_os("SOURCE_DATE_EPOCH").as_deref())?,
         words: args.words(),
         host,
         progress: Progress::default(),
     })
-}
-
-fn fault(error: PackError) -> Failure {
-    let hint = error.hint();
-    let failure = match error {
-        PackError::BadValue { .. } | PackError::BadAdd { .. } | PackError::NoAccount { .. } => {
-            Failure::usage(error)
-        }
-        _ => Failure::new(error),
-    };
-    failure.hint_from(hint.as_deref())
 }
 
 impl PackArgs {

@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_plan::{FAILED, Fault, USAGE};
+
 /// The call that failed, as its manual page has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
@@ -124,9 +126,10 @@ impl PackError {
             source,
         }
     }
+}
 
-    /// What to do about it, where that does not follow from the message.
-    pub fn hint(&self) -> Option<String> {
+impl Fault for PackError {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoProgram {
                 elsewhere: Some(path),
@@ -154,6 +157,20 @@ impl PackError {
             }
             _ => return None,
         })
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::BadValue { .. } | Self::BadAdd { .. } | Self::NoAccount { .. } => USAGE,
+            _ => FAILED,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path),
+            _ => None,
+        }
     }
 }
 

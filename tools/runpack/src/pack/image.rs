@@ -205,8 +205,7 @@ enum WriteError {
 }
 
 fn step_error(error: PackError) -> StepError {
-    let hint = error.hint();
-    interrupted().unwrap_or_else(|| StepError::whole(error).hint_from(hint))
+    interrupted().unwrap_or_else(|| error.into())
 }
 
 /// All files as one tar, which is its own content: digested as it is written, published under its digest.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use kit_plan::{FAILED, Fault};
+
 use oci_spec::image::{Digest, ImageConfiguration, MediaType};
 
 use crate::ImageId;
@@ -117,8 +119,10 @@ impl SourceError {
             source,
         }
     }
+}
 
-    pub fn hint(&self) -> Option<String> {
+impl Fault for SourceError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } => io_hint(source),
             Self::NotImage { hint, .. } => Some(hint.clone()),
@@ -133,6 +137,22 @@ impl SourceError {
             Self::Several { .. } => Some("leave out -t: they keep their own names".to_owned()),
             Self::Part { error, .. } => error.hint(),
             Self::Store(error) => error.hint(),
+        }
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Store(error) => error.exit(),
+            _ => FAILED,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path),
+            Self::Store(error) => error.path(),
+            Self::Part { error, .. } => error.path(),
+            _ => None,
         }
     }
 }

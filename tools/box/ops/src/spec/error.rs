@@ -45,3 +45,5 @@ impl From<kit_units::UnitError> for SpecError {
         Self::Rule(error.docker())
     }
 }
+
+impl kit_plan::Fault for SpecError {}

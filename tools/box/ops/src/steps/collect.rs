@@ -18,7 +18,7 @@ pub struct Outcome(Rc<RefCell<Told>>);
 pub struct Told {
     lines: Vec<String>,
     removed: usize,
-    pub failures: Vec<String>,
+    pub failures: Vec<StepError>,
 }
 
 impl Told {
@@ -40,8 +40,8 @@ impl Outcome {
         self.0.borrow_mut().lines.push(line);
     }
 
-    pub fn fail(&self, why: String) {
-        self.0.borrow_mut().failures.push(why);
+    pub fn fail(&self, why: impl Into<StepError>) {
+        self.0.borrow_mut().failures.push(why.into());
     }
 
     /// The step, whose failure is told at the end and stops none of the others.
@@ -82,8 +82,9 @@ impl Step for GoOn {
                 .for_each(|line| self.outcome.say(line.clone()));
         }
         done.or_else(|error| {
-            self.outcome.fail(error.to_string());
-            Ok(Done::nothing().note(format!("failed: {error}")))
+            let note = format!("failed: {error}");
+            self.outcome.fail(error);
+            Ok(Done::nothing().note(note))
         })
     }
 }
@@ -108,12 +109,14 @@ impl Step for Replay {
         for header in &recovery.replayed {
             self.outcome.say(format!("undone: {}", header.command));
         }
-        let errors = recovery.errors.iter().map(ToString::to_string);
-        let unreadable = recovery.unreadable.iter().map(ToString::to_string);
-        for failure in errors.chain(unreadable) {
-            self.outcome.fail(failure);
-        }
-        Ok(Done::nothing().note(format!("{} journals", recovery.replayed.len())))
+        let note = format!("{} journals", recovery.replayed.len());
+        recovery
+            .errors
+            .into_iter()
+            .for_each(|e| self.outcome.fail(e));
+        let unreadable = recovery.unreadable.into_iter();
+        unreadable.for_each(|e| self.outcome.fail(e));
+        Ok(Done::nothing().note(note))
     }
 }
 
@@ -242,7 +245,7 @@ impl Step for RemoveNetwork {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let nft = kit_net::Nft::open().map_err(StepError::whole)?;
+        let nft = kit_net::Nft::open()?;
         let name = rbridge::network::DEFAULT;
         if rbridge::network::remove(&self.roots, &nft, name)? {
             self.outcome.say("removed: the empty network".to_owned());

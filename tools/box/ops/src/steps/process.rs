@@ -26,7 +26,7 @@ impl Step for Attend {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        monitor::take_over(&self.containers, &self.id).map_err(StepError::whole)?;
+        monitor::take_over(&self.containers, &self.id)?;
         Ok(Done::nothing())
     }
 }

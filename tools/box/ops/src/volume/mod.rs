@@ -7,6 +7,8 @@ mod step;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_plan::Fault;
+
 pub use box_state::volume::{anonymous, anonymous_name, data, dir, leftovers};
 pub use step::MakeVolume;
 
@@ -30,14 +32,21 @@ fn near_text(near: Option<&PathBuf>) -> String {
         .unwrap_or_default()
 }
 
-impl VolumeError {
-    pub fn hint(&self) -> Option<String> {
+impl Fault for VolumeError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { path, .. } => Some(format!(
                 "mkdir it, or let -v make it: -v {}:…:create=dir",
                 path.display()
             )),
             Self::Io { .. } => None,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path),
+            Self::Missing { .. } => None,
         }
     }
 }

@@ -100,10 +100,7 @@ impl Step for MakeVolume {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        self.make().map_err(|e| {
-            let hint = e.hint();
-            StepError::whole(e).exit(125).hint_from(hint)
-        })?;
+        self.make().map_err(|e| StepError::from(e).exit(125))?;
         let its_own = self.anonymous.then(|| Undo::tree(self.path()));
         Ok(Done::made(its_own.into_iter().collect()).identified())
     }

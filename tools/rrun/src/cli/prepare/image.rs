@@ -29,19 +29,17 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
         return Ok((Config::default(), flags.words.clone()));
     }
     let Some((name, args)) = flags.words.split_first() else {
-        return Err(Failure::usage("missing IMAGE")
-            .hint("rrun images shows them; see rrun run --help")
-            .into());
+        return Err(
+            Failure::usage("missing IMAGE").hint("rrun images shows them; see rrun run --help")
+        );
     };
     let store = Store::open(&containers.roots.root);
     let found = store.resolve(name).map_err(|e| {
-        Failure::new(&e)
+        Failure::from(e)
             .hint("rrun images shows what is there; rrun load FILE brings one, runpack pack -t NAME --bin PROGRAM makes one, debootstrap DIR and tar -C DIR -c . | rrun import - NAME another")
     })?;
     check_architecture(name, &found)?;
-    let mut layers = store
-        .layers_unpacked(&found)
-        .map_err(|e| Failure::new(&e))?;
+    let mut layers = store.layers_unpacked(&found)?;
     // The store gives the topmost first.
     layers.reverse();
     let config = found.config.config().clone().unwrap_or_default();
@@ -83,6 +81,5 @@ fn check_architecture(name: &str, image: &runpack::Image) -> Result<()> {
     Err(Failure::new(format!(
         "running image \"{name}\": it is for {theirs}, and this machine is {ours}"
     ))
-    .hint("load the image for this machine")
-    .into())
+    .hint("load the image for this machine"))
 }

@@ -103,7 +103,9 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
 /// 64 hex digits, as docker's.
 fn random_id() -> Result<String> {
     let mut bytes = [0u8; 32];
-    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
+        .map_err(|e| Failure::doing("reading \"/dev/urandom\"", e))?;
     Ok(bytes.iter().fold(String::with_capacity(64), |id, byte| {
         id + &format!("{byte:02x}")
     }))
@@ -116,10 +118,10 @@ fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
     let doing = format!("using root {dir:?}");
     let real = std::fs::canonicalize(dir).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
     if !real.is_dir() {
-        return Err(Failure::new(format!("{doing}: it is not a directory")).into());
+        return Err(Failure::new(format!("{doing}: it is not a directory")));
     }
     if real == std::path::Path::new("/") {
-        return Err(Failure::new(format!("{doing}: that is the host's own")).into());
+        return Err(Failure::new(format!("{doing}: that is the host's own")));
     }
     Ok(Some(real))
 }
@@ -142,8 +144,7 @@ fn network(flags: &Create, containers: &Containers) -> Result<Net> {
         let all = flags.network.join(", ");
         return Err(Failure::usage(format!(
             "a container cannot be connected to several networks: {all}"
-        ))
-        .into());
+        )));
     }
     Ok(match flags.network() {
         "bridge" | "default" => Net::Bridge,
@@ -153,16 +154,12 @@ fn network(flags: &Create, containers: &Containers) -> Result<Net> {
             Some(("container", name)) => Net::Container(containers.find(name).map_err(fault)?.1.id),
             Some(("ns", netns)) => {
                 let parsed = rnetns::Netns::parse(netns).and_then(|netns| netns.open());
-                parsed.map_err(|e| {
-                    let hint = e.hint();
-                    Failure::new(e).hint_from(hint.as_deref())
-                })?;
+                parsed?;
                 Net::Ns(netns.to_owned())
             }
             _ => {
                 return Err(Failure::new(format!("network {text} not found"))
-                    .hint("the networks are bridge, none, host, container:NAME and ns:NETNS")
-                    .into());
+                    .hint("the networks are bridge, none, host, container:NAME and ns:NETNS"));
             }
         },
     })
@@ -174,8 +171,7 @@ fn check_conflicts(flags: &Create, net: &Net) -> Result<()> {
     let conflict = |what: &str| {
         let text = format!("conflicting options: {what} and the network mode");
         Err(Failure::usage(text)
-            .hint("the network is another's, and so are its ports and its host name")
-            .into())
+            .hint("the network is another's, and so are its ports and its host name"))
     };
     match net {
         Net::Container(_) | Net::Ns(_) if publishes => conflict("port publishing"),
@@ -241,7 +237,7 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
         blkio_weight: flags.blkio_weight,
     };
     if limits.memory_bytes.is_some_and(|bytes| bytes < 6 << 20) {
-        return Err(Failure::usage("Minimum memory limit allowed is 6MB").into());
+        return Err(Failure::usage("Minimum memory limit allowed is 6MB"));
     }
     if let Some(nano_cpus) = limits.nano_cpus {
         check_cpus(nano_cpus)?;
@@ -251,7 +247,8 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
 
 /// docker refuses more than there are, and less than the kernel's shortest quota; 0 is no limit.
 fn check_cpus(nano_cpus: u64) -> Result<()> {
-    let ours = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))?;
+    let ours = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))
+        .map_err(|e| Failure::doing("counting this machine's CPUs", e))?;
     let is_ours = |cpu: &usize| ours.is_set(*cpu).unwrap_or(false);
     let count = (0..nix::sched::CpuSet::count()).filter(is_ours).count();
     if nano_cpus == 0 || (10_000_000..=count as u64 * 1_000_000_000).contains(&nano_cpus) {
@@ -259,6 +256,5 @@ fn check_cpus(nano_cpus: u64) -> Result<()> {
     }
     Err(Failure::usage(format!(
         "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
-    ))
-    .into())
+    )))
 }

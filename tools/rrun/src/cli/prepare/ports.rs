@@ -41,8 +41,7 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
             if proto == Proto::Udp && published.ip.is_some_and(|ip| ip.is_ipv6()) {
                 return Err(Failure::new(format!(
                     "publishing \"{text}\": over IPv6 only tcp is passed on"
-                ))
-                .into());
+                )));
             }
             let port = Port {
                 host_ip: published.ip,
@@ -54,8 +53,7 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                 let text = format!("{host_port}/{}", port.proto);
                 return Err(
                     Failure::new(format!("publishing port \"{text}\": it is given twice"))
-                        .hint("a port of the host's leads to one port inside: choose another")
-                        .into(),
+                        .hint("a port of the host's leads to one port inside: choose another"),
                 );
             }
             ports.push(port);
@@ -100,7 +98,7 @@ fn v4(ip: std::net::IpAddr) -> Option<std::net::Ipv4Addr> {
 fn translated(proto: Proto, text: &str) -> Result<Proto> {
     if proto == Proto::Sctp {
         let refused = format!("publishing \"{text}\": only tcp and udp are translated");
-        return Err(Failure::new(refused).into());
+        return Err(Failure::new(refused));
     }
     Ok(proto)
 }

@@ -84,8 +84,7 @@ fn security(flags: &Create) -> Result<(bool, Seccomp, Option<Profile>)> {
             _ => {
                 return Err(
                     Failure::usage(format!("invalid --security-opt: \"{option}\""))
-                        .hint("no-new-privileges, seccomp=unconfined, seccomp=FILE")
-                        .into(),
+                        .hint("no-new-privileges, seccomp=unconfined, seccomp=FILE"),
                 );
             }
         }

@@ -53,9 +53,10 @@ pub(super) fn volumes(
     let (mut mounts, mut points, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for (nth, volume) in all.iter().enumerate() {
         if all[..nth].iter().any(|earlier| earlier.to == volume.to) {
-            return Err(
-                Failure::usage(format!("Duplicate mount point: {}", volume.to.display())).into(),
-            );
+            return Err(Failure::usage(format!(
+                "Duplicate mount point: {}",
+                volume.to.display()
+            )));
         }
         let (mount, point) = one_volume(
             (nth, volume),
@@ -75,10 +76,7 @@ fn one_volume(
     (config, id): (&Config, &str),
     (earlier, before): (&[MountPoint], &mut Vec<Box<dyn Step>>),
 ) -> Result<(Mount, MountPoint)> {
-    let wrong = |e: volume::VolumeError| {
-        let hint = e.hint();
-        Failure::new(e).hint_from(hint.as_deref())
-    };
+    let wrong = Failure::from;
     let (kind, name, source) = match &volume.from {
         From::Memory(options) => {
             let mut all = ["nosuid", "nodev", "noexec"].map(str::to_owned).to_vec();
