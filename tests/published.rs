@@ -74,6 +74,34 @@ fn a_slow_reader_is_waited_for_and_many_are_served_meanwhile() {
     );
 }
 
+/// F17c: the network has none, as docker's without --ipv6; the container's own `::1` it does have.
+#[test]
+fn neither_end_of_a_containers_cable_speaks_ipv6() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web tools sleep 100");
+    let inside = "rrun exec web cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6 /proc/sys/net/ipv6/conf/lo/disable_ipv6";
+    assert_eq!(host.ok(inside), "1\n0\n");
+    assert_eq!(
+        host.ok("ip -6 -o addr show | grep -v ' lo ' || :"),
+        "",
+        "this host has none on the bridge and its ports"
+    );
+    assert_eq!(
+        host.ok("cat /proc/sys/net/ipv6/conf/bk0-*/accept_ra | sort -u"),
+        "0\n"
+    );
+}
+
+/// F31
+#[test]
+fn a_script_takes_its_port_back_at_its_end() {
+    let host = Host::new();
+    host.ok("rrun run -d --name other tools sleep 100");
+    host.ok("rrun run --dry-run --name web -p 8080:80 tools id >script; sh script");
+    assert_eq!(host.ok("nft list ruleset | grep 8080 || :"), "");
+    host.ok("rrun run --rm -p 8080:80 tools id");
+}
+
 #[test]
 fn without_ipv6_there_is_ipv4_alone() {
     let host = Host::new();

@@ -1,14 +1,18 @@
 //! `rbridge add`, `del`, `attach`, `detach`: the bridge itself and its ports.
 
+use std::net::IpAddr;
+
 use kit_net::rtnetlink::{LinkBridge, LinkBridgePort, LinkUnspec};
-use kit_net::{Cidr, Link, NetError};
+use kit_net::{Cidr, Link, NetError, Netlink};
 use kit_plan::{
     Context, Done, Instance, LinkWas, Meta, NetnsId, Plan, Shell, Slots, Step, StepError, Undo,
     words,
 };
 use nix::errno::Errno;
 
-use crate::{BridgeError, Place, nat, table};
+use crate::{BridgeError, Place, addr, looped, nat, quiet, table};
+
+pub(crate) use crate::addr::AddAddr;
 
 /// What `add` does: a bridge, up, with the addresses given.
 pub fn add_plan(
@@ -18,52 +22,77 @@ pub fn add_plan(
     addrs: &[Cidr],
 ) -> Result<Plan, BridgeError> {
     kit_net::check_link_name(name)?;
-    let mut plan = Plan::new(format!("rbridge add {name}"));
-    plan.push(Create {
-        place: place.clone(),
-        name: name.to_owned(),
-        group: instance.link_group(),
-    });
     for addr in addrs {
-        plan.push(AddAddr {
-            place: place.clone(),
-            name: name.to_owned(),
-            addr: *addr,
-        });
+        addr::check(*addr)?;
+    }
+    let ipv6 = addrs.iter().any(|addr| addr.addr.is_ipv6());
+    let mut plan = Plan::new(format!("rbridge add {}", place.named(name)));
+    plan.push(Create::new(place, name, instance.link_group(), ipv6));
+    for addr in addrs {
+        plan.push(AddAddr::new(place, name, *addr));
     }
     Ok(plan)
 }
 
 pub(crate) struct Create {
-    pub place: Place,
-    pub name: String,
-    pub group: u32,
+    place: Place,
+    name: String,
+    group: u32,
+    /// Its own: without one it has that of its lowest port, and whoever knows it as the gateway loses it with that port.
+    mac: [u8; 6],
+    ipv6: bool,
+}
+
+impl Create {
+    pub fn new(place: &Place, name: &str, group: u32, ipv6: bool) -> Self {
+        let mut mac = kit_plan::random_bytes();
+        // Locally administered, and one station's.
+        mac[0] = mac[0] & 0xfc | 0x02;
+        Self {
+            place: place.clone(),
+            name: name.to_owned(),
+            group,
+            mac,
+            ipv6,
+        }
+    }
 }
 
 impl Step for Create {
     fn meta(&self) -> Meta {
-        let group = self.group.to_string();
-        let line = self.place.run(words![
-            "ip", "link", "add", "name", &self.name, "group", group, "up", "type", "bridge"
-        ]);
+        let (group, name) = (self.group.to_string(), &self.name);
+        let mac = self.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let mut lines = vec![self.place.run(words![
+            "ip", "link", "add", "name", name, "address", mac, "group", group, "type", "bridge"
+        ])];
+        let quiet = quiet::of_bridge(name, self.ipv6);
+        lines.extend(
+            quiet
+                .iter()
+                .map(|(sysctl, value)| self.place.write(sysctl, value)),
+        );
+        lines.push(
+            self.place
+                .run(words!["ip", "link", "set", "dev", name, "up"]),
+        );
         Meta::new(
             "bridge.create",
             "a switch: what comes in by one port goes out by the others",
-            Shell::Exact(vec![line]),
+            Shell::Exact(lines),
         )
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
         // The name is the user's, and the group is on every bridge of this instance: if this fails because the
-        // name is taken, undoing an intent would delete the bridge that has it. One message makes it, so
-        // that only a SIGKILL between the answer and the journal leaves it behind.
+        // name is taken, undoing an intent would delete the bridge that has it. So only a SIGKILL within this step
+        // leaves it behind.
         Vec::new()
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let made = create(self).map_err(|error| match error {
             BridgeError::Net(error) if error.is(Errno::EEXIST) => BridgeError::Taken {
-                name: self.name.clone(),
+                name: self.place.named(&self.name),
             },
             other => other,
         });
@@ -79,55 +108,44 @@ impl Step for Create {
     }
 }
 
-/// One message: with our group, and up. Its index, and in which namespace.
+/// With our group and an address of its own; up once it listens to no advertisement. Its index, and in which namespace.
 pub(crate) fn create(bridge: &Create) -> Result<(u32, Option<NetnsId>), BridgeError> {
     let nl = bridge.place.netlink()?;
-    nl.add_link(
-        LinkBridge::new(&bridge.name)
-            .link_group(bridge.group)
-            .build(),
-    )?;
+    let message = LinkBridge::new(&bridge.name)
+        .link_group(bridge.group)
+        .address(bridge.mac.to_vec())
+        .down();
+    nl.add_link(message.build())?;
+    let index = nl.need_link(&bridge.name)?.index;
+    let finish = || -> Result<(), BridgeError> {
+        for (sysctl, value) in quiet::of_bridge(&bridge.name, bridge.ipv6) {
+            bridge.place.write_sysctl(&sysctl, value)?;
+        }
+        Ok(nl.set_up(index)?)
+    };
+    if let Err(error) = finish() {
+        let _ = nl.del_link(index);
+        return Err(error);
+    }
     let home = NetnsId::of_socket(&nl, bridge.place.path().as_deref());
-    Ok((nl.need_link(&bridge.name)?.index, home.ok()))
-}
-
-pub(crate) struct AddAddr {
-    pub place: Place,
-    pub name: String,
-    pub addr: Cidr,
-}
-
-impl Step for AddAddr {
-    fn meta(&self) -> Meta {
-        let addr = self.addr.to_string();
-        let line = self
-            .place
-            .run(words!["ip", "addr", "add", addr, "dev", &self.name]);
-        let why = "an address of this host's on the switch: the gateway of what is plugged in";
-        Meta::new("bridge.addr", why, Shell::Exact(vec![line]))
-    }
-
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let link = self.place.bridge(&self.name)?;
-        let nl = self.place.netlink()?;
-        nl.add_addr(link.index, self.addr)
-            .map_err(BridgeError::from)?;
-        let (netns, name) = (self.place.path(), self.name.clone());
-        let home = NetnsId::of_socket(&nl, netns.as_deref()).ok();
-        Ok(Done::made(vec![Undo::Addr {
-            netns,
-            name,
-            index: Some(link.index),
-            netns_id: home,
-            addr: self.addr.to_string(),
-        }]))
-    }
+    Ok((index, home.ok()))
 }
 
 /// What `del` does: the bridge goes, its ports stay as links; translation for it is switched off first.
-pub fn del_plan(instance: &Instance, place: &Place, name: &str) -> Result<Plan, BridgeError> {
+/// `only_ours` refuses one that no instance has made.
+pub fn del_plan(
+    instance: &Instance,
+    place: &Place,
+    name: &str,
+    only_ours: bool,
+) -> Result<Plan, BridgeError> {
     let link = place.bridge(name)?;
-    let mut plan = Plan::new(format!("rbridge del {name}"));
+    if only_ours && !kit_plan::is_an_instances_group(link.group) {
+        return Err(BridgeError::OthersBridge {
+            name: place.named(name),
+        });
+    }
+    let mut plan = Plan::new(format!("rbridge del {}", place.named(name)));
     if nat::is_on(instance, &place.nft()?, name)? {
         plan.push(nat::Off::new(table::table(instance), place.clone(), name)?);
     }
@@ -163,21 +181,51 @@ impl Step for Delete {
     }
 }
 
-/// What `attach` does: the link becomes a port of the bridge, and is up. Both are in `place`.
-pub fn attach_plan(place: &Place, bridge: &str, link: &str) -> Result<Plan, BridgeError> {
+/// What `attach` does: the link becomes a port of the bridge, and is up. Both are in `place`. A cable that would make a
+/// loop is refused, unless it is forced: frames would go round in it until the machine has no time for anything else.
+pub fn attach_plan(
+    place: &Place,
+    bridge: &str,
+    link: &str,
+    force: bool,
+) -> Result<Plan, BridgeError> {
     let bridge = place.bridge(bridge)?;
-    let link = place.netlink()?.need_link(link)?;
-    let mut plan = Plan::new(format!("rbridge attach {} {}", bridge.name, link.name));
+    let nl = place.netlink()?;
+    let link = need_link(place, &nl, link)?;
+    if !force && !bridge.stp {
+        let links = nl.links()?;
+        if let Some((end, far)) = looped::by(&links, &bridge, &link) {
+            return Err(BridgeError::Loop {
+                link: place.named(&link.name),
+                bridge: place.named(&bridge.name),
+                end: place.named(&end.name),
+                far: (far.index != bridge.index).then(|| place.named(&far.name)),
+            });
+        }
+    }
+    let command = format!(
+        "rbridge attach {} {}",
+        place.named(&bridge.name),
+        place.named(&link.name)
+    );
+    let mut plan = Plan::new(command);
     let name = link.name.clone();
     plan.push(SetMaster {
         place: place.clone(),
         link,
         bridge: Some(bridge),
+        lower: false,
     });
     if needs_hairpin(place) {
         plan.push(Hairpin::new(place.clone(), name));
     }
     Ok(plan)
+}
+
+fn need_link(place: &Place, nl: &Netlink, name: &str) -> Result<Link, BridgeError> {
+    nl.link(name)?.ok_or_else(|| BridgeError::NoLink {
+        name: place.named(name),
+    })
 }
 
 /// Whether ports need [`Hairpin`]: `br_netfilter` is loaded and in force, as docker has it.
@@ -230,17 +278,27 @@ impl Step for Hairpin {
     }
 }
 
-/// What `detach` does: the link is a port of no bridge, and stays as it is.
+/// What `detach` does: the link is a port of no bridge, and down, as before it was attached; one with an address of its
+/// own stays up.
 pub fn detach_plan(place: &Place, link: &str) -> Result<Plan, BridgeError> {
-    let link = place.netlink()?.need_link(link)?;
+    let nl = place.netlink()?;
+    let link = need_link(place, &nl, link)?;
     if link.master.is_none() {
-        return Err(BridgeError::NotAttached { link: link.name });
+        return Err(BridgeError::NotAttached {
+            link: place.named(&link.name),
+        });
     }
-    let mut plan = Plan::new(format!("rbridge detach {}", link.name));
+    let mut plan = Plan::new(format!("rbridge detach {}", place.named(&link.name)));
+    let in_use = |addr: &kit_net::Addr| match addr.cidr.addr {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+    };
+    let lower = !nl.addrs(link.index)?.iter().any(in_use);
     plan.push(SetMaster {
         place: place.clone(),
         link,
         bridge: None,
+        lower,
     });
     Ok(plan)
 }
@@ -249,6 +307,8 @@ struct SetMaster {
     place: Place,
     link: Link,
     bridge: Option<Link>,
+    /// Down too, as it is pulled out.
+    lower: bool,
 }
 
 impl SetMaster {
@@ -265,11 +325,11 @@ impl SetMaster {
             _ => return error.into(),
         };
         BridgeError::NotPort {
-            link: self.link.name.clone(),
+            link: self.place.named(&self.link.name),
             bridge: self
                 .bridge
                 .as_ref()
-                .map_or_else(String::new, |b| b.name.clone()),
+                .map_or_else(String::new, |b| self.place.named(&b.name)),
             reason,
             hint,
         }
@@ -295,7 +355,11 @@ impl Step for SetMaster {
                 format!("{name} is plugged into {}", bridge.name),
             ),
             None => (
-                words!["ip", "link", "set", "dev", name, "nomaster"],
+                if self.lower {
+                    words!["ip", "link", "set", "dev", name, "nomaster", "down"]
+                } else {
+                    words!["ip", "link", "set", "dev", name, "nomaster"]
+                },
                 "bridge.detach",
                 format!("{name} is pulled out"),
             ),
@@ -308,6 +372,7 @@ impl Step for SetMaster {
         let message = LinkUnspec::new_with_index(self.link.index);
         let message = match &self.bridge {
             Some(bridge) => message.controller(bridge.index).up(),
+            None if self.lower => message.nocontroller().down(),
             None => message.nocontroller(),
         };
         nl.set_link(message.build())

@@ -1,14 +1,18 @@
 //! The command line of `rbridge`.
 
+mod containers;
+mod show;
+
 use std::io::Write;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use kit_cli::{Act, Output, Result, Row, need_root};
+use kit_cli::{Act, Failure, Output, Result, need_root};
 use kit_net::Cidr;
 use kit_plan::{Instance, Plan, Roots};
 use rnetns::{Netns, split_link};
 
-use crate::{BridgeError, Place, Published, bridge, forward_blockers, list, nat, publish};
+use self::show::show;
+use crate::{BridgeError, Place, Published, bridge, forward_blockers, nat, publish};
 
 /// Bridges: a switch, with a router on it
 #[derive(Parser)]
@@ -23,7 +27,9 @@ const EXAMPLES: &str = "Examples:
   rbridge attach br0 veth0               a link plugged in
   rbridge nat br0 on                     its network reaches the world
   rbridge publish 8080:10.1.0.2:80       port 8080 of this host leads inside
-  rbridge list -q | rbridge del -        all bridges go";
+  rbridge set br0 --addr 10.2.0.1/24     one more address
+  rbridge default --addr 10.9.0.1/16     where containers are, from the next network on
+  rbridge del br0                        it goes; veth0 stays";
 
 // What the verbs that change something share.
 #[derive(clap::Args)]
@@ -44,7 +50,8 @@ enum Switch {
 #[derive(Subcommand)]
 #[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
-    /// Make bridges, each up
+    /// Make bridges, each up; one without an IPv6 address speaks no IPv6
+    #[command(aliases = ["create", "addbr"])]
     Add {
         #[command(flatten)]
         common: Common,
@@ -56,43 +63,66 @@ enum Verb {
         names: Vec<String>,
     },
     /// Delete bridges; what was plugged in stays
+    #[command(aliases = ["delete", "remove", "rm", "delbr"])]
     Del {
         #[command(flatten)]
         common: Common,
         /// Be quiet about a bridge that is not there
         #[arg(long, short)]
         force: bool,
+        /// Delete, of names from standard input, those too that boxkit did not make
+        #[arg(long)]
+        all_owners: bool,
         /// BRIDGE, or BRIDGE@NETNS; - reads them from standard input
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Give a bridge addresses, or take them away
+    Set {
+        #[command(flatten)]
+        common: Common,
+        /// BRIDGE, or BRIDGE@NETNS
+        bridge: String,
+        /// An address for it, such as 10.1.0.1/24; may be repeated
+        #[arg(long, value_name = "CIDR")]
+        addr: Vec<Cidr>,
+        /// One of its addresses, to be taken away first; may be repeated
+        #[arg(long, value_name = "CIDR")]
+        del_addr: Vec<Cidr>,
+    },
     /// List bridges
+    #[command(alias = "ls")]
     List {
         #[command(flatten)]
         output: Output,
         #[arg(long, value_name = "NETNS")]
         netns: Option<String>,
     },
-    /// Show one bridge
+    /// Show one bridge; without a name, all
     Show {
         #[command(flatten)]
         output: Output,
         #[arg(long, value_name = "NETNS")]
         netns: Option<String>,
         /// BRIDGE, or BRIDGE@NETNS
-        bridge: String,
+        bridge: Option<String>,
     },
     /// Plug links into a bridge
+    #[command(aliases = ["connect", "addif"])]
     Attach {
         #[command(flatten)]
         common: Common,
+        /// Plug in a cable too that closes a loop, on bridges that break it by themselves
+        #[arg(long, short)]
+        force: bool,
         /// BRIDGE, or BRIDGE@NETNS
         bridge: String,
         /// LINK, or LINK@NETNS; - reads them from standard input
         #[arg(required = true)]
         links: Vec<String>,
     },
-    /// Pull links out of the bridge that they are on
+    /// Pull links out of the bridge that they are on; those without an address go down, as they came
+    #[command(aliases = ["disconnect", "delif"])]
     Detach {
         #[command(flatten)]
         common: Common,
@@ -112,7 +142,7 @@ enum Verb {
     Publish {
         #[command(flatten)]
         common: Common,
-        /// [IP:]PORT:ADDRESS:PORT[/udp]
+        /// [IP:]PORT:ADDRESS:PORT[/udp], or that with @NETNS; - reads them from standard input
         #[arg(required = true)]
         ports: Vec<String>,
     },
@@ -123,9 +153,27 @@ enum Verb {
         /// Be quiet about a port that is not published
         #[arg(long, short)]
         force: bool,
-        /// [IP:]PORT[:ADDRESS:PORT][/udp]
+        /// [IP:]PORT[:ADDRESS:PORT][/udp], or that with @NETNS; - reads them from standard input
         #[arg(required = true)]
         ports: Vec<String>,
+    },
+    /// Show which addresses the network of containers has, or choose them
+    Default {
+        #[command(flatten)]
+        act: Act,
+        #[command(flatten)]
+        output: Output,
+        /// The gateway's address, such as 10.9.0.1/16, from the next time that the network is made
+        #[arg(long, value_name = "CIDR", conflicts_with = "auto")]
+        addr: Option<Cidr>,
+        /// Take the first of a list that is free again
+        #[arg(long)]
+        auto: bool,
+    },
+    /// Bring back rules and published ports of containers that another program has flushed
+    Repair {
+        #[command(flatten)]
+        act: Act,
     },
 }
 
@@ -167,36 +215,41 @@ pub fn dispatch(cli: Cli) -> Result {
             let (instance, place) = common.start("making a bridge")?;
             for text in &names {
                 let (name, place) = at(text, &place)?;
-                common.run(bridge::add_plan(&instance, &place, name, &addr), Some(text))?;
+                let made = place.named(name);
+                common.run(
+                    bridge::add_plan(&instance, &place, name, &addr),
+                    Some(&made),
+                )?;
             }
             Ok(0)
         }
         Verb::Del {
             common,
             force,
+            all_owners,
             names,
         } => {
-            let names = kit_cli::names(&names, &["bridge"])?;
-            let (instance, place) = common.start("deleting a bridge")?;
-            kit_cli::each(&names, |text| {
-                let (name, place) = at(text, &place)?;
-                match bridge::del_plan(&instance, &place, name) {
-                    Err(BridgeError::NoBridge { .. }) if force => Ok(()),
-                    plan => common.run(plan, None),
-                }
-            })
+            let only_ours = names.iter().any(|name| name == "-") && !all_owners;
+            del(&common, &names, force, only_ours)
         }
+        Verb::Set {
+            common,
+            bridge,
+            addr,
+            del_addr,
+        } => set(&common, &bridge, &addr, &del_addr),
         Verb::List { output, netns } => show(output, netns.as_deref(), None),
         Verb::Show {
             output,
             netns,
             bridge,
-        } => show(output, netns.as_deref(), Some(&bridge)),
+        } => show(output, netns.as_deref(), bridge.as_deref()),
         Verb::Attach {
             common,
+            force,
             bridge,
             links,
-        } => attach(&common, &bridge, &links),
+        } => attach(&common, &bridge, &links, force),
         Verb::Detach { common, links } => {
             let links = kit_cli::names(&links, &["link"])?;
             let (_, place) = common.start("detaching a link")?;
@@ -219,27 +272,43 @@ pub fn dispatch(cli: Cli) -> Result {
             let ports = kit_cli::names(&ports, &["port"])?;
             let (instance, place) = common.start("unpublishing a port")?;
             kit_cli::each(&ports, |port| {
+                let (port, place) = at(port, &place)?;
                 match publish::unpublish_plan(&instance, &place, port) {
                     Err(BridgeError::NotPublished { .. }) if force => Ok(()),
                     plan => common.run(plan, None),
                 }
             })
         }
+        Verb::Default {
+            act,
+            output,
+            addr,
+            auto,
+        } => containers::default(act, output, addr, auto),
+        Verb::Repair { act } => containers::repair(act),
     }
 }
 
-fn show(output: Output, netns: Option<&str>, only: Option<&str>) -> Result {
-    let (only, netns) = match only.map(|text| text.split_once('@').unwrap_or((text, ""))) {
-        Some((name, "")) => (Some(name), netns),
-        Some((name, there)) => (Some(name), Some(there)),
-        None => (None, netns),
-    };
-    let mut rows = list::list(&instance()?, &place(netns)?, only)?;
-    // So that another verb, which reads them, finds them there.
-    for row in rows.iter_mut().filter(|_| netns.is_some()) {
-        row.name = format!("{}@{}", row.name, netns.unwrap_or_default());
+fn del(common: &Common, names: &[String], force: bool, only_ours: bool) -> Result {
+    let names = kit_cli::names(names, &["bridge"])?;
+    let (instance, place) = common.start("deleting a bridge")?;
+    kit_cli::each(&names, |text| {
+        let (name, place) = at(text, &place)?;
+        match bridge::del_plan(&instance, &place, name, only_ours) {
+            Err(BridgeError::NoBridge { .. }) if force => Ok(()),
+            plan => common.run(plan, None),
+        }
+    })
+}
+
+fn set(common: &Common, bridge: &str, add: &[Cidr], del: &[Cidr]) -> Result {
+    if add.is_empty() && del.is_empty() {
+        let nothing = "setting up a bridge: nothing is to be changed";
+        return Err(Failure::usage(nothing).hint("name --addr or --del-addr"));
     }
-    output.list(&rows)?;
+    let (_, place) = common.start("changing a bridge")?;
+    let (name, place) = at(bridge, &place)?;
+    common.run(crate::set_plan(&place, name, add, del), None)?;
     Ok(0)
 }
 
@@ -252,7 +321,7 @@ fn at<'a>(text: &'a str, default: &Place) -> Result<(&'a str, Place)> {
     ))
 }
 
-fn attach(common: &Common, bridge: &str, links: &[String]) -> Result {
+fn attach(common: &Common, bridge: &str, links: &[String], force: bool) -> Result {
     let links = kit_cli::names(links, &["link"])?;
     let (_, place) = common.start("attaching a link")?;
     let (bridge, place) = at(bridge, &place)?;
@@ -262,7 +331,7 @@ fn attach(common: &Common, bridge: &str, links: &[String]) -> Result {
             let (link, bridge) = (text.to_owned(), bridge.to_owned());
             return Err(BridgeError::Apart { link, bridge }.into());
         }
-        common.run(bridge::attach_plan(&place, bridge, link), None)
+        common.run(bridge::attach_plan(&place, bridge, link, force), None)
     })
 }
 
@@ -292,37 +361,16 @@ fn warn(place: &Place, bridge: &str) -> Result<()> {
 
 fn publish_all(common: &Common, ports: &[String]) -> Result {
     let ports = kit_cli::names(ports, &["port"])?;
-    // All are read before the first is published.
-    let ports: std::result::Result<Vec<Published>, BridgeError> =
-        ports.iter().map(|port| Published::parse(port)).collect();
-    let ports = ports?;
     let (instance, place) = common.start("publishing a port")?;
-    for port in ports {
-        common.run(
-            publish::plan(&instance, &place, port),
-            Some(&port.to_string()),
-        )?;
+    // All are read before the first is published.
+    let read = |text: &String| {
+        let (port, place) = at(text, &place)?;
+        Ok((Published::parse(port)?, place))
+    };
+    let ports: Result<Vec<(Published, Place)>> = ports.iter().map(read).collect();
+    for (port, place) in ports? {
+        let made = place.named(&port.to_string());
+        common.run(publish::plan(&instance, &place, port), Some(&made))?;
     }
     Ok(0)
-}
-
-impl Row for list::Entry {
-    const HEAD: &'static [&'static str] =
-        &["NAME", "STATE", "ADDRESSES", "NAT", "PORTS", "PUBLISHED"];
-
-    fn cells(&self) -> Vec<String> {
-        let word = |on, yes: &str, no: &str| if on { yes } else { no }.to_owned();
-        vec![
-            self.name.clone(),
-            word(self.up, "up", "down"),
-            self.addresses.join(" "),
-            word(self.nat, "on", "off"),
-            self.ports.join(" "),
-            self.published.join(" "),
-        ]
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
 }

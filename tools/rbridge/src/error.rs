@@ -32,6 +32,29 @@ pub enum BridgeError {
         "attaching link {link:?} to bridge {bridge:?}: they are in different network namespaces"
     )]
     Apart { link: String, bridge: String },
+    #[error("finding link {name:?}: no such link")]
+    NoLink { name: String },
+    #[error(
+        "attaching link {link:?} to bridge {bridge:?}: its cable's other end {end:?} is {}, and frames would go round for ever",
+        far.as_ref().map_or_else(|| "on that bridge already".to_owned(), |far| format!("on bridge {far:?}, which leads to this one"))
+    )]
+    Loop {
+        link: String,
+        bridge: String,
+        end: String,
+        /// The bridge that the other end is on, if it is another one.
+        far: Option<String>,
+    },
+    #[error("using address {addr:?} for a bridge: {reason}")]
+    BadAddr { addr: String, reason: &'static str },
+    #[error("removing address {addr:?} from bridge {name:?}: it has no such address")]
+    NoAddr { addr: String, name: String },
+    #[error(
+        "deleting bridge {name:?}: it was not made by boxkit, and many names were given at once"
+    )]
+    OthersBridge { name: String },
+    #[error("choosing {subnet} for the containers' network: {reason}")]
+    BadSubnet { subnet: String, reason: String },
     #[error("detaching link {link:?}: it is on no bridge")]
     NotAttached { link: String },
     #[error("translating for bridge {name:?}: it has no IPv4 address to be the gateway")]
@@ -58,7 +81,7 @@ pub enum BridgeError {
         source: io::Error,
     },
     #[error(
-        "choosing a network for bridge {bridge:?}: each of 172.30.0.0/16 clashes with a route of this host"
+        "choosing a network for bridge {bridge:?}: each private one that we would take clashes with a route of this host"
     )]
     NoSubnet { bridge: String },
     #[error("making network {name:?}: bridge {bridge:?} is there already, and is not ours")]
@@ -73,23 +96,70 @@ impl Fault for BridgeError {
             Self::Net(error) => error.hint(),
             Self::Netns(error) => error.hint(),
             Self::NoBridge { name } => Some(format!(
-                "rbridge list shows them; rbridge add {name} makes it"
+                "rbridge list{} shows them; rbridge add {} makes it",
+                netns_flag(name),
+                quoted(name)
             )),
-            Self::Taken { name } => Some(format!(
-                "choose another; ip -d link show {name} tells what has it"
+            Self::NoLink { name } => Some(format!(
+                "rveth list{} shows those that are there",
+                netns_flag(name)
             )),
-            Self::NotPort { hint, .. } => Some((*hint).to_owned()),
-            Self::NotAttached { .. } => {
-                Some("rbridge list shows which link is on which".to_owned())
+            Self::Taken { name } => {
+                let (link, netns) = name.split_once('@').unwrap_or((name, ""));
+                let within = enter(netns);
+                Some(format!(
+                    "choose another name; {within}ip -d link show {} tells what has this one",
+                    quoted(link)
+                ))
             }
-            Self::NotOn { .. } => Some("rbridge list shows where it is".to_owned()),
-            Self::NotPublished { .. } => Some("rbridge list shows those that are".to_owned()),
+            Self::NotPort { hint, .. } => Some((*hint).to_owned()),
+            Self::Loop {
+                link, bridge, end, ..
+            } => Some(format!(
+                "rbridge detach {}; or, on a bridge that breaks loops by itself, rbridge attach --force {} {}",
+                quoted(end),
+                quoted(bridge),
+                quoted(link)
+            )),
+            Self::NoAddr { name, .. } => {
+                Some(format!("rbridge show {} lists those it has", quoted(name)))
+            }
+            Self::OthersBridge { name } => Some(format!(
+                "rbridge del {} deletes this one; --all-owners deletes whatever is named",
+                quoted(name)
+            )),
+            Self::NoSubnet { .. } => {
+                Some("rbridge default --addr 10.99.0.1/16 chooses one".to_owned())
+            }
+            Self::NotAttached { link } => Some(format!(
+                "rbridge list{} shows which link is on which bridge",
+                netns_flag(link)
+            )),
+            Self::NotOn { name } => Some(format!(
+                "rbridge list{} shows where it is on",
+                netns_flag(name)
+            )),
+            Self::NotPublished { port } => Some(format!(
+                "rbridge list{} shows those that are",
+                netns_flag(port)
+            )),
             Self::PortTaken { .. } => Some("stop that one, or choose another port".to_owned()),
             Self::NoGateway { name } => Some(format!(
-                "rbridge add {name} --addr 10.0.0.1/24, or ip addr add"
+                "rbridge set {} --addr 10.99.0.1/24 gives it one",
+                quoted(name)
             )),
-            Self::Apart { link, .. } => Some(format!("move it first: ip link set {link} netns …")),
-            Self::NoNetwork { .. } => Some("rbridge nat BRIDGE on".to_owned()),
+            Self::Apart { link, bridge } => {
+                let netns = bridge.split_once('@').map_or("pid:1", |(_, netns)| netns);
+                Some(format!(
+                    "rveth set {} --netns {} moves the link there",
+                    quoted(link),
+                    quoted(netns)
+                ))
+            }
+            Self::NoNetwork { .. } => Some(
+                "rbridge list shows the networks; rbridge nat BRIDGE on switches translation on"
+                    .to_owned(),
+            ),
             Self::Foreign { bridge, .. } => Some(format!(
                 "ip -d link show {bridge} tells whose it is; ip link del {bridge} frees the name"
             )),
@@ -102,7 +172,7 @@ impl Fault for BridgeError {
 
     fn exit(&self) -> u8 {
         match self {
-            Self::BadPort { .. } => USAGE,
+            Self::BadPort { .. } | Self::BadAddr { .. } | Self::BadSubnet { .. } => USAGE,
             Self::Net(error) => error.exit(),
             Self::Netns(error) => error.exit(),
             _ => FAILED,
@@ -122,4 +192,25 @@ impl BridgeError {
             source,
         }
     }
+}
+
+/// ` --netns NETNS` for what is named `LINK@NETNS`.
+fn netns_flag(name: &str) -> String {
+    match name.split_once('@') {
+        None => String::new(),
+        Some((_, netns)) => format!(" --netns {}", quoted(netns)),
+    }
+}
+
+/// What runs a command there.
+fn enter(netns: &str) -> String {
+    match netns {
+        "" => String::new(),
+        netns => format!("rnetns exec {} -- ", quoted(netns)),
+    }
+}
+
+/// One word of a command that is to be pasted.
+fn quoted(word: &str) -> String {
+    kit_plan::quote(std::ffi::OsStr::new(word))
 }

@@ -1,69 +1,102 @@
 //! Forwarding between links: switched on for our bridges, and back when the last of them is gone.
 //!
 //! Where `ip_forward` was 0, what was not forwarded before must still be dropped. That is a table of its own,
-//! [`GUARD`], shared by all instances of a network namespace: its set holds their bridges, its one rule drops
-//! what goes neither from nor to one of them. The table is the memory too: that it is there says that the
-//! value was 0, and it dies with the namespace. Where `ip_forward` was 1 already there is no table.
+//! [`GUARD`], shared by all instances of a network namespace: its set holds their bridges, its rules drop
+//! what is routed neither from nor to one of them, and nothing that another bridge merely passes on. The table
+//! is the memory too: that it is there says that the value was 0, and it dies with the namespace. Where `ip_forward` was 1 already there is no table.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use kit_net::nft::expr::Rule;
-use kit_net::nft::{Chain, Family, InetHookNumber, Set, Table, Type, ifname};
+use kit_net::nft::{Family, InetHookNumber, Set, Table, Type, ifname};
 use kit_net::{Batch, Nft};
 use kit_plan::{Context, Done, Line, Meta, NftFamily, Shell, Slots, Step, StepError, Undo};
 use kit_units::hex::to_hex;
 
 use rnetns::Netns;
 
+use crate::rules::{self, Hooked};
 use crate::{BridgeError, Place};
 
 /// Whoever's instance, one table.
 pub const GUARD: &str = "boxkit-forward";
 const SET: &str = "bridges";
 const SYSCTL: &str = "ipv4/ip_forward";
-/// Outside the instances' roots, since they share the value.
+/// Outside the instances' roots, since they share the value. What it holds are the namespaces, one a line, where it was
+/// us who switched forwarding on: another program may flush the guard away, and the next network must have it again.
 const LOCK: &str = "/run/boxkit-forward.lock";
 
 fn guard() -> Table {
     Table::new(Family::Ip, GUARD)
 }
 
-fn create(batch: &mut Batch) {
-    let table = guard();
-    batch.create_table(&table);
-    batch.add_set(
-        &table,
-        &Set {
-            name: SET,
-            key: &[Type::Ifname],
-            data: &[],
-        },
-    );
-    batch.add_chain(
-        &table,
-        &Chain {
+const BRIDGES: Set<'static> = Set {
+    name: SET,
+    key: &[Type::Ifname],
+    data: &[],
+};
+
+/// Two chains, since br_netfilter calls the forward hook for the frames of each bridge too, with the bridge as both
+/// links, as a packet that is routed out by the bridge it came in by has it. Those are none of our business. Only at the
+/// postrouting hook do the two differ: a bridged frame comes without an input link there, and what this host sends
+/// itself (an IGMP report has one) from an address of its own.
+fn chains() -> Vec<Hooked> {
+    let rule = || Rule::new().iifname_in(SET, false).oifname_in(SET, false);
+    let by_bridges = |rule: Rule| rule.iifkind_is("bridge").oifkind_is("bridge");
+    // Routed by a daemon of the host's, for which ip_forward does not matter.
+    let multicast = || {
+        (
+            "fib daddr type multicast accept",
+            Rule::new().daddr_is_multicast().accept(),
+        )
+    };
+    vec![
+        Hooked {
             name: "forward",
             kind: "filter",
             hook: InetHookNumber::Forward,
             priority: 0,
+            rules: vec![
+                multicast(),
+                (
+                    "meta iifkind \"bridge\" meta oifkind \"bridge\" accept",
+                    by_bridges(Rule::new()).accept(),
+                ),
+                (
+                    "iifname != @bridges oifname != @bridges drop",
+                    rule().drop(),
+                ),
+            ],
         },
-    );
-    let others = Rule::new()
-        .iifname_in(SET, false)
-        .oifname_in(SET, false)
-        .drop();
-    batch.add_rule(&table, "forward", others.build());
+        Hooked {
+            name: "postrouting",
+            kind: "filter",
+            hook: InetHookNumber::PostRouting,
+            priority: 0,
+            rules: vec![
+                multicast(),
+                (
+                    "iifname != @bridges oifname != @bridges meta iifkind \"bridge\" meta oifkind \"bridge\" \
+                     fib saddr type unicast drop",
+                    by_bridges(rule()).saddr_is_unicast().drop(),
+                ),
+            ],
+        },
+    ]
+}
+
+fn create(batch: &mut Batch) {
+    let table = guard();
+    batch.create_table(&table);
+    batch.add_set(&table, &BRIDGES);
+    rules::add(batch, &table, chains());
 }
 
 fn create_text() -> String {
     let table = guard();
-    format!(
-        "create table {table}
-add set {table} {SET} {{ type ifname; }}
-add chain {table} forward {{ type filter hook forward priority 0; }}
-add rule {table} forward iifname != @{SET} oifname != @{SET} drop
-"
-    )
+    let chains = rules::text(&table, &chains());
+    format!("create table {table}\nadd set {table} {SET} {{ type ifname; }}\n{chains}")
 }
 
 /// Forwarding for one bridge.
@@ -129,6 +162,7 @@ impl Step for Hold {
             key: to_hex(&ifname(&self.bridge)),
             data: None,
             done: true,
+            text: None,
         }]))
     }
 }
@@ -146,7 +180,7 @@ pub(crate) fn hold(place: &Place, nft: &Nft, bridge: &str) -> Result<Held, Bridg
     let _lock = crate::lock::wait(Path::new(LOCK))?;
     let forwards = place.read_sysctl(SYSCTL)? != "0";
     let guarded = nft.table(&guard())?.is_some();
-    if !guarded && forwards {
+    if !guarded && forwards && !memory::has(place)? {
         return Ok(Held::Free);
     }
     let key = ifname(bridge);
@@ -161,6 +195,7 @@ pub(crate) fn hold(place: &Place, nft: &Nft, bridge: &str) -> Result<Held, Bridg
         nft.commit(batch)?;
     }
     if !forwards {
+        memory::add(place)?;
         place.write_sysctl(SYSCTL, "1")?;
     }
     Ok(if held { Held::Already } else { Held::Added })
@@ -183,6 +218,7 @@ pub(crate) fn release(place: &Place, nft: &Nft, bridge: &str) -> Result<(), Brid
         if place.read_sysctl(SYSCTL)? == "1" {
             place.write_sysctl(SYSCTL, "0")?;
         }
+        memory::remove(place)?;
         batch.del_table(&guard());
     } else {
         for element in go {
@@ -190,6 +226,106 @@ pub(crate) fn release(place: &Place, nft: &Nft, bridge: &str) -> Result<(), Brid
         }
     }
     Ok(nft.commit(batch)?)
+}
+
+/// Whether the guard is as it must be where it was us who switched forwarding on.
+pub(crate) fn is_whole(place: &Place, nft: &Nft, bridge: &str) -> Result<bool, BridgeError> {
+    if nft.table(&guard())?.is_none() {
+        let _lock = crate::lock::wait(Path::new(LOCK))?;
+        return Ok(!memory::has(place)?);
+    }
+    Ok(rules::are_whole(nft, &guard(), &chains())?
+        && nft.element(&guard(), SET, &ifname(bridge))?.is_some())
+}
+
+/// Makes it so, for this bridge.
+pub(crate) fn mend(place: &Place, nft: &Nft, bridge: &str) -> Result<(), BridgeError> {
+    let there = nft.table(&guard())?.is_some();
+    if there && !rules::are_whole(nft, &guard(), &chains())? {
+        let _lock = crate::lock::wait(Path::new(LOCK))?;
+        let held = nft.elements(&guard(), SET)?;
+        let mut batch = Batch::new();
+        batch.del_table(&guard());
+        create(&mut batch);
+        for element in held {
+            batch.add_element(&guard(), SET, &element.key, None);
+        }
+        nft.commit(batch)?;
+    }
+    hold(place, nft, bridge).map(drop)
+}
+
+/// [`mend`] in sh, as things are now.
+pub(crate) fn mend_text(place: &Place, nft: &Nft, bridge: &str) -> Result<String, BridgeError> {
+    if is_whole(place, nft, bridge)? {
+        return Ok(String::new());
+    }
+    let mut text = String::new();
+    if nft.table(&guard())?.is_some() {
+        text = format!("delete table {}\n", guard());
+    }
+    text += &create_text();
+    let mut bridges = crate::table::names(&nft.elements(&guard(), SET)?);
+    bridges.retain(|other| other != bridge);
+    bridges.push(bridge.to_owned());
+    for bridge in bridges {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "add element {} {SET} {{ \"{bridge}\" }}", guard());
+    }
+    Ok(text)
+}
+
+/// The lines of [`LOCK`], which is held.
+mod memory {
+    use kit_plan::NetnsId;
+
+    use super::LOCK;
+    use crate::{BridgeError, Place};
+
+    /// Cookies are never used again; where a kernel has none, its number must do.
+    fn own(place: &Place) -> Result<String, BridgeError> {
+        let nl = place.netlink()?;
+        let id = NetnsId::of_socket(&nl, place.path().as_deref());
+        let id = id.map_err(BridgeError::io("looking at", LOCK))?;
+        // Numbers only, which always serialize.
+        Ok(serde_json::to_string(&id).unwrap_or_default())
+    }
+
+    fn lines() -> Vec<String> {
+        let text = std::fs::read_to_string(LOCK).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Of those that have ended some stay; a hundred are enough.
+    fn write(lines: &[String]) -> Result<(), BridgeError> {
+        let from = lines.len().saturating_sub(100);
+        let text: String = lines[from..]
+            .iter()
+            .map(|line| line.clone() + "\n")
+            .collect();
+        std::fs::write(LOCK, text).map_err(BridgeError::io("writing", LOCK))
+    }
+
+    pub fn has(place: &Place) -> Result<bool, BridgeError> {
+        Ok(lines().contains(&own(place)?))
+    }
+
+    pub fn add(place: &Place) -> Result<(), BridgeError> {
+        let (mut lines, own) = (lines(), own(place)?);
+        lines.retain(|line| *line != own);
+        lines.push(own);
+        write(&lines)
+    }
+
+    pub fn remove(place: &Place) -> Result<(), BridgeError> {
+        let (mut lines, own) = (lines(), own(place)?);
+        let before = lines.len();
+        lines.retain(|line| *line != own);
+        if lines.len() == before {
+            return Ok(());
+        }
+        write(&lines)
+    }
 }
 
 /// What [`release_unused`] would be in sh, as things are now; empty if there is nothing to release.

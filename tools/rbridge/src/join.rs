@@ -51,18 +51,15 @@ fn missing_lines(roots: &Roots, network: &Network) -> Result<Vec<Line>, BridgeEr
     let (name, addr) = (network.bridge.clone(), network.gateway_cidr());
     let index = place.netlink()?.link(&name)?.map(|link| link.index);
     if index.is_none() {
-        plan.push(Create {
-            place: place.clone(),
-            name: name.clone(),
-            group: roots.instance.link_group(),
-        });
+        plan.push(Create::new(
+            &place,
+            &name,
+            roots.instance.link_group(),
+            false,
+        ));
     }
     if index.and_then(|index| nat::gateway(&place, index)) != Some(addr) {
-        plan.push(AddAddr {
-            place: place.clone(),
-            name: name.clone(),
-            addr,
-        });
+        plan.push(AddAddr::new(&place, &name, addr));
     }
     if index.is_none() || !nat::is_on(&roots.instance, &place.nft()?, &name)? {
         nat::on_steps(&roots.instance, &place, &name)?
@@ -95,8 +92,7 @@ impl Step for Join {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = |e| BridgeError::io("joining", self.dir.member(&self.member))(e);
-        self.dir.make()?;
-        let _lock = crate::lock::wait(&self.dir.lock())?;
+        let _lock = self.dir.make_locked()?;
         if self.dir.read().is_some_and(|now| now != self.network) {
             return Err(StepError::new(
                 format!("joining network \"{}\"", self.network.name),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::BridgeError;
 use crate::network::{Dir, Network};
+use crate::port::HostPort;
 
 /// What a lease's file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +25,12 @@ pub struct Lease {
     /// The member of the network that has it: a container's ID.
     pub owner: String,
     /// The process that took it; a script does not say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ProcessId>,
+    /// The ports of this host that lead to the address, each to a port there: what brings them back when another
+    /// program has flushed our table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<(HostPort, u16)>,
 }
 
 /// All leases of a network, sorted by address.
@@ -47,8 +52,24 @@ fn read(path: &Path) -> Option<Lease> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Those of members: the others are about to be used, or will be swept up.
+pub(crate) fn held(dir: &Dir) -> Vec<(Ipv4Addr, Lease)> {
+    let mut held = leases(dir);
+    held.retain(|(_, lease)| !is_stale(dir, lease));
+    held
+}
+
 /// Takes a free address for `owner`.
 pub fn acquire(dir: &Dir, network: &Network, owner: &str) -> Result<Ipv4Addr, BridgeError> {
+    acquire_with(dir, network, owner, &[])
+}
+
+fn acquire_with(
+    dir: &Dir,
+    network: &Network,
+    owner: &str,
+    ports: &[(HostPort, u16)],
+) -> Result<Ipv4Addr, BridgeError> {
     let leases = dir.leases();
     fs::create_dir_all(&leases).map_err(BridgeError::io("making", &leases))?;
     let by = ProcessId::of_self().map_err(BridgeError::io("reading", "/proc/self/stat"))?;
@@ -56,6 +77,7 @@ pub fn acquire(dir: &Dir, network: &Network, owner: &str) -> Result<Ipv4Addr, Br
     let lease = Lease {
         owner: owner.to_owned(),
         by,
+        ports: ports.to_vec(),
     };
     let temporary = leases.join(format!(".{owner}.{}.new", std::process::id()));
     // Lease has strings and numbers only, which always serialize.
@@ -140,22 +162,33 @@ pub struct AcquireLease {
     pub network: Network,
     pub owner: String,
     pub slot: SlotId,
+    /// What will be published, see [`Lease::ports`].
+    pub ports: Vec<(HostPort, u16)>,
 }
 
 impl Step for AcquireLease {
     fn meta(&self) -> Meta {
-        // noclobber is O_EXCL: in sh the file is its own lock too.
-        const TAKE: &str = "mkdir -p \"$1\"; n=1; while [ $((n += 1)) -lt 255 ]; do \
-            (set -C; echo \"$3\" >\"$1/$2.$n\") 2>/dev/null && echo \"$2.$n\" && exit; done; exit 1";
-        let owner = format!("{{\"owner\":\"{}\"}}", self.owner);
+        // noclobber is O_EXCL: in sh the file is its own lock too. Addresses are counted as numbers.
+        const TAKE: &str = "mkdir -p \"$1\"; n=$2; while [ $((n += 1)) -lt \"$3\" ]; do \
+            ip=$((n >> 24 & 255)).$((n >> 16 & 255)).$((n >> 8 & 255)).$((n & 255)); [ \"$ip\" != \"$4\" ] || continue; \
+            (set -C; echo \"$5\" >\"$1/$ip\") 2>/dev/null && echo \"$ip\" && exit; done; exit 1";
+        let lease = Lease {
+            owner: self.owner.clone(),
+            by: None,
+            ports: self.ports.clone(),
+        };
+        let (first, last) = self.network.ends();
         let argv = words![
             "sh",
             "-c",
             TAKE,
             "sh",
             self.dir.leases(),
-            self.network.three_octets(),
-            owner
+            first.to_bits().to_string(),
+            last.to_bits().to_string(),
+            self.network.gateway.to_string(),
+            // Strings and numbers only, which always serialize.
+            serde_json::to_string(&lease).unwrap_or_default()
         ];
         let why = format!(
             "an address of {} that nobody else has",
@@ -178,7 +211,7 @@ impl Step for AcquireLease {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let addr = acquire(&self.dir, &self.network, &self.owner)?;
+        let addr = acquire_with(&self.dir, &self.network, &self.owner, &self.ports)?;
         cx.slots.fill(self.slot, addr.to_string());
         Ok(
             Done::made(vec![Undo::unlink(self.dir.lease(addr)).identified()])

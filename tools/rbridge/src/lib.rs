@@ -17,8 +17,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod addr;
 pub mod blockers;
 pub mod bridge;
+pub mod choice;
 pub mod cli;
 mod error;
 mod forward;
@@ -26,13 +28,18 @@ mod join;
 pub mod lease;
 pub mod list;
 mod lock;
+mod looped;
 pub mod nat;
 pub mod network;
 mod place;
 mod port;
 pub mod publish;
+mod quiet;
+pub mod repair;
+mod rules;
 pub mod table;
 
+pub use addr::set_plan;
 pub use blockers::{Blocker, forward_blockers};
 pub use error::BridgeError;
 pub use forward::{GUARD, release_unused, unused_lines};
@@ -42,3 +49,5 @@ pub use network::Network;
 pub use place::Place;
 pub use port::{HostPort, Proto, Published, published};
 pub use publish::{Publish, Target};
+pub use quiet::NoIpv6;
+pub use repair::{Damage, repair};

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use kit_net::nft::ifname;
-use kit_net::{Cidr, Link};
+use kit_net::nft::{Table, ifname};
+use kit_net::{Cidr, Link, Nft};
 use kit_plan::Instance;
 use serde::Serialize;
 
+use crate::port::Published;
 use crate::{BridgeError, Place, port, table};
 
 #[derive(Debug, Clone, Serialize)]
@@ -15,14 +16,46 @@ pub struct Entry {
     pub kind: &'static str,
     pub name: String,
     pub index: u32,
+    /// As brctl(8) writes it.
+    pub id: String,
+    pub mac: String,
+    pub stp: bool,
     pub up: bool,
     pub addresses: Vec<String>,
     /// The links plugged in.
     pub ports: Vec<String>,
-    /// Whether this instance translates for it.
+    /// Whether an instance translates for it.
     pub nat: bool,
+    /// Which one, as its table is named.
+    pub instance: Option<String>,
     /// `[IP:]PORT:ADDRESS:PORT/PROTO`
     pub published: Vec<String>,
+    /// That instance is ours.
+    #[serde(skip)]
+    pub ours: bool,
+}
+
+/// What one instance does with nftables.
+struct Doing {
+    table: Table,
+    bridges: Vec<Vec<u8>>,
+    published: Vec<Published>,
+}
+
+/// Of every instance in the namespace. A kernel without nftables, or a caller without the right to ask, still has
+/// bridges.
+fn doings(nft: &Nft) -> Vec<Doing> {
+    let tables = nft.tables().unwrap_or_default().into_iter();
+    let tables = tables.map(|info| info.table).filter(table::is_an_instances);
+    let doing = |table: Table| {
+        let bridges = nft.elements(&table, table::BRIDGES).unwrap_or_default();
+        Doing {
+            bridges: bridges.into_iter().map(|element| element.key).collect(),
+            published: port::published(nft, &table).unwrap_or_default(),
+            table,
+        }
+    };
+    tables.map(doing).collect()
 }
 
 /// All bridges, or the one of that name.
@@ -40,46 +73,48 @@ pub fn list(
     };
     let nl = place.netlink()?;
     let (links, addrs) = (nl.links()?, nl.all_addrs()?);
-    // A kernel without nftables, or a caller without the right to ask, still has bridges.
-    let nft = place.nft().ok();
-    let table = table::table(instance);
-    let translated = nft
-        .as_ref()
-        .and_then(|nft| nft.elements(&table, table::BRIDGES).ok())
-        .unwrap_or_default();
-    let published = nft
-        .as_ref()
-        .and_then(|nft| port::published(nft, &table).ok())
-        .unwrap_or_default();
-    Ok(bridges
-        .into_iter()
-        .map(|bridge| {
-            let own: Vec<Cidr> = addrs
-                .iter()
-                .filter(|addr| addr.index == bridge.index)
-                .map(|addr| addr.cidr)
-                .collect();
-            let inside = |addr| own.iter().any(|cidr| cidr.contains(IpAddr::V4(addr)));
-            let ports = links
-                .iter()
-                .filter(|link| link.master == Some(bridge.index));
-            Entry {
-                schema: 1,
-                kind: "bridge",
-                index: bridge.index,
-                up: bridge.up,
-                addresses: own.iter().map(ToString::to_string).collect(),
-                ports: ports.map(|link| link.name.clone()).collect(),
-                nat: translated
-                    .iter()
-                    .any(|element| element.key == ifname(&bridge.name)),
-                published: published
-                    .iter()
-                    .filter(|port| inside(port.addr))
-                    .map(ToString::to_string)
-                    .collect(),
-                name: bridge.name,
-            }
-        })
-        .collect())
+    let doings = place.nft().map(|nft| doings(&nft)).unwrap_or_default();
+    let own_table = table::table(instance);
+    let entry = |bridge: Link| {
+        let own: Vec<Cidr> = addrs
+            .iter()
+            .filter(|addr| addr.index == bridge.index)
+            .map(|addr| addr.cidr)
+            .collect();
+        let inside = |addr| own.iter().any(|cidr| cidr.contains(IpAddr::V4(addr)));
+        let ports = links
+            .iter()
+            .filter(|link| link.master == Some(bridge.index));
+        let key = ifname(&bridge.name);
+        let doing = doings
+            .iter()
+            .find(|doing| doing.bridges.iter().any(|there| there[..] == key));
+        // A port leads to a network; where two bridges have that, to the one that is translated for.
+        let published = doing.into_iter().flat_map(|doing| &doing.published);
+        let mac: Vec<String> = bridge
+            .mac
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Entry {
+            schema: 1,
+            kind: "bridge",
+            index: bridge.index,
+            id: bridge.bridge_id.unwrap_or_default(),
+            mac: mac.join(":"),
+            stp: bridge.stp,
+            up: bridge.up,
+            addresses: own.iter().map(ToString::to_string).collect(),
+            ports: ports.map(|link| link.name.clone()).collect(),
+            nat: doing.is_some(),
+            instance: doing.map(|doing| doing.table.name.clone()),
+            published: published
+                .filter(|port| inside(port.addr))
+                .map(ToString::to_string)
+                .collect(),
+            ours: doing.is_some_and(|doing| doing.table == own_table),
+            name: bridge.name,
+        }
+    };
+    Ok(bridges.into_iter().map(entry).collect())
 }

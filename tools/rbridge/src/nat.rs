@@ -3,27 +3,29 @@
 //! On: our table and the bridge in it, forwarding, `route_localnet` (published ports on 127.0.0.1). Off: the
 //! mirror image.
 
+mod off;
+
 use std::net::{IpAddr, Ipv4Addr};
 
-use kit_net::nft::{Table, ifname};
+use kit_net::nft::{Table, TableInfo, ifname};
 use kit_net::{Batch, Cidr, Nft};
-use kit_plan::{
-    Context, Done, Instance, Line, Meta, NftFamily, Plan, Shell, Slots, Step, StepError, Undo,
-};
+use kit_plan::{Context, Done, Instance, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
 use kit_units::hex::to_hex;
 use nix::errno::Errno;
 
 use crate::place::sysctl_path;
-use crate::port::{self, Published};
 use crate::{BridgeError, Place, forward, table};
+
+pub use off::off_plan;
+pub(crate) use off::{Off, off};
 
 /// What `nat BR on` does. Doing it again changes nothing.
 pub fn on_plan(instance: &Instance, place: &Place, bridge: &str) -> Result<Plan, BridgeError> {
     let link = place.bridge(bridge)?;
     gateway(place, link.index).ok_or_else(|| BridgeError::NoGateway {
-        name: bridge.to_owned(),
+        name: place.named(bridge),
     })?;
-    let mut plan = Plan::new(format!("rbridge nat {bridge} on"));
+    let mut plan = Plan::new(format!("rbridge nat {} on", place.named(bridge)));
     for step in on_steps(instance, place, bridge)? {
         plan.push_boxed(step);
     }
@@ -109,7 +111,7 @@ impl Translate {
         let element = table::bridge_text("add", &table, bridge);
         let text = match place.nft()?.table(&table)? {
             Some(_) => element,
-            None => table::create_text(&table) + "\n" + &element,
+            None => table::create_text(&table) + &element,
         };
         let lines = vec![place.feed(text)];
         Ok(Self {
@@ -121,16 +123,17 @@ impl Translate {
     }
 
     fn undo(&self) -> Vec<Undo> {
-        let element = |(set, key): (&str, Vec<u8>)| Undo::NftElement {
+        let element = |(table, set, key): (Table, &str, Vec<u8>)| Undo::NftElement {
             netns: self.place.path(),
-            family: NftFamily::Ip,
-            table: self.table.name.clone(),
+            family: table::family(&table),
+            table: table.name,
             map: set.to_owned(),
             key: to_hex(&key),
             data: None,
             done: true,
+            text: None,
         };
-        table::bridge_keys(&self.bridge)
+        table::bridge_elements(&self.table, &self.bridge)
             .into_iter()
             .map(element)
             .collect()
@@ -155,46 +158,51 @@ impl Step for Translate {
         let added = self
             .place
             .with_nft(cx, |nft| add_bridge(nft, &self.table, &self.bridge))?;
-        let mut made = self.undo();
+        // Undone in reverse: the tables come last, if nobody has put anything into them since.
+        let mut made = Vec::new();
         match added {
-            Added::Table(handle) => made.extend(handle.map(|handle| Undo::NftTable {
+            Added::Tables(tables) => made.extend(tables.into_iter().map(|made| Undo::NftTable {
                 netns: self.place.path(),
-                family: NftFamily::Ip,
-                table: self.table.name.clone(),
-                handle: Some(handle),
+                family: table::family(&made.table),
+                table: made.table.name,
+                handle: Some(made.handle),
             })),
             Added::Bridge => {}
             Added::Nothing => {
                 return Ok(Done::nothing().note("somebody else has just switched it on"));
             }
         }
+        made.extend(self.undo());
         Ok(Done::made(made))
     }
 }
 
 /// What was not there before.
 pub(crate) enum Added {
-    /// The table too; its handle, if it is still there.
-    Table(Option<u64>),
+    /// The tables too, those that are still there.
+    Tables(Vec<TableInfo>),
     Bridge,
     Nothing,
 }
 
-/// Puts a bridge into the table, which is made if need be.
+/// Puts a bridge into the tables, which are made if need be, and made whole if another program has damaged them.
 pub(crate) fn add_bridge(nft: &Nft, table: &Table, bridge: &str) -> Result<Added, BridgeError> {
-    let keys = table::bridge_keys(bridge);
+    let elements = table::bridge_elements(table, bridge);
     let mut whole = Batch::new();
     table::create(&mut whole, table);
     let mut element = Batch::new();
     let mut again = Batch::new();
-    for (set, key) in &keys {
+    for (table, set, key) in &elements {
         whole.add_element(table, set, key, None);
         element.create_element(table, set, key, None);
         again.add_element(table, set, key, None);
     }
     match nft.commit(whole) {
-        Ok(()) => return Ok(Added::Table(nft.table(table)?.map(|info| info.handle))),
-        // It is there, whole, since it is made in one transaction.
+        Ok(()) => {
+            let mut tables = nft.tables()?;
+            tables.retain(|info| table::all(table).contains(&info.table));
+            return Ok(Added::Tables(tables));
+        }
         Err(error) if error.is(Errno::EEXIST) => {}
         Err(error) => return Err(error.into()),
     }
@@ -203,6 +211,12 @@ pub(crate) fn add_bridge(nft: &Nft, table: &Table, bridge: &str) -> Result<Added
         Err(error) if error.is(Errno::EEXIST) => {
             nft.commit(again)?;
             Ok(Added::Nothing)
+        }
+        // They are made in one transaction, so that one is not whole has been damaged.
+        Err(error) if error.is(Errno::ENOENT) => {
+            table::rebuild(nft, table)?;
+            nft.commit(again)?;
+            Ok(Added::Bridge)
         }
         Err(error) => Err(error.into()),
     }
@@ -243,134 +257,6 @@ impl Step for RouteLocalnet {
             done: true,
             netns: self.place.path(),
         }]))
-    }
-}
-
-/// What `nat BR off` does: the mirror image, published ports of that network included.
-pub fn off_plan(instance: &Instance, place: &Place, bridge: &str) -> Result<Plan, BridgeError> {
-    if !is_on(instance, &place.nft()?, bridge)? {
-        return Err(BridgeError::NotOn {
-            name: bridge.to_owned(),
-        });
-    }
-    let mut plan = Plan::new(format!("rbridge nat {bridge} off"));
-    plan.push(Off::new(table::table(instance), place.clone(), bridge)?);
-    Ok(plan)
-}
-
-/// One step with nothing to undo: like any delete, it goes on past what is gone.
-pub(crate) struct Off {
-    table: Table,
-    place: Place,
-    bridge: String,
-    lines: Vec<Line>,
-}
-
-impl Off {
-    pub fn new(table: Table, place: Place, bridge: &str) -> Result<Self, BridgeError> {
-        let nft = place.nft()?;
-        let link = place.netlink()?.link(bridge)?;
-        let mut lines = Vec::new();
-        if link.is_some() {
-            lines.push(place.write(&route_localnet(bridge), "0"));
-        }
-        lines.extend(forward::release_lines(&place, bridge)?);
-        let text = match leave(&place, &nft, &table, bridge)? {
-            None => format!("delete table {table}"),
-            Some(ports) => {
-                let ports = ports.iter().map(|port| port.delete_text(&table) + "\n");
-                ports.collect::<String>() + &table::bridge_text("delete", &table, bridge)
-            }
-        };
-        lines.push(place.feed(text));
-        Ok(Self {
-            table,
-            place,
-            bridge: bridge.to_owned(),
-            lines,
-        })
-    }
-}
-
-/// The published ports that go with a bridge: those that lead to no other one. A bridge that has no network now may
-/// get it back, so as long as there is one only what leads to ours goes. `None` if the whole table does, since it is
-/// the last.
-fn leave(
-    place: &Place,
-    nft: &Nft,
-    table: &Table,
-    bridge: &str,
-) -> Result<Option<Vec<Published>>, BridgeError> {
-    let key = ifname(bridge);
-    let mut others = nft.elements(table, table::BRIDGES)?;
-    others.retain(|element| element.key != key);
-    if others.is_empty() {
-        return Ok(None);
-    }
-    let links = place.netlink()?.links()?;
-    let of = |key: &[u8]| match links.iter().find(|link| ifname(&link.name) == key) {
-        Some(link) => networks(place, link.index),
-        None => Ok(Vec::new()),
-    };
-    let own = of(&key)?;
-    let theirs: Vec<Vec<Cidr>> = others
-        .iter()
-        .map(|element| of(&element.key))
-        .collect::<Result<_, _>>()?;
-    let all_known = theirs.iter().all(|networks| !networks.is_empty());
-    let mut ports = port::published(nft, table)?;
-    ports.retain(|port| {
-        let elsewhere = theirs.iter().any(|networks| any_has(networks, port.addr));
-        !elsewhere && (all_known || any_has(&own, port.addr))
-    });
-    Ok(Some(ports))
-}
-
-/// Switches translation for one bridge off, in any state that it may be in.
-pub(crate) fn off(
-    place: &Place,
-    nft: &Nft,
-    table: &Table,
-    bridge: &str,
-) -> Result<(), BridgeError> {
-    if place.netlink()?.link(bridge)?.is_some() {
-        place.write_sysctl(&route_localnet(bridge), "0")?;
-    }
-    // Before the rules go: a forwarding host without them would let everybody in.
-    forward::release(place, nft, bridge)?;
-    if nft.table(table)?.is_none() {
-        return Ok(());
-    }
-    let mut batch = Batch::new();
-    match leave(place, nft, table, bridge)? {
-        None => batch.del_table(table),
-        Some(ports) => {
-            for port in ports {
-                batch.del_element(table, port.map(), &port.key());
-            }
-            for (set, key) in table::bridge_keys(bridge) {
-                if nft.element(table, set, &key)?.is_some() {
-                    batch.del_element(table, set, &key);
-                }
-            }
-        }
-    }
-    Ok(nft.commit(batch)?)
-}
-
-impl Step for Off {
-    fn meta(&self) -> Meta {
-        let why = format!(
-            "{} is a network of its own again, its published ports gone",
-            self.bridge
-        );
-        Meta::new("bridge.nat-off", why, Shell::Exact(self.lines.clone()))
-    }
-
-    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        self.place
-            .with_nft(cx, |nft| off(&self.place, nft, &self.table, &self.bridge))?;
-        Ok(Done::nothing())
     }
 }
 

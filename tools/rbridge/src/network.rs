@@ -4,6 +4,7 @@
 //! [`remove`]. Under the run root: `networks/NAME/{network.json,lock,cursor,leases/ADDR,members/ID}`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -15,13 +16,25 @@ use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::bridge::{Create, create};
-use crate::{BridgeError, Place, forward, lease, nat, table};
+use crate::{BridgeError, Place, choice, forward, lease, nat, repair, table};
 
 /// The default network's name, as docker's.
 pub const DEFAULT: &str = "bridge";
-/// All subnets of a size that clash with no route are as good; the first is taken.
-const POOL: Ipv4Addr = Ipv4Addr::new(172, 30, 0, 0);
-const PREFIX: u8 = 24;
+/// The size of the default network, as docker's.
+const PREFIX: u8 = 16;
+
+/// The networks of which the first is taken that clashes with no route: those of 172.16.0.0/12 that docker, which begins
+/// at 172.17.0.0, and Amazon's 172.31.0.0 come to last; then docker's smaller ones.
+fn pool() -> impl Iterator<Item = Cidr> {
+    let net = |addr: [u8; 4], prefix| Cidr {
+        addr: IpAddr::V4(Ipv4Addr::from(addr)),
+        prefix,
+    };
+    let large = (17..=30).rev().chain([31]);
+    let large = large.map(move |second| net([172, second, 0, 0], PREFIX));
+    let small = (0..=15).map(move |third| net([192, 168, third << 4, 0], 20));
+    large.chain(small)
+}
 
 /// A network's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,21 +64,23 @@ impl Network {
         &self,
         cursor: Option<Ipv4Addr>,
     ) -> impl Iterator<Item = Ipv4Addr> + use<> {
-        let gateway = self.gateway.to_bits();
-        let mask = u32::MAX
-            .checked_shl(32 - u32::from(self.prefix))
-            .unwrap_or(0);
-        let (first, last) = (gateway & mask, gateway | !mask);
+        let gateway = self.gateway;
+        let (first, last) = self.ends();
+        let (first, last) = (first.to_bits(), last.to_bits());
         let from = cursor.map_or(first, Ipv4Addr::to_bits).clamp(first, last);
         let all = (from + 1..last).chain(first + 1..=from.min(last - 1));
-        all.filter(move |addr| *addr != gateway)
-            .map(Ipv4Addr::from_bits)
+        all.map(Ipv4Addr::from_bits)
+            .filter(move |addr| *addr != gateway)
     }
 
-    /// `172.30.0`
-    pub(crate) fn three_octets(&self) -> String {
-        let [a, b, c, _] = self.gateway.octets();
-        format!("{a}.{b}.{c}")
+    /// The network's own address and its broadcast address: no container has them.
+    pub(crate) fn ends(&self) -> (Ipv4Addr, Ipv4Addr) {
+        let host = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+        let gateway = self.gateway.to_bits();
+        (
+            Ipv4Addr::from_bits(gateway & !host),
+            Ipv4Addr::from_bits(gateway | host),
+        )
     }
 }
 
@@ -134,6 +149,20 @@ impl Dir {
         made.map_err(BridgeError::io("making", members))
     }
 
+    /// Made if need be, and locked: [`remove`] may delete it between the two.
+    pub(crate) fn make_locked(&self) -> Result<kit_home::lock::Lock, BridgeError> {
+        let gone = |error: &BridgeError| matches!(error, BridgeError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+        loop {
+            match self.make().and_then(|()| crate::lock::wait(&self.lock())) {
+                Ok(lock) if self.members().is_dir() => return Ok(lock),
+                // Locked before it was emptied, or not at all.
+                Ok(_) => {}
+                Err(error) if gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn write(&self, network: &Network) -> Result<(), BridgeError> {
         let temporary = self.0.join(".network.json.new");
         // Strings and numbers only, which always serialize.
@@ -153,45 +182,54 @@ pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
         return Ok(network);
     }
     let bridge = roots.instance.bridge();
-    let nl = Place::default().netlink()?;
-    let mut taken: Vec<Cidr> = nl
-        .routes()?
-        .iter()
-        .filter(|route| !route.is_default())
-        .map(|route| route.to)
-        .collect();
-    // A link that is down has addresses and no routes.
-    taken.extend(nl.all_addrs()?.iter().map(|addr| addr.cidr));
-    let subnets = (0..=255_u32).map(|third| Ipv4Addr::from_bits(POOL.to_bits() | (third << 8)));
-    let free = subnets.map(|subnet| Cidr {
-        addr: IpAddr::V4(subnet),
-        prefix: PREFIX,
-    });
-    let free = free
-        .into_iter()
-        .find(|subnet| !taken.iter().any(|other| other.overlaps(*subnet)));
-    let Some(Cidr {
-        addr: IpAddr::V4(subnet),
-        ..
-    }) = free
-    else {
+    let of = |gateway: Ipv4Addr, prefix| Network {
+        name: DEFAULT.to_owned(),
+        bridge: bridge.clone(),
+        gateway,
+        prefix,
+    };
+    let taken = taken(&bridge)?;
+    let clash = |subnet: Cidr| taken.iter().find(|other| other.overlaps(subnet));
+    if let Some(chosen) = choice::read(roots) {
+        let network = of(chosen.gateway, chosen.prefix);
+        return match clash(network.subnet()) {
+            None => Ok(network),
+            Some(other) => Err(BridgeError::BadSubnet {
+                subnet: network.gateway_cidr().to_string(),
+                reason: format!("it clashes with {other} of this host"),
+            }),
+        };
+    }
+    let Some(free) = pool().find(|subnet| clash(*subnet).is_none()) else {
         return Err(BridgeError::NoSubnet { bridge });
     };
-    let gateway = Ipv4Addr::from_bits(subnet.to_bits() | 1);
-    Ok(Network {
-        name: DEFAULT.to_owned(),
-        bridge,
-        gateway,
-        prefix: PREFIX,
-    })
+    let IpAddr::V4(first) = free.addr else {
+        return Err(BridgeError::NoSubnet { bridge });
+    };
+    Ok(of(Ipv4Addr::from_bits(first.to_bits() | 1), free.prefix))
+}
+
+/// The networks that this host has a way to, or an address in: a link that is down has addresses and no routes. The
+/// bridge itself aside, which may be left from a network that was not removed to the end.
+fn taken(bridge: &str) -> Result<Vec<Cidr>, BridgeError> {
+    let nl = Place::default().netlink()?;
+    let index = nl.link(bridge)?.map(|link| link.index);
+    let routes = nl.routes()?.into_iter();
+    let routes =
+        routes.filter(|route| !route.is_default() && (index.is_none() || route.out != index));
+    let mut taken: Vec<Cidr> = routes.map(|route| route.to).collect();
+    let addrs = nl.all_addrs()?.into_iter();
+    let addrs = addrs.filter(|addr| Some(addr.index) != index);
+    // One of /0, which a mistake makes, would rule out every network.
+    taken.extend(addrs.map(|addr| addr.cidr).filter(|cidr| cidr.prefix > 0));
+    Ok(taken)
 }
 
 /// The default network, made or completed if need be. Idempotent; two at once make one.
 /// The roots must be prepared.
 pub fn ensure(roots: &Roots, nft: &Nft) -> Result<Network, BridgeError> {
     let dir = Dir::new(roots, DEFAULT);
-    dir.make()?;
-    let _lock = crate::lock::wait(&dir.lock())?;
+    let _lock = dir.make_locked()?;
     let network = preview(roots)?;
     complete(roots, &dir, nft, &network)?;
     Ok(network)
@@ -219,16 +257,11 @@ pub(crate) fn complete(
     if dir.read().as_ref() != Some(network) {
         dir.write(network)?;
     }
-    let index = match link {
-        Some(link) => link.index,
-        None => {
-            create(&Create {
-                place: place.clone(),
-                name: network.bridge.clone(),
-                group,
-            })?
-            .0
-        }
+    let index = if let Some(link) = link {
+        link.index
+    } else {
+        let bridge = Create::new(&place, &network.bridge, group, false);
+        create(&bridge)?.0
     };
     let nl = place.netlink()?;
     let gateway = network.gateway_cidr();
@@ -274,7 +307,7 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
     if !dir.path().exists() {
         return Ok(false);
     }
-    let _lock = crate::lock::wait(&dir.lock())?;
+    let lock = crate::lock::wait(&dir.lock())?;
     lease::sweep(&dir);
     let place = Place::default();
     for port in dead_ports(roots, &dir)? {
@@ -285,6 +318,9 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
         }
     }
     if !dir.list_members().is_empty() {
+        drop(lock);
+        // What a killed script left must be in nobody's way.
+        repair::sweep(roots, nft)?;
         return Ok(false);
     }
     if let Some(network) = dir.read() {
@@ -298,7 +334,12 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
             nl.del_link(link.index)?;
         }
     }
-    fs::remove_dir_all(dir.path()).map_err(BridgeError::io("removing", dir.path()))?;
+    // Away from its name at once: who joins meanwhile makes another.
+    let gone = dir
+        .path()
+        .with_file_name(format!(".{name}.{}", std::process::id()));
+    let removed = fs::rename(dir.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
+    removed.map_err(BridgeError::io("removing", dir.path()))?;
     Ok(true)
 }
 

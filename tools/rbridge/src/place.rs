@@ -28,6 +28,23 @@ impl Place {
         self.0.as_ref().map(Netns::path)
     }
 
+    /// A link of this namespace as every verb takes it: `LINK`, or `LINK@NETNS`.
+    pub fn named(&self, link: &str) -> String {
+        match self.label() {
+            None => link.to_owned(),
+            Some(netns) => format!("{link}@{netns}"),
+        }
+    }
+
+    /// As a user writes it; `None` for our own.
+    fn label(&self) -> Option<String> {
+        Some(match self.0.as_ref()? {
+            Netns::Name(name) => name.clone(),
+            Netns::Pid(pid) => format!("pid:{pid}"),
+            Netns::Path(path) => path.display().to_string(),
+        })
+    }
+
     pub fn within<T>(
         &self,
         act: impl FnOnce() -> Result<T, BridgeError>,
@@ -65,13 +82,13 @@ impl Place {
     pub fn bridge(&self, name: &str) -> Result<Link, BridgeError> {
         let link = self.netlink()?.link(name)?;
         let link = link.ok_or_else(|| BridgeError::NoBridge {
-            name: name.to_owned(),
+            name: self.named(name),
         })?;
         if link.kind.as_deref() == Some("bridge") {
             return Ok(link);
         }
         Err(BridgeError::NotBridge {
-            name: name.to_owned(),
+            name: self.named(name),
             kind: link.what().to_owned(),
         })
     }

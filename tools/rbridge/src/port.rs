@@ -12,11 +12,12 @@ pub use kit_units::Proto;
 use kit_units::ports::{parse_port, split_proto as of_proto};
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use serde::{Deserialize, Serialize};
 
 use crate::{BridgeError, Place, table};
 
 /// The host's end: an address, or all of them, and a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HostPort {
     pub ip: Option<Ipv4Addr>,
     pub port: u16,
@@ -94,6 +95,15 @@ impl HostPort {
     pub fn key_text(self) -> String {
         let ip = self.ip.map(|ip| format!("{ip} . ")).unwrap_or_default();
         format!("{ip}{} . {}", self.proto, self.port)
+    }
+
+    /// Forgets the UDP flows that came in by the port: where they lead was decided before it was published, or while it
+    /// still was.
+    pub(crate) fn forget_flows(self, place: &Place, nft: &Nft) -> Result<(), BridgeError> {
+        if self.proto == Proto::Udp {
+            nft.forget_udp(&place.netlink()?, self.ip, self.port)?;
+        }
+        Ok(())
     }
 
     /// Tries to bind the port, and lets go of it. Who has it is named where that can be found.
@@ -216,6 +226,14 @@ impl Published {
         data(self.addr, self.port)
     }
 
+    pub(crate) fn add_text(&self, table: &Table) -> String {
+        let (map, key) = (self.map(), self.host.key_text());
+        format!(
+            "add element {table} {map} {{ {key} : {} . {} }}",
+            self.addr, self.port
+        )
+    }
+
     pub(crate) fn delete_text(&self, table: &Table) -> String {
         format!(
             "delete element {table} {} {{ {} }}",
@@ -292,77 +310,4 @@ fn host_ip(text: &str) -> Result<Option<Ipv4Addr>, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-
-    #[test]
-    fn ports_read_as_written() {
-        for text in ["8080:172.30.0.2:80/tcp", "127.0.0.1:53:10.0.0.2:53/udp"] {
-            assert_eq!(Published::parse(text).unwrap().to_string(), text);
-        }
-        assert_eq!(
-            Published::parse("0.0.0.0:1:10.0.0.2:2")
-                .unwrap()
-                .to_string(),
-            "1:10.0.0.2:2/tcp"
-        );
-        for (text, reason) in [
-            ("8080", "it is [IP:]PORT:ADDRESS:PORT[/udp]"),
-            ("0:10.0.0.2:80", "a port is a number from 1 to 65535"),
-            ("65536:10.0.0.2:80", "a port is a number from 1 to 65535"),
-            (
-                "80:web:80",
-                "the container's address is not an IPv4 address",
-            ),
-            (
-                "x:80:10.0.0.2:80",
-                "the host's address is not an IPv4 address",
-            ),
-            ("80:10.0.0.2:80/icmp", "after the slash comes tcp or udp"),
-        ] {
-            let error = Published::parse(text).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("reading port {text:?}: {reason}")
-            );
-        }
-    }
-
-    #[test]
-    fn an_element_reads_back_as_the_port() {
-        for text in ["8080:172.30.0.2:80/tcp", "127.0.0.1:53:10.0.0.2:5353/udp"] {
-            let port = Published::parse(text).unwrap();
-            let element = Element {
-                key: port.key(),
-                data: Some(port.data()),
-            };
-            assert_eq!(
-                Published::read(&element, port.host.ip.is_some()),
-                Some(port)
-            );
-        }
-    }
-
-    #[test]
-    fn the_holder_of_a_port_is_named() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let taken = HostPort {
-            ip: None,
-            port,
-            proto: Proto::Tcp,
-        };
-        let holder = taken.holder().unwrap();
-        assert!(
-            holder.ends_with(&format!("(PID {})", std::process::id())),
-            "{holder}"
-        );
-        let error = taken.probe(&Place::default()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("publishing port \"{port}/tcp\": {holder} has it")
-        );
-    }
-}
+mod tests;

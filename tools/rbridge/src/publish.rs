@@ -7,14 +7,14 @@ use std::net::Ipv4Addr;
 use kit_net::nft::Table;
 use kit_net::{Batch, Nft};
 use kit_plan::{
-    Context, Done, Instance, Line, Meta, NftFamily, Plan, Shell, SlotId, Slots, Step, StepError,
-    Undo, Value, cat, words,
+    Context, Done, Instance, Line, Meta, NftFamily, Plan, Roots, Shell, SlotId, Slots, Step,
+    StepError, Undo, Value, cat, words,
 };
 use kit_units::hex::to_hex;
 use nix::errno::Errno;
 
-use crate::port::{HostPort, Published, data, published};
-use crate::{BridgeError, Place, nat, table};
+use crate::port::{HostPort, Proto, Published, data, published};
+use crate::{BridgeError, Place, nat, repair, table};
 
 /// The container's address: known, or what a lease puts into a slot.
 #[derive(Debug, Clone, Copy)]
@@ -44,13 +44,16 @@ pub fn plan(instance: &Instance, place: &Place, port: Published) -> Result<Plan,
     let nft = place.nft()?;
     if nat::bridge_of(instance, place, &nft, port.addr)?.is_none() {
         return Err(BridgeError::NoNetwork {
-            port: port.to_string(),
+            port: place.named(&port.to_string()),
             addr: port.addr,
         });
     }
     free(&nft, &table::table(instance), port.host)?;
     port.host.probe(place)?;
-    let mut plan = Plan::new(format!("rbridge publish {port}"));
+    let mut plan = Plan::new(format!(
+        "rbridge publish {}",
+        place.named(&port.to_string())
+    ));
     plan.push(Publish::new(
         instance,
         place.clone(),
@@ -63,12 +66,18 @@ pub fn plan(instance: &Instance, place: &Place, port: Published) -> Result<Plan,
 /// No published port of any instance in this network namespace is the same one, or on an address of it: the kernel
 /// would ask one table first, and the other's port would lead nowhere.
 pub fn free(nft: &Nft, table: &Table, host: HostPort) -> Result<(), BridgeError> {
+    free_in(nft, table, host, true)
+}
+
+/// Of all instances, or of the others only.
+fn free_in(nft: &Nft, table: &Table, host: HostPort, ours_too: bool) -> Result<(), BridgeError> {
     let clash = |other: &Published| {
         let same_ip = host.ip.is_none() || other.host.ip.is_none() || host.ip == other.host.ip;
         other.host.port == host.port && other.host.proto == host.proto && same_ip
     };
-    let tables = nft.tables()?.into_iter().map(|info| info.table);
-    for theirs in tables.filter(table::is_an_instances) {
+    let mut tables: Vec<Table> = nft.tables()?.into_iter().map(|info| info.table).collect();
+    tables.retain(|theirs| table::is_an_instances(theirs) && (ours_too || theirs != table));
+    for theirs in tables {
         let Some(other) = published(nft, &theirs)?.into_iter().find(clash) else {
             continue;
         };
@@ -91,6 +100,8 @@ pub struct Publish {
     place: Place,
     host: HostPort,
     to: (Target, u16),
+    /// Whose containers' leases say whether an element that is in the way leads anywhere.
+    roots: Option<Roots>,
 }
 
 impl Publish {
@@ -100,7 +111,48 @@ impl Publish {
             place,
             host,
             to,
+            roots: None,
         }
+    }
+
+    /// Takes the place of an element that a container which ended without a monitor has left.
+    #[must_use]
+    pub fn sweeping(mut self, roots: &Roots) -> Self {
+        self.roots = Some(roots.clone());
+        self
+    }
+
+    fn put(&self, nft: &Nft, addr: Ipv4Addr) -> Result<(), BridgeError> {
+        // Those of our own instance are found by what follows.
+        free_in(nft, &self.table, self.host, false)?;
+        let data = data(addr, self.to.1);
+        let create = || {
+            let mut batch = Batch::new();
+            batch.create_element(&self.table, self.host.map(), &self.host.key(), Some(&data));
+            nft.commit(batch)
+        };
+        match create() {
+            Err(error) if error.is(Errno::EEXIST) => {
+                // A repair has just put it in for us: the address is leased to nobody else.
+                let there = nft.element(&self.table, self.host.map(), &self.host.key())?;
+                if self.roots.is_some() && there.and_then(|it| it.data).as_ref() == Some(&data) {
+                    return Ok(());
+                }
+                let swept = self
+                    .roots
+                    .as_ref()
+                    .map(|roots| repair::sweep_port(roots, nft, self.host));
+                if swept.transpose()? == Some(true) {
+                    create()?;
+                } else {
+                    free(nft, &self.table, self.host)?;
+                    return Err(error.into());
+                }
+            }
+            created => created?,
+        }
+        // A client that sent before has no part in this yet.
+        self.host.forget_flows(&self.place, nft)
     }
 
     fn undo(&self, slots: &Slots, done: bool) -> Vec<Undo> {
@@ -108,7 +160,9 @@ impl Publish {
         let Some(addr) = self.to.0.resolve(slots) else {
             return Vec::new();
         };
-        vec![Undo::NftElement {
+        // In reverse: the element first, then what it has led inside.
+        let mut undo = self.flows();
+        undo.push(Undo::NftElement {
             netns: self.place.path(),
             family: NftFamily::Ip,
             table: self.table.name.clone(),
@@ -116,7 +170,18 @@ impl Publish {
             key: to_hex(&self.host.key()),
             data: Some(to_hex(&data(addr, self.to.1))),
             done,
-        }]
+            text: None,
+        });
+        undo
+    }
+
+    fn flows(&self) -> Vec<Undo> {
+        let flows = (self.host.proto == Proto::Udp).then(|| Undo::Flows {
+            netns: self.place.path(),
+            ip: self.host.ip,
+            port: self.host.port,
+        });
+        flows.into_iter().collect()
     }
 }
 
@@ -136,7 +201,13 @@ impl Step for Publish {
             "port {} of this host leads to port {port} inside",
             self.host
         );
-        Meta::new("port.publish", why, Shell::Exact(vec![line]))
+        let mut lines = vec![line];
+        if self.host.proto == Proto::Udp {
+            let port = self.host.port.to_string();
+            let forget = words!["conntrack", "-D", "-p", "udp", "--orig-port-dst", port];
+            lines.push(Line::Try(self.place.words(forget)));
+        }
+        Meta::new("port.publish", why, Shell::Exact(lines))
     }
 
     fn intent(&self, slots: &Slots) -> Vec<Undo> {
@@ -148,6 +219,20 @@ impl Step for Publish {
         }
     }
 
+    fn when_done(&self) -> Vec<Undo> {
+        vec![Undo::NftElement {
+            netns: self.place.path(),
+            family: NftFamily::Ip,
+            table: self.table.name.clone(),
+            map: self.host.map().to_owned(),
+            key: to_hex(&self.host.key()),
+            // A script knows the address as it runs.
+            data: None,
+            done: true,
+            text: Some(self.host.key_text()),
+        }]
+    }
+
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let addr = self.to.0.resolve(&cx.slots).ok_or_else(|| {
             StepError::new(
@@ -155,18 +240,7 @@ impl Step for Publish {
                 "no address was leased",
             )
         })?;
-        self.place.with_nft(cx, |nft| {
-            let mut batch = Batch::new();
-            let data = data(addr, self.to.1);
-            batch.create_element(&self.table, self.host.map(), &self.host.key(), Some(&data));
-            match nft.commit(batch) {
-                Err(error) if error.is(Errno::EEXIST) => {
-                    free(nft, &self.table, self.host)?;
-                    Err(error.into())
-                }
-                other => Ok(other?),
-            }
-        })?;
+        self.place.with_nft(cx, |nft| self.put(nft, addr))?;
         Ok(Done::made(self.undo(&cx.slots, true)))
     }
 }
@@ -181,9 +255,12 @@ pub fn unpublish_plan(instance: &Instance, place: &Place, text: &str) -> Result<
         .find(|port| port.host == host);
     let found = found.filter(|port| whole.is_none_or(|whole| whole == *port));
     let port = found.ok_or_else(|| BridgeError::NotPublished {
-        port: text.to_owned(),
+        port: place.named(text),
     })?;
-    let mut plan = Plan::new(format!("rbridge unpublish {port}"));
+    let mut plan = Plan::new(format!(
+        "rbridge unpublish {}",
+        place.named(&port.to_string())
+    ));
     plan.push(Unpublish {
         table,
         place: place.clone(),
@@ -209,7 +286,8 @@ impl Step for Unpublish {
         self.place.with_nft(cx, |nft| {
             let mut batch = Batch::new();
             batch.del_element(&self.table, self.port.map(), &self.port.key());
-            Ok(nft.commit(batch)?)
+            nft.commit(batch)?;
+            self.port.host.forget_flows(&self.place, nft)
         })?;
         Ok(Done::nothing())
     }

@@ -1,14 +1,21 @@
-//! Our one nftables table of an instance: what is in it, as netlink messages and as text for nft(8).
+//! Our nftables table of an instance: what is in it, as netlink messages and as text for nft(8).
 //!
 //! Everything that differs from bridge to bridge and from port to port is an element of a set or a map, so that
 //! a packet's way through the rules is as long with one port as with ten thousand, and a change is one element.
+//! A second table of the same name judges IPv6: the same doors, since a container draws itself an address that
+//! no rule for IPv4 sees. It is made, changed and deleted in the same transactions.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::Path;
 
-use kit_net::Batch;
 use kit_net::nft::expr::{MetaKey, REG1, REG1_WORD1, REG1_WORD2, REG2, Rule};
-use kit_net::nft::{Chain, Concat, Family, InetHookNumber, Set, Table, Type, ifname};
-use kit_plan::Instance;
+use kit_net::nft::{Concat, Element, Family, InetHookNumber, Set, Table, Type, ifname};
+use kit_net::{Batch, Nft};
+use kit_plan::{Instance, NftFamily};
+
+use crate::BridgeError;
+use crate::rules::{self, Hooked};
 
 /// Ports published on every address of the host: `proto . port : address . port`.
 pub const PORTS: &str = "ports";
@@ -18,6 +25,32 @@ pub const PORTS_ON: &str = "ports_on";
 pub const BRIDGES: &str = "bridges";
 /// Each of them with itself: who talks to whom when br_netfilter brings bridged frames to the forward hook.
 pub const OWN: &str = "own";
+
+const SETS: [Set<'static>; 4] = [
+    Set {
+        name: PORTS,
+        key: &[Type::InetProto, Type::InetService],
+        data: &[Type::Ipv4Addr, Type::InetService],
+    },
+    Set {
+        name: PORTS_ON,
+        key: &[Type::Ipv4Addr, Type::InetProto, Type::InetService],
+        data: &[Type::Ipv4Addr, Type::InetService],
+    },
+    BRIDGES_SET,
+    OWN_SET,
+];
+const BRIDGES_SET: Set<'static> = Set {
+    name: BRIDGES,
+    key: &[Type::Ifname],
+    data: &[],
+};
+const OWN_SET: Set<'static> = Set {
+    name: OWN,
+    key: &[Type::Ifname, Type::Ifname],
+    data: &[],
+};
+const SETS_OVER_IPV6: [Set<'static>; 2] = [BRIDGES_SET, OWN_SET];
 
 pub fn table(instance: &Instance) -> Table {
     Table::new(Family::Ip, instance.name())
@@ -30,22 +63,62 @@ pub fn is_an_instances(table: &Table) -> bool {
         && (table.name == "boxkit" || table.name.strip_prefix("boxkit-").is_some_and(hex))
 }
 
-/// The key of a bridge in [`BRIDGES`] and in [`OWN`].
-pub fn bridge_keys(bridge: &str) -> [(&'static str, Vec<u8>); 2] {
-    [
-        (BRIDGES, ifname(bridge).to_vec()),
-        (OWN, Concat::new().ifname(bridge).ifname(bridge).bytes()),
-    ]
+/// A journal's word for the family of a table of ours.
+pub(crate) fn family(table: &Table) -> NftFamily {
+    if table.family == Family::Ip6 {
+        NftFamily::Ip6
+    } else {
+        NftFamily::Ip
+    }
 }
 
-/// The rules of one chain: each as nft(8) writes it, and built.
-struct Hooked {
-    name: &'static str,
-    kind: &'static str,
-    hook: InetHookNumber,
-    hook_name: &'static str,
-    priority: i32,
-    rules: Vec<(&'static str, Rule)>,
+/// One of the tables of an instance.
+struct Part {
+    table: Table,
+    sets: &'static [Set<'static>],
+    chains: Vec<Hooked>,
+}
+
+/// The table, and the one of IPv6 where the kernel has that.
+fn parts(table: &Table) -> Vec<Part> {
+    let mut parts = vec![Part {
+        table: table.clone(),
+        sets: &SETS,
+        chains: chains(),
+    }];
+    if Path::new("/proc/sys/net/ipv6").exists() {
+        parts.push(Part {
+            table: Table::new(Family::Ip6, table.name.clone()),
+            sets: &SETS_OVER_IPV6,
+            chains: chains_over_ipv6(),
+        });
+    }
+    parts
+}
+
+/// The tables of the instance whose first one is `table`.
+pub(crate) fn all(table: &Table) -> Vec<Table> {
+    parts(table).into_iter().map(|part| part.table).collect()
+}
+
+/// Those of them that the kernel has.
+pub(crate) fn present(nft: &Nft, table: &Table) -> Result<Vec<Table>, BridgeError> {
+    let there: BTreeSet<Table> = nft.tables()?.into_iter().map(|info| info.table).collect();
+    let mut tables = all(table);
+    tables.retain(|table| there.contains(table));
+    Ok(tables)
+}
+
+/// The elements that a bridge with translation on is: table, set, key.
+pub fn bridge_elements(table: &Table, bridge: &str) -> Vec<(Table, &'static str, Vec<u8>)> {
+    let own = Concat::new().ifname(bridge).ifname(bridge).bytes();
+    let of = |table: Table| {
+        [
+            (table.clone(), BRIDGES, ifname(bridge).to_vec()),
+            (table, OWN, own.clone()),
+        ]
+    };
+    all(table).into_iter().flat_map(of).collect()
 }
 
 /// To one of the host's own addresses, on a published port.
@@ -69,16 +142,15 @@ fn dnat() -> Vec<(&'static str, Rule)> {
     ]
 }
 
-fn chains() -> [Hooked; 5] {
+fn chains() -> Vec<Hooked> {
     let rule = Rule::new;
-    [
+    vec![
         // route_localnet on a bridge makes 127/8 an address like any other to it: nothing may come to it, or
         // pretend to come from it, but through lo (CVE-2020-8558). Before conntrack, at raw.
         Hooked {
             name: "raw",
             kind: "filter",
             hook: InetHookNumber::PreRouting,
-            hook_name: "prerouting",
             priority: -300,
             rules: vec![
                 (
@@ -95,7 +167,6 @@ fn chains() -> [Hooked; 5] {
             name: "prerouting",
             kind: "nat",
             hook: InetHookNumber::PreRouting,
-            hook_name: "prerouting",
             priority: -100,
             rules: dnat(),
         },
@@ -103,7 +174,6 @@ fn chains() -> [Hooked; 5] {
             name: "output",
             kind: "nat",
             hook: InetHookNumber::LocalOut,
-            hook_name: "output",
             priority: -100,
             rules: dnat(),
         },
@@ -111,19 +181,26 @@ fn chains() -> [Hooked; 5] {
             name: "postrouting",
             kind: "nat",
             hook: InetHookNumber::PostRouting,
-            hook_name: "postrouting",
             priority: 100,
             rules: masquerades(),
         },
-        Hooked {
-            name: "forward",
-            kind: "filter",
-            hook: InetHookNumber::Forward,
-            hook_name: "forward",
-            priority: 0,
-            rules: doors(),
-        },
+        forward(),
     ]
+}
+
+/// The same judgement over IPv6, where nothing is translated.
+fn chains_over_ipv6() -> Vec<Hooked> {
+    vec![forward()]
+}
+
+fn forward() -> Hooked {
+    Hooked {
+        name: "forward",
+        kind: "filter",
+        hook: InetHookNumber::Forward,
+        priority: 0,
+        rules: doors(),
+    }
 }
 
 fn masquerades() -> Vec<(&'static str, Rule)> {
@@ -194,102 +271,110 @@ fn doors() -> Vec<(&'static str, Rule)> {
     ]
 }
 
-const KEY: [Type; 2] = [Type::InetProto, Type::InetService];
-const KEY_ON: [Type; 3] = [Type::Ipv4Addr, Type::InetProto, Type::InetService];
-const TO: [Type; 2] = [Type::Ipv4Addr, Type::InetService];
-
 /// Makes the whole table, or fails with `EEXIST` if it is there.
 pub fn create(batch: &mut Batch, table: &Table) {
-    batch.create_table(table);
-    batch.add_set(
-        table,
-        &Set {
-            name: PORTS,
-            key: &KEY,
-            data: &TO,
-        },
-    );
-    batch.add_set(
-        table,
-        &Set {
-            name: PORTS_ON,
-            key: &KEY_ON,
-            data: &TO,
-        },
-    );
-    batch.add_set(
-        table,
-        &Set {
-            name: BRIDGES,
-            key: &[Type::Ifname],
-            data: &[],
-        },
-    );
-    batch.add_set(
-        table,
-        &Set {
-            name: OWN,
-            key: &[Type::Ifname, Type::Ifname],
-            data: &[],
-        },
-    );
-    let chains = chains();
-    for chain in &chains {
-        let Hooked {
-            name,
-            kind,
-            hook,
-            priority,
-            ..
-        } = *chain;
-        batch.add_chain(
-            table,
-            &Chain {
-                name,
-                kind,
-                hook,
-                priority,
-            },
-        );
-    }
-    for chain in chains {
-        for (_, rule) in chain.rules {
-            batch.add_rule(table, chain.name, rule.build());
+    for part in parts(table) {
+        batch.create_table(&part.table);
+        for set in part.sets {
+            batch.add_set(&part.table, set);
         }
+        rules::add(batch, &part.table, part.chains);
     }
 }
 
-/// The same for `nft -f -`.
+/// The same for `nft -f -`, each line with its end.
 pub fn create_text(table: &Table) -> String {
-    let mut text = format!(
-        "create table {table}
-add map {table} {PORTS} {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}
-add map {table} {PORTS_ON} {{ type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }}
-add set {table} {BRIDGES} {{ type ifname; }}
-add set {table} {OWN} {{ type ifname . ifname; }}"
-    );
-    for chain in chains() {
-        let Hooked {
-            name,
-            kind,
-            hook_name,
-            priority,
-            ..
-        } = chain;
-        let _ = write!(
-            text,
-            "\nadd chain {table} {name} {{ type {kind} hook {hook_name} priority {priority}; }}"
-        );
-        for (rule, _) in chain.rules {
-            let _ = write!(text, "\nadd rule {table} {name} {rule}");
+    let mut text = String::new();
+    for part in parts(table) {
+        let table = &part.table;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "create table {table}");
+        for set in part.sets {
+            let _ = writeln!(text, "{}", set_text(table, set));
         }
+        text += &rules::text(table, &part.chains);
     }
     text
 }
 
+fn set_text(table: &Table, set: &Set<'_>) -> String {
+    let types = |types: &[Type]| {
+        let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
+        names.join(" . ")
+    };
+    let (name, key) = (set.name, types(set.key));
+    if set.data.is_empty() {
+        return format!("add set {table} {name} {{ type {key}; }}");
+    }
+    format!(
+        "add map {table} {name} {{ type {key} : {}; }}",
+        types(set.data)
+    )
+}
+
+/// Whether all of it is there: another program may have flushed a chain or deleted a table.
+pub fn is_whole(nft: &Nft, table: &Table) -> Result<bool, BridgeError> {
+    let there = present(nft, table)?;
+    for part in parts(table) {
+        if !there.contains(&part.table) {
+            return Ok(false);
+        }
+        let sets = nft.sets(&part.table)?;
+        let has_sets = part
+            .sets
+            .iter()
+            .all(|set| sets.iter().any(|it| it == set.name));
+        if !has_sets || !rules::are_whole(nft, &part.table, &part.chains)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Makes it anew with the elements that are left, in one transaction but for very many ports.
+pub fn rebuild(nft: &Nft, table: &Table) -> Result<(), BridgeError> {
+    // A message that the socket's buffer cannot hold is refused whole.
+    const AT_ONCE: usize = 400;
+    let mut left: Vec<(Table, &'static str, Element)> = Vec::new();
+    for part in parts(table) {
+        for set in part.sets {
+            for element in nft.elements(&part.table, set.name)? {
+                left.push((part.table.clone(), set.name, element));
+            }
+        }
+    }
+    let mut batch = Batch::new();
+    for there in present(nft, table)? {
+        batch.del_table(&there);
+    }
+    create(&mut batch, table);
+    for (number, (table, set, element)) in left.iter().enumerate() {
+        batch.add_element(table, set, &element.key, element.data.as_deref());
+        if number % AT_ONCE == AT_ONCE - 1 {
+            nft.commit(std::mem::take(&mut batch))?;
+        }
+    }
+    Ok(nft.commit(batch)?)
+}
+
+/// The names of links that are elements of a set.
+pub(crate) fn names(elements: &[Element]) -> Vec<String> {
+    let name = |element: &Element| {
+        let name = String::from_utf8_lossy(&element.key);
+        name.trim_end_matches('\0').to_owned()
+    };
+    elements.iter().map(name).collect()
+}
+
 /// Puts a bridge in, or takes it out.
 pub fn bridge_text(verb: &str, table: &Table, bridge: &str) -> String {
-    format!(
-        "{verb} element {table} {BRIDGES} {{ \"{bridge}\" }}\n{verb} element {table} {OWN} {{ \"{bridge}\" . \"{bridge}\" }}"
-    )
+    let mut text = String::new();
+    for table in all(table) {
+        let _ = writeln!(text, "{verb} element {table} {BRIDGES} {{ \"{bridge}\" }}");
+        let _ = writeln!(
+            text,
+            "{verb} element {table} {OWN} {{ \"{bridge}\" . \"{bridge}\" }}"
+        );
+    }
+    text
 }

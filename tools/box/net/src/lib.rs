@@ -8,11 +8,11 @@ pub mod relay;
 
 use std::os::fd::OwnedFd;
 
-use kit_plan::{Context, Done, Meta, Roots, SlotId, Step, StepError, cat};
+use kit_plan::{Context, Done, Meta, Roots, Shell, SlotId, Step, StepError, cat};
 use rbridge::lease::AcquireLease;
 use rbridge::network::{Dir, preview};
 use rbridge::publish::Target;
-use rbridge::{BridgeError, HostPort, Join, Network, Place, Proto, Publish};
+use rbridge::{BridgeError, HostPort, Join, Network, NoIpv6, Place, Proto, Publish};
 use rveth::{At, Cable, End, Mark};
 
 use box_engine::PID;
@@ -52,9 +52,10 @@ pub fn bridged(
         network: network.clone(),
         owner: container.id.clone(),
         slot: ADDR,
+        ports: ports.iter().filter_map(over_ipv4).collect(),
     };
     let name = link_name(container);
-    let plug = PlugIn(cable(roots, &network, name.clone()));
+    let plug = PlugIn::new(cable(roots, &network, name.clone()));
     let mut outside: Vec<Box<dyn Step>> = vec![Box::new(join), Box::new(lease), Box::new(plug)];
     let mut last: Vec<Box<dyn Step>> = vec![Box::new(rveth::Label {
         link: name.clone(),
@@ -83,11 +84,25 @@ pub fn bridged(
 /// Bound before the element goes in: bind decides a race, and a conflict is real.
 fn published(roots: &Roots, port: &Port) -> Vec<Box<dyn Step>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let Some((host, container_port)) = over_ipv4(port) else {
+        steps.extend(over_ipv6(port));
+        return steps;
+    };
+    steps.push(Box::new(Hold {
+        host,
+        roots: roots.clone(),
+    }));
+    steps.extend(over_ipv6(port));
+    let to = (Target::Slot(ADDR), container_port);
+    let publish = Publish::new(&roots.instance, Place::default(), host, to);
+    steps.push(Box::new(publish.sweeping(roots)));
+    steps
+}
+
+/// What a rule translates: the host's end, and the port in the container. None of a port on one IPv6 address.
+fn over_ipv4(port: &Port) -> Option<(HostPort, u16)> {
     let ip = match port.host_ip {
-        Some(std::net::IpAddr::V6(_)) => {
-            steps.extend(over_ipv6(port));
-            return steps;
-        }
+        Some(std::net::IpAddr::V6(_)) => return None,
         Some(std::net::IpAddr::V4(ip)) => Some(ip).filter(|ip| !ip.is_unspecified()),
         None => None,
     };
@@ -96,15 +111,7 @@ fn published(roots: &Roots, port: &Port) -> Vec<Box<dyn Step>> {
         port: port.host_port,
         proto: port.proto,
     };
-    steps.push(Box::new(Hold {
-        host,
-        roots: roots.clone(),
-    }));
-    steps.extend(over_ipv6(port));
-    let to = (Target::Slot(ADDR), port.container_port);
-    let publish = Publish::new(&roots.instance, Place::default(), host, to);
-    steps.push(Box::new(publish));
-    steps
+    Some((host, port.container_port))
 }
 
 /// What is served over IPv6: a port on any address, or on one of IPv6's.
@@ -163,11 +170,31 @@ fn cable(roots: &Roots, network: &Network, name: String) -> Cable {
 
 /// The cable, without an undo of its own: one end is born in the container's namespace and goes with it, when
 /// the kernel has the time. Deleting a link by hand waits 14 to 42 ms.
-struct PlugIn(Cable);
+struct PlugIn {
+    cable: Cable,
+    /// Before either end has a carrier.
+    no_ipv6: NoIpv6,
+}
+
+impl PlugIn {
+    fn new(cable: Cable) -> Self {
+        let no_ipv6 = NoIpv6 {
+            link: cable.a.name.clone(),
+            inside: "eth0",
+            netns: INSIDE,
+            path: cat!["/proc/", PID, "/ns/net"],
+        };
+        Self { cable, no_ipv6 }
+    }
+}
 
 impl Step for PlugIn {
     fn meta(&self) -> Meta {
-        self.0.meta()
+        let mut meta = self.cable.meta();
+        if let Shell::Exact(lines) = &mut meta.shell {
+            lines.extend(self.no_ipv6.lines());
+        }
+        meta
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -176,7 +203,8 @@ impl Step for PlugIn {
         let netns =
             netns.map_err(|e| StepError::new("opening the container's network namespace", e))?;
         cx.put_fd(INSIDE, OwnedFd::from(netns));
-        let done = self.0.apply(cx)?;
+        let done = self.cable.apply(cx)?;
+        self.no_ipv6.act(cx).map_err(StepError::from)?;
         // A descriptor would keep the namespace, and its end of the cable, alive.
         cx.take_fd(INSIDE);
         Ok(Done {

@@ -24,4 +24,4 @@ mod replace;
 mod roots;
 
 pub use replace::{Replace, replace};
-pub use roots::{Instance, Roots, RootsError};
+pub use roots::{Instance, Roots, RootsError, is_an_instances_group};

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -28,6 +28,20 @@ impl Lock {
         let file = open(path)?;
         wait(&file, hold)?;
         Ok(Self(file))
+    }
+
+    /// The same where the file may be deleted, and made anew, while this waits: the lock is on the file that has the
+    /// name in the end.
+    pub fn wait_for_name(path: &Path, hold: Hold) -> io::Result<Self> {
+        loop {
+            let file = open(path)?;
+            wait(&file, hold)?;
+            let held = file.metadata()?;
+            let named = std::fs::symlink_metadata(path);
+            if named.is_ok_and(|it| (it.dev(), it.ino()) == (held.dev(), held.ino())) {
+                return Ok(Self(file));
+            }
+        }
     }
 
     /// The lock on `path`, or `None` while another process holds it.

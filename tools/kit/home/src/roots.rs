@@ -166,6 +166,11 @@ impl Instance {
     }
 }
 
+/// Whether a link of that group was made by an instance, whichever.
+pub fn is_an_instances_group(group: u32) -> bool {
+    group == GROUP || group >> 24 == GROUP & 0xff
+}
+
 /// Where `path` is, or will be once it is made: the same before and after, since the instance is named by it.
 fn real(path: &Path) -> PathBuf {
     let there = path

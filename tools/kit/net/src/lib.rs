@@ -17,6 +17,7 @@
 
 mod addr;
 mod cidr;
+mod conntrack;
 mod error;
 mod link;
 mod netns;

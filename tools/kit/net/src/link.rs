@@ -2,7 +2,10 @@
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    BridgeStpState, InfoBridge, InfoData, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
+    LinkMessage,
+};
 use nix::errno::Errno;
 use rtnetlink::LinkUnspec;
 
@@ -37,6 +40,9 @@ pub struct Link {
     /// The namespace of `peer`, as this one numbers it; `None` for this one itself.
     pub netnsid: Option<i32>,
     pub alias: Option<String>,
+    /// Of a bridge: its ID as brctl(8) writes it, and whether it keeps loops open by the spanning tree protocol.
+    pub bridge_id: Option<String>,
+    pub stp: bool,
 }
 
 impl Link {
@@ -243,11 +249,32 @@ fn read(answer: &Answer, doing: &str) -> Result<Link, NetError> {
             LinkAttribute::Link(peer) => link.peer = Some(peer),
             LinkAttribute::LinkNetNsId(id) => link.netnsid = Some(id),
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
-            LinkAttribute::LinkInfo(infos) => link.kind = infos.iter().find_map(kind_of),
+            LinkAttribute::LinkInfo(infos) => {
+                link.kind = infos.iter().find_map(kind_of);
+                for info in &infos {
+                    read_bridge(&mut link, info);
+                }
+            }
             _ => {}
         }
     }
     Ok(link)
+}
+
+fn read_bridge(link: &mut Link, info: &LinkInfo) {
+    let LinkInfo::Data(InfoData::Bridge(about)) = info else {
+        return;
+    };
+    for attribute in about {
+        match attribute {
+            InfoBridge::BridgeId(id) => {
+                let mac = id.address.map(|byte| format!("{byte:02x}")).concat();
+                link.bridge_id = Some(format!("{:04x}.{mac}", id.priority));
+            }
+            InfoBridge::StpState(state) => link.stp = *state != BridgeStpState::Disabled,
+            _ => {}
+        }
+    }
 }
 
 fn kind_of(info: &LinkInfo) -> Option<String> {

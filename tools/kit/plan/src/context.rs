@@ -35,6 +35,14 @@ pub fn link_group_of_a_plan() -> u32 {
 
 /// 12 random hex digits.
 fn random_hex() -> String {
+    let number = random_bytes()
+        .iter()
+        .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:012x}")
+}
+
+/// Six of them: as many as a hardware address has.
+pub fn random_bytes() -> [u8; 6] {
     let mut bytes = [0u8; 6];
     // Reading 6 bytes never blocks once the pool is up, and never comes short (random(4)).
     let filled = std::fs::File::open("/dev/urandom")
@@ -44,10 +52,7 @@ fn random_hex() -> String {
         let seed = now.map_or(0, |t| t.as_nanos() as u64) ^ (u64::from(std::process::id()) << 32);
         bytes.copy_from_slice(&seed.to_le_bytes()[..6]);
     }
-    let number = bytes
-        .iter()
-        .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-    format!("{number:012x}")
+    bytes
 }
 
 pub struct Context {

@@ -48,12 +48,12 @@ mod step;
 mod undo;
 
 pub use child::{Child, ChildEnd, Relay, relay};
-pub use context::{Context, Mark, link_group_of_a_plan};
+pub use context::{Context, Mark, link_group_of_a_plan, random_bytes};
 pub use entry::{Entry, Header, JournalError, Record, State};
 pub use fault::{FAILED, Fault, USAGE, errno_of, way_out};
 pub use identity::{FileId, MountId, NetnsId, ProcessId};
 pub use journal::Journal;
-pub use kit_home::{Instance, Roots, RootsError};
+pub use kit_home::{Instance, Roots, RootsError, is_an_instances_group};
 pub use netns::within;
 pub use observe::{Go, Observer, Silent, StepView, explain_text, trace_line};
 pub use plan::{Plan, PlanError};

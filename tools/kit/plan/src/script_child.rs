@@ -115,6 +115,20 @@ impl Family {
                 Undo::Link {
                     netns: None, name, ..
                 } => format!("ip link del {}", quote(OsStr::new(name))),
+                Undo::NftElement {
+                    netns: None,
+                    family,
+                    table,
+                    map,
+                    text: Some(key),
+                    ..
+                } => {
+                    let element = quote(OsStr::new(&format!("{{ {key} }}")));
+                    format!(
+                        "nft delete element {} {table} {map} {element}",
+                        family.name()
+                    )
+                }
                 _ => return None,
             })
         };

@@ -7,6 +7,7 @@
 //! The identity is `None` in an *intended* record; undoing one of those needs our mark on the object, which
 //! each variant names. Undoing a *done* one needs the identity to match. Absence is success in both.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ pub enum Undo {
         netns_id: Option<NetnsId>,
         was: LinkWas,
     },
-    /// Delete a table of ours with all in it. Mark: the table's name holds the instance.
+    /// Delete a table of ours, unless its sets and maps have an element of somebody's. Mark: the table's name holds the
+    /// instance.
     NftTable {
         netns: Option<PathBuf>,
         family: NftFamily,
@@ -69,6 +71,16 @@ pub enum Undo {
         key: String,
         data: Option<String>,
         done: bool,
+        /// The key as nft(8) writes it, for a script that takes the element out again at its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Forget the UDP flows that came to a port of this host, so that the next packet of each is judged anew. Of no
+    /// owner, and harmless at any time.
+    Flows {
+        netns: Option<PathBuf>,
+        ip: Option<Ipv4Addr>,
+        port: u16,
     },
     /// Remove a cgroup directory, its processes killed first. Mark: it lies under our parent.
     Cgroup {
@@ -142,6 +154,19 @@ pub enum NftFamily {
     Ip6,
     Bridge,
     Netdev,
+}
+
+impl NftFamily {
+    /// As nft(8) writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Ip => "ip",
+            Self::Ip6 => "ip6",
+            Self::Bridge => "bridge",
+            Self::Netdev => "netdev",
+        }
+    }
 }
 
 impl Undo {

@@ -58,9 +58,10 @@ impl Undoer for Kernel {
                 netns_id,
                 was,
             } => link::restore(netns.as_deref(), name, index.zip(*netns_id), was),
-            Undo::NftTable { .. } | Undo::NftRule { .. } | Undo::NftElement { .. } => {
-                self.nft.borrow_mut().undo(&record.undo)
-            }
+            Undo::NftTable { .. }
+            | Undo::NftRule { .. }
+            | Undo::NftElement { .. }
+            | Undo::Flows { .. } => self.nft.borrow_mut().undo(&record.undo),
             Undo::Cgroup { path, id } => cgroup::remove(path, *id),
             Undo::Unmount { path, id } => mount::unmount(path, *id),
             Undo::Unlink { path, id } => file::unlink(path, *id, done),

@@ -1,4 +1,4 @@
-//! Tables, rules and map elements of ours.
+//! Tables, rules and map elements of ours, and the flows that such an element led somewhere.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use kit_net::nft::{Batch, Family, Table};
-use kit_net::{NetError, Nft};
+use kit_net::{NetError, Netlink, Nft};
 use kit_plan::{FileId, NftFamily, Undo, UndoError, Undone};
 use nix::errno::Errno;
 
@@ -62,6 +62,15 @@ impl Sockets {
                     del_element(nft, &table, map, (&key, data.as_deref()))
                 })
             }
+            Undo::Flows { netns, ip, port } => self.with(netns.as_deref(), |nft| {
+                let Some(nl) = netlink(netns.as_deref())? else {
+                    return Ok(Undone::Absent);
+                };
+                Ok(match nft.forget_udp(&nl, *ip, *port)? {
+                    0 => Undone::Absent,
+                    _ => Undone::Removed,
+                })
+            }),
             other => Err(UndoError::new(
                 format!("undoing {other:?}"),
                 "it is not nftables'",
@@ -103,6 +112,16 @@ fn open(netns: Option<&Path>) -> Result<Option<Nft>, NetError> {
     }
 }
 
+fn netlink(netns: Option<&Path>) -> Result<Option<Netlink>, NetError> {
+    let Some(path) = netns else {
+        return Netlink::open().map(Some);
+    };
+    match File::open(path) {
+        Ok(file) => Netlink::open_in(file.as_fd()).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
 fn del_table(nft: &Nft, table: &Table, handle: Option<u64>) -> Result<Undone, NetError> {
     let Some(found) = nft.table(table)? else {
         return Ok(Undone::Absent);
@@ -110,9 +129,11 @@ fn del_table(nft: &Nft, table: &Table, handle: Option<u64>) -> Result<Undone, Ne
     if handle.is_some_and(|handle| handle != found.handle) {
         return Ok(not_ours("it was made anew since"));
     }
-    let mut batch = Batch::new();
-    batch.del_table(table);
-    commit(nft, batch)
+    Ok(if nft.delete_empty(table)? {
+        Undone::Removed
+    } else {
+        not_ours("somebody has put something into it since")
+    })
 }
 
 fn del_element(

@@ -4,11 +4,14 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_netfilter::NetfilterMessage;
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, DataAttribute, Expressions, Hook, HookNumber, InetHookNumber,
-    ListAttribute, NfTablesMessage, RuleAttribute, RuleMessage, SetElementAttribute,
+    ListAttribute, NfTablesMessage, RuleAttribute, RuleMessage, SetAttribute, SetElementAttribute,
     SetElementList, SetElementMessage, SetMessage, TableAttribute, TableFlags, TableMessage,
 };
 
 use super::{Set, Table, message};
+
+/// Do not delete recursively.
+const NLM_F_NONREC: u16 = 0x100;
 
 /// A base chain: one that the kernel calls at a hook.
 #[derive(Debug, Clone)]
@@ -69,6 +72,36 @@ impl Batch {
             flags,
             format!("creating nft table \"{table}\""),
         );
+    }
+
+    /// Deletes a base chain and its rules.
+    pub(super) fn del_chain(&mut self, table: &Table, chain: &str) {
+        let attributes = vec![
+            ChainAttribute::Table(table.name.clone()),
+            ChainAttribute::Name(chain.to_owned()),
+        ];
+        let inner = NfTablesMessage::DeleteChain(ChainMessage { attributes });
+        let doing = format!("deleting nft chain \"{table} {chain}\"");
+        self.push(table, inner, 0, doing);
+    }
+
+    /// Deletes a set or map; one with elements fails with `EBUSY`.
+    pub(super) fn del_empty_set(&mut self, table: &Table, set: &str) {
+        let attributes = vec![
+            SetAttribute::Table(table.name.clone()),
+            SetAttribute::Name(set.to_owned()),
+        ];
+        let inner = NfTablesMessage::DeleteSet(SetMessage { attributes });
+        let doing = format!("deleting nft set \"{table} {set}\"");
+        self.push(table, inner, NLM_F_NONREC, doing);
+    }
+
+    /// Deletes a table; one with anything left in it fails with `EBUSY`.
+    pub(super) fn del_empty_table(&mut self, table: &Table) {
+        let attributes = vec![TableAttribute::Name(table.name.clone())];
+        let inner = NfTablesMessage::DeleteTable(TableMessage { attributes });
+        let doing = format!("deleting nft table \"{table}\"");
+        self.push(table, inner, NLM_F_NONREC, doing);
     }
 
     /// Deletes the table and all in it.

@@ -27,7 +27,12 @@ const DROP: u32 = 0;
 const ACCEPT: u32 = 1;
 /// `NFT_LOOKUP_F_INV`.
 const LOOKUP_INVERT: u32 = 1;
+/// `NFTA_FIB_F_SADDR`, `NFTA_FIB_F_DADDR`.
+const FIB_SADDR: u32 = 1;
+const FIB_DADDR: u32 = 2;
+const RTN_UNICAST: u32 = 1;
 const RTN_LOCAL: u32 = 2;
+const RTN_MULTICAST: u32 = 5;
 /// `NF_CT_STATE_BIT` of established and related; `IPS_DST_NAT`.
 const ESTABLISHED_RELATED: u32 = 0b110;
 const STATUS_DNAT: u32 = 1 << 5;
@@ -108,6 +113,20 @@ impl Rule {
         self.load_meta(MetaKey::Oifname, REG1).in_set(set, is)
     }
 
+    /// `meta iifkind KIND`: a device of that kind as ip(8) names it, such as `bridge`
+    #[must_use]
+    pub fn iifkind_is(self, kind: &str) -> Self {
+        self.load_meta(MetaKey::Iifkind, REG1)
+            .compare(Operator::Equal, &super::ifname(kind))
+    }
+
+    /// `meta oifkind KIND`
+    #[must_use]
+    pub fn oifkind_is(self, kind: &str) -> Self {
+        self.load_meta(MetaKey::Oifkind, REG1)
+            .compare(Operator::Equal, &super::ifname(kind))
+    }
+
     /// `ip saddr 127.0.0.0/8`
     #[must_use]
     pub fn saddr_is_loopback(self) -> Self {
@@ -152,17 +171,29 @@ impl Rule {
     /// `fib daddr type local`: to an address of this host's
     #[must_use]
     pub fn daddr_is_local(self) -> Self {
-        const F_DADDR: u32 = 2;
-        self.fib_type(F_DADDR)
+        self.fib_type(FIB_DADDR)
             .compare(Operator::Equal, &RTN_LOCAL.to_ne_bytes())
     }
 
     /// `fib saddr type != local`: not from an address of this host's
     #[must_use]
     pub fn saddr_is_not_local(self) -> Self {
-        const F_SADDR: u32 = 1;
-        self.fib_type(F_SADDR)
+        self.fib_type(FIB_SADDR)
             .compare(Operator::NotEqual, &RTN_LOCAL.to_ne_bytes())
+    }
+
+    /// `fib saddr type unicast`: from another host's address
+    #[must_use]
+    pub fn saddr_is_unicast(self) -> Self {
+        self.fib_type(FIB_SADDR)
+            .compare(Operator::Equal, &RTN_UNICAST.to_ne_bytes())
+    }
+
+    /// `fib daddr type multicast`
+    #[must_use]
+    pub fn daddr_is_multicast(self) -> Self {
+        self.fib_type(FIB_DADDR)
+            .compare(Operator::Equal, &RTN_MULTICAST.to_ne_bytes())
     }
 
     fn fib_type(self, of: u32) -> Self {

@@ -107,7 +107,7 @@ impl From<NetfilterProtoFamily> for Family {
 
 /// A `NETLINK_NETFILTER` socket.
 pub struct Nft {
-    socket: Socket,
+    pub(crate) socket: Socket,
 }
 
 impl Nft {

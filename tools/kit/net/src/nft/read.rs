@@ -4,7 +4,8 @@ use netlink_packet_core::Emitable;
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, DataAttribute, ExpressionAttribute, Expressions, Hook,
     HookNumber, InetHookNumber, ListAttribute, NfTablesMessage, RuleAttribute, RuleMessage,
-    SetElementAttribute, SetElementList, SetElementMessage, TableAttribute, TableMessage,
+    SetAttribute, SetElementAttribute, SetElementList, SetElementMessage, SetMessage,
+    TableAttribute, TableMessage,
 };
 use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use nix::errno::Errno;
@@ -114,6 +115,52 @@ impl Nft {
                 _ => None,
             },
         )
+    }
+
+    /// The names of a table's sets and maps; none where the table is not there.
+    pub fn sets(&self, table: &Table) -> Result<Vec<String>, NetError> {
+        let attributes = vec![SetAttribute::Table(table.name.clone())];
+        let request = NfTablesMessage::GetSet(SetMessage { attributes });
+        let doing = format!("listing the sets of nft table \"{table}\"");
+        let name = |message: SetMessage| {
+            message.attributes.into_iter().find_map(|it| match it {
+                SetAttribute::Name(name) => Some(name),
+                _ => None,
+            })
+        };
+        let found = self.list(
+            table.family.into(),
+            request,
+            &doing,
+            |_, inner| match inner {
+                NfTablesMessage::NewSet(set) => name(set),
+                _ => None,
+            },
+        );
+        match found {
+            Err(error) if error.is(Errno::ENOENT) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
+    /// Deletes a table unless one of its sets or maps has an element: whether the table is gone. One transaction, so
+    /// that an element which another process adds meanwhile is never deleted.
+    pub fn delete_empty(&self, table: &Table) -> Result<bool, NetError> {
+        let mut batch = super::Batch::new();
+        let chains = self.chains()?.into_iter();
+        for chain in chains.filter(|chain| chain.table == *table) {
+            batch.del_chain(table, &chain.name);
+        }
+        for set in self.sets(table)? {
+            batch.del_empty_set(table, &set);
+        }
+        batch.del_empty_table(table);
+        match self.commit(batch) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is(Errno::ENOENT) => Ok(true),
+            Err(error) if error.is(Errno::EBUSY) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The elements of one set or map; none where the table or the set is not there.

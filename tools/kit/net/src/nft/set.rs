@@ -35,6 +35,16 @@ impl Type {
         }
     }
 
+    /// As nft(8) writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4Addr => "ipv4_addr",
+            Self::InetProto => "inet_proto",
+            Self::InetService => "inet_service",
+            Self::Ifname => "ifname",
+        }
+    }
+
     /// In bytes.
     fn len(self) -> u32 {
         match self {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod mended;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
@@ -26,7 +28,10 @@ fn roots() -> (TempDir, Roots) {
 fn leases_are_never_shared_and_go_round() {
     own_netns();
     let (_dir, roots) = roots();
-    let network = preview(&roots).unwrap();
+    let mut network = preview(&roots).unwrap();
+    assert_eq!(network.prefix, 16, "docker's");
+    // Room for few, so that it is soon full.
+    network.prefix = 24;
     let dir = Dir::new(&roots, &network.name);
     std::fs::create_dir_all(dir.path()).unwrap();
     let taken: Vec<Ipv4Addr> = std::thread::scope(|scope| {
@@ -83,16 +88,16 @@ fn a_network_is_made_once_and_leaves_nothing() {
     let network = ensure(&first, &nft).unwrap();
     assert_eq!(
         (network.subnet().to_string(), network.bridge.clone()),
-        ("172.30.0.0/24".into(), first.instance.bridge())
+        ("172.30.0.0/16".into(), first.instance.bridge())
     );
     assert_eq!(ensure(&first, &nft).unwrap(), network);
     let other = ensure(&second, &nft).unwrap();
-    assert_eq!(other.subnet().to_string(), "172.30.1.0/24");
+    assert_eq!(other.subnet().to_string(), "172.29.0.0/16");
     assert_eq!(sh("cat /proc/sys/net/ipv4/ip_forward"), "1\n");
     // Something is lost behind our back: it is completed.
     sh(&format!("ip link del {}", network.bridge));
     ensure(&first, &nft).unwrap();
-    assert!(sh(&format!("ip addr show {}", network.bridge)).contains("172.30.0.1/24"));
+    assert!(sh(&format!("ip addr show {}", network.bridge)).contains("172.30.0.1/16"));
     assert_eq!(
         sh(&format!(
             "cat /proc/sys/net/ipv4/conf/{}/route_localnet",
@@ -134,14 +139,19 @@ fn somebody_elses_bridge_is_not_taken() {
     let (_dir, roots) = roots();
     let bridge = roots.instance.bridge();
     sh(&format!(
-        "ip link add {bridge} type bridge; ip route add 172.30.0.0/16 dev lo"
+        "ip link add {bridge} type bridge; ip route add 172.16.0.0/12 dev lo; ip route add 192.168.0.0/16 dev lo"
     ));
     let nft = Nft::open().unwrap();
     assert!(matches!(preview(&roots), Err(BridgeError::NoSubnet { .. })));
-    sh("ip route del 172.30.0.0/16 dev lo; ip route add 172.30.0.0/23 dev lo");
+    sh("ip route del 192.168.0.0/16 dev lo");
     assert_eq!(
         preview(&roots).unwrap().subnet().to_string(),
-        "172.30.2.0/24"
+        "192.168.0.0/20"
+    );
+    sh("ip route del 172.16.0.0/12 dev lo; ip route add 172.30.7.0/24 dev lo");
+    assert_eq!(
+        preview(&roots).unwrap().subnet().to_string(),
+        "172.29.0.0/16"
     );
     assert!(matches!(
         ensure(&roots, &nft),
@@ -164,14 +174,27 @@ fn container(roots: &Roots) -> Plan {
         network,
         owner,
         slot: ADDR,
+        ports: vec![(host, 80)],
     });
-    plan.push(Publish::new(
+    let publish = Publish::new(
         &roots.instance,
         Place::default(),
         host,
         (Target::Slot(ADDR), 80),
-    ));
+    );
+    plan.push(publish.sweeping(roots));
     plan
+}
+
+/// A container that has started: the journal of its run, and what its monitor keeps.
+fn started(roots: &Roots) -> (Journal, Context) {
+    let mark = Mark::new(roots.instance.clone());
+    let mut journal = Journal::in_memory(Header::new(&mark, "test").unwrap());
+    let mut cx = Context::new(mark);
+    container(roots)
+        .apply(&mut cx, &mut journal, &Kernel::new(), &mut Silent)
+        .unwrap();
+    (journal, cx)
 }
 
 /// Rules, the bridge's addresses, forwarding, and the names of the network's files.
@@ -244,7 +267,7 @@ fn a_port_that_another_instance_published_is_taken() {
     own_netns();
     let room = kit_test::Room::new();
     room.ok("rbridge add br0 --addr 10.77.0.1/24; rbridge nat br0 on; rbridge publish 8080:10.77.0.2:80");
-    let holder = room.ok("nft list tables | grep -o 'boxkit-[0-9a-f]\\{6\\}$'");
+    let holder = room.ok("nft list tables ip | grep -o 'boxkit-[0-9a-f]\\{6\\}$'");
     let other = "export BOXKIT_RUN=$BOXKIT_RUN.2; rbridge";
     room.ok(&format!(
         "{other} add br1 --addr 10.78.0.1/24; rbridge nat br1 on"

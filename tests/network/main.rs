@@ -15,6 +15,8 @@ use kit_test::{binaries, own_netns, sh, skip};
 use rbridge::forward_blockers;
 use tempfile::TempDir;
 
+mod others;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A machine: a thread in a namespace of its own that does what it is told.

@@ -1,0 +1,213 @@
+//! What one verb prints, the next one takes: here, and in another namespace.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::Value;
+
+use crate::Host;
+
+/// A host with a named namespace beside it, which goes at the end.
+fn beside(act: impl FnOnce(&Host, &str)) {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let host = Host::new();
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("rbt-{}-{count}", std::process::id());
+    host.sh(&format!("ip netns add {name}"));
+    let done = catch_unwind(AssertUnwindSafe(|| act(&host, &name)));
+    host.sh(&format!("ip netns del {name}"));
+    done.unwrap();
+}
+
+/// P1
+#[test]
+fn a_printed_name_carries_its_namespace() {
+    beside(|host, there| {
+        let own = "ip -br link show type bridge | cut -d' ' -f1";
+        let away = format!("ip -n {there} -br link show type bridge | cut -d' ' -f1");
+        host.ok("add b0 --addr 10.77.0.1/24");
+        host.ok("nat b0 on");
+        host.ok("publish 8080:10.77.0.2:80");
+        let add = format!("rbridge add b0 b1 --addr 10.77.0.1/24 --netns {there}");
+        let printed = format!("b0@{there}\nb1@{there}\n");
+        for delete in [
+            format!("{add} | tee said | rbridge del -; cat said"),
+            format!(
+                "{add} >said; rbridge list -q --netns {there} | tee listed | rbridge del -; cmp said listed; cat said"
+            ),
+            format!("{add} >said; rbridge list --jsonl --netns {there} | rbridge del -; cat said"),
+        ] {
+            assert_eq!(host.sh(&delete), printed, "{delete}");
+            assert_eq!(host.sh(&away), "", "{delete}");
+            assert_eq!(host.sh(own), "b0\n", "{delete}");
+        }
+        // Ports are names too.
+        let ports = format!(
+            "{add} >said; rbridge nat b0@{there} on; rbridge publish 8080:10.77.0.2:80 --netns {there} | tee said | rbridge unpublish -; cat said"
+        );
+        assert_eq!(host.sh(&ports), format!("8080:10.77.0.2:80/tcp@{there}\n"));
+        let published = |shown: &str| {
+            let shown: Value = serde_json::from_str(&host.ok(shown)).unwrap();
+            shown["published"].as_array().unwrap().len()
+        };
+        assert_eq!(published(&format!("show b0@{there} --jsonl")), 0);
+        assert_eq!(published("show b0 --jsonl"), 1, "the host's own stays");
+    });
+}
+
+/// The namespace is in what is said, and in the commands that hints name.
+#[test]
+fn a_hint_names_the_namespace() {
+    beside(|host, there| {
+        let (_, said) = host.fails(&format!("show b0 --netns {there}"));
+        let expected = format!(
+            "rbridge: finding bridge \"b0@{there}\": no such bridge\nhint: rbridge list --netns {there} shows them; rbridge add b0@{there} makes it\n"
+        );
+        assert_eq!(said, expected);
+        host.ok(&format!("add b0@{there}"));
+        let (_, said) = host.fails(&format!("nat b0@{there} on"));
+        let hint = said.lines().nth(1).unwrap().strip_prefix("hint: ").unwrap();
+        assert_eq!(
+            hint,
+            format!("rbridge set b0@{there} --addr 10.99.0.1/24 gives it one")
+        );
+        host.sh(hint.strip_suffix(" gives it one").unwrap());
+        host.ok(&format!("nat b0@{there} on"));
+    });
+}
+
+/// F37
+#[test]
+fn the_words_of_ip_brctl_and_docker_are_taken() {
+    let host = Host::new();
+    host.sh("ip link add v0 type veth peer name v1");
+    for verb in [
+        "add b0",
+        "create b1",
+        "addbr b2",
+        "connect b0 v0",
+        "disconnect v0",
+        "addif b0 v1",
+        "delif v1",
+    ] {
+        host.ok(verb);
+    }
+    let all = host.ok("list");
+    assert_eq!(host.ok("ls"), all);
+    assert_eq!(host.ok("show"), all);
+    assert!(host.ok("show b1").contains("b1"));
+    for verb in ["rm b0", "delete b1", "delbr b2"] {
+        host.ok(verb);
+    }
+    assert_eq!(host.ok("list -q"), "");
+}
+
+/// F38
+#[test]
+fn many_at_once_are_deleted_only_if_boxkit_made_them() {
+    let host = Host::new();
+    host.sh("ip link add theirs type bridge");
+    host.ok("add ours");
+    let (code, said) = {
+        let out = host.command("sh", &["-c", "rbridge list -q | rbridge del -"]);
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        said,
+        "rbridge: deleting bridge \"theirs\": it was not made by boxkit, and many names were given at once\n\
+         hint: rbridge del theirs deletes this one; --all-owners deletes whatever is named\n"
+    );
+    assert_eq!(host.ok("list -q"), "theirs\n");
+    host.sh("rbridge list -q | rbridge del --all-owners -");
+    assert_eq!(host.ok("list -q"), "");
+    // By its name it goes as it always did.
+    host.sh("ip link add theirs type bridge");
+    host.ok("del theirs");
+}
+
+#[test]
+fn another_namespace_by_name() {
+    let host = Host::new();
+    let name = format!("rbt-{}", std::process::id());
+    host.sh(&format!("ip netns add {name}"));
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        host.ok(&format!("add br0 --addr 10.77.0.1/24 --netns {name}"));
+        host.sh(&format!("ip -n {name} link add v0 type veth peer name v1; ip netns exec {name} sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'"));
+        host.ok(&format!("attach br0@{name} v0"));
+        host.ok(&format!("nat br0 on --netns {name}"));
+        host.ok(&format!("publish 8080:10.77.0.2:80 --netns {name}"));
+        let shown = host.ok(&format!("show br0 --netns {name} --jsonl"));
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(
+            (&shown["kind"], &shown["nat"], &shown["ports"][0]),
+            (&"bridge".into(), &true.into(), &"v0".into())
+        );
+        assert_eq!(shown["published"][0], "8080:10.77.0.2:80/tcp");
+        assert_eq!(host.sh("nft list ruleset"), "");
+        assert_eq!(
+            host.sh(&format!(
+                "ip netns exec {name} cat /proc/sys/net/ipv4/ip_forward"
+            )),
+            "1\n"
+        );
+        // The script of another namespace works there too.
+        host.sh(&host.ok(&format!("nat br0 off --netns {name} --dry-run")));
+        assert_eq!(
+            host.sh(&format!(
+                "ip netns exec {name} cat /proc/sys/net/ipv4/ip_forward"
+            )),
+            "0\n"
+        );
+        host.ok(&format!("detach v0@{name}"));
+        host.ok(&format!("del br0 --netns {name}"));
+        host.sh("ip link add here type veth peer name there");
+        host.ok("add br1");
+        let (code, said) = host.fails(&format!("attach br1 v0@{name}"));
+        assert_eq!(code, 1);
+        assert!(said.starts_with(&format!(
+            "rbridge: attaching link \"v0@{name}\" to bridge \"br1\": they are in different"
+        )));
+        assert!(
+            said.ends_with(&format!(
+                "hint: rveth set v0@{name} --netns pid:1 moves the link there\n"
+            )),
+            "{said}"
+        );
+    }));
+    host.sh(&format!("ip netns del {name}"));
+    done.unwrap();
+}
+
+#[test]
+fn names_come_and_go_through_pipes() {
+    let host = Host::new();
+    let rbridge = "rbridge";
+    assert_eq!(
+        host.sh(&format!("printf 'b1\\nb2\\n' | {rbridge} add -")),
+        "b1\nb2\n"
+    );
+    assert_eq!(host.ok("list -q"), "b1\nb2\n");
+    assert_eq!(
+        host.sh(&format!(
+            "{rbridge} list --jsonl | {rbridge} del -; {rbridge} list -q; {rbridge} list --json"
+        )),
+        "[]\n"
+    );
+    host.ok("add br0 --addr 10.77.0.1/24");
+    host.ok("nat br0 on");
+    let ports = "printf '81:10.77.0.2:80\\n82:10.77.0.2:80\\n'";
+    let both = "81:10.77.0.2:80/tcp\n82:10.77.0.2:80/tcp\n";
+    assert_eq!(host.sh(&format!("{ports} | {rbridge} publish -")), both);
+    host.sh(&format!(
+        "{ports} | {rbridge} unpublish -; {rbridge} del br0"
+    ));
+    let out = host.command(
+        "sh",
+        &[
+            "-c",
+            &format!("echo '{{\"kind\":\"netns\",\"name\":\"x\"}}' | {rbridge} del -"),
+        ],
+    );
+    assert_eq!(out.status.code(), Some(2));
+    assert_eq!(host.sh(&format!("{rbridge} del - </dev/null")), "");
+}

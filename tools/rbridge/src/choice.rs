@@ -1,0 +1,129 @@
+//! `rbridge default`: which addresses the network of containers has. A file of the state root, for networks are made and
+//! removed as containers come and go.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use kit_net::Cidr;
+use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Step, StepError, run};
+use serde::{Deserialize, Serialize};
+
+use crate::network::{DEFAULT, Dir, preview};
+use crate::{BridgeError, addr};
+
+/// The gateway that was chosen, and the length of its network's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Choice {
+    pub gateway: Ipv4Addr,
+    pub prefix: u8,
+}
+
+fn path(roots: &Roots) -> PathBuf {
+    roots.root.join("default-network.json")
+}
+
+pub(crate) fn read(roots: &Roots) -> Option<Choice> {
+    serde_json::from_slice(&std::fs::read(path(roots)).ok()?).ok()
+}
+
+/// The containers' network as it is, or will be.
+#[derive(Debug, Clone, Serialize)]
+pub struct Default {
+    pub schema: u32,
+    pub kind: &'static str,
+    pub name: String,
+    pub bridge: String,
+    pub gateway: String,
+    pub subnet: String,
+    /// It is there now; else the next container makes it.
+    pub made: bool,
+    /// By `rbridge default --addr`.
+    pub chosen: bool,
+    pub members: Vec<String>,
+}
+
+pub fn show(roots: &Roots) -> Result<Default, BridgeError> {
+    let dir = Dir::new(roots, DEFAULT);
+    let network = preview(roots)?;
+    Ok(Default {
+        schema: 1,
+        kind: "network",
+        name: network.name.clone(),
+        bridge: network.bridge.clone(),
+        gateway: network.gateway_cidr().to_string(),
+        subnet: network.subnet().to_string(),
+        made: dir.read().is_some(),
+        chosen: read(roots).is_some(),
+        members: dir.list_members(),
+    })
+}
+
+/// What `default --addr` does, and with `None` what `default --auto` does: for the network that is made next.
+pub fn plan(roots: &Roots, gateway: Option<Cidr>) -> Result<Plan, BridgeError> {
+    let choice = match gateway {
+        None => None,
+        Some(cidr) => {
+            addr::check(cidr)?;
+            let wrong = |reason: &str| BridgeError::BadSubnet {
+                subnet: cidr.to_string(),
+                reason: reason.to_owned(),
+            };
+            let IpAddr::V4(gateway) = cidr.addr else {
+                return Err(wrong("it is an IPv4 network"));
+            };
+            if cidr.prefix > 30 {
+                return Err(wrong("it has no address for a container"));
+            }
+            let prefix = cidr.prefix;
+            Some(Choice { gateway, prefix })
+        }
+    };
+    let mut plan = Plan::new("rbridge default");
+    plan.push(Choose {
+        path: path(roots),
+        choice,
+    });
+    Ok(plan)
+}
+
+struct Choose {
+    path: PathBuf,
+    choice: Option<Choice>,
+}
+
+impl Choose {
+    /// Strings and numbers only, which always serialize.
+    fn text(choice: Choice) -> String {
+        serde_json::to_string(&choice).unwrap_or_default()
+    }
+}
+
+impl Step for Choose {
+    fn meta(&self) -> Meta {
+        let line = match self.choice {
+            None => run!["rm", "-f", &self.path],
+            Some(choice) => Line::Write {
+                path: (&self.path).into(),
+                text: Self::text(choice).into(),
+            },
+        };
+        let why = "the addresses of the containers' network, when it is made next";
+        Meta::new("network.choose", why, Shell::Exact(vec![line]))
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let done = match self.choice {
+            None => match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            },
+            Some(choice) => {
+                let temporary = self.path.with_extension("json.new");
+                std::fs::write(&temporary, Self::text(choice) + "\n")
+                    .and_then(|()| std::fs::rename(&temporary, &self.path))
+            }
+        };
+        done.map_err(BridgeError::io("writing", &self.path))?;
+        Ok(Done::nothing())
+    }
+}
