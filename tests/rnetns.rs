@@ -59,14 +59,24 @@ fn wrong_input_is_one_line_and_leaves_nothing() {
     let room = Room::new();
     let names = "ip netns list; find /run/netns -type f 2>/dev/null || :";
     for (script, code, line) in [
-        ("rnetns add ''", 1, "\"\""),
-        ("rnetns add a/b", 1, "\"a/b\""),
-        ("rnetns add ..", 1, "\"..\""),
+        ("rnetns add ''", 2, "\"\""),
+        ("rnetns add a/b", 2, "\"a/b\""),
+        ("rnetns add fine ..", 2, "\"..\""),
+        (
+            "ip netns add blue; trap 'ip netns del blue' EXIT; rnetns del blue ../x",
+            2,
+            "\"../x\"",
+        ),
         ("rnetns del blue", 1, "\"blue\""),
         ("rnetns show blue", 1, "\"blue\""),
         ("rnetns exec blue -- true", 125, "\"blue\""),
         ("rnetns exec pid:999999999 -- true", 125, "999999999"),
         ("rnetns exec /etc/passwd -- true", 125, "\"/etc/passwd\""),
+        (
+            "rnetns exec /proc/self/ns/mnt -- true",
+            125,
+            "it is a mount namespace",
+        ),
         ("rnetns add", 2, "missing"),
         (
             "rnetns list | head -n 0; echo '{\"kind\":\"link\",\"name\":\"v0\"}' | rnetns del -",
@@ -223,4 +233,99 @@ fn it_finishes_though_nobody_reads_and_says_what_it_could_not_read() {
             format!("{reading}{why}\n")
         );
     }
+}
+
+/// F34
+#[test]
+fn exec_shows_the_links_and_the_files_of_the_namespace_and_leaves_the_hosts_alone() {
+    let room = Room::new();
+    // An /etc of the test's own, and a resolv.conf that leads nowhere, as on a host with systemd-resolved that is stopped.
+    let etc = "mkdir etc; cp /etc/passwd /etc/hosts etc; mount --bind etc /etc; mkdir -p /etc/netns/blue /etc/netns/blue/dir /etc/dir
+        ln -s ../run/nowhere/stub.conf /etc/resolv.conf; echo nameserver 10.9.9.9 >/etc/netns/blue/resolv.conf
+        echo '10.9.0.7 seven' >/etc/netns/blue/hosts; : >/etc/netns/blue/dir/inside; : >/etc/netns/blue/nothing
+        ip netns add blue; ip -n blue link add v0 type veth peer name v1";
+    let said = room.ok(&format!(
+        "{etc}; mount >before; sum() {{ find etc -type f -exec cat {{}} +; find etc | sort; }}; sum >etc.before
+         for n in 1 2 3; do rnetns exec blue -- sh -c 'ls /sys/class/net | sort; cat /etc/resolv.conf /etc/hosts; ls /etc/dir; findmnt -n -o FSTYPE /sys' 2>err; done >out
+         rnetns exec blue -- mount -t tmpfs inside /mnt 2>>err
+         mount | diff before - >&2; sum | diff etc.before - >&2; sort -u err >&2; head -8 out"
+    ));
+    assert_eq!(
+        said,
+        "lo\nv0\nv1\nnameserver 10.9.9.9\n10.9.0.7 seven\ninside\nsysfs\nlo\n"
+    );
+    let out = Room::new().sh(&format!("{etc}; rnetns exec blue true"));
+    // ip(8) says of both that it cannot.
+    let said = String::from_utf8(out.stderr).unwrap();
+    let ours: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.starts_with("Bind "))
+        .collect();
+    assert_eq!(
+        ours.join("\n"),
+        "rnetns: mounting \"/etc/netns/blue/nothing\" on \"/etc/nothing\": No such file or directory\nhint: a file of /etc to mount it on: touch /etc/nothing"
+    );
+    assert_eq!(out.status.code(), Some(0));
+}
+
+#[test]
+fn exec_keeps_what_is_mounted_beneath_sys() {
+    let room = Room::new();
+    let below = "findmnt -rn -o TARGET | grep ^/sys/ | sort";
+    let outside = room.ok(below);
+    assert_eq!(
+        room.ok(&format!(
+            "ip netns add blue; rnetns exec blue -- sh -c '{below}'"
+        )),
+        outside
+    );
+}
+
+/// F37
+#[test]
+fn the_words_of_ip_and_docker_are_understood() {
+    let room = Room::new();
+    assert_eq!(
+        room.ok("rnetns create a b c d e; rnetns delete a; rnetns rm b; rnetns remove c; rnetns ls -q; rnetns show -q"),
+        "a\nb\nc\nd\ne\nd\ne\nd\ne\n"
+    );
+    assert_eq!(room.ok("rnetns ls --json | rnetns rm -; rnetns ls -q"), "");
+    assert_eq!(
+        room.ok("rnetns add x >&2; rnetns list | head -1"),
+        "NAME  INODE       PIDS\n"
+    );
+}
+
+/// P5
+#[test]
+fn an_array_is_a_list_of_names() {
+    let room = Room::new();
+    assert_eq!(
+        room.ok("rnetns add a b >&2; rnetns list --json >list; rnetns del -- - <list; rnetns add - <list; ip netns list | sort"),
+        "a\nb\na\nb\n"
+    );
+}
+
+/// F17
+#[test]
+fn a_pasted_table_deletes_nothing() {
+    let room = Room::new();
+    for list in [
+        "$(rnetns list)",
+        "$(rnetns list | awk '{print $1}')",
+        "- <list",
+    ] {
+        assert_eq!(
+            room.0.fails(2, &format!("rnetns add a b >&2; rnetns list >list; rnetns del {list} 2>said && exit 9; code=$?; cat said >&2; ip netns del a; ip netns del b; exit $code")).lines().last(),
+            Some("hint: rnetns list -q prints the names alone"),
+            "{list}"
+        );
+    }
+}
+
+#[test]
+fn a_hint_with_a_blank_in_its_name_can_be_pasted() {
+    let room = Room::new();
+    let said = room.0.fails(1, "rnetns del 'a b'");
+    assert!(said.ends_with("rnetns add 'a b' makes it\n"), "{said}");
 }

@@ -6,7 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use kit_net::Netlink;
-use kit_plan::{Context, Done, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{
+    Context, Done, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, quote, run,
+};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mount_change};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
@@ -20,6 +22,7 @@ pub fn plan(name: &str, lo_down: bool) -> Result<Plan, NetnsError> {
     let mut plan = Plan::new(format!("rnetns add {name}"));
     plan.push(Create {
         name: name.to_owned(),
+        lo: !lo_down,
     });
     if !lo_down {
         plan.push(RaiseLo {
@@ -32,6 +35,17 @@ pub fn plan(name: &str, lo_down: bool) -> Result<Plan, NetnsError> {
 /// The namespace itself. One step, because ip(8) does it in one command; undone in two: the mount, the file.
 struct Create {
     name: String,
+    /// A later step raises lo.
+    lo: bool,
+}
+
+/// Kept in the context, for the next name of the same verb: our own namespace, and that the directory is shared.
+struct Home(File);
+
+/// Kept for [`RaiseLo`]: a socket in the namespace just made.
+struct Made {
+    name: String,
+    nl: Netlink,
 }
 
 impl Create {
@@ -59,9 +73,9 @@ impl Step for Create {
         Vec::new()
     }
 
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = || format!("creating network namespace \"{}\"", self.name);
-        share_directory().map_err(|e| StepError::new(doing(), e))?;
+        let home = cx.kept_or(home).map_err(|e| StepError::new(doing(), e))?;
         let path = self.path();
         let file = OpenOptions::new()
             .read(true)
@@ -73,19 +87,18 @@ impl Step for Create {
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(StepError::new(doing(), "that name is taken")
-                    .hint(format!("rnetns del {} frees it", self.name)));
+                    .hint(format!("rnetns del {} frees it", quote(&self.name))));
             }
             Err(e) => return Err(StepError::new(doing(), e)),
         }
         let unlink = Undo::unlink(&path).identified();
-        if let Err(errno) = mount_new(&path) {
+        let mounted = mount_new(home, &path, self.lo).map_err(|errno| {
             let _ = std::fs::remove_file(&path);
-            let error = StepError::new(doing(), errno);
-            return Err(if errno == Errno::PERM {
-                error.hint("CAP_SYS_ADMIN is needed")
-            } else {
-                error
-            });
+            StepError::new(doing(), errno)
+        })?;
+        if let Some(nl) = mounted {
+            let name = self.name.clone();
+            cx.keep(Made { name, nl });
         }
         Ok(Done::made(vec![
             unlink,
@@ -97,15 +110,24 @@ impl Step for Create {
     }
 }
 
-/// Makes a namespace and mounts it on `path`; the calling thread is back in its own afterwards.
-fn mount_new(path: &Path) -> Result<(), Errno> {
-    const OWN: &str = "/proc/thread-self/ns/net";
+const OWN: &str = "/proc/thread-self/ns/net";
+
+fn home() -> Result<Home, Errno> {
+    share_directory()?;
     let own = File::open(OWN).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    Ok(Home(own))
+}
+
+/// Makes a namespace and mounts it on `path`, and if asked opens a socket in it; the calling thread is back in its own
+/// afterwards.
+fn mount_new(home: &Home, path: &Path, socket: bool) -> Result<Option<Netlink>, Errno> {
     kit_sys::process::unshare(UnshareFlags::NEWNET)?;
     let mounted = mount_bind(OWN, path);
+    // Without one the step that needs it opens its own, and says what is wrong.
+    let nl = socket.then(|| Netlink::open().ok()).flatten();
     // Whatever that came to: staying would strand the caller in an empty namespace.
-    move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::Network))?;
-    mounted
+    move_into_link_name_space(home.0.as_fd(), Some(LinkNameSpaceType::Network))?;
+    mounted.map(|()| nl)
 }
 
 /// `/run/netns` is a mount shared with every mount namespace, as ip-netns(8) has it: a name made or deleted
@@ -146,11 +168,16 @@ impl Step for RaiseLo {
         )
     }
 
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let netns = crate::Netns::Name(self.name.clone()).open()?;
-        let nl = Netlink::open_in(netns.as_fd())?;
-        let lo = nl.need_link("lo")?;
-        nl.set_up(lo.index)?;
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let nl = match cx.take::<Made>() {
+            Some(made) if made.name == self.name => made.nl,
+            _ => {
+                let netns = crate::Netns::Name(self.name.clone()).open()?;
+                Netlink::open_in(netns.as_fd())?
+            }
+        };
+        // The kernel makes lo first in each namespace.
+        nl.set_up(1)?;
         Ok(Done::nothing())
     }
 }

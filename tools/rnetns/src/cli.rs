@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use kit_cli::{Act, Output, Result, Row, need_root};
 
+use crate::enter::enter;
+use crate::name::check_name;
 use crate::{Netns, NetnsError, list};
 
 /// Network namespaces: a host, without a host
@@ -19,12 +21,14 @@ const EXAMPLES: &str = "Examples:
   rnetns add blue                      a namespace with lo up
   rnetns exec blue -- ip addr          a program inside
   rnetns list --jsonl                  for other programs
-  rnetns list -q | rnetns del -        all of them go";
+  rnetns add - <names                  one a line, or the JSON of another command
+  rnetns list -q | grep ^lab | rnetns del -";
 
 #[derive(Subcommand)]
 #[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make namespaces, each with lo up
+    #[command(visible_alias = "create")]
     Add {
         #[command(flatten)]
         act: Act,
@@ -36,6 +40,7 @@ enum Verb {
         names: Vec<String>,
     },
     /// Delete namespaces' names
+    #[command(visible_aliases = ["delete", "rm", "remove"])]
     Del {
         #[command(flatten)]
         act: Act,
@@ -46,18 +51,20 @@ enum Verb {
         names: Vec<String>,
     },
     /// List the named namespaces
+    #[command(visible_alias = "ls")]
     List {
         #[command(flatten)]
         output: Output,
     },
-    /// Show one namespace with its links
+    /// Show one namespace with its links; all without them
+    #[command(visible_alias = "inspect")]
     Show {
         #[command(flatten)]
         output: Output,
         /// A name, pid:N, or a path
-        netns: String,
+        netns: Option<String>,
     },
-    /// Run a program inside a namespace
+    /// Run a program inside, with the namespace's /sys and the files of /etc/netns/NAME over those of /etc
     Exec {
         /// A name, pid:N, or a path
         netns: String,
@@ -75,31 +82,37 @@ pub fn dispatch(cli: Cli) -> Result {
             names,
         } => add(act, lo_down, &names),
         Verb::Del { act, force, names } => del(act, force, &names),
-        Verb::List { output } => {
-            output.list(&list::list()?)?;
-            Ok(0)
-        }
+        Verb::List { output } => output.list(&list::list()?).map(|()| 0),
         Verb::Show { output, netns } => {
-            output.list(&[list::show(&netns)?])?;
+            match netns {
+                Some(netns) => output.list(&[list::Shown(list::show(&netns)?)])?,
+                None => output.list(&list::list()?)?,
+            }
             Ok(0)
         }
-        Verb::Exec { netns, command } => {
-            need_root("entering a network namespace")?;
-            let netns = Netns::parse(&netns)?;
-            match crate::exec::exec(&netns, &command) {
-                Err(error) => Err(error.into()),
-            }
-        }
+        Verb::Exec { netns, command } => exec(&Netns::parse(&netns)?, &command),
     }
 }
 
+fn exec(netns: &Netns, command: &[OsString]) -> Result {
+    need_root("entering a network namespace")?;
+    for left_out in enter(netns)? {
+        kit_cli::warn(left_out);
+    }
+    Err(kit_sys::exec::exec(command).into())
+}
+
+/// Stops at a failure; a name that can never be one is refused before anything is made.
 fn add(act: Act, lo_down: bool, names: &[String]) -> Result {
     let names = kit_cli::names(names, &["netns"])?;
     if !act.dry_run {
         need_root("creating a network namespace")?;
     }
-    for name in &names {
-        act.run(&crate::add::plan(name, lo_down)?)?;
+    let plans = names.iter().map(|name| crate::add::plan(name, lo_down));
+    let plans: Vec<_> = plans.collect::<Result<_, NetnsError>>()?;
+    let mut acting = act.start("rnetns add")?;
+    for (name, plan) in names.iter().zip(&plans) {
+        acting.run(plan)?;
         if !act.dry_run {
             kit_cli::tell(&format!("{name}\n"))?;
         }
@@ -107,38 +120,56 @@ fn add(act: Act, lo_down: bool, names: &[String]) -> Result {
     Ok(0)
 }
 
-/// Goes on past a failure and reports all.
+/// Goes on past a failure and reports all; a name that can never be one is refused before anything is deleted.
 fn del(act: Act, force: bool, names: &[String]) -> Result {
     let names = kit_cli::names(names, &["netns"])?;
+    let is_there = |name: &str| crate::del::plan(name).is_ok();
+    kit_cli::refuse_heads(&names, list::Entry::HEAD, "rnetns list -q", is_there)?;
+    names.iter().try_for_each(|name| check_name(name))?;
     if !act.dry_run {
         need_root("deleting a network namespace")?;
     }
+    let mut acting = act.start("rnetns del")?;
     kit_cli::each(&names, |name| match crate::del::plan(name) {
         Err(NetnsError::Unknown { .. }) if force => Ok(()),
         Err(error) => Err(error.into()),
-        Ok(plan) => act.run(&plan),
+        Ok(plan) => acting.run(&plan),
     })
 }
 
 impl Row for list::Entry {
-    const HEAD: &'static [&'static str] = &["NAME", "INODE", "PIDS", "LINKS"];
+    const HEAD: &'static [&'static str] = &["NAME", "INODE", "PIDS"];
 
     fn cells(&self) -> Vec<String> {
         let pids: Vec<String> = self.pids.iter().map(ToString::to_string).collect();
+        let inode = self
+            .inode
+            .map_or_else(|| "dead".to_owned(), |inode| inode.to_string());
+        vec![self.name.clone(), inode, pids.join(",")]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Row for list::Shown {
+    const HEAD: &'static [&'static str] = &["NAME", "INODE", "PIDS", "LINKS"];
+
+    fn cells(&self) -> Vec<String> {
         let link = |link: &list::LinkEntry| {
             let state = if link.up { "up" } else { "down" };
             format!("{}({state}) {}", link.name, link.addresses.join(" "))
                 .trim_end()
                 .to_owned()
         };
-        let links: Vec<String> = self.links.iter().map(link).collect();
-        let inode = self
-            .inode
-            .map_or_else(|| "dead".to_owned(), |inode| inode.to_string());
-        vec![self.name.clone(), inode, pids.join(","), links.join(", ")]
+        let links: Vec<String> = self.0.links.iter().map(link).collect();
+        let mut cells = self.0.cells();
+        cells.push(links.join(", "));
+        cells
     }
 
     fn name(&self) -> String {
-        self.name.clone()
+        self.0.name()
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use kit_plan::{FAILED, Fault, USAGE};
+use kit_plan::{FAILED, Fault, USAGE, quote};
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetnsError {
@@ -13,6 +13,8 @@ pub enum NetnsError {
     Unknown { name: String },
     #[error("opening network namespace {path:?}: it is not one")]
     NotNetns { path: PathBuf },
+    #[error("opening network namespace {path:?}: it is a {kind} namespace")]
+    OtherKind { path: PathBuf, kind: &'static str },
     #[error("opening network namespace \"pid:{pid}\": no such process")]
     NoProcess { pid: i32 },
     #[error("{doing} {path:?}: {source}")]
@@ -27,7 +29,13 @@ impl Fault for NetnsError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { name } => Some(format!(
-                "rnetns list shows them; rnetns add {name} makes it"
+                "rnetns list shows them; rnetns add {} makes it",
+                quote(name)
+            )),
+            // Of a process's namespaces, /proc/PID/ns/mnt, the one beside it.
+            Self::OtherKind { path, .. } if path.parent()?.ends_with("ns") => Some(format!(
+                "its network namespace is {}",
+                path.with_file_name("net").display()
             )),
             Self::NotNetns { .. } => Some(
                 "a file left behind when its namespace was unmounted? rnetns del removes it"

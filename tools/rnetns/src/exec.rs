@@ -2,25 +2,16 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
 
 use kit_plan::Fault;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::enter::enter;
 use crate::{Netns, NetnsError};
 
-/// Enters `netns` and executes `argv`, whose first word is looked up on `PATH`. Returns only the reason why not.
-///
-/// Unlike ip-netns(8) it makes no mount namespace and remounts no /sys: `rnetns exec` changes the network
-/// stack and nothing else.
+/// Enters `netns` as [`enter`] does, and executes `argv`, whose first word is looked up on `PATH`. Returns only the
+/// reason why not.
 pub fn exec(netns: &Netns, argv: &[OsString]) -> Result<Infallible, ExecError> {
-    let file = netns.open()?;
-    let entered = move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network));
-    entered.map_err(|errno| NetnsError::Io {
-        doing: "entering network namespace",
-        path: netns.path(),
-        source: errno.into(),
-    })?;
+    enter(netns)?;
     Err(kit_sys::exec::exec(argv).into())
 }
 

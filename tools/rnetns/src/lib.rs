@@ -15,6 +15,7 @@
 pub mod add;
 pub mod cli;
 pub mod del;
+pub mod enter;
 mod error;
 pub mod exec;
 pub mod list;

@@ -32,6 +32,11 @@ pub struct LinkEntry {
     pub addresses: Vec<String>,
 }
 
+/// One namespace with its links, as `show` prints it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Shown(pub Entry);
+
 /// All names, sorted. A missing `/run/netns` is an empty one.
 pub fn list() -> Result<Vec<Entry>, NetnsError> {
     let Ok(files) = std::fs::read_dir(RUN_NETNS) else {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::fstatfs;
@@ -49,6 +50,19 @@ impl Netns {
         }
     }
 
+    /// The name that `/etc/netns` knows it by, however it was given.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Pid(_) => None,
+            Self::Path(path) => {
+                let of_run = [RUN_NETNS, "/var/run/netns"].map(Path::new);
+                let here = of_run.contains(&path.parent()?);
+                path.file_name()?.to_str().filter(|_| here)
+            }
+        }
+    }
+
     /// Opens it, and makes sure that it is a namespace and not the file that one was mounted on.
     pub fn open(&self) -> Result<File, NetnsError> {
         let path = self.path();
@@ -61,9 +75,13 @@ impl Netns {
                 source,
             },
         })?;
-        match fstatfs(&file) {
-            Ok(stat) if stat.f_type == NSFS_MAGIC => Ok(file),
-            _ => Err(NetnsError::NotNetns { path }),
+        if !fstatfs(&file).is_ok_and(|stat| stat.f_type == NSFS_MAGIC) {
+            return Err(NetnsError::NotNetns { path });
+        }
+        match kit_sys::ns::kind(file.as_fd()) {
+            Ok("network") => Ok(file),
+            Ok(kind) => Err(NetnsError::OtherKind { path, kind }),
+            Err(_) => Err(NetnsError::NotNetns { path }),
         }
     }
 }
@@ -134,6 +152,11 @@ mod tests {
         assert_eq!(
             refused.to_string(),
             "opening network namespace \"/etc/passwd\": it is not one"
+        );
+        let refused = Netns::Path("/proc/self/ns/mnt".into()).open().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "opening network namespace \"/proc/self/ns/mnt\": it is a mount namespace"
         );
     }
 }

@@ -41,25 +41,29 @@ pub fn need_root(doing: &str) -> Result<()> {
 }
 
 impl Act {
-    /// Applies `plan`, or prints it. A plan of several steps has a journal while it is applied, which is
-    /// dropped at the end: what a verb made is the user's.
+    /// Applies `plan`, or prints it.
     pub fn run(self, plan: &Plan) -> Result<()> {
+        self.start(&plan.command)?.run(plan)
+    }
+
+    /// Begins a verb that applies several plans, one for each name. `command` is what its journal says.
+    pub fn start(self, command: &str) -> Result<Acting> {
         if self.dry_run {
-            return emit(&plan.script()?);
+            return Ok(Acting(None));
         }
         // From here on a signal is an answer: there is a journal to be taken along.
         let watch = Watch::new(self)?;
         let roots = Roots::from_env()?;
         let mark = Mark::new(roots.instance.clone());
-        let header = Header::new(&mark, plan.command.clone())
+        let header = Header::new(&mark, command)
             .map_err(|e| Failure::doing("naming this process in a journal", e))?;
-        let journal = if plan.len() > 1 {
-            roots.prepare()?;
-            Journal::create(&roots.journals(), header)?
-        } else {
-            Journal::in_memory(header)
-        };
-        apply(plan, &mut Context::new(mark), journal, watch)
+        Ok(Acting(Some(Work {
+            watch,
+            roots,
+            cx: Context::new(mark),
+            header,
+            written: None,
+        })))
     }
 
     /// An observer that prints what these flags ask for, for those who apply a plan themselves.
@@ -68,27 +72,76 @@ impl Act {
     }
 }
 
-fn apply(plan: &Plan, cx: &mut Context, mut journal: Journal, mut watch: Watch) -> Result<()> {
-    let kernel = Kernel::new();
-    match plan.apply(cx, &mut journal, &kernel, &mut watch) {
-        Ok(()) => Ok(journal.discard()?),
-        Err(error) => {
-            let undone = journal.is_undone() && !journal.records().is_empty();
-            // What could not be undone stays written down, for a later gc.
-            if journal.is_undone() {
-                journal.discard()?;
+/// A verb at work on one name after the other: one watch for signals, one context whose sockets the plans share, one
+/// journal. With `--dry-run` it prints each plan.
+pub struct Acting(Option<Work>);
+
+struct Work {
+    watch: Watch,
+    roots: Roots,
+    cx: Context,
+    header: Header,
+    /// The journal's file, once a plan of several steps has needed one; empty between two plans.
+    written: Option<Journal>,
+}
+
+impl Acting {
+    /// Applies `plan`, or prints it. A plan of several steps is in the journal while it is applied, and no longer: what a
+    /// verb made is the user's.
+    pub fn run(&mut self, plan: &Plan) -> Result<()> {
+        match &mut self.0 {
+            None => emit(&plan.script()?),
+            Some(work) if plan.len() > 1 => work.written(plan),
+            Some(work) => {
+                let mut journal = Journal::in_memory(work.header.clone());
+                work.apply(plan, &mut journal)
             }
-            let Some(code) = watch.interrupted else {
-                return Err(error.into());
-            };
-            Err(match error {
-                PlanError::Stopped { left, .. } if undone => {
-                    let why = "interrupted, and undone".to_owned();
-                    PlanError::Stopped { why, left }.into()
-                }
-                error => Failure::from(error),
+        }
+    }
+}
+
+impl Work {
+    fn written(&mut self, plan: &Plan) -> Result<()> {
+        let mut journal = if let Some(journal) = self.written.take() {
+            journal
+        } else {
+            self.roots.prepare()?;
+            Journal::create(&self.roots.journals(), self.header.clone())?
+        };
+        let applied = self.apply(plan, &mut journal);
+        // What could not be undone stays written down, for a later gc; the next plan gets another file.
+        if applied.is_ok() || journal.is_undone() {
+            journal.clear()?;
+            self.written = Some(journal);
+        } else {
+            self.header.plan = Mark::new(self.roots.instance.clone()).plan;
+        }
+        applied
+    }
+
+    fn apply(&mut self, plan: &Plan, journal: &mut Journal) -> Result<()> {
+        let applied = plan.apply(&mut self.cx, journal, &Kernel::new(), &mut self.watch);
+        let Err(error) = applied else { return Ok(()) };
+        let Some(code) = self.watch.interrupted else {
+            return Err(error.into());
+        };
+        let undone = journal.is_undone() && !journal.records().is_empty();
+        let told = match error {
+            PlanError::Stopped { left, .. } if undone => {
+                let why = "interrupted, and undone".to_owned();
+                PlanError::Stopped { why, left }
             }
-            .exit(code))
+            error => error,
+        };
+        Err(Failure::from(told).exit(code))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let Some(journal) = self.written.take() {
+            // Empty: a later gc removes it if this fails.
+            let _ = journal.discard();
         }
     }
 }

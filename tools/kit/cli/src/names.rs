@@ -1,4 +1,4 @@
-//! Names on the command line, and with `-` on standard input: one a line, or the JSON Lines of another command.
+//! Names on the command line, and with `-` on standard input: one a line, or the JSON of another command.
 
 use std::io::Read;
 
@@ -12,8 +12,8 @@ struct Object {
     name: String,
 }
 
-/// The names meant by `args`. A `-` stands for those on standard input, which may be JSON Lines whose `kind`
-/// is one of `kinds`; another kind is bad usage, before anything is done.
+/// The names meant by `args`. A `-` stands for those on standard input, which may be JSON Lines, or a JSON array, whose
+/// `kind` is one of `kinds`; another kind is bad usage, before anything is done.
 pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for arg in args {
@@ -76,29 +76,68 @@ pub fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result
     failures.end()
 }
 
-fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
-    // As they are: a name may begin or end with a blank.
-    let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
-    if !lines.peek().is_some_and(|line| line.starts_with('{')) {
-        return Ok(lines.map(str::to_owned).collect());
+/// Refuses the words of a table's head, piped or pasted where names belong, before anything is done: `NAME` of
+/// `rnetns list | rnetns del -`, `CONTAINER ID` of `rrun rm $(rrun ps -a)`. `list` prints names alone, and `is_there` says
+/// whether something is called so after all.
+pub fn refuse_heads(
+    names: &[String],
+    head: &[&str],
+    list: &str,
+    is_there: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let of_head = |word: &str| {
+        head.iter()
+            .any(|cell| cell.split(' ').any(|part| part == word))
+    };
+    let is_head = |name: &&String| {
+        let mut words = name.split_whitespace().peekable();
+        words.peek().is_some() && words.all(of_head) && !is_there(name)
+    };
+    match names.iter().find(is_head) {
+        None => Ok(()),
+        Some(name) => Err(Failure::usage(format!(
+            "reading names: \"{name}\" is the head of a table, not a name"
+        ))
+        .hint(format!("{list} prints the names alone"))),
     }
-    lines
-        .map(|line| {
-            let object: Object = serde_json::from_str(line)
-                .map_err(|e| Failure::usage(format!("reading names from standard input: {e}")))?;
-            if kinds.contains(&object.kind.as_str()) {
-                return Ok(object.name);
-            }
-            let wanted = kinds.join(" or ");
-            let vowel = object.kind.starts_with(['a', 'e', 'i', 'o', 'u']);
-            let article = if vowel { "an" } else { "a" };
-            let what = format!("it is {article} {}, not a {wanted}", object.kind);
-            Err(Failure::usage(format!(
-                "reading \"{}\" from standard input: {what}",
-                object.name
-            )))
-        })
-        .collect()
+}
+
+fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
+    let Some(objects) = objects(text) else {
+        // As they are: a name may begin or end with a blank.
+        let lines = text.lines().filter(|line| !line.is_empty());
+        return Ok(lines.map(str::to_owned).collect());
+    };
+    let objects =
+        objects.map_err(|e| Failure::usage(format!("reading names from standard input: {e}")))?;
+    let name = |object: Object| {
+        if kinds.contains(&object.kind.as_str()) {
+            return Ok(object.name);
+        }
+        let wanted = kinds.join(" or ");
+        let vowel = object.kind.starts_with(['a', 'e', 'i', 'o', 'u']);
+        let article = if vowel { "an" } else { "a" };
+        let what = format!("it is {article} {}, not a {wanted}", object.kind);
+        Err(Failure::usage(format!(
+            "reading \"{}\" from standard input: {what}",
+            object.name
+        )))
+    };
+    objects.into_iter().map(name).collect()
+}
+
+/// The objects of JSON Lines (`--jsonl`, or jq's, indented), or of an array of them (`--json`); `None` for names.
+fn objects(text: &str) -> Option<serde_json::Result<Vec<Object>>> {
+    let text = text.trim_start();
+    let array = text.strip_prefix('[').map(str::trim_start);
+    if text.starts_with('{') {
+        let objects = serde_json::Deserializer::from_str(text).into_iter();
+        Some(objects.collect())
+    } else if array.is_some_and(|rest| rest.starts_with(['{', ']'])) {
+        Some(serde_json::from_str(text))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +154,44 @@ mod tests {
             "{\"kind\":\"netns\",\"name\":\"a\"}\n{\"kind\":\"netns\",\"name\":\"b\",\"x\":1}\n";
         assert_eq!(parse(json, &["netns"]).unwrap(), ["a", "b"]);
         assert!(parse("", &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_array_is_read_as_json_lines_are() {
+        let array = "[\n  {\n    \"kind\": \"netns\",\n    \"name\": \"a\"\n  },\n {\"kind\":\"netns\",\"name\":\"[\"}]\n";
+        assert_eq!(parse(array, &["netns"]).unwrap(), ["a", "["]);
+        assert!(parse("[]\n", &["netns"]).unwrap().is_empty());
+        // What jq prints without -c.
+        let indented = "{\n  \"kind\": \"netns\",\n  \"name\": \"a\"\n}\n";
+        assert_eq!(parse(indented, &["netns"]).unwrap(), ["a"]);
+        assert_eq!(parse("[a]\n", &["netns"]).unwrap(), ["[a]"]);
+        let cut = parse("[\n  {\"kind\":\"netns\"", &["netns"]).unwrap_err();
+        assert_eq!(cut.get_exit(), 2);
+    }
+
+    #[test]
+    fn the_head_of_a_table_is_no_name() {
+        let head = ["CONTAINER ID", "IMAGE", "NAMES"];
+        let refused = |names: &[&str], there: &str| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            refuse_heads(&names, &head, "rrun ps -q", |name| name == there).err()
+        };
+        let said = refused(&["web", "ID"], "").unwrap();
+        assert_eq!(
+            (
+                said.to_string().as_str(),
+                said.get_exit(),
+                said.get_hint().as_deref()
+            ),
+            (
+                "reading names: \"ID\" is the head of a table, not a name",
+                2,
+                Some("rrun ps -q prints the names alone")
+            )
+        );
+        assert!(refused(&["CONTAINER ID   IMAGE   NAMES"], "").is_some());
+        assert!(refused(&["IMAGE"], "IMAGE").is_none());
+        assert!(refused(&["web", "", "IMAGES"], "").is_none());
     }
 
     #[test]

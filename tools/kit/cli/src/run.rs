@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
+use kit_plan::Fault;
+
 use crate::{Failure, Result, emit, visible};
 
 /// The code of a verb that runs a program, when it is we who failed.
@@ -103,6 +105,11 @@ pub(crate) fn report(failure: &Failure) {
     }
     // Nobody to tell if this fails.
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Tells something that does not stop the command, as an error is told.
+pub fn warn(fault: impl Fault) {
+    report(&fault.into());
 }
 
 /// Whether standard output is a terminal.

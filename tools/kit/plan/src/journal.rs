@@ -5,7 +5,7 @@
 //! is the last one and stands for something that had not begun or is not known to be done.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -186,6 +186,23 @@ impl Journal {
             }
         }
         errors
+    }
+
+    /// Forgets all records, for another plan by the same owner: all is undone, or what was made now belongs to the user.
+    pub fn clear(&mut self) -> Result<(), JournalError> {
+        self.records.clear();
+        self.committed = false;
+        let Some((file, _)) = &self.file else {
+            return Ok(());
+        };
+        let to_header = || {
+            let mut header = Vec::new();
+            let mut reader = BufReader::new(file);
+            reader.rewind()?;
+            let length = reader.read_until(b'\n', &mut header)?;
+            file.set_len(length as u64)
+        };
+        to_header().map_err(|e| self.failed(e))
     }
 
     /// Removes the file: all is undone, or what was made now belongs to the user.

@@ -14,7 +14,8 @@ use crate::{Plan, PlanError, Shell, Side, Slots, Value};
 
 /// One word of sh that stands for exactly this text, whatever is in it. Bytes that are not UTF-8 are kept by
 /// way of printf(1).
-pub fn quote(text: &OsStr) -> String {
+pub fn quote(text: impl AsRef<OsStr>) -> String {
+    let text = text.as_ref();
     let Some(utf8) = text.to_str() else {
         let bytes = text.as_bytes().iter();
         let octal = bytes.fold(String::new(), |all, byte| all + &format!("\\{byte:03o}"));

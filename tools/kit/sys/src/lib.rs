@@ -10,6 +10,7 @@ pub mod exec;
 pub mod fds;
 pub mod memory;
 pub mod mount;
+pub mod ns;
 pub mod process;
 pub mod seccomp;
 pub mod signal;
