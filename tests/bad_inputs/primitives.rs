@@ -273,7 +273,7 @@ const BAD: &[Row] = &[
     (
         "rmount bind file m",
         1,
-        "rmount: binding at \"{dir}/m\": the source is a file, this is a directory",
+        "rmount: binding at \"{dir}/m\": the source is a file and this is a directory: are you trying to mount a file onto a directory?",
     ),
     (
         "rmount tmpfs --size 1z m",

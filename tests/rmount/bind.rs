@@ -75,7 +75,7 @@ fn a_missing_source_is_an_error_with_the_near_miss_unless_asked_for() {
     room.ok("rmount bind --create=file -m b/file c/file >/dev/null 2>&1; test -f b/file; findmnt c/file");
     assert_eq!(
         room.fails(1, "rmount bind src/page m"),
-        "rmount: binding at \"ROOM/m\": the source is a file, this is a directory\n"
+        "rmount: binding at \"ROOM/m\": the source is a file and this is a directory: are you trying to mount a file onto a directory?\n"
     );
 }
 
@@ -120,5 +120,81 @@ fn a_tmpfs_has_its_size_and_mode() {
     assert!(
         room.fails(2, "rmount tmpfs --size much m")
             .starts_with("rmount: ")
+    );
+}
+
+/// F43
+#[test]
+fn a_directory_is_not_mounted_on_a_file_nor_a_file_on_a_directory() {
+    let room = Room::new();
+    for (verb, reason) in [
+        (
+            "bind src l1/both",
+            "the source is a directory and this is a file: are you trying to mount a directory onto a file?",
+        ),
+        (
+            "bind --dry-run l1/both src",
+            "the source is a file and this is a directory: are you trying to mount a file onto a directory?",
+        ),
+    ] {
+        let said = room.fails(1, &format!("rmount {verb}"));
+        assert!(said.ends_with(&format!("\": {reason}\n")), "{said}");
+    }
+}
+
+#[test]
+fn an_unbindable_mount_is_said_to_be_one() {
+    let room = Room::new();
+    let said = room.fails(
+        1,
+        "mount -t tmpfs t src; mount --make-unbindable src; rmount bind src m",
+    );
+    let (line, hint) = said.trim_end().split_once('\n').unwrap();
+    assert_eq!(
+        line,
+        "rmount: binding \"ROOM/src\": it is on the mount at \"ROOM/src\", which is unbindable"
+    );
+    let command = hint
+        .strip_prefix("hint: ")
+        .unwrap()
+        .split(" lets")
+        .next()
+        .unwrap();
+    let command = command.replace(
+        "ROOM",
+        room.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    room.ok(&format!(
+        "mount -t tmpfs t src; mount --make-unbindable src; {command}; rmount bind src m"
+    ));
+}
+
+#[test]
+fn a_tmpfs_takes_a_part_of_the_memory() {
+    let room = Room::new();
+    let size = |verb: &str| {
+        room.ok(&format!(
+            "{verb} >/dev/null; stat -f -c '%b %S' m; umount m"
+        ))
+    };
+    assert_eq!(
+        size("rmount tmpfs --size 50% m"),
+        size("mount -t tmpfs -o size=50% t m")
+    );
+    let said = room.fails(2, "rmount tmpfs --size 0% m");
+    assert!(
+        said.contains("a part of the memory is 1% to 100%"),
+        "{said}"
+    );
+}
+
+/// F45
+#[test]
+fn a_missing_source_without_a_likeness_can_be_made() {
+    let room = Room::new();
+    let said = room.fails(1, "rmount bind nothing-like-it m");
+    assert_eq!(
+        said,
+        "rmount: binding \"ROOM/nothing-like-it\": no such file or directory\nhint: --create=dir or --create=file makes it\n"
     );
 }

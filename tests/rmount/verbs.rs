@@ -119,6 +119,96 @@ fn diff_follows_a_renamed_directory() {
     assert!(plain.contains("\"schema\":1"), "{plain}");
 }
 
+/// F36
+#[test]
+fn a_directory_renamed_and_renamed_back_has_not_changed_inside() {
+    let room = Room::new();
+    room.write("l1/dir/x", "x");
+    room.write("l1/dir/y", "y");
+    let verb = format!("{OVERLAY} --redirect-dir on >/dev/null");
+    let out = room.ok(&format!(
+        "{verb}; mv m/dir m/other; mv m/other m/dir; rm m/dir/y; touch m/dir/z; rmount diff m"
+    ));
+    assert_eq!(out, "C /dir\nD /dir/y\nA /dir/z\n");
+}
+
+/// F24
+#[test]
+fn diff_reads_a_mount_point_from_standard_input() {
+    let room = Room::new();
+    let out = room.ok(&format!(
+        "{OVERLAY} >/dev/null; touch m/new; rmount list --kind overlay --under m --jsonl | rmount diff -"
+    ));
+    assert_eq!(out, "A /new\n");
+    assert_eq!(room.ok("rmount diff - </dev/null"), "");
+    let two = room.fails(2, "printf '%s\\n' up l1 | rmount diff -");
+    assert_eq!(
+        two,
+        "rmount: reading changes: 2 mounts are named\nhint: name one\n"
+    );
+}
+
+/// P7
+#[test]
+fn a_mount_point_that_is_not_utf_8_is_listed_and_goes_through_a_pipe() {
+    let room = Room::new();
+    let odd = "odd=$(printf 'm/\\351'); mkdir -p \"$odd\"; mount -t tmpfs t \"$odd\"";
+    let lower = "low=$(printf 'l\\377'); mkdir -p \"$low\"; \
+        rmount overlay -l \"$low\" -l l2 -m n >/dev/null; rmount umount n; \
+        mkdir -p n; rmount overlay -l \"$low\" -l l2 n >/dev/null";
+    room.ok(&format!(
+        "mkdir n; {odd}; {lower}; rmount list --json | jq -e length >/dev/null
+        for form in -q --jsonl --json; do
+            [ -d /proc/self ] && findmnt \"$odd\" >/dev/null
+            rmount list $form --under m | rmount umount -
+            ! findmnt \"$odd\" >/dev/null
+            mount -t tmpfs t \"$odd\"
+        done"
+    ));
+    let names = room.ok(&format!(
+        "{odd}; rmount list --jsonl --under m | jq -c '.name[-3:]'"
+    ));
+    assert_eq!(names, "[109,47,233]\n");
+}
+
+/// P8
+#[test]
+fn a_busy_mount_does_not_count_the_command_that_unmounts_it() {
+    let room = Room::new();
+    let said = room.fails(1, "mount -t tmpfs t m; cd m; rmount umount .");
+    assert!(
+        !said.contains("\"rmount\"") && said.contains("\"sh\" (cwd)"),
+        "{said}"
+    );
+}
+
+/// P8
+#[test]
+fn a_link_to_nothing_is_said_to_be_one() {
+    let room = Room::new();
+    let reason = "it is a symbolic link to \"nowhere\", which does not exist";
+    for (verb, doing) in [
+        ("bind src link", "binding at"),
+        ("tmpfs link", "mounting a tmpfs at"),
+        ("tmpfs -m link", "making directory"),
+    ] {
+        let said = room.fails(1, &format!("ln -sfn nowhere link; rmount {verb}"));
+        let line = said.lines().next().unwrap();
+        assert_eq!(line, format!("rmount: {doing} \"ROOM/link\": {reason}"));
+        assert!(!said.contains("did you mean"), "{said}");
+    }
+}
+
+/// F38
+#[test]
+fn a_list_of_all_mounts_does_not_take_the_system_down() {
+    let room = Room::new();
+    let said = room.fails(2, "rmount list -q | rmount umount -");
+    assert!(said.contains("from a list: it is the system's"), "{said}");
+    assert!(said.contains("--all-owners"), "{said}");
+    room.ok("mount -t tmpfs t m; rmount ls -q --under m | rmount unmount -; ! findmnt m");
+}
+
 #[test]
 fn an_upper_becomes_a_lower_and_its_marks_still_count() {
     let room = Room::new();

@@ -291,7 +291,7 @@ fn other_file(group: &Group, file: &str) -> String {
         .flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    let name = kit_plan::quote(group.name.as_ref());
+    let name = kit_plan::quote(&group.name);
     if let Some(here) = crate::map::counterpart(file).filter(|here| files.contains(*here)) {
         return format!("this host calls it \"{here}\": rcgroup get {name} {here}");
     }

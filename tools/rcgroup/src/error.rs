@@ -97,7 +97,7 @@ impl Fault for CgroupError {
                 };
                 Some(format!(
                     "name both: rcgroup set {} -m {memory} --memory-swap {total}",
-                    kit_plan::quote(name.as_ref())
+                    kit_plan::quote(name)
                 ))
             }
             Self::BeyondParent { path, .. } => Some(format!(

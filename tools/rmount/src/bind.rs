@@ -31,7 +31,9 @@ pub struct BindOptions {
 /// long as its descriptor, and may be made before and attached after entering another mount namespace.
 pub fn clone_tree(source: BorrowedFd<'_>, options: BindOptions) -> Result<OwnedFd, MountError> {
     let failed = |doing| move |errno| MountError::call(doing, &fd_path(source), errno);
-    let tree = copy(source, options.recursive).map_err(failed("copying the mount of"))?;
+    let tree = copy(source, options.recursive).map_err(|errno| {
+        unbindable(source, errno).unwrap_or_else(|| failed("copying the mount of")(errno))
+    })?;
     let attr = MountAttr {
         set: options.flags.attr_bits(),
         ..MountAttr::default()
@@ -41,6 +43,24 @@ pub fn clone_tree(source: BorrowedFd<'_>, options: BindOptions) -> Result<OwnedF
             .map_err(failed("setting attributes of the copy of"))?;
     }
     Ok(tree)
+}
+
+/// The kernel says EINVAL of a mount that was made unbindable.
+fn unbindable(source: BorrowedFd<'_>, errno: Errno) -> Option<MountError> {
+    let path = fd_path(source);
+    let id = crate::umount::mount_id(&path).filter(|_| errno == Errno::INVAL)?;
+    let mounts = mountinfo::mounts().ok()?;
+    let mount = mounts.iter().find(|mount| mount.id == id)?;
+    mount.propagation.unbindable.then(|| {
+        let real = std::fs::read_link(&path).unwrap_or(path);
+        let at = kit_plan::quote(mount.target.as_os_str());
+        let reason = format!(
+            "it is on the mount at {:?}, which is unbindable",
+            mount.target
+        );
+        MountError::wrong("binding", &real, reason)
+            .hinted(Some(format!("mount --make-private {at} lets it be bound")))
+    })
 }
 
 /// open_tree(2): a detached copy of a mount from `of` down, with `recursive` of those beneath it too.
@@ -109,26 +129,11 @@ pub fn bind(source: &Path, target: &Path, options: BindOptions) -> Result<(), Mo
     let source_fd = open(source, "binding")?;
     let target_fd = open(target, "binding at")?;
     let is_dir = |fd: &OwnedFd| {
-        let stat =
-            rustix::fs::fstat(fd).map_err(|errno| MountError::call("binding", source, errno))?;
-        Ok::<_, MountError>(rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir())
+        let kind = inroot::kind(fd).map_err(|errno| MountError::call("binding", source, errno))?;
+        Ok::<_, MountError>(kind.is_dir())
     };
-    match (is_dir(&source_fd)?, is_dir(&target_fd)?) {
-        (true, false) => {
-            return Err(MountError::wrong(
-                "binding at",
-                target,
-                "the source is a directory, this is a file",
-            ));
-        }
-        (false, true) => {
-            return Err(MountError::wrong(
-                "binding at",
-                target,
-                "the source is a file, this is a directory",
-            ));
-        }
-        _ => {}
+    if let Some(reason) = unlike(is_dir(&source_fd)?, is_dir(&target_fd)?) {
+        return Err(MountError::wrong("binding at", target, reason));
     }
     let tree = clone_tree(source_fd.as_fd(), options)?;
     attach(tree.as_fd(), target_fd.as_fd())?;
@@ -136,6 +141,20 @@ pub fn bind(source: &Path, target: &Path, options: BindOptions) -> Result<(), Mo
         crate::attr::set_travel(tree.as_fd(), travel, options.recursive)?;
     }
     read_back(target, options)
+}
+
+/// Why a mount cannot go there: a directory is mounted on a directory, a file on a file. The kernel says ENOTDIR or
+/// EINVAL.
+pub fn unlike(source_is_dir: bool, target_is_dir: bool) -> Option<&'static str> {
+    match (source_is_dir, target_is_dir) {
+        (true, false) => Some(
+            "the source is a directory and this is a file: are you trying to mount a directory onto a file?",
+        ),
+        (false, true) => Some(
+            "the source is a file and this is a directory: are you trying to mount a file onto a directory?",
+        ),
+        _ => None,
+    }
 }
 
 /// An `O_PATH` descriptor; where the path is missing, with the nearest one that exists as a hint.
@@ -150,6 +169,10 @@ fn open(path: &Path, doing: &'static str) -> Result<OwnedFd, MountError> {
 
 /// The error for a path that does not exist.
 pub(crate) fn missing(path: &Path, doing: &'static str) -> MountError {
+    if let Ok(to) = std::fs::read_link(path) {
+        let reason = format!("it is a symbolic link to {to:?}, which does not exist");
+        return MountError::wrong(doing, path, reason);
+    }
     let near = near_miss(path).map(|near| format!("did you mean {near:?}?"));
     MountError::wrong(doing, path, "no such file or directory").hinted(near)
 }

@@ -164,8 +164,10 @@ impl Walk<'_> {
             return Ok(());
         }
         let dir = open_dir(upper, name, &path)?;
-        if let Some(target) = redirect.filter(|_| self.known) {
-            return self.renamed(dir, &path, OsStr::from_bytes(&target));
+        let from = redirect.map(|target| renamed_from(&path, OsStr::from_bytes(&target)));
+        // One that was renamed and renamed back has a redirect to where it is.
+        if let Some(from) = from.filter(|from| self.known && *from != path) {
+            return self.renamed(dir, &path, &from);
         }
         match found {
             Found::Dir(merged) if is_opaque(upper, name).map_err(failed)? => {
@@ -195,18 +197,13 @@ impl Walk<'_> {
     }
 
     /// A directory renamed with its content still in the lowers: all of it is new at this place.
-    fn renamed(&mut self, upper: OwnedFd, at: &Path, target: &OsStr) -> Result<(), MountError> {
+    fn renamed(&mut self, upper: OwnedFd, at: &Path, from: &Path) -> Result<(), MountError> {
         let failed = |errno| MountError::call("following the redirect of", at, errno);
-        // Relative to the directory that it is in, or from the root: overlayfs writes both.
-        let from = match target.as_bytes().first() {
-            Some(b'/') => PathBuf::from(target),
-            _ => at.parent().unwrap_or(Path::new("/")).join(target),
-        };
         if let Some(last) = self.changes.last_mut() {
-            last.redirect = Some(from.clone());
+            last.redirect = Some(from.to_owned());
         }
         let mut whole: Merged = vec![(usize::MAX, upper)];
-        whole.extend(from_root(self.roots, 0, &from).map_err(failed)?);
+        whole.extend(from_root(self.roots, 0, from).map_err(failed)?);
         self.all_new(&whole, at)
     }
 
@@ -234,6 +231,15 @@ impl Walk<'_> {
             metadata_only: false,
             redirect: None,
         });
+    }
+}
+
+/// Where the content of the directory `at` lies in the lowers: relative to the directory that it is in, or from the
+/// root. overlayfs writes both.
+fn renamed_from(at: &Path, target: &OsStr) -> PathBuf {
+    match target.as_bytes().first() {
+        Some(b'/') => PathBuf::from(target),
+        _ => at.parent().unwrap_or(Path::new("/")).join(target),
     }
 }
 

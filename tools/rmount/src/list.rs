@@ -1,7 +1,8 @@
 //! `rmount list`: what is mounted in our mount namespace, as a person or a program wants it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use kit_plan::os_text::OsText;
 use serde::Serialize;
 
 use crate::MountError;
@@ -17,29 +18,29 @@ pub enum Kind {
     Tmpfs,
 }
 
-/// One mount. Text that is not UTF-8 has its odd bytes replaced.
+/// One mount. In JSON a text that is not UTF-8 is an array of its bytes.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
     pub schema: u32,
     pub kind: &'static str,
     /// The mount point.
-    pub name: String,
+    pub name: OsText,
     pub id: u64,
     pub parent_id: u64,
     pub device: String,
     pub fstype: String,
-    pub source: String,
+    pub source: OsText,
     /// Which directory of the filesystem is mounted.
-    pub root: String,
+    pub root: OsText,
     pub options: Vec<String>,
     pub propagation: &'static str,
     /// An overlay's, topmost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lowers: Vec<PathBuf>,
+    pub lowers: Vec<OsText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub upper: Option<PathBuf>,
+    pub upper: Option<OsText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub work: Option<PathBuf>,
+    pub work: Option<OsText>,
 }
 
 /// The mounts of `kind`, at or beneath `under`; `None` is all.
@@ -64,13 +65,13 @@ fn entry(mount: &Mount) -> Entry {
     Entry {
         schema: 1,
         kind: "mount",
-        name: mount.target.to_string_lossy().into_owned(),
+        name: mount.target.clone().into(),
         id: mount.id,
         parent_id: mount.parent,
         device: format!("{}:{}", mount.major, mount.minor),
         fstype: mount.fstype.to_string_lossy().into_owned(),
-        source: mount.source.to_string_lossy().into_owned(),
-        root: mount.root.to_string_lossy().into_owned(),
+        source: mount.source.clone().into(),
+        root: mount.root.clone().into(),
         options: mount
             .options
             .to_string_lossy()
@@ -78,8 +79,8 @@ fn entry(mount: &Mount) -> Entry {
             .map(str::to_owned)
             .collect(),
         propagation: mount.propagation.word(),
-        lowers,
-        upper,
-        work,
+        lowers: lowers.into_iter().map(Into::into).collect(),
+        upper: upper.map(Into::into),
+        work: work.map(Into::into),
     }
 }

@@ -35,6 +35,8 @@ fn closest(dir: &Path, name: &OsStr) -> Option<OsString> {
     // A name that is not UTF-8 is compared by what of it is, and found again by its bytes.
     let names: BTreeMap<String, OsString> = entries
         .map(|entry| entry.file_name())
+        // One that is called so and leads nowhere is not what was meant.
+        .filter(|entry| entry != name)
         .map(|name| (name.to_string_lossy().into_owned(), name))
         .collect();
     let found = kit_units::nearest(&name.to_string_lossy(), names.keys())?;

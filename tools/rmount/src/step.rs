@@ -65,7 +65,12 @@ fn make_dirs(path: &std::path::Path) -> Result<Done, StepError> {
                     let _ = std::fs::remove_dir(path);
                 }
             }
-            return Err(MountError::io("making directory", dir, &e).into());
+            let error = if dir.is_symlink() {
+                crate::bind::missing(dir, "making directory")
+            } else {
+                MountError::io("making directory", dir, &e)
+            };
+            return Err(error.into());
         }
         made.push(Undo::rmdir(dir).identified());
     }

@@ -80,7 +80,9 @@ pub fn holders(target: &Path) -> Vec<Holder> {
     };
     let pids = proc
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        // We are about to end.
+        .filter(|pid| *pid != std::process::id() as i32);
     let mut found: Vec<Holder> = pids.filter_map(|pid| held_by(pid, mount)).collect();
     found.sort_by_key(|holder| holder.pid);
     found
@@ -119,7 +121,7 @@ fn how_held(proc_pid: &Path, mount: u64) -> Option<String> {
 }
 
 /// The ID of the mount that `path` is on, through a magic link of /proc even where no path leads there.
-fn mount_id(path: &Path) -> Option<u64> {
+pub(crate) fn mount_id(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statx(
         rustix::fs::CWD,
         path,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, run};
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
-use rmount::bind::move_to;
+use rmount::bind::{move_to, unlike};
 use rmount::inroot;
 use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
@@ -240,7 +240,14 @@ fn bind(
             error
         }
     })?;
-    bind_tree(root, &tree, to, options).map_err(fail(doing()))
+    bind_tree(root, &tree, to, options).map_err(|errno| {
+        let is_dir = |kind: Result<FileType, Errno>| kind.is_ok_and(FileType::is_dir);
+        let there = inroot::find(root, to);
+        match there.map(|there| unlike(is_dir(inroot::kind(&tree)), is_dir(inroot::kind(there)))) {
+            Ok(Some(reason)) => StepError::new(doing(), reason),
+            _ => StepError::new(doing(), errno),
+        }
+    })
 }
 
 /// Attaches a cloned mount at `to`, with its attributes set while it is still nobody's.

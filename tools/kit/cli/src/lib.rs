@@ -9,6 +9,8 @@ mod run;
 
 pub use act::{Act, Acting, need_root};
 pub use failure::{ClosedPipe, Failure, Result};
-pub use names::{Failures, each, names, refuse_heads};
-pub use output::{Output, Row, emit, emit_json, name_line, tables_like_docker, tell, visible};
+pub use names::{Failures, each, names, os_names, refuse_heads};
+pub use output::{
+    Output, Row, emit, emit_bytes, emit_json, name_line, tables_like_docker, tell, visible,
+};
 pub use run::{hand_over, is_terminal, run, run_words, warn};

@@ -1,7 +1,10 @@
 //! Names on the command line, and with `-` on standard input: one a line, or the JSON of another command.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 
+use kit_plan::os_text::OsText;
 use serde::Deserialize;
 
 use crate::{Failure, Result};
@@ -9,18 +12,31 @@ use crate::{Failure, Result};
 #[derive(Deserialize)]
 struct Object {
     kind: String,
-    name: String,
+    name: OsText,
 }
 
 /// The names meant by `args`. A `-` stands for those on standard input, which may be JSON Lines, or a JSON array, whose
 /// `kind` is one of `kinds`; another kind is bad usage, before anything is done.
 pub fn names(args: &[String], kinds: &[&str]) -> Result<Vec<String>> {
+    let text = |name: OsString| {
+        name.into_string().map_err(|name| {
+            Failure::usage(format!(
+                "reading name {name:?} from standard input: it is not UTF-8"
+            ))
+        })
+    };
+    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+    os_names(&args, kinds)?.into_iter().map(text).collect()
+}
+
+/// As [`names`], of names that need not be UTF-8: paths.
+pub fn os_names(args: &[OsString], kinds: &[&str]) -> Result<Vec<OsString>> {
     let mut names = Vec::new();
     for arg in args {
         if arg == "-" {
-            let mut text = String::new();
+            let mut text = Vec::new();
             std::io::stdin()
-                .read_to_string(&mut text)
+                .read_to_end(&mut text)
                 .map_err(|e| Failure::doing("reading names from standard input", e))?;
             names.extend(parse(&text, kinds)?);
         } else {
@@ -102,17 +118,20 @@ pub fn refuse_heads(
     }
 }
 
-fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
+fn parse(text: &[u8], kinds: &[&str]) -> Result<Vec<OsString>> {
     let Some(objects) = objects(text) else {
         // As they are: a name may begin or end with a blank.
-        let lines = text.lines().filter(|line| !line.is_empty());
-        return Ok(lines.map(str::to_owned).collect());
+        let lines = text.split(|byte| *byte == b'\n');
+        let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let lines = lines.filter(|line| !line.is_empty());
+        let names = lines.map(|line| OsStr::from_bytes(line).to_owned());
+        return Ok(names.collect());
     };
     let objects =
         objects.map_err(|e| Failure::usage(format!("reading names from standard input: {e}")))?;
     let name = |object: Object| {
         if kinds.contains(&object.kind.as_str()) {
-            return Ok(object.name);
+            return Ok(object.name.0);
         }
         let wanted = kinds.join(" or ");
         let vowel = object.kind.starts_with(['a', 'e', 'i', 'o', 'u']);
@@ -120,21 +139,21 @@ fn parse(text: &str, kinds: &[&str]) -> Result<Vec<String>> {
         let what = format!("it is {article} {}, not a {wanted}", object.kind);
         Err(Failure::usage(format!(
             "reading \"{}\" from standard input: {what}",
-            object.name
+            object.name.0.display()
         )))
     };
     objects.into_iter().map(name).collect()
 }
 
 /// The objects of JSON Lines (`--jsonl`, or jq's, indented), or of an array of them (`--json`); `None` for names.
-fn objects(text: &str) -> Option<serde_json::Result<Vec<Object>>> {
-    let text = text.trim_start();
-    let array = text.strip_prefix('[').map(str::trim_start);
-    if text.starts_with('{') {
-        let objects = serde_json::Deserializer::from_str(text).into_iter();
+fn objects(text: &[u8]) -> Option<serde_json::Result<Vec<Object>>> {
+    let text = text.trim_ascii_start();
+    let array = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
+    if text.starts_with(b"{") {
+        let objects = serde_json::Deserializer::from_slice(text).into_iter();
         Some(objects.collect())
-    } else if array.is_some_and(|rest| rest.starts_with(['{', ']'])) {
-        Some(serde_json::from_str(text))
+    } else if array.is_some_and(|rest| matches!(rest.first(), Some(b'{' | b']'))) {
+        Some(serde_json::from_slice(text))
     } else {
         None
     }
@@ -149,24 +168,32 @@ mod tests {
 
     #[test]
     fn lines_and_json_lines_give_the_same_names() {
-        assert_eq!(parse("a\n\n b \r\n", &[]).unwrap(), ["a", " b "]);
+        assert_eq!(parse(b"a\n\n b \r\n", &[]).unwrap(), ["a", " b "]);
         let json =
             "{\"kind\":\"netns\",\"name\":\"a\"}\n{\"kind\":\"netns\",\"name\":\"b\",\"x\":1}\n";
-        assert_eq!(parse(json, &["netns"]).unwrap(), ["a", "b"]);
-        assert!(parse("", &[]).unwrap().is_empty());
+        assert_eq!(parse(json.as_bytes(), &["netns"]).unwrap(), ["a", "b"]);
+        assert!(parse(b"", &[]).unwrap().is_empty());
     }
 
     #[test]
     fn an_array_is_read_as_json_lines_are() {
         let array = "[\n  {\n    \"kind\": \"netns\",\n    \"name\": \"a\"\n  },\n {\"kind\":\"netns\",\"name\":\"[\"}]\n";
-        assert_eq!(parse(array, &["netns"]).unwrap(), ["a", "["]);
-        assert!(parse("[]\n", &["netns"]).unwrap().is_empty());
+        assert_eq!(parse(array.as_bytes(), &["netns"]).unwrap(), ["a", "["]);
+        assert!(parse(b"[]\n", &["netns"]).unwrap().is_empty());
         // What jq prints without -c.
         let indented = "{\n  \"kind\": \"netns\",\n  \"name\": \"a\"\n}\n";
-        assert_eq!(parse(indented, &["netns"]).unwrap(), ["a"]);
-        assert_eq!(parse("[a]\n", &["netns"]).unwrap(), ["[a]"]);
-        let cut = parse("[\n  {\"kind\":\"netns\"", &["netns"]).unwrap_err();
+        assert_eq!(parse(indented.as_bytes(), &["netns"]).unwrap(), ["a"]);
+        assert_eq!(parse(b"[a]\n", &["netns"]).unwrap(), ["[a]"]);
+        let cut = parse(b"[\n  {\"kind\":\"netns\"", &["netns"]).unwrap_err();
         assert_eq!(cut.get_exit(), 2);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_its_bytes() {
+        let odd = OsStr::from_bytes(b"/a\xff");
+        assert_eq!(parse(b"/a\xff\n", &[]).unwrap(), [odd]);
+        let json = br#"{"kind":"mount","name":[47,97,255]}"#;
+        assert_eq!(parse(json, &["mount"]).unwrap(), [odd]);
     }
 
     #[test]
@@ -218,7 +245,7 @@ mod tests {
 
     #[test]
     fn another_kind_is_bad_usage() {
-        let refused = parse("{\"kind\":\"link\",\"name\":\"a\"}", &["netns"]).unwrap_err();
+        let refused = parse(b"{\"kind\":\"link\",\"name\":\"a\"}", &["netns"]).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "reading \"a\" from standard input: it is a link, not a netns"

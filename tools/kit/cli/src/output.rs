@@ -129,8 +129,13 @@ pub fn tell(text: &str) -> Result<()> {
 
 /// Writes to standard output; a reader that has gone is [`ClosedPipe`].
 pub fn emit(text: &str) -> Result<()> {
+    emit_bytes(text.as_bytes())
+}
+
+/// The same of what may not be UTF-8: a path.
+pub fn emit_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(ClosedPipe.into()),
         Err(e) => Err(Failure::doing("writing to standard output", e)),

@@ -38,7 +38,7 @@ mod identity;
 mod journal;
 mod netns;
 mod observe;
-mod os_text;
+pub mod os_text;
 mod plan;
 mod recover;
 mod script;

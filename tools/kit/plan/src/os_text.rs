@@ -6,6 +6,17 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Such a text by itself, for a list of them or an optional one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OsText(#[serde(with = "crate::os_text")] pub OsString);
+
+impl<T: Into<OsString>> From<T> for OsText {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text {

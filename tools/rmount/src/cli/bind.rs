@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use kit_cli::{Act, Result, need_root};
+use kit_cli::{Act, Failure, Result, need_root};
+use kit_plan::Fault;
 
 use super::{FlagArgs, no_mount_point, print_name, real};
+use crate::MountError;
 use crate::attr::Travel;
-use crate::bind::{BindOptions, missing};
+use crate::bind::{BindOptions, missing, unlike};
 use crate::inroot::Make;
 use crate::step::{MakePlace, MountBind, plan};
 
@@ -66,10 +68,19 @@ impl Bind {
             (true, _) => kind_of(&source),
             (false, Some(Create::Dir)) => Make::Dir,
             (false, Some(Create::File)) => Make::File,
-            (false, None) => return Err(missing(&source, "binding").into()),
+            (false, None) => {
+                let missing = missing(&source, "binding");
+                let hint = missing.hint();
+                let make = || "--create=dir or --create=file makes it".to_owned();
+                return Err(Failure::from(missing).hint(hint.unwrap_or_else(make)));
+            }
         };
         if !target.exists() && !self.mkdir {
             return Err(no_mount_point(&target, "binding at"));
+        }
+        if let Some(reason) = unlike(kind == Make::Dir, target.is_dir()).filter(|_| target.exists())
+        {
+            return Err(MountError::wrong("binding at", &target, reason).into());
         }
         let mut places = vec![MakePlace {
             path: source.clone(),

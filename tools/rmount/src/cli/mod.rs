@@ -6,6 +6,8 @@ mod overlay;
 mod tmpfs;
 mod umount;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -42,8 +44,10 @@ enum Verb {
     /// Mount a filesystem in memory
     Tmpfs(tmpfs::Tmpfs),
     /// Unmount
+    #[command(visible_aliases = ["unmount", "del", "rm"])]
     Umount(umount::Umount),
     /// List mounts of this mount namespace
+    #[command(visible_aliases = ["ls", "show"])]
     List {
         #[command(flatten)]
         output: Output,
@@ -120,7 +124,12 @@ pub fn dispatch(cli: Cli) -> Result {
             if let Some(under) = under.as_deref().filter(|path| !path.exists()) {
                 return Err(crate::bind::missing(under, "listing mounts beneath").into());
             }
-            output.list(&list::list(kind.map(Into::into), under.as_deref())?)?;
+            let mounts = list::list(kind.map(Into::into), under.as_deref())?;
+            if output.quiet {
+                kit_cli::emit_bytes(&name_lines(mounts.iter().map(|mount| &*mount.name.0)))?;
+            } else {
+                output.list(&mounts)?;
+            }
             Ok(0)
         }
         Verb::Diff(verb) => verb.run(),
@@ -153,23 +162,40 @@ fn real(path: &Path) -> Result<PathBuf> {
 }
 
 fn print_name(path: &Path) -> Result {
-    kit_cli::emit(&format!(
-        "{}\n",
-        kit_cli::name_line(&path.to_string_lossy())
-    ))?;
+    kit_cli::emit_bytes(&name_lines([path.as_os_str()]))?;
     Ok(0)
+}
+
+/// Names, one a line, as `-` reads them: the bytes of one that is not UTF-8.
+fn name_lines<'a>(names: impl IntoIterator<Item = &'a OsStr>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for name in names {
+        match name.to_str() {
+            Some(text) => lines.extend(kit_cli::name_line(text).into_bytes()),
+            None if name.as_bytes().contains(&b'\n') => {
+                lines.extend(kit_cli::visible(&name.to_string_lossy()).into_bytes());
+            }
+            None => lines.extend(name.as_bytes()),
+        }
+        lines.push(b'\n');
+    }
+    lines
 }
 
 impl Row for list::Entry {
     const HEAD: &'static [&'static str] = &["TARGET", "TYPE", "SOURCE", "OPTIONS"];
 
     fn cells(&self) -> Vec<String> {
-        let source = match self.root.as_str() {
-            "/" => self.source.clone(),
-            part => format!("{}[{part}]", self.source),
+        let (source, root) = (
+            self.source.0.to_string_lossy(),
+            self.root.0.to_string_lossy(),
+        );
+        let source = match &*root {
+            "/" => source.into_owned(),
+            part => format!("{source}[{part}]"),
         };
         vec![
-            self.name.clone(),
+            self.name(),
             self.fstype.clone(),
             source,
             self.options.join(","),
@@ -177,6 +203,6 @@ impl Row for list::Entry {
     }
 
     fn name(&self) -> String {
-        self.name.clone()
+        self.name.0.to_string_lossy().into_owned()
     }
 }

@@ -8,7 +8,7 @@ use kit_cli::{Act, Result, need_root};
 use super::{FlagArgs, no_mount_point, print_name, real};
 use crate::inroot::Make;
 use crate::step::{MakePlace, MountTmpfs, plan};
-use crate::tmpfs::{self, parse_size};
+use crate::tmpfs::{self, Size, parse_size};
 
 #[derive(Args)]
 pub(super) struct Tmpfs {
@@ -16,9 +16,9 @@ pub(super) struct Tmpfs {
     act: Act,
     #[command(flatten)]
     flags: FlagArgs,
-    /// At most this much: a number and k, m, g or t; default: half of the memory
+    /// At most this much: a number and k, m, g or t, or a part of the memory like 25%; default: 50%
     #[arg(long, value_parser = parse_size)]
-    size: Option<u64>,
+    size: Option<Size>,
     /// At most this many files
     #[arg(long, value_name = "COUNT")]
     inodes: Option<u64>,

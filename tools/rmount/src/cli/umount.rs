@@ -1,7 +1,10 @@
 //! `rmount umount`.
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
 use clap::Args;
-use kit_cli::{Act, Result, need_root};
+use kit_cli::{Act, Failure, Failures, Result, need_root};
 use kit_plan::{Fault, Plan};
 
 use super::real;
@@ -18,12 +21,15 @@ pub(super) struct Umount {
     /// With all that is mounted beneath it
     #[arg(short = 'R', long)]
     recursive: bool,
+    /// With - also what the system and other programs mounted
+    #[arg(long)]
+    all_owners: bool,
     /// Be quiet about what is not mounted
     #[arg(short, long)]
     force: bool,
     /// Mount points; - reads them from standard input
     #[arg(required = true)]
-    targets: Vec<String>,
+    targets: Vec<OsString>,
 }
 
 /// Nothing is mounted there, and that is all right.
@@ -35,18 +41,31 @@ impl Fault for Absent {}
 
 impl Umount {
     pub(super) fn run(self) -> Result {
-        let targets = kit_cli::names(&self.targets, &["mount"])?;
+        let targets = kit_cli::os_names(&self.targets, &["mount"])?;
+        if self.targets.iter().any(|target| target == "-") && !self.all_owners {
+            spare_others(&targets)?;
+        }
         if !self.act.dry_run {
             need_root("unmounting")?;
         }
-        kit_cli::each(&targets, |target| match self.plan(target) {
-            Ok(plan) => self.act.run(&plan),
-            Err(error) if error.fault::<Absent>().is_some() => Ok(()),
-            Err(error) => Err(error),
-        })
+        let mut failures = Failures::default();
+        for target in &targets {
+            let done = match self.plan(target) {
+                Ok(plan) => self.act.run(&plan),
+                Err(error) if error.fault::<Absent>().is_some() => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                failures.add(error);
+            }
+            if failures.is_interrupted() {
+                break;
+            }
+        }
+        failures.end()
     }
 
-    fn plan(&self, target: &str) -> Result<Plan> {
+    fn plan(&self, target: &OsStr) -> Result<Plan> {
         let target = real(target.as_ref())?;
         let mounts = mountinfo::mounts()?;
         if mountinfo::at(&mounts, &target).is_none() {
@@ -75,4 +94,51 @@ impl Umount {
         }
         Ok(plan)
     }
+}
+
+/// A list of all mounts is easily piped into `umount -`: what the system stands on is refused there.
+fn spare_others(targets: &[OsString]) -> Result<()> {
+    for target in targets {
+        let path = real(target.as_ref())?;
+        if let Some(owner) = owner(&path) {
+            let text = format!("unmounting {path:?} from a list: it is {owner}'s");
+            return Err(Failure::usage(text)
+                .hint("list with --under DIR, or --all-owners unmounts what others mounted too"));
+        }
+    }
+    Ok(())
+}
+
+/// Who mounts there.
+fn owner(path: &Path) -> Option<&'static str> {
+    const BENEATH: [(&str, &str); 11] = [
+        ("/proc", "the system"),
+        ("/sys", "the system"),
+        ("/dev", "the system"),
+        ("/run/netns", "ip"),
+        ("/run/user", "systemd"),
+        ("/run/credentials", "systemd"),
+        ("/var/lib/docker", "docker"),
+        ("/run/docker", "docker"),
+        ("/var/lib/containers", "podman"),
+        ("/run/containerd", "containerd"),
+        ("/var/lib/kubelet", "Kubernetes"),
+    ];
+    let beneath = BENEATH.iter().find(|(dir, _)| path.starts_with(dir));
+    if let Some((_, owner)) = beneath {
+        return Some(owner);
+    }
+    // `/`, `/home`, `/boot/efi`: where a system is installed, not where somebody works.
+    let is_root = path.parent().is_none();
+    let in_fstab = || {
+        let fstab = std::fs::read_to_string("/etc/fstab").unwrap_or_default();
+        fstab.lines().any(|line| {
+            let target = line.split_ascii_whitespace().nth(1);
+            !line.starts_with('#') && target.is_some_and(|target| Path::new(target) == path)
+        })
+    };
+    let top = [
+        "/run", "/tmp", "/home", "/boot", "/usr", "/var", "/opt", "/srv", "/etc", "/root",
+    ];
+    (is_root || top.iter().any(|dir| path == Path::new(dir)) || in_fstab()).then_some("the system")
 }
