@@ -27,6 +27,19 @@ fn input_ends_with_the_client_that_began_the_container() {
         until rrun logs mine | grep -q one; do sleep 0.05; done; kill -9 $pid; timeout 20 rrun wait mine");
 }
 
+/// F5
+#[test]
+fn a_reader_that_leaves_is_told_what_goes_on() {
+    let host = Host::new();
+    let said = host.ok("{ rrun run --name loud --net none tools sh -c 'while :; do echo y; done' 2>said; echo $? >code; } | head -n 1; cat code said");
+    assert_eq!(
+        said,
+        "y\n1\nrrun: writing to standard output: its reader has gone, and container \"loud\" still runs\n\
+         hint: rrun stop loud ends it, rrun logs loud shows what it says\n"
+    );
+    assert_eq!(host.ok("timeout 20 rrun stop -t 0 loud"), "loud\n");
+}
+
 #[test]
 fn three_signals_end_a_client_whose_container_heeds_none() {
     let host = Host::new();

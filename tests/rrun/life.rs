@@ -42,6 +42,68 @@ fn starts_at_once_are_one() {
     assert_eq!(host.ok("rrun ps -aq --no-trunc | wc -l"), "1\n");
 }
 
+/// F6
+#[test]
+fn many_are_stopped_side_by_side_and_each_failure_is_named() {
+    let host = Host::new();
+    host.ok("for n in 1 2 3; do rrun run -d --name deaf$n --net none tools sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null; done");
+    host.until("for n in 1 2 3; do rrun logs deaf$n | grep -q ready || exit 1; done");
+    let (code, out, said) = host.outcome("rrun stop --trace -t 1 deaf1 nobody deaf2 deaf3 deaf1");
+    assert_eq!(
+        (code, out.as_str()),
+        (1, "deaf1\ndeaf2\ndeaf3\ndeaf1\n"),
+        "{said}"
+    );
+    assert!(said.contains("rrun: No such container: nobody"), "{said}");
+    let steps: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split("\"id\":\"").nth(1)?.split('"').next())
+        .collect();
+    // All are asked before anybody is waited for, and all are killed before the end of any is.
+    let three = |id| [id; 3];
+    let wanted = [
+        "process.signal",
+        "process.await",
+        "process.signal",
+        "process.report",
+    ]
+    .map(three);
+    assert_eq!(steps, wanted.concat());
+    assert_eq!(host.ok("rrun wait deaf1 deaf2 deaf3"), "137\n137\n137\n");
+    // A start, too, says which one it was.
+    let (code, out, said) = host.outcome("rrun start deaf1 nobody deaf2");
+    assert_eq!((code, out.as_str()), (1, "deaf1\ndeaf2\n"));
+    assert!(said.contains("nobody"), "{said}");
+    assert_eq!(
+        host.ok("rrun ps -aq | rrun rm -f - | wc -l; rrun ps -aq"),
+        "3\n"
+    );
+}
+
+/// F3
+#[test]
+fn real_time_signals_stop_what_asks_for_them() {
+    let host = Host::new();
+    let waits = "trap 'exit 7' 37; echo ready; while :; do sleep 0.05; done";
+    for verb in ["stop", "restart", "kill -s SIGRTMIN+3"] {
+        host.ok(&format!(
+            "rrun run -d --name init --net none --stop-signal RTMIN+3 tools sh -c \"{waits}\""
+        ));
+        host.until("rrun logs init | grep ready");
+        host.ok(&format!("rrun {verb} init"));
+        if verb != "restart" {
+            assert_eq!(host.ok("rrun wait init"), "7\n", "{verb}");
+        }
+        host.ok("rrun rm -f init");
+    }
+    // What heeds none of it is killed when its time is up.
+    host.ok("rrun run -d --name deaf --net none --stop-signal RTMIN+3 tools sleep 1000");
+    assert_eq!(
+        host.ok("rrun stop -t 0 deaf; rrun wait deaf"),
+        "deaf\n137\n"
+    );
+}
+
 #[test]
 fn stop_kills_what_does_not_listen() {
     let host = Host::new();

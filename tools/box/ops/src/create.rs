@@ -142,7 +142,11 @@ impl Step for Pin {
             text: (&self.image).into(),
         };
         let lock = store.dir().join("index.lock");
-        let lines = vec![write, run!["flock", lock, "mv", "--", temporary, path]];
+        let lines = vec![
+            run!["install", "-m", "600", "/dev/null", &temporary],
+            write,
+            run!["flock", lock, "mv", "--", temporary, path],
+        ];
         let why = "rmi refuses an image that a container uses";
         Meta::new("image.pin", why, Shell::Exact(lines))
     }

@@ -137,6 +137,16 @@ fn is_shared(network: &str) -> bool {
 pub fn finish(ended: Option<Ended>, container: &Container) -> Result {
     match ended {
         None | Some(Ended::Detached | Ended::Escaped) => Ok(0),
+        // docker's client says "broken pipe" and leaves; what it leaves behind can fill a disk, so it is named.
+        Some(Ended::Unread) => Err(Failure::new(format!(
+            "writing to standard output: its reader has gone, and container \"{}\" still runs",
+            container.name
+        ))
+        .hint(format!(
+            "rrun stop {name} ends it, rrun logs {name} shows what it says",
+            name = container.name
+        ))
+        .exactly(1)),
         Some(Ended::Signalled(signal)) => Ok(128 + signal as u8),
         Some(Ended::Forced) => Err(Failure::new("got 3 SIGTERM/SIGINTs, forcefully exiting")
             .hint(format!("rrun kill {} ends the container", container.name))

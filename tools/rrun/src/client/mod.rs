@@ -40,8 +40,10 @@ pub enum Ended {
     Failed(Failed),
     /// By the detach keys; the container goes on.
     Escaped,
-    /// Nobody reads what it says any more; it goes on.
+    /// Another client took its place; the container goes on.
     Detached,
+    /// Nobody reads this client's standard output any more; the container goes on.
+    Unread,
     /// By as many signals as it takes where the container's program heeds none; it goes on.
     Forced,
     /// By this signal, though it should not have survived it.
@@ -116,7 +118,7 @@ fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
         Some(Event::Stdout(bytes)) if attach.stdout => match put(&mut io::stdout(), &bytes) {
             Ok(()) => None,
             // As docker: a reader that has gone ends the client, not the container.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(Ended::Detached),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(Ended::Unread),
             Err(error) => return Err(unwritten(&error)),
         },
         Some(Event::Stderr(bytes)) if attach.stderr => {
