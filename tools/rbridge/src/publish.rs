@@ -122,7 +122,26 @@ impl Publish {
         self
     }
 
+    /// Somebody may flush all tables at any moment, as each reload of firewalld does: what was there when this container
+    /// joined its network is made again, and the element with it.
     fn put(&self, nft: &Nft, addr: Ipv4Addr) -> Result<(), BridgeError> {
+        const TRIES: usize = 5;
+        let flushed = |error: &BridgeError| matches!(error, BridgeError::Net(error) if error.errno() == Some(Errno::ENOENT));
+        for _ in 1..TRIES {
+            match (self.put_once(nft, addr), &self.roots) {
+                (Err(error), Some(roots)) if flushed(&error) => {
+                    // It may be flushed once more meanwhile.
+                    repair(roots, nft)
+                        .map(drop)
+                        .or_else(|error| if flushed(&error) { Ok(()) } else { Err(error) })?;
+                }
+                (outcome, _) => return outcome,
+            }
+        }
+        self.put_once(nft, addr)
+    }
+
+    fn put_once(&self, nft: &Nft, addr: Ipv4Addr) -> Result<(), BridgeError> {
         // Those of our own instance are found by what follows.
         free_in(nft, &self.table, self.host, false)?;
         let data = data(addr, self.to.1);
