@@ -49,5 +49,5 @@ pub use network::Network;
 pub use place::Place;
 pub use port::{HostPort, Proto, Published, published};
 pub use publish::{Publish, Target};
-pub use quiet::NoIpv6;
+pub use quiet::QuietEnds;
 pub use repair::{Damage, repair};

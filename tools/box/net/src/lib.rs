@@ -12,7 +12,7 @@ use kit_plan::{Context, Done, Meta, Roots, Shell, SlotId, Step, StepError, cat};
 use rbridge::lease::AcquireLease;
 use rbridge::network::{Dir, preview};
 use rbridge::publish::Target;
-use rbridge::{BridgeError, HostPort, Join, Network, NoIpv6, Place, Proto, Publish};
+use rbridge::{BridgeError, HostPort, Join, Network, Place, Proto, Publish, QuietEnds};
 use rveth::{At, Cable, End, Mark};
 
 use box_engine::PID;
@@ -173,18 +173,18 @@ fn cable(roots: &Roots, network: &Network, name: String) -> Cable {
 struct PlugIn {
     cable: Cable,
     /// Before either end has a carrier.
-    no_ipv6: NoIpv6,
+    quiet: QuietEnds,
 }
 
 impl PlugIn {
     fn new(cable: Cable) -> Self {
-        let no_ipv6 = NoIpv6 {
+        let quiet = QuietEnds {
             link: cable.a.name.clone(),
             inside: "eth0",
             netns: INSIDE,
             path: cat!["/proc/", PID, "/ns/net"],
         };
-        Self { cable, no_ipv6 }
+        Self { cable, quiet }
     }
 }
 
@@ -192,7 +192,7 @@ impl Step for PlugIn {
     fn meta(&self) -> Meta {
         let mut meta = self.cable.meta();
         if let Shell::Exact(lines) = &mut meta.shell {
-            lines.extend(self.no_ipv6.lines());
+            lines.extend(self.quiet.lines());
         }
         meta
     }
@@ -204,7 +204,7 @@ impl Step for PlugIn {
             netns.map_err(|e| StepError::new("opening the container's network namespace", e))?;
         cx.put_fd(INSIDE, OwnedFd::from(netns));
         let done = self.cable.apply(cx)?;
-        self.no_ipv6.act(cx).map_err(StepError::from)?;
+        self.quiet.act(cx)?;
         // A descriptor would keep the namespace, and its end of the cable, alive.
         cx.take_fd(INSIDE);
         Ok(Done {
