@@ -3,10 +3,12 @@
 //! A symlink in there, absolute or with any number of `..`, cannot lead out, and no magic link is followed. See
 //! openat2(2), `RESOLVE_IN_ROOT`. What fails is told by its errno alone: the caller knows what the path was for.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, openat2, readlinkat};
 use rustix::io::Errno;
 
 const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
@@ -47,52 +49,86 @@ pub fn make(root: BorrowedFd<'_>, path: &Path, make: Make) -> Result<OwnedFd, Er
     }
 }
 
-/// A directory at `path` beneath `root`, made with what is missing above it, mode 0755.
+/// A directory at `path` beneath `root`, made with what is missing above it, mode 0755. Where a link leads to nothing,
+/// what it leads to is made.
 pub fn make_dir(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
-    match find(root, path) {
-        Err(Errno::NOENT) => {}
-        other => return other,
+    make_at(root, path, Make::Dir)
+}
+
+/// A file at `path` beneath `root` to mount a file on; an empty one is made if none is there, as with [`make_dir`].
+pub fn make_file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
+    make_at(root, path, Make::File)
+}
+
+/// As many as the kernel follows (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+fn make_at(root: BorrowedFd<'_>, path: &Path, make: Make) -> Result<OwnedFd, Errno> {
+    let mut path = path.to_owned();
+    for _ in 0..=MOST_LINKS {
+        match find(root, &path) {
+            Err(Errno::NOENT) => {}
+            other => return other,
+        }
+        match walk(root, &path, make)? {
+            Walked::There(made) => return Ok(made),
+            Walked::LeadsTo(other) => path = other,
+        }
     }
+    Err(Errno::LOOP)
+}
+
+enum Walked {
+    There(OwnedFd),
+    /// A link on the way leads to nothing: this is the same path with what the link says in its place.
+    LeadsTo(PathBuf),
+}
+
+fn walk(root: BorrowedFd<'_>, path: &Path, make: Make) -> Result<Walked, Errno> {
     let mut at = find(root, Path::new("/"))?;
-    let mut walked = std::path::PathBuf::new();
-    for part in path.components() {
+    let mut walked = PathBuf::new();
+    let mut parts = path.components();
+    while let Some(part) = parts.next() {
         let name = match part {
             Component::Normal(name) => name,
             // The kernel resolves it, and it is always there.
-            Component::ParentDir => std::ffi::OsStr::new(".."),
+            Component::ParentDir => OsStr::new(".."),
             _ => continue,
         };
+        let above = walked.clone();
+        let is_last = parts.as_path().as_os_str().is_empty();
         walked.push(name);
         at = match find(root, &walked) {
             Ok(found) => found,
             Err(Errno::NOENT) => {
-                match mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
+                if let Ok(link) = readlinkat(&at, name, Vec::new()) {
+                    let link = Path::new(OsStr::from_bytes(link.as_bytes())).to_owned();
+                    // An absolute one begins at the root, which `join` makes of it.
+                    let leads_to = above.join(link);
+                    return Ok(Walked::LeadsTo(if is_last {
+                        leads_to
+                    } else {
+                        leads_to.join(parts.as_path())
+                    }));
+                }
+                match make_one(&at, name, if is_last { make } else { Make::Dir }) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errno),
                 }
-                // A link to nowhere is still not a directory after mkdir said EEXIST: NOENT, for the caller.
                 find(root, &walked)?
             }
             Err(errno) => return Err(errno),
         };
     }
-    Ok(at)
+    Ok(Walked::There(at))
 }
 
-/// A file at `path` beneath `root` to mount a file on; an empty one is made if none is there.
-pub fn make_file(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
-    match find(root, path) {
-        Err(Errno::NOENT) => {}
-        other => return other,
+fn make_one(at: &OwnedFd, name: &OsStr, make: Make) -> Result<(), Errno> {
+    if make == Make::Dir {
+        return mkdirat(at, name, Mode::from_raw_mode(0o755));
     }
-    let parent = make_dir(root, path.parent().unwrap_or(Path::new("/")))?;
-    let name = path.file_name().ok_or(Errno::ISDIR)?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    match rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
-        Ok(_) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
-    }
-    find(root, path)
+    rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o644)).map(drop)
 }
 
 /// What kind of file a descriptor refers to.
@@ -124,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_made_again_and_a_dangling_link_is_left_alone() {
+    fn what_is_there_is_not_made_again() {
         let (dir, fd) = root();
         let inode = || {
             let made = make_dir(fd.as_fd(), Path::new("a/b")).unwrap();
@@ -133,11 +169,42 @@ mod tests {
         assert_eq!(inode(), inode());
         make_dir(fd.as_fd(), Path::new("a/../c/../../d")).unwrap();
         assert!(dir.path().join("d").is_dir() && !dir.path().join("a/d").exists());
-        std::os::unix::fs::symlink("nowhere", dir.path().join("dangling")).unwrap();
-        for how in [Make::Dir, Make::File] {
-            let error = make(fd.as_fd(), Path::new("dangling"), how).unwrap_err();
-            assert_eq!(error, Errno::NOENT);
+    }
+
+    /// F1
+    #[test]
+    fn what_a_dangling_link_leads_to_is_made_inside_the_root() {
+        let (dir, fd) = root();
+        let link = |to: &str, at: &str| {
+            let at = dir.path().join(at);
+            std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(to, at).unwrap();
+        };
+        link("../run/systemd/stub.conf", "etc/resolv.conf");
+        link("/no/such/place", "absolute");
+        link("absolute", "twice");
+        link("../../../../outside", "etc/up");
+        let make = |path: &str, how| make(fd.as_fd(), Path::new(path), how).unwrap();
+        make("/etc/resolv.conf", Make::File);
+        assert!(dir.path().join("run/systemd/stub.conf").is_file());
+        make("twice/and/deeper", Make::Dir);
+        assert!(dir.path().join("no/such/place/and/deeper").is_dir());
+        make("etc/up", Make::File);
+        assert!(dir.path().join("outside").is_file() && !Path::new("/outside").exists());
+        assert!(!Path::new("/no/such").exists());
+    }
+
+    #[test]
+    fn links_that_lead_to_each_other_are_an_error() {
+        let (dir, fd) = root();
+        std::os::unix::fs::symlink("b", dir.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("a", dir.path().join("b")).unwrap();
+        std::os::unix::fs::symlink("more/x", dir.path().join("more")).unwrap();
+        for (path, how) in [("a", Make::Dir), ("b/c", Make::File), ("more", Make::Dir)] {
+            assert_eq!(
+                make(fd.as_fd(), Path::new(path), how).unwrap_err(),
+                Errno::LOOP
+            );
         }
-        assert!(!dir.path().join("nowhere").exists());
     }
 }

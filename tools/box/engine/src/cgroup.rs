@@ -75,6 +75,16 @@ impl Step for Open {
     }
 }
 
+/// Whatever CPUs the caller keeps to (taskset(1)), the container's are those of its cpuset, which the kernel takes the
+/// intersection with (sched_setaffinity(2)). As runc's; a sandbox that refuses it changes nothing for the worse.
+pub fn any_cpu() {
+    let mut all = rustix::thread::CpuSet::new();
+    for cpu in 0..rustix::thread::CpuSet::MAX_CPU {
+        all.set(cpu);
+    }
+    let _ = rustix::thread::sched_setaffinity(None, &all);
+}
+
 /// The child joins, then hides what is above: the cgroup namespace takes the group that its maker is in as its
 /// root (cgroup_namespaces(7)), so this order is the only one.
 pub struct Join {
@@ -102,6 +112,7 @@ impl Step for Join {
             // `cgroup.procs`, waits for a grace period of 11 to 15 ms.
             rustix::io::write(file.as_fd(), b"0").map_err(fail("joining the cgroup"))?;
         }
+        any_cpu();
         // What the mount of /sys/fs/cgroup will show, seen from outside for the last time.
         cx.keep(super::cgroupfs::Own::read());
         if self.namespace {

@@ -16,7 +16,7 @@ use rustix::thread::{
 use super::error::fail;
 use super::in_sh;
 use super::process::{Become, STDIO};
-use super::terminal::{TERMINAL, receive, send, slave_of};
+use super::terminal::{TERMINAL, open_master, receive, send, slave_of};
 use kit_seccomp::Filter;
 
 /// What to run, as config.json's `process` has it, and where.
@@ -127,6 +127,7 @@ fn enter(
         std::io::Write::write_all(&mut file, b"0")
             .map_err(fail("joining the container's cgroup"))?;
     }
+    super::cgroup::any_cpu();
     move_into_link_name_space(cgroup_ns.as_fd(), Some(LinkNameSpaceType::ControlGroup))
         .map_err(fail(doing))?;
     let spaces = ThreadNameSpaceType::MOUNT
@@ -261,8 +262,9 @@ fn run_steps(
 fn open_terminal(size: Option<(u16, u16)>, socket: &OwnedFd) -> Result<OwnedFd, StepError> {
     use rustix::fs::{Mode, OFlags};
     let doing = "opening a terminal";
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let master = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty()).map_err(fail(doing))?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", flags, Mode::empty()).map_err(fail(doing))?;
+    let master = open_master(root.as_fd()).map_err(fail(doing))?;
     let slave = slave_of(&master, size).map_err(fail(doing))?;
     send(socket.as_fd(), &master).map_err(fail("handing the terminal out"))?;
     Ok(slave)

@@ -175,7 +175,8 @@ mod tests {
             "", "web", "33", "web:disk", "web:99", "4242", "1000", ":disk", "0", "0:0", "last",
             "x", "web:x", "5:6", ":", "web:", "broken", "7:www",
         ] {
-            let ours = match crate::resolve::resolve_user(text, PASSWD, GROUP) {
+            let ours = match crate::resolve::resolve_user(text, PASSWD.as_bytes(), GROUP.as_bytes())
+            {
                 Ok(user) => {
                     let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
                     let groups = match groups.as_slice() {
@@ -184,7 +185,9 @@ mod tests {
                     };
                     format!(
                         "{} --reuid={} --regid={} {groups} rest\n",
-                        user.home, user.uid, user.gid
+                        user.home.display(),
+                        user.uid,
+                        user.gid
                     )
                 }
                 Err(error) => format!("{error}\n"),

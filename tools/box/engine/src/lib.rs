@@ -93,9 +93,10 @@ pub fn plan(setup: Setup, command: impl Into<String>) -> Result<Plan, SeccompErr
         &mut plan,
         &setup.spec,
         &at,
-        setup
-            .tty
-            .then_some(terminal::OpenTerminal { size: setup.size }),
+        setup.tty.then_some(terminal::OpenTerminal {
+            size: setup.size,
+            given_dev: has_given_dev(&setup.spec),
+        }),
     );
     // The parent plugs the network in while the child mounts; and the later the better, since the namespace of a
     // container that has just ended may still be holding the kernel's one lock for all links.
@@ -155,10 +156,12 @@ fn inside(
             at: at.to_owned(),
         });
     }
-    plan.push(dev::MakeDevices {
-        more: devices(spec),
-        at: at.to_owned(),
-    });
+    if !has_given_dev(spec) {
+        plan.push(dev::MakeDevices {
+            more: devices(spec),
+            at: at.to_owned(),
+        });
+    }
     if let Some(terminal) = terminal {
         plan.push(terminal);
     }
@@ -185,6 +188,12 @@ fn inside(
     {
         plan.push(names::SetHostname(name));
     }
+}
+
+/// Whether /dev is a directory of the host's, which is taken as it is: a node made in it would stay there. As runc's.
+fn has_given_dev(spec: &Spec) -> bool {
+    let mut mounts = spec.mounts().iter().flatten();
+    mounts.any(|mount| mount.destination() == "/dev" && mounts::is_bind(mount))
 }
 
 fn has_new(spec: &Spec, kind: LinuxNamespaceType) -> bool {

@@ -15,7 +15,7 @@ use super::error::fail;
 use super::mounts::Options;
 use super::rootfs::{ROOT, new_filesystem};
 
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+pub(super) const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
 
 /// Hides `masked` and makes `readonly` so; what is not there is passed over.

@@ -15,6 +15,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::cgroupfs;
 use super::error::fail;
+use super::mask::PROC_SUPER_MAGIC;
 use super::rootfs::{ROOT, new_filesystem};
 
 /// One entry of `mounts`.
@@ -72,6 +73,11 @@ impl Options {
         }
         parsed
     }
+}
+
+pub(super) fn is_bind(mount: &Mount) -> bool {
+    mount.typ().as_deref() == Some("bind")
+        || Options::parse(mount.options().as_deref().unwrap_or_default()).bind
 }
 
 impl MountOne {
@@ -198,6 +204,7 @@ impl Step for MountOne {
             let attrs = MountAttrFlags::from_bits_retain(parsed.attrs as u32);
             let target = inroot::make_dir(root, to).map_err(fail(doing()))?;
             check_place(to, &target)?;
+            refuse_in_proc(to, &target, None)?;
             let tree =
                 new_filesystem(self.kind(), source, &parsed.data, attrs).map_err(fail(doing()))?;
             move_to(tree.as_fd(), target.as_fd()).map_err(fail(doing()))?;
@@ -240,14 +247,73 @@ fn bind(
             error
         }
     })?;
-    bind_tree(root, &tree, to, options).map_err(|errno| {
-        let is_dir = |kind: Result<FileType, Errno>| kind.is_ok_and(FileType::is_dir);
-        let there = inroot::find(root, to);
-        match there.map(|there| unlike(is_dir(inroot::kind(&tree)), is_dir(inroot::kind(there)))) {
-            Ok(Some(reason)) => StepError::new(doing(), reason),
-            _ => StepError::new(doing(), errno),
-        }
-    })
+    let target = place_for(root, &tree, to).map_err(fail(doing()))?;
+    refuse_in_proc(to, &target, Some(&tree))?;
+    refuse_other_kind(source, &tree, to, &target)?;
+    attach(&tree, &target, options).map_err(fail(doing()))
+}
+
+/// The kernel's word for it is "Invalid argument" or "Not a directory", of which object it does not say.
+fn refuse_other_kind(
+    source: &Path,
+    tree: &OwnedFd,
+    to: &Path,
+    target: &OwnedFd,
+) -> Result<(), StepError> {
+    let is_dir = |fd| inroot::kind(fd).is_ok_and(|kind| kind == FileType::Directory);
+    match unlike(is_dir(tree), is_dir(target)) {
+        Some(reason) => Err(StepError::new(format!("binding {source:?} to {to:?}"), reason)),
+        None => Ok(()),
+    }
+}
+
+/// Files of /proc that may be replaced: runc's list (libcontainer/rootfs_linux.go), which lxcfs lives by.
+const MAY_BE_REPLACED: [&str; 11] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/net/dev",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+];
+
+/// What is mounted inside /proc can hide from this program, and from others, what they look for there; wherever a link of
+/// the image's leads, it is the filesystem of the target that counts. All of /proc may be another procfs.
+pub(super) fn refuse_in_proc(
+    to: &Path,
+    target: &OwnedFd,
+    source: Option<&OwnedFd>,
+) -> Result<(), StepError> {
+    let is_proc =
+        |fd: &OwnedFd| rustix::fs::fstatfs(fd).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+    let named = to.starts_with("/proc") && to != Path::new("/proc");
+    if !named && !is_proc(target) {
+        return Ok(());
+    }
+    if MAY_BE_REPLACED.iter().any(|path| to == Path::new(path)) {
+        return Ok(());
+    }
+    let reason = match source {
+        Some(source) if to == Path::new("/proc") && is_proc(source) => return Ok(()),
+        None if to == Path::new("/proc") => return Ok(()),
+        _ if to == Path::new("/proc") => "only a procfs may be there",
+        _ => "it is inside /proc",
+    };
+    Err(StepError::new(format!("mounting at {to:?}"), reason)
+        .hint("mount it at another path; of /proc only cpuinfo, meminfo, stat, uptime and the like can be replaced"))
+}
+
+/// Where `tree` is to be attached, made like it where nothing is.
+fn place_for(root: BorrowedFd<'_>, tree: &OwnedFd, to: &Path) -> Result<OwnedFd, Errno> {
+    match inroot::kind(tree)? {
+        FileType::Directory => inroot::make_dir(root, to),
+        _ => inroot::make_file(root, to),
+    }
 }
 
 /// Attaches a cloned mount at `to`, with its attributes set while it is still nobody's.
@@ -257,10 +323,11 @@ pub(super) fn bind_tree(
     to: &Path,
     options: &Options,
 ) -> Result<(), Errno> {
-    let target = match inroot::kind(tree)? {
-        FileType::Directory => inroot::make_dir(root, to)?,
-        _ => inroot::make_file(root, to)?,
-    };
+    let target = place_for(root, tree, to)?;
+    attach(tree, &target, options)
+}
+
+fn attach(tree: &OwnedFd, target: &OwnedFd, options: &Options) -> Result<(), Errno> {
     // Private unless asked otherwise: what the container mounts below stays there.
     let propagation = if options.propagation == 0 {
         MS_PRIVATE

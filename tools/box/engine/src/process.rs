@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
@@ -14,7 +15,8 @@ use super::error::fail;
 use super::find::{self, NotRunnable};
 use super::terminal::TERMINAL;
 use super::{in_sh, init};
-use crate::resolve::{ResolvedUser, resolve_user};
+use crate::resolve::ResolvedUser;
+use crate::user::{Files, home_of};
 use kit_seccomp::Filter;
 
 /// The container's standard streams, made by the parent.
@@ -78,8 +80,7 @@ impl Become {
             self.user.clone()
         };
         // Static, so no NSS; and these are the container's files, whose users we want.
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let mut found = resolve_user(&text, &read("/etc/passwd"), &read("/etc/group"))?;
+        let mut found = Files::here().resolve(&text)?;
         if self.user.is_empty() {
             found.groups = user.additional_gids().clone().unwrap_or_default();
         }
@@ -110,16 +111,15 @@ impl Become {
 
     fn exec(&self, user: &ResolvedUser) -> Result<Done, StepError> {
         let argv = self.process.args().clone().unwrap_or_default();
-        let mut env = self.process.env().clone().unwrap_or_default();
-        if !env.iter().any(|pair| pair.starts_with("HOME=")) {
-            env.push(format!("HOME={}", user.home));
-        }
+        let env = self.process.env().clone().unwrap_or_default();
         let name = argv.first().cloned().unwrap_or_default();
         let doing = format!("executing \"{name}\"");
         let path = find::program(&name, &env).map_err(|why| refuse(&doing, why))?;
         let text = |text: &String| CString::new(text.as_str());
         let argv: Result<Vec<CString>, _> = argv.iter().map(text).collect();
-        let env: Result<Vec<CString>, _> = env.iter().map(text).collect();
+        let has_home = env.iter().any(|pair| pair.starts_with("HOME="));
+        let home = (!has_home).then(|| CString::new(home_of(user).into_vec()));
+        let env: Result<Vec<CString>, _> = env.iter().map(text).chain(home).collect();
         let (argv, env) = (
             argv.map_err(fail(doing.clone()))?,
             env.map_err(fail(doing.clone()))?,

@@ -1,6 +1,10 @@
 //! `-u USER[:GROUP]` against the container's own /etc/passwd and /etc/group, by docker's rules and without NSS.
 //!
-//! Takes the files' contents, so that whoever opens them does so beneath the container's root.
+//! Takes the files' contents, so that whoever opens them does so beneath the container's root. They are bytes: a name
+//! in Latin-1 is none of our business, and hides no other.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 /// What `-u` names that the container's files do not have, in docker's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +15,13 @@ pub enum UserError {
     NoGroup(String),
     #[error("uids and gids must be in range 0-2147483647")]
     IdRange,
+    #[error("unable to find {what} {name}: {path} of the container {why}")]
+    Refused {
+        what: &'static str,
+        name: String,
+        path: &'static str,
+        why: &'static str,
+    },
 }
 
 impl kit_plan::Fault for UserError {}
@@ -23,61 +34,73 @@ pub struct ResolvedUser {
     /// Supplementary groups, in /etc/group's order; none when a group was named.
     pub groups: Vec<u32>,
     /// For `HOME`; `/` for a user who is not in passwd.
-    pub home: String,
+    pub home: OsString,
 }
 
 /// The kernel's IDs are wider, docker's are not.
 const MAX_ID: u32 = 0x7fff_ffff;
 
 struct Entry<'a> {
-    name: &'a str,
+    name: &'a [u8],
     uid: u32,
     gid: u32,
-    home: &'a str,
+    home: &'a [u8],
 }
 
-fn passwd_lines(passwd: &str) -> impl Iterator<Item = Entry<'_>> {
-    passwd.lines().filter_map(|line| {
-        let mut fields = line.trim().split(':');
-        let name = fields
-            .next()
-            .filter(|n| !n.is_empty() && !n.starts_with('#'))?;
-        let uid = fields.nth(1)?.parse().ok()?;
-        let gid = fields.next()?.parse().ok()?;
+/// The fields of each line that has a name and is no comment.
+fn entries(file: &[u8]) -> impl Iterator<Item = std::slice::Split<'_, u8, fn(&u8) -> bool>> {
+    let colon: fn(&u8) -> bool = |byte| *byte == b':';
+    file.split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !matches!(line.first(), None | Some(b':' | b'#')))
+        .map(move |line| line.split(colon))
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn passwd_lines(passwd: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    entries(passwd).filter_map(|mut fields| {
+        let name = fields.next()?;
+        let uid = number(fields.nth(1)?)?;
+        let gid = number(fields.next()?)?;
         Some(Entry {
             name,
             uid,
             gid,
-            home: fields.nth(1).unwrap_or(""),
+            home: fields.nth(1).unwrap_or_default(),
         })
     })
 }
 
 /// Name, gid and members of each group.
-fn group_lines(group: &str) -> impl Iterator<Item = (&str, u32, &str)> {
-    group.lines().filter_map(|line| {
-        let mut fields = line.trim().split(':');
-        let name = fields
-            .next()
-            .filter(|n| !n.is_empty() && !n.starts_with('#'))?;
-        let gid = fields.nth(1)?.parse().ok()?;
-        Some((name, gid, fields.next().unwrap_or("")))
+fn group_lines(group: &[u8]) -> impl Iterator<Item = (&[u8], u32, &[u8])> {
+    entries(group).filter_map(|mut fields| {
+        let name = fields.next()?;
+        let gid = number(fields.nth(1)?)?;
+        Some((name, gid, fields.next().unwrap_or_default()))
     })
 }
 
+fn has_member(members: &[u8], name: &[u8]) -> bool {
+    let mut each = members.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    each.any(|member| member == name)
+}
+
 /// A number is an ID even where a user has it for a name; one that is in no file is taken as it is.
-pub fn resolve_user(text: &str, passwd: &str, group: &str) -> Result<ResolvedUser, UserError> {
+pub fn resolve_user(text: &str, passwd: &[u8], group: &[u8]) -> Result<ResolvedUser, UserError> {
     let (user, wanted_group) = text.split_once(':').unwrap_or((text, ""));
     let number = id(user)?;
     let entry = passwd_lines(passwd).find(|entry| match (user, number) {
         ("", _) => entry.uid == 0,
         (_, Some(uid)) => entry.uid == uid,
-        _ => entry.name == user,
+        _ => entry.name == user.as_bytes(),
     });
     let (mut found, name) = match entry {
         Some(entry) => {
             let home = if entry.home.is_empty() {
-                "/"
+                b"/"
             } else {
                 entry.home
             };
@@ -85,7 +108,7 @@ pub fn resolve_user(text: &str, passwd: &str, group: &str) -> Result<ResolvedUse
                 uid: entry.uid,
                 gid: entry.gid,
                 groups: Vec::new(),
-                home: home.into(),
+                home: OsStr::from_bytes(home).into(),
             };
             (found, entry.name)
         }
@@ -98,7 +121,7 @@ pub fn resolve_user(text: &str, passwd: &str, group: &str) -> Result<ResolvedUse
                     groups: Vec::new(),
                     home: "/".into(),
                 },
-                "",
+                &[][..],
             )
         }
         None => return Err(UserError::NoUser(user.into())),
@@ -106,7 +129,7 @@ pub fn resolve_user(text: &str, passwd: &str, group: &str) -> Result<ResolvedUse
     if wanted_group.is_empty() {
         if !name.is_empty() {
             found.groups = group_lines(group)
-                .filter(|(_, _, members)| members.split(',').any(|m| m.trim() == name))
+                .filter(|(_, _, members)| has_member(members, name))
                 .map(|(_, gid, _)| gid)
                 .collect();
         }
@@ -117,12 +140,12 @@ pub fn resolve_user(text: &str, passwd: &str, group: &str) -> Result<ResolvedUse
 }
 
 /// A group's number: also for `--group-add`.
-pub fn resolve_group(text: &str, group: &str) -> Result<u32, UserError> {
+pub fn resolve_group(text: &str, group: &[u8]) -> Result<u32, UserError> {
     if let Some(gid) = id(text)? {
         return Ok(gid);
     }
     group_lines(group)
-        .find(|(name, ..)| *name == text)
+        .find(|(name, ..)| *name == text.as_bytes())
         .map(|(_, gid, _)| gid)
         .ok_or_else(|| UserError::NoGroup(text.into()))
 }
@@ -141,12 +164,20 @@ fn id(text: &str) -> Result<Option<u32>, UserError> {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "# users\nroot:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:34:w:/var/www:/bin/sh\n1000:x:7:7::/odd:\n";
-    const GROUP: &str = "root:x:0:\nwww:x:34:\nlog:x:4:adm, web\ndisk:x:6:web,x\n";
+    const PASSWD: &[u8] = b"# users\nJos\xe9:x:9:9::/home/jos\xe9:\nroot:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:34:w:/var/www:/bin/sh\n1000:x:7:7::/odd:\n";
+    const GROUP: &[u8] =
+        b"Caf\xe9:x:9:\xe9\nroot:x:0:\nwww:x:34:\nlog:x:4:adm, web\ndisk:x:6:web,x\n";
 
     fn who(text: &str) -> Result<(u32, u32, Vec<u32>, String), String> {
         resolve_user(text, PASSWD, GROUP)
-            .map(|u| (u.uid, u.gid, u.groups, u.home))
+            .map(|u| {
+                (
+                    u.uid,
+                    u.gid,
+                    u.groups,
+                    u.home.to_string_lossy().into_owned(),
+                )
+            })
             .map_err(|e| e.to_string())
     }
 
@@ -164,13 +195,17 @@ mod tests {
             "a number is never a name"
         );
         assert_eq!(who(":disk"), Ok((0, 6, vec![], "/root".into())));
+        // F17b: of what is no UTF-8 nothing is lost, and nothing beside it.
+        let home = resolve_user("9", PASSWD, GROUP).unwrap().home;
+        assert_eq!(home.as_bytes(), b"/home/jos\xe9");
     }
 
     #[test]
     fn without_files() {
-        let user = resolve_user("", "", "").unwrap();
-        assert_eq!((user.uid, user.gid, user.home.as_str()), (0, 0, "/"));
-        assert_eq!(resolve_user("5:6", "", "").unwrap().gid, 6);
+        let user = resolve_user("", b"", b"").unwrap();
+        assert_eq!((user.uid, user.gid), (0, 0));
+        assert_eq!(user.home, "/");
+        assert_eq!(resolve_user("5:6", b"", b"").unwrap().gid, 6);
     }
 
     #[test]

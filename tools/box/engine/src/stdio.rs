@@ -1,5 +1,7 @@
-//! The standard streams of a container without a terminal: FIFOs in the run directory, so that they outlive a
-//! monitor that is killed; with a terminal, the socket that its master comes by.
+//! The standard streams of a container without a terminal. What it says goes to FIFOs in the run directory, so that they
+//! outlive a monitor that is killed; its input is a pipe without a name, which ends with its one writer, and opened anew
+//! (/dev/stdin) says so: opening a FIFO that nobody writes to any more would wait for ever (fifo(7)). With a terminal,
+//! the socket that its master comes by.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -15,12 +17,11 @@ use super::terminal::TERMINAL_TO;
 /// Which of the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fifo {
-    Stdin,
-    Stdout,
-    Stderr,
+    Stdout = 1,
+    Stderr = 2,
 }
 
-/// `RUN_DIR/stdin`, `stdout`, `stderr`.
+/// `RUN_DIR/stdout`, `stderr`.
 pub fn fifo_path(run_dir: &Path, which: Fifo) -> PathBuf {
     run_dir.join(STDIO[which as usize])
 }
@@ -43,17 +44,11 @@ pub struct MakeStdio {
 
 impl MakeStdio {
     fn paths(&self) -> Vec<PathBuf> {
-        let mut all = vec![Fifo::Stdout, Fifo::Stderr];
-        if self.open_stdin {
-            all.push(Fifo::Stdin);
-        }
         if self.tty {
-            Vec::new()
-        } else {
-            all.into_iter()
-                .map(|which| fifo_path(&self.run_dir, which))
-                .collect()
+            return Vec::new();
         }
+        let all = [Fifo::Stdout, Fifo::Stderr];
+        all.map(|which| fifo_path(&self.run_dir, which)).to_vec()
     }
 }
 
@@ -122,12 +117,12 @@ impl MakeStdio {
             }
         }
         if self.open_stdin {
-            let path = fifo_path(&self.run_dir, Fifo::Stdin);
-            make_fifo(&path)?;
-            let reader = open(&path, OFlags::RDONLY | OFlags::NONBLOCK)?;
-            streams.stdin = Some(open(&path, OFlags::WRONLY | OFlags::NONBLOCK)?);
-            rustix::fs::fcntl_setfl(&reader, OFlags::empty())
-                .map_err(fail("opening standard input"))?;
+            let doing = "making a pipe for standard input";
+            let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+            let (reader, writer) = pipe.map_err(fail(doing))?;
+            // Ours alone does not block, for the monitor's loop.
+            rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).map_err(fail(doing))?;
+            streams.stdin = Some(writer);
             cx.put_fd(STDIO[0], reader);
         } else {
             let null =

@@ -7,13 +7,13 @@ use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use rmount::inroot;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::error::fail;
 use super::mounts::{Options, bind_tree};
-use super::rootfs::ROOT;
+use super::rootfs::{ROOT, new_filesystem};
 
 /// Where the slave of the container's terminal is kept, for the step that becomes the program.
 pub const TERMINAL: &str = "terminal";
@@ -46,6 +46,8 @@ pub fn resize(end: &OwnedFd, rows: u16, columns: u16) -> Result<(), Errno> {
 /// Opens a terminal in the container's own devpts and hands the master out.
 pub struct OpenTerminal {
     pub size: Option<(u16, u16)>,
+    /// /dev is a directory of the host's: nothing is made in it.
+    pub given_dev: bool,
 }
 
 impl Step for OpenTerminal {
@@ -65,14 +67,29 @@ impl Step for OpenTerminal {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = "opening a terminal";
         let root = cx.fd(ROOT)?;
-        let flags = OFlags::RDWR | OFlags::NOCTTY;
-        let master = inroot::open(root, Path::new("/dev/pts/ptmx"), flags).map_err(fail(doing))?;
+        let master = open_master(root).map_err(fail(doing))?;
         let slave = slave_of(&master, self.size).map_err(fail(doing))?;
-        console(root, &master).map_err(fail("binding /dev/console"))?;
+        if !self.given_dev {
+            console(root, &master).map_err(fail("binding /dev/console"))?;
+        }
         send(cx.fd(TERMINAL_TO)?, &master).map_err(fail("handing the terminal to the monitor"))?;
         cx.put_fd(TERMINAL, slave);
         cx.take_fd(TERMINAL_TO);
         Ok(Done::nothing())
+    }
+}
+
+/// A new terminal of the devpts below `root`; of one that is mounted nowhere, if a /dev of the host's has none.
+pub fn open_master(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    match inroot::open(root, Path::new("/dev/pts/ptmx"), flags) {
+        Err(Errno::NOENT | Errno::NOTDIR) => {
+            let options = ["ptmxmode=0666", "mode=0620", "gid=5"].map(str::to_owned);
+            let attrs = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+            let pts = new_filesystem("devpts", "devpts", &options, attrs)?;
+            inroot::open(pts.as_fd(), Path::new("/ptmx"), flags)
+        }
+        other => other,
     }
 }
 

@@ -61,20 +61,13 @@ impl Streams {
         streams
     }
 
-    /// After a take-over: the FIFOs are still there. A terminal is not.
+    /// After a take-over: the FIFOs are still there. A terminal is not, and the input has ended with its writer.
     pub fn reopen(run_dir: &Path) -> Self {
-        let open = |which, flags| {
-            rustix::fs::open(
-                fifo_path(run_dir, which),
-                flags | OFlags::NONBLOCK | OFlags::CLOEXEC,
-                Mode::empty(),
-            )
-            .ok()
-        };
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let open = |which| rustix::fs::open(fifo_path(run_dir, which), flags, Mode::empty()).ok();
         Self {
-            stdin: open(Fifo::Stdin, OFlags::WRONLY),
-            stdout: open(Fifo::Stdout, OFlags::RDWR),
-            stderr: open(Fifo::Stderr, OFlags::RDWR),
+            stdout: open(Fifo::Stdout),
+            stderr: open(Fifo::Stderr),
             ..Self::default()
         }
     }

@@ -45,7 +45,7 @@ const ALLOWED: &str = "\
     set_thread_area set_tid_address setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups \
     setgroups32 setitimer setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid \
     setresuid32 setreuid setreuid32 setrlimit setsid setsockopt setuid setuid32 setxattr setxattrat shmat \
-    shmctl shmdt shmget shutdown sigaltstack signalfd signalfd4 sigprocmask sigreturn socketcall socketpair \
+    shmctl shmdt shmget shutdown sigaltstack signalfd signalfd4 sigprocmask sigreturn socketpair \
     splice stat stat64 statfs statfs64 statx symlink symlinkat sync sync_file_range syncfs sysinfo tee \
     tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime \
     timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times \
@@ -98,8 +98,23 @@ const NEW_NAMESPACES: u64 = 0x7e02_0000;
 /// personality(2): Linux, Linux with 32-bit uname, the same without address randomisation's layout, and the query.
 const PERSONALITIES: [u64; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
-/// Sockets of virtual machines reach past the network namespace, to the host.
-const AF_VSOCK: u64 = 40;
+/// Families of sockets that are allowed: all but AF_ALG (38), whose kernel code has let users write to files that they
+/// may only read (CVE-2026-31431), and AF_VSOCK (40), which reaches past the network namespace, to the host. The kernel
+/// looks at the low half of the argument alone, so that is what is compared: by a mask and a value, up to family 63.
+const FAMILIES: [(u64, u64); 8] = [
+    (0xffff_ffe0, 0),
+    (0xffff_fffc, 32),
+    (0xffff_fffe, 36),
+    (0xffff_ffff, 39),
+    (0xffff_ffff, 41),
+    (0xffff_fffe, 42),
+    (0xffff_fffc, 44),
+    (0xffff_fff0, 48),
+];
+
+/// SYS_SOCKET of linux/net.h. i386's socketcall(2) has the family in memory, where no filter sees it, so it makes no
+/// socket at all: 32-bit programs have socket(2) since Linux 4.3.
+const MAKE_SOCKET: u64 = 1;
 
 /// docker's default profile for a process that has the capabilities `caps`, for this machine and its 32-bit programs.
 pub fn default_profile<S: BuildHasher>(caps: &HashSet<Capability, S>) -> LinuxSeccomp {
@@ -109,12 +124,16 @@ pub fn default_profile<S: BuildHasher>(caps: &HashSet<Capability, S>) -> LinuxSe
             syscalls.push(allow(names));
         }
     }
-    syscalls.push(allow_if("socket", Op::ScmpCmpNe, AF_VSOCK));
+    for (mask, family) in FAMILIES {
+        syscalls.push(allow_if("socket", Op::ScmpCmpMaskedEq, mask, family));
+    }
+    // Calls of socketcall(2) are 1 to 20; the kernel knows no other.
+    syscalls.push(allow_if("socketcall", Op::ScmpCmpGt, MAKE_SOCKET, 0));
     for value in PERSONALITIES {
-        syscalls.push(allow_if("personality", Op::ScmpCmpEq, value));
+        syscalls.push(allow_if("personality", Op::ScmpCmpEq, value, 0));
     }
     if !caps.contains(&Capability::SysAdmin) {
-        syscalls.push(allow_if("clone", Op::ScmpCmpMaskedEq, NEW_NAMESPACES));
+        syscalls.push(allow_if("clone", Op::ScmpCmpMaskedEq, NEW_NAMESPACES, 0));
         // Its flags are in memory, where no filter sees them; on ENOSYS a C library takes clone(2) instead.
         let mut hidden = allow("clone3");
         hidden.set_action(Action::ScmpActErrno);
@@ -144,12 +163,12 @@ fn allow(names: &str) -> LinuxSyscall {
     call
 }
 
-/// A condition on the first argument; for a mask, that none of its bits is set.
-fn allow_if(name: &str, op: Op, value: u64) -> LinuxSyscall {
+/// A condition on the first argument; for a mask, that its bits are `masked`.
+fn allow_if(name: &str, op: Op, value: u64, masked: u64) -> LinuxSyscall {
     let arg = LinuxSeccompArgBuilder::default()
         .op(op)
         .value(value)
-        .value_two(0u64)
+        .value_two(masked)
         .build()
         .expect("every field of the builder has a default");
     let mut call = allow(name);

@@ -13,6 +13,8 @@ mod syscalls_i386;
 mod syscalls_x86_64;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_abi;
 
 use std::borrow::Cow;
 use std::collections::HashSet;

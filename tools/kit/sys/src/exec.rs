@@ -4,7 +4,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
@@ -156,9 +156,17 @@ impl Refusal {
     }
 }
 
+/// Of a regular file: opening a FIFO that nobody writes to would wait for ever, and a device may do something.
 fn head(path: &Path) -> Vec<u8> {
     let mut bytes = vec![0; 4096];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut bytes));
+    if !std::fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
+        return Vec::new();
+    }
+    let opened = std::fs::File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path);
+    let read = opened.and_then(|mut file| file.read(&mut bytes));
     bytes.truncate(read.unwrap_or(0));
     bytes
 }
@@ -245,6 +253,17 @@ fn elf_interpreter(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// F17b
+    #[test]
+    fn a_fifo_in_a_programs_place_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o755);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, mode).unwrap();
+        assert_eq!(script_interpreter(&fifo), None);
+        assert_eq!(Refusal::of(&fifo, Errno::NOEXEC), Refusal::Empty);
+    }
 
     #[test]
     fn the_interpreter_is_named() {
