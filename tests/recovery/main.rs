@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod hung;
 mod verbs;
 
 use std::net::TcpListener;
@@ -41,6 +42,9 @@ impl Killer {
     }
 
     fn reached(&self, point: &str) {
+        if self.at.strip_prefix(point) == Some(" halts") {
+            kill(getpid(), Signal::SIGSTOP).unwrap();
+        }
         let victim = match self.at.strip_prefix(point) {
             Some(" itself") => getpid(),
             Some(" client") => getppid(),

@@ -3,6 +3,7 @@
 
 mod client;
 mod create;
+mod engine;
 mod exec;
 mod forms;
 mod gc;

@@ -202,9 +202,10 @@ impl Step for MountOne {
                 .as_ref()
                 .map_or(self.kind(), |s| s.to_str().unwrap_or_default());
             let attrs = MountAttrFlags::from_bits_retain(parsed.attrs as u32);
+            refuse_in_proc(to, None, None)?;
             let target = inroot::make_dir(root, to).map_err(fail(doing()))?;
             check_place(to, &target)?;
-            refuse_in_proc(to, &target, None)?;
+            refuse_in_proc(to, Some(&target), None)?;
             let tree =
                 new_filesystem(self.kind(), source, &parsed.data, attrs).map_err(fail(doing()))?;
             move_to(tree.as_fd(), target.as_fd()).map_err(fail(doing()))?;
@@ -247,8 +248,9 @@ fn bind(
             error
         }
     })?;
+    refuse_in_proc(to, None, Some(&tree))?;
     let target = place_for(root, &tree, to).map_err(fail(doing()))?;
-    refuse_in_proc(to, &target, Some(&tree))?;
+    refuse_in_proc(to, Some(&target), Some(&tree))?;
     refuse_other_kind(source, &tree, to, &target)?;
     attach(&tree, &target, options).map_err(fail(doing()))
 }
@@ -282,30 +284,28 @@ const MAY_BE_REPLACED: [&str; 11] = [
     "/proc/sys/crypto/fips_enabled",
 ];
 
-/// What is mounted inside /proc can hide from this program, and from others, what they look for there; wherever a link of
-/// the image's leads, it is the filesystem of the target that counts. All of /proc may be another procfs.
-pub(super) fn refuse_in_proc(
+/// What is mounted inside /proc can hide from this program, and from others, what they look for there. `target` is where a
+/// path has led: whatever links of the image's are on the way, its filesystem counts. All of /proc may be a procfs.
+fn refuse_in_proc(
     to: &Path,
-    target: &OwnedFd,
+    target: Option<&OwnedFd>,
     source: Option<&OwnedFd>,
 ) -> Result<(), StepError> {
     let is_proc =
         |fd: &OwnedFd| rustix::fs::fstatfs(fd).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
-    let named = to.starts_with("/proc") && to != Path::new("/proc");
-    if !named && !is_proc(target) {
+    let whole = to == Path::new("/proc");
+    let may_be_replaced = MAY_BE_REPLACED.iter().any(|path| to == Path::new(path));
+    let reason = if may_be_replaced || whole && source.is_none_or(is_proc) {
         return Ok(());
-    }
-    if MAY_BE_REPLACED.iter().any(|path| to == Path::new(path)) {
+    } else if whole {
+        "only a procfs may be there"
+    } else if to.starts_with("/proc") || target.is_some_and(is_proc) {
+        "it is inside /proc"
+    } else {
         return Ok(());
-    }
-    let reason = match source {
-        Some(source) if to == Path::new("/proc") && is_proc(source) => return Ok(()),
-        None if to == Path::new("/proc") => return Ok(()),
-        _ if to == Path::new("/proc") => "only a procfs may be there",
-        _ => "it is inside /proc",
     };
-    Err(StepError::new(format!("mounting at {to:?}"), reason)
-        .hint("mount it at another path; of /proc only cpuinfo, meminfo, stat, uptime and the like can be replaced"))
+    let error = StepError::new(format!("mounting at {to:?}"), reason);
+    Err(error.hint("mount it at another path: of /proc only files like cpuinfo, meminfo, stat and uptime can be replaced"))
 }
 
 /// Where `tree` is to be attached, made like it where nothing is.

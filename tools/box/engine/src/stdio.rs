@@ -113,7 +113,7 @@ impl MakeStdio {
             cx.put_fd(name, open(&path, OFlags::RDWR)?);
             match which {
                 Fifo::Stdout => streams.stdout = Some(ours),
-                _ => streams.stderr = Some(ours),
+                Fifo::Stderr => streams.stderr = Some(ours),
             }
         }
         if self.open_stdin {

@@ -24,7 +24,9 @@ use kit_plan::Fault;
 pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
 pub use early::Ahead;
 pub use prepare::{cgroup_name, join_files, plan};
-pub use recover::{abandoned, empty_parents, is_forsaken, replay, settled, wait_for_leaving};
+pub use recover::{
+    abandoned, empty_parents, end_start, is_forsaken, replay, settled, starter, wait_for_leaving,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kit_plan::{Fate, Recovery, recover, recover_one};
+use kit_plan::{Fate, ProcessId, Recovery, recover, recover_one};
 use kit_undo::Kernel;
 
 use box_state::{Container, Containers, Lock, RunState, Status, is_abandoned};
@@ -86,6 +86,51 @@ pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
     wrong.map_or(Ok(()), |error| {
         Err(super::born::failed(error, Some(hint), 125))
     })
+}
+
+/// The process that is at work on a start and has not come to its end; `None` if nobody starts this container.
+pub fn starter(containers: &Containers, id: &str) -> Option<ProcessId> {
+    let path = containers.roots.journals().join(format!("{id}.jsonl"));
+    let journal = kit_plan::Journal::peek(&path).ok()?;
+    let owner = journal.header.owner.clone();
+    (!journal.is_committed() && !containers.is_running(id) && owner.is_alive()).then_some(owner)
+}
+
+/// Ends a start that does not come to its end, whatever holds it up: its monitor is killed, and what it had done is
+/// undone, the container's half-made process among it. Nothing to do is no error.
+///
+/// # Errors
+/// What cannot be undone; a monitor that does not die.
+pub fn end_start(containers: &Containers, id: &str) -> Result<(), Failed> {
+    let Some(monitor) = starter(containers, id) else {
+        return Ok(());
+    };
+    let pid = rustix::process::Pid::from_raw(monitor.pid);
+    let pidfd = pid.and_then(|pid| {
+        let flags = rustix::process::PidfdFlags::empty();
+        rustix::process::pidfd_open(pid, flags).ok()
+    });
+    // With the pidfd in hand the number cannot change its meaning any more.
+    if let Some(pidfd) = pidfd.filter(|_| monitor.is_alive()) {
+        let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Lock::try_take(containers, id) {
+            Ok(Some(_lock)) => return last_run(containers, id),
+            _ if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            _ => {
+                return Err(Failed {
+                    text: format!(
+                        "ending the start of container \"{id}\": process {} does not die of SIGKILL",
+                        monitor.pid
+                    ),
+                    hint: Some("a process in an uninterruptible wait? See ps -o stat".to_owned()),
+                    exit: 1,
+                });
+            }
+        }
+    }
 }
 
 /// A monitor reports before it has deleted its trash and dropped its journal: such a one is waited for.

@@ -39,7 +39,7 @@ pub fn stages(of: &Subject, how: Removal) -> Result<Vec<Plan>, OpsError> {
         plan.push(bundle::Unmount { at });
         stages.push(plan);
     }
-    if runs {
+    if how.force {
         stages.extend(stop::stages(of, Some(0), Some("KILL"))?);
     }
     let mut plan = Plan::new(command);

@@ -7,7 +7,7 @@ use box_wire::Event;
 use kit_plan::{Plan, ProcessId};
 
 use crate::spec::sizes::parse_signal;
-use crate::steps::{Attend, Await, Keep, Send, StartAgain};
+use crate::steps::{Attend, Await, EndStart, Keep, Send, StartAgain};
 use crate::{OpsError, Subject, Watch};
 
 /// How long SIGKILL may take.
@@ -30,7 +30,8 @@ pub fn stages(
     let container = &of.container;
     let mut asked = Plan::new(format!("rrun stop {}", container.name));
     let Some(process) = running(&mut asked, of)? else {
-        return Ok(Vec::new());
+        let has_any = !asked.is_empty();
+        return Ok(has_any.then_some(asked).into_iter().collect());
     };
     let signal = parse_signal(signal.unwrap_or(&container.stop_signal))?;
     let seconds = seconds.unwrap_or(i64::from(container.stop_timeout));
@@ -81,6 +82,9 @@ pub fn stages(
 pub fn kill(of: &Subject, signal: i32) -> Result<Vec<Plan>, OpsError> {
     let mut plan = Plan::new(format!("rrun kill {}", of.container.name));
     let Some(process) = running(&mut plan, of)? else {
+        if !plan.is_empty() {
+            return Ok(vec![plan]);
+        }
         return Err(OpsError::NotRunning {
             doing: "killing",
             name: of.name(),
@@ -124,8 +128,17 @@ pub fn restart(of: &Subject, seconds: Option<i64>, watch: Watch) -> Result<Vec<P
     Ok(all)
 }
 
-/// Its PID 1, if it runs; its plan then begins with a monitor, if it has none.
+/// Its PID 1, if it runs; its plan then begins with a monitor, if it has none. A start is waited for, and one that does
+/// not come to its end is what the plan ends.
 fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>, OpsError> {
+    let is_starting = || box_monitor::starter(&of.containers, of.id()).is_some();
+    if is_starting() {
+        settled(&of.containers, &of.container);
+    }
+    if is_starting() {
+        plan.push(EndStart(of.clone()));
+        return Ok(None);
+    }
     let state = of.containers.state(of.id())?;
     if state.is_unattended() {
         plan.push(Attend {

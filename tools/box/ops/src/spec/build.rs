@@ -2,7 +2,7 @@
 //! bound and files made by others, later.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use oci_spec::runtime::{
     Capability, LinuxBuilder, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder,
@@ -74,8 +74,6 @@ pub struct Wanted {
     pub ulimits: Vec<Ulimit>,
     /// A network namespace is shared rather than made.
     pub shares_net: bool,
-    /// With the host itself: it keeps the host's name too.
-    pub host_net: bool,
     pub seccomp: Seccomp,
 }
 
@@ -144,8 +142,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
             linux.set_seccomp(Some((**profile).clone()));
         }
     }
-    let mut mounts = default_mounts(wanted.privileged)?;
-    mounts.extend(wanted.mounts.iter().cloned());
+    let mounts = in_order(default_mounts(wanted.privileged)?, &wanted.mounts);
     let root = RootBuilder::default()
         .path("rootfs")
         .readonly(wanted.readonly)
@@ -158,8 +155,31 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .linux(linux)
         .annotations(annotations)
         .build()?;
-    spec.set_hostname((!wanted.host_net).then(|| wanted.hostname.clone()));
+    spec.set_hostname(Some(wanted.hostname.clone()));
     Ok(spec)
+}
+
+/// As docker has them: a default one gives way to the user's at the same place, those below /dev to the user's /dev, and
+/// what is above is mounted before what is below, in whatever order the flags came (moby, `daemon/oci_linux.go`).
+fn in_order(defaults: Vec<Mount>, given: &[Mount]) -> Vec<Mount> {
+    let gives_way = |to: &PathBuf| {
+        let mut given = given.iter().map(Mount::destination);
+        given.any(|theirs| theirs == to || theirs == Path::new("/dev") && to.starts_with("/dev"))
+    };
+    let depth = |mount: &Mount| {
+        let parts = mount.destination().components();
+        parts.fold(0usize, |depth, part| match part {
+            Component::Normal(_) => depth + 1,
+            Component::ParentDir => depth.saturating_sub(1),
+            _ => depth,
+        })
+    };
+    let mut given = given.to_vec();
+    given.sort_by_key(depth);
+    let mut all = defaults;
+    all.retain(|mount| !gives_way(mount.destination()));
+    all.extend(given);
+    all
 }
 
 fn namespaces(wanted: &Wanted) -> Result<Vec<oci_spec::runtime::LinuxNamespace>, SpecError> {
@@ -168,10 +188,8 @@ fn namespaces(wanted: &Wanted) -> Result<Vec<oci_spec::runtime::LinuxNamespace>,
         LinuxNamespaceType::Ipc,
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Cgroup,
+        LinuxNamespaceType::Uts,
     ];
-    if !wanted.host_net {
-        kinds.push(LinuxNamespaceType::Uts);
-    }
     if !wanted.shares_net {
         kinds.push(LinuxNamespaceType::Network);
     }
@@ -380,19 +398,44 @@ mod tests {
         );
     }
 
+    /// F10
     #[test]
-    fn the_hosts_network_comes_with_the_hosts_name() {
+    fn the_hosts_network_comes_with_a_host_name_of_its_own() {
         let host = Wanted {
-            host_net: true,
             shares_net: true,
             ..wanted()
         };
         let spec = build(&host, &ImageDefaults::default()).unwrap();
-        assert_eq!(spec.hostname(), &None);
+        assert_eq!(spec.hostname().as_deref(), Some("box"));
         let kinds: Vec<_> = spec.linux().clone().unwrap().namespaces().clone().unwrap();
-        assert!(kinds.iter().all(|ns| !matches!(
-            ns.typ(),
-            LinuxNamespaceType::Network | LinuxNamespaceType::Uts
-        )));
+        let has = |kind| kinds.iter().any(|ns| ns.typ() == kind);
+        assert!(has(LinuxNamespaceType::Uts) && !has(LinuxNamespaceType::Network));
+    }
+
+    /// F4, F12
+    #[test]
+    fn what_is_above_is_mounted_before_what_is_below() {
+        let bind = |to: &str| mount(to, "bind", to, Vec::new()).unwrap();
+        let order = |given: &[&str]| {
+            let given = Wanted {
+                mounts: given.iter().map(|to| bind(to)).collect(),
+                ..wanted()
+            };
+            let spec = build(&given, &ImageDefaults::default()).unwrap();
+            let mounts = spec.mounts().clone().unwrap();
+            let all = mounts
+                .iter()
+                .map(|mount| mount.destination().display().to_string());
+            all.collect::<Vec<_>>().join(" ")
+        };
+        assert!(
+            order(&["/a/b/c", "/x/y", "/a/b", "/a/../z", "/a"])
+                .ends_with("/a/../z /a /x/y /a/b /a/b/c")
+        );
+        assert_eq!(order(&["/dev"]), "/proc /sys /sys/fs/cgroup /dev");
+        assert_eq!(
+            order(&["/dev/shm", "/sys"]),
+            "/proc /dev /dev/pts /sys/fs/cgroup /dev/mqueue /sys /dev/shm"
+        );
     }
 }

@@ -12,6 +12,6 @@ mod rename;
 
 pub(crate) use again::{Keep, StartAgain};
 pub use process::send;
-pub(crate) use process::{Attend, Await, Send};
+pub(crate) use process::{Attend, Await, EndStart, Send};
 pub(crate) use removal::{DOOMED, Delete, Discard};
 pub(crate) use rename::{FreeName, SaveContainer, TakeName};

@@ -31,6 +31,30 @@ impl Step for Attend {
     }
 }
 
+/// Ends a start that hangs: its monitor answers nobody, and the container's process does not run yet.
+pub struct EndStart(pub Subject);
+
+impl Step for EndStart {
+    fn meta(&self) -> Meta {
+        let starter = monitor::starter(&self.0.containers, self.0.id());
+        let lines = starter.map_or_else(Vec::new, |owner| {
+            vec![
+                Line::Try(words!["kill", "-KILL", owner.pid.to_string()]),
+                run!["rrun", "gc", "--keep-network"],
+            ]
+        });
+        let why =
+            "its start does not come to an end: its monitor is killed, and what it did undone";
+        Meta::new("start.end", why, Shell::Ours(lines))
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        monitor::end_start(&self.0.containers, self.0.id())
+            .map_err(|failed| StepError::whole(failed.text).hint_from(failed.hint))?;
+        Ok(Done::nothing())
+    }
+}
+
 /// A signal, by pidfd: a number that was reused in between is not hit.
 pub struct Send {
     pub process: ProcessId,

@@ -41,12 +41,8 @@ pub(super) fn usage(error: SpecError) -> Failure {
 pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     let id = random_id()?;
     let (config, args) = source(flags, containers)?;
-    let hostname = flags
-        .hostname
-        .clone()
-        .unwrap_or_else(|| id[..12].to_owned());
-    check_hostname(&hostname).map_err(usage)?;
     let net = network(flags, containers)?;
+    let hostname = hostname(flags, containers, &net, &id)?;
     check_conflicts(flags, &net)?;
     let flags_command = Command {
         entrypoint: flags.entrypoint.clone(),
@@ -163,6 +159,27 @@ fn network(flags: &Create, containers: &Containers) -> Result<Net> {
             }
         },
     })
+}
+
+/// Whoever shares a network has the name that goes with it, in a UTS namespace of its own: docker's.
+fn hostname(flags: &Create, containers: &Containers, net: &Net, id: &str) -> Result<String> {
+    if let Some(name) = &flags.hostname {
+        check_hostname(name).map_err(usage)?;
+        return Ok(name.clone());
+    }
+    let shared = match net {
+        Net::Host => rustix::system::uname()
+            .nodename()
+            .to_str()
+            .ok()
+            .map(str::to_owned),
+        Net::Container(other) => {
+            let spec = containers.holding(other).spec(other).map_err(fault)?;
+            spec.hostname().clone()
+        }
+        _ => None,
+    };
+    Ok(shared.unwrap_or_else(|| id[..12].to_owned()))
 }
 
 /// What a network that is there already has no place for, in docker's words.

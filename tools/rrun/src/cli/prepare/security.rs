@@ -45,7 +45,6 @@ pub(super) fn wanted(
         mounts,
         ulimits: ulimits.map_err(usage)?,
         shares_net: matches!(net, Net::Host | Net::Container(_) | Net::Ns(_)),
-        host_net: *net == Net::Host,
         seccomp: Seccomp::Default,
     };
     wanted.seccomp = match profile {

@@ -1,0 +1,252 @@
+//! What the engine makes of what it is given: standard input, mounts onto links and in any order, a /dev of the host's,
+//! hostile files of users, the names of shared networks.
+
+use kit_test::Host;
+
+/// F2
+#[test]
+fn standard_input_can_be_opened_anew_and_ends() {
+    let host = Host::new();
+    let run = "timeout 60 rrun run --rm -i --net none tools";
+    for (fed, program, said) in [
+        ("data", "sleep 0.2; cat /dev/stdin; echo end", "data\nend\n"),
+        (
+            "data",
+            "sleep 0.2; cat /proc/self/fd/0; cat /dev/stdin",
+            "data\n",
+        ),
+        ("data", "cat; cat /dev/stdin; cat /dev/fd/0", "data\n"),
+    ] {
+        let out = host.ok(&format!("echo {fed} | {run} sh -c '{program}'"));
+        assert_eq!(out, said, "{program}");
+    }
+    assert_eq!(
+        host.ok(&format!("echo 'echo read' | {run} sh /dev/stdin")),
+        "read\n"
+    );
+    let script = "</dev/null timeout 60 rrun run --rm --net none tools cat /dev/stdin";
+    assert_eq!(host.ok(script), "");
+}
+
+/// F1
+#[test]
+fn what_a_link_of_the_image_leads_to_is_made_inside() {
+    let host = Host::new();
+    host.ok("mkdir -p data fs; touch data/here; rrun create --name box tools id; rrun bundle box b >/dev/null
+             cp -a b/rootfs/. fs; rrun bundle --umount box b; rrun rm box
+             rm -f fs/etc/resolv.conf fs/etc/hosts
+             ln -s ../run/systemd/resolve/stub-resolv.conf fs/etc/resolv.conf; ln -s /no/such/hosts fs/etc/hosts
+             ln -s /not/there fs/p; ln -s q/deep fs/v; tar -C fs -c . | rrun import - links >/dev/null");
+    for net in ["none", "bridge", "host"] {
+        let script = "cat /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf | sort -u | grep -c nameserver; grep -c localhost /no/such/hosts; ls /not/there /p; touch /v/made; ls /q/deep";
+        let out = host.ok(&format!(
+            "rrun run --rm --net {net} -v $PWD/data:/p -v named:/v links sh -c '{script}'"
+        ));
+        assert!(
+            out.ends_with("/not/there:\nhere\n\n/p:\nhere\nmade\n"),
+            "{out}"
+        );
+    }
+    assert_eq!(host.code("[ -e /no/such ] || [ -e /not/there ]"), 1);
+    assert_eq!(host.ok("ls root/volumes/named/_data"), "made\n");
+}
+
+/// F4
+#[test]
+fn mounts_are_made_from_the_top_down_whatever_their_order() {
+    let host = Host::new();
+    host.ok("mkdir A B; touch A/of-a B/of-b file");
+    let run = "rrun run --rm --net none";
+    for flags in [
+        "-v $PWD/A:/a/b -v $PWD/B:/a",
+        "-v $PWD/B:/a -v $PWD/A:/a/b",
+        "--mount type=bind,src=$PWD/A,dst=/a/b --mount type=bind,src=$PWD/B,dst=/a",
+    ] {
+        assert_eq!(
+            host.ok(&format!("{run} {flags} tools ls /a/b")),
+            "of-a\n",
+            "{flags}"
+        );
+    }
+    let below = format!("{run} -v $PWD/file:/t/file --tmpfs /t tools ls /t");
+    assert_eq!(host.ok(&below), "file\n");
+}
+
+/// F12
+#[test]
+fn a_dev_of_the_hosts_is_taken_as_it_is() {
+    let host = Host::new();
+    host.ok("mkdir D; touch D/mine");
+    assert_eq!(
+        host.ok("rrun run --rm --net none -v $PWD/D:/dev tools ls /dev"),
+        "mine\n"
+    );
+    host.ok("rrun run --rm --net none -t -v $PWD/D:/dev tools sh -c '[ -t 0 ]'");
+    host.ok(
+        "rrun run -d --name box --net none -v $PWD/D:/dev tools sleep 1000; rrun exec -t box sh -c '[ -t 0 ]'",
+    );
+    assert_eq!(host.ok("ls -A D"), "mine\n");
+    let of_the_host = "rrun run --rm --net none -t -v /dev:/dev tools readlink /proc/self/fd/0";
+    assert!(host.ok(of_the_host).starts_with("/dev/pts/"));
+    assert!(
+        host.ok("rrun run --rm --net none -t tools readlink /proc/self/fd/0")
+            .starts_with("/dev/pts/0")
+    );
+}
+
+/// F13
+#[test]
+fn a_containers_cpus_are_its_cpusets_not_its_callers() {
+    let host = Host::new();
+    let allowed = "grep Cpus_allowed_list /proc/self/status";
+    let all = host.ok(allowed);
+    let cpus = all.split_whitespace().last().unwrap();
+    if !cpus.contains(['-', ',']) {
+        let test = "a_containers_cpus_are_its_cpusets_not_its_callers";
+        return kit_test::skip(test, "there is one CPU only");
+    }
+    let one = cpus.split(['-', ',']).next().unwrap();
+    for flag in [format!("--cpuset-cpus {cpus}"), String::new()] {
+        let run = format!("taskset -c {one} rrun run --net none {flag}");
+        assert_eq!(host.ok(&format!("{run} --rm tools {allowed}")), all);
+        host.ok(&format!("{run} -d --name box tools sleep 1000"));
+        assert_eq!(
+            host.ok(&format!("taskset -c {one} rrun exec box {allowed}")),
+            all
+        );
+        host.ok("rrun rm -f box");
+    }
+}
+
+/// F10
+#[test]
+fn who_shares_a_network_has_the_name_that_goes_with_it() {
+    let host = Host::new();
+    let ours = host.ok("readlink /proc/self/ns/uts");
+    let names = "sh -c 'hostname; echo $HOSTNAME; cat /etc/hostname'";
+    let name = host.ok("hostname");
+    assert_eq!(
+        host.ok(&format!("rrun run --rm --net host tools {names}")),
+        format!("{name}{name}{name}")
+    );
+    assert_ne!(
+        host.ok("rrun run --rm --net host tools readlink /proc/self/ns/uts"),
+        ours
+    );
+    host.ok("rrun run -d --name web -h front --net none tools sleep 1000");
+    assert_eq!(
+        host.ok(&format!("rrun run --rm --net container:web tools {names}")),
+        "front\nfront\nfront\n"
+    );
+    assert_eq!(
+        host.ok("rrun run --rm --net host -h own tools hostname"),
+        "own\n"
+    );
+}
+
+/// F17e
+#[test]
+fn nothing_is_mounted_inside_proc() {
+    let host = Host::new();
+    host.ok("mkdir A; echo replaced >file");
+    let refused = |flag: &str, at: &str, why: &str| {
+        let (code, _, said) = host.outcome(&format!("rrun run --rm --net none {flag} tools id"));
+        let said = said.lines().next().unwrap_or_default().to_owned();
+        assert_eq!(
+            (code, said),
+            (125, format!("rrun: mounting at \"{at}\": {why}")),
+            "{flag}"
+        );
+    };
+    for flag in [
+        "-v $PWD/A:/proc/sys",
+        "--tmpfs /proc/sys",
+        "--tmpfs /proc/new",
+    ] {
+        refused(
+            flag,
+            flag.rsplit([':', ' ']).next().unwrap(),
+            "it is inside /proc",
+        );
+    }
+    refused("-v $PWD/A:/proc", "/proc", "only a procfs may be there");
+    let replaced = "rrun run --rm --net none -v $PWD/file:/proc/cpuinfo -v /proc:/proc tools cat /proc/cpuinfo";
+    assert_eq!(host.ok(replaced), "replaced\n");
+}
+
+/// F43
+#[test]
+fn a_file_on_a_directory_is_told_as_that() {
+    let host = Host::new();
+    host.ok("mkdir A; touch file");
+    for (flag, why) in [
+        (
+            "A:/etc/passwd",
+            "is a directory, and the container has a file there",
+        ),
+        (
+            "file:/tmp",
+            "is a file, and the container has a directory there",
+        ),
+    ] {
+        let (from, to) = flag.split_once(':').unwrap();
+        let from = host.path().join(from);
+        let script = format!("rrun run --rm --net none -v $PWD/{flag} tools id");
+        let (code, _, said) = host.outcome(&script);
+        assert_eq!(code, 125);
+        let line = format!("rrun: binding {from:?} to \"{to}\": {from:?} {why}\n");
+        assert!(said.starts_with(&line), "{said}");
+    }
+}
+
+/// F17b
+#[test]
+fn hostile_files_of_users_hold_up_nobody() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --net none tools sleep 1000");
+    let etc = host.ok("echo /proc/$(rrun inspect -f '{{.State.Pid}}' box)/root/etc");
+    let etc = etc.trim();
+    for (make, why) in [
+        ("mkfifo", "is not a regular file"),
+        ("mkdir", "is not a regular file"),
+        ("truncate -s 8G", "is larger than 10 MiB"),
+    ] {
+        host.ok(&format!(
+            "rm -rf {etc}/passwd {etc}/group; {make} {etc}/passwd {etc}/group"
+        ));
+        let said = format!("rrun: unable to find user web: /etc/passwd of the container {why}\n");
+        let (code, _, told) = host.outcome("timeout 30 rrun exec -u web box id");
+        assert!(told.starts_with(&said) && code != 124, "{code}: {told}");
+        let group = host.outcome("timeout 30 rrun exec -u 1:web box id").2;
+        let said = format!("rrun: unable to find group web: /etc/group of the container {why}\n");
+        assert!(group.starts_with(&said), "{group}");
+        let home = host.ok("timeout 30 rrun exec -u 7:8 box sh -c 'echo $HOME'");
+        assert_eq!(home, "/\n");
+    }
+    let latin = "printf 'Jos\\351:x:1:1::/:\nweb:x:33:34::/w\\351b:\n'";
+    host.ok(&format!("rm {etc}/passwd {etc}/group; {latin} >{etc}/passwd; printf 'Jos\\351:x:5:web\n' >{etc}/group"));
+    assert_eq!(host.ok("rrun exec -u web box id -G"), "34 5\n");
+    let home = "rrun exec -u web box sh -c 'echo $HOME' | od -An -c | tr -d ' \n'";
+    assert_eq!(host.ok(home), "/w351b\\n");
+}
+
+/// F17b
+#[test]
+fn a_fifo_of_an_images_in_a_files_place_holds_up_no_start_and_no_bundle() {
+    let host = Host::new();
+    host.ok(
+        "rrun create --name box --net none tools id; rrun bundle box b >/dev/null
+             mkdir fs; cp -a b/rootfs/. fs; rrun bundle --umount box b; rrun rm box
+             rm -f fs/etc/passwd; mkdir -p fs/etc; mkfifo fs/etc/passwd fs/fifo; chmod 755 fs/fifo
+             tar -C fs -c . | rrun import - hostile >/dev/null",
+    );
+    let run = "timeout 30 rrun run --rm --net none";
+    assert_eq!(host.ok(&format!("{run} hostile sh -c 'echo $HOME'")), "/\n");
+    let (code, _, said) = host.outcome(&format!("{run} -u web hostile sh -c :"));
+    let refused = "unable to find user web: /etc/passwd of the container is not a regular file";
+    assert!(code == 125 && said.contains(refused), "{code}: {said}");
+    assert_eq!(host.code(&format!("{run} hostile /fifo")), 126);
+    host.ok("rrun create --name box -u web hostile id");
+    let (code, _, said) = host.outcome("timeout 30 rrun bundle box there");
+    assert!(code == 1 && said.contains(refused), "{code}: {said}");
+}
