@@ -264,7 +264,10 @@ fn refuse_other_kind(
 ) -> Result<(), StepError> {
     let is_dir = |fd| inroot::kind(fd).is_ok_and(|kind| kind == FileType::Directory);
     match unlike(is_dir(tree), is_dir(target)) {
-        Some(reason) => Err(StepError::new(format!("binding {source:?} to {to:?}"), reason)),
+        Some(reason) => Err(StepError::new(
+            format!("binding {source:?} to {to:?}"),
+            reason,
+        )),
         None => Ok(()),
     }
 }
