@@ -92,3 +92,14 @@ house_nones() {
     [ "$all" -eq "$(wc -l <"$logs/nones")" ] || { echo "$all steps have no form in sh, and $(wc -l <"$logs/nones") of them a reason"; return 1; }
     grep '^- `' docs/dry-run.md | sort | diff - "$logs/nones"
 }
+
+# docs/pictures: each is what its script draws now; that of the speed is drawn from what was measured.
+house_pictures() {
+    bad=0
+    for picture in floors run; do
+        "docs/pictures/$picture.sh" | cmp -s - "docs/pictures/$picture.svg" && continue
+        echo "docs/pictures/$picture.svg is out of date: docs/pictures/$picture.sh >docs/pictures/$picture.svg"
+        bad=1
+    done
+    return $bad
+}
