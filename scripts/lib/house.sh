@@ -103,3 +103,43 @@ house_pictures() {
     done
     return $bad
 }
+
+# Who may know whom, by the crates' own manifests (dev-dependencies aside): the floors of docs/design.md §1.
+house_floors() {
+    cargo metadata --no-deps --locked --format-version 1 |
+        jq -r '.packages[] | .name as $from | .dependencies[] | select(.kind == null) | "\($from) \(.name)"' >"$logs/known" || return 1
+    [ -s "$logs/known" ] || { echo "no dependencies were found"; return 1; }
+    awk '
+        function refuse(why) { print $1 " knows " $2 ": " why; bad = 1 }
+        { knows[$1] = knows[$1] " " $2 }
+        $2 == "rrun" { refuse("nothing stands on the command") }
+        $1 ~ /^kit-/ && $2 ~ /^(r(netns|veth|bridge|cgroup|mount)|runpack|box-.*)$/ { refuse("kit has no notion of a tool or a container") }
+        $1 ~ /^r(netns|veth|bridge|cgroup|mount|unpack)$/ && $2 ~ /^box-/ { refuse("a primitive has no notion of a container") }
+        $1 ~ /^box-/ && $2 ~ /^(clap.*|kit-cli|anyhow)$/ { refuse("box has no command line") }
+        $1 == "box-engine" && $2 ~ /^(box-.*|runpack|rbridge)$/ { refuse("the engine takes a bundle and steps, and nothing else") }
+        # Its limits are still rcgroup'"'"'s: they go with the day that config.json alone has them.
+        $1 == "box-state" && $2 ~ /^(box-.*|runpack|rbridge)$/ { refuse("a file on disk is no business of a primitive") }
+        $1 == "box-wire" && $2 ~ /^(box-.*|r[a-z]*)$/ { refuse("the wire has frames only") }
+        $1 == "box-net" && $2 ~ /^(box-monitor|box-ops|runpack)$/ { refuse("a network knows no monitor and no image") }
+        $1 == "box-monitor" && $2 ~ /^(box-ops|runpack)$/ { refuse("a monitor knows no image") }
+        $1 == "kit-sys" && $2 ~ /^kit-/ { refuse("kit/sys stands on the kernel alone") }
+        $1 == "kit-units" && $2 ~ /^kit-/ { refuse("kit/units is pure") }
+        END { exit bad }' "$logs/known"
+}
+
+# No function over 60 lines outside tests, but for those that scripts/lib/long-functions.txt names, and those are all long:
+# the list only shrinks. A dispatch, one arm a verb, is a table.
+house_functions() {
+    for file in $(files 'tools/*.rs' | grep -v -e '/tests/' -e '/tests\.rs$' -e '/examples/'); do
+        awk '
+            /^#\[cfg\(test\)\]/ { exit }
+            !name && match($0, /^ *(pub(\([a-z]+\))? )?(const )?(unsafe )?fn [a-z_0-9]+/) && !/;$/ {
+                name = substr($0, RSTART, RLENGTH); sub(/.*fn /, "", name)
+                match($0, /^ */); indent = RLENGTH; began = FNR
+                next
+            }
+            name && /^ *}$/ { match($0, /^ */); if (RLENGTH == indent) { if (FNR - began >= 60 && name != "dispatch") print FILENAME " " name; name = "" } }
+        ' "$file"
+    done | sort >"$logs/long"
+    grep -v '^#' scripts/lib/long-functions.txt | sort | diff - "$logs/long"
+}

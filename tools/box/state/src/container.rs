@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kit_plan::ProcessId;
-use rbridge::Proto;
+use kit_units::Proto;
 use serde::{Deserialize, Serialize};
 
 use super::now;
