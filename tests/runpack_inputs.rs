@@ -112,7 +112,7 @@ fn a_wrong_layer_is_named_and_nothing_is_kept() {
         "a manifest that is no JSON",
         "echo '{' > $(manifest bad)",
         bad,
-        &["its manifest is sha256:"],
+        &["its manifest has 2 bytes, and its descriptor says "],
     );
     refused(
         &host,

@@ -7,6 +7,7 @@ mod engine;
 mod exec;
 mod forms;
 mod gc;
+mod images;
 mod inside;
 mod life;
 mod run;

@@ -85,7 +85,7 @@ fn words_that_contradict_each_other_are_told() {
         (
             "load -i",
             2,
-            "rrun: flag needs an argument: -i\nhint: see rrun load --help\n".to_owned(),
+            "rrun: flag needs an argument: --input\nhint: see rrun load --help\n".to_owned(),
         ),
         (
             "rmi",

@@ -59,12 +59,12 @@ fn no_archive_writes_outside() {
         (
             "by a link",
             vec![evil(Symlink, "l", "../outside"), evil(Regular, "l/f", "")],
-            Some("leads nowhere"),
+            None,
         ),
         (
             "by an absolute link",
             vec![evil(Symlink, "l", "/outside"), evil(Regular, "l/f", "")],
-            Some("leads nowhere"),
+            None,
         ),
         (
             "over a link",
@@ -104,7 +104,7 @@ fn no_archive_writes_outside() {
                 evil(Symlink, "l", "../outside"),
                 evil(Regular, "l/.wh.kept", ""),
             ],
-            Some("leads nowhere"),
+            None,
         ),
         (
             "the root itself",

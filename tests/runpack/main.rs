@@ -5,6 +5,8 @@
 mod damaged;
 mod failures;
 mod hostile;
+mod layers;
+mod limits;
 mod names;
 mod stacked;
 mod store;

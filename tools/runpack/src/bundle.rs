@@ -1,11 +1,14 @@
 //! The `config.json` of a bundle: what the image says a container starts with, in the terms of the OCI runtime specification.
 //! The plainest one that runc and crun run; `rrun bundle` makes those of real containers.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use oci_spec::image::ImageConfiguration;
 use oci_spec::runtime::{Process, Root, Spec, User};
+use rustix::fs::{Mode, OFlags};
 
+use crate::regular;
 use crate::source::SourceError;
 use crate::{ImageId, StoreError};
 
@@ -72,9 +75,10 @@ fn user(rootfs: &Path, wanted: &str) -> Option<(u32, u32)> {
     let account = |column: usize| {
         passwd
             .iter()
-            .find(|line| line.get(column).is_some_and(|f| f == user))
+            .find(|line| line.get(column).is_some_and(|f| f == user.as_bytes()))
     };
-    let field = |line: &Vec<String>, at: usize| line.get(at)?.parse::<u32>().ok();
+    let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse::<u32>().ok();
+    let field = |line: &Vec<Vec<u8>>, at: usize| number(line.get(at)?);
     let (uid, own_gid) = if let Ok(uid) = user.parse::<u32>() {
         (uid, account(2).and_then(|line| field(line, 3)).unwrap_or(0))
     } else {
@@ -85,7 +89,7 @@ fn user(rootfs: &Path, wanted: &str) -> Option<(u32, u32)> {
     let named = |group: &str| {
         let line = groups
             .iter()
-            .find(|line| line.first().is_some_and(|f| f == group))?;
+            .find(|line| line.first().is_some_and(|f| f == group.as_bytes()))?;
         field(line, 2)
     };
     let gid = match group {
@@ -95,25 +99,18 @@ fn user(rootfs: &Path, wanted: &str) -> Option<(u32, u32)> {
     Some((uid, gid))
 }
 
-/// A file of the image's `/etc`, which may be a link to anywhere: read beneath the root.
-fn lines(rootfs: &Path, name: &str) -> Vec<Vec<String>> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-    use std::io::Read;
-
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let beneath = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let mut text = String::new();
-    let read = rustix::fs::open(rootfs, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|root| openat2(root, format!("etc/{name}"), flags, Mode::empty(), beneath));
-    if let Ok(file) = read {
-        // What cannot be read has no accounts.
-        let _ = std::fs::File::from(file)
-            .take(1 << 20)
-            .read_to_string(&mut text);
-    }
-    text.lines()
-        .map(|line| line.split(':').map(str::to_owned).collect())
-        .collect()
+/// The lines of a file of the image's `/etc`, in bytes: names are in whatever encoding the image has. What is no regular file, or too large
+/// for what it is, has no accounts.
+fn lines(rootfs: &Path, name: &str) -> Vec<Vec<Vec<u8>>> {
+    const MOST: u64 = 1 << 20;
+    let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let read = rustix::fs::open(rootfs, directory, Mode::empty())
+        .map_err(Into::into)
+        .and_then(|root| regular::open_beneath(root.as_fd(), &Path::new("etc").join(name)))
+        .and_then(|file| regular::read_up_to(file, MOST));
+    let text = read.unwrap_or_default();
+    let fields = |line: &[u8]| line.split(|b| *b == b':').map(<[u8]>::to_vec).collect();
+    text.split(|b| *b == b'\n').map(fields).collect()
 }
 
 #[cfg(test)]
@@ -127,7 +124,7 @@ mod tests {
         std::fs::create_dir(&etc).unwrap();
         std::fs::write(
             etc.join("passwd"),
-            "root:x:0:0::/:/bin/sh\nweb:x:33:34::/:/bin/sh\n",
+            b"root:x:0:0::/:/bin/sh\nJos\xe9:x:5:6::/:/bin/sh\nweb:x:33:34::/:/bin/sh\n",
         )
         .unwrap();
         std::fs::write(etc.join("group"), "root:x:0:\nadm:x:4:\n").unwrap();
@@ -140,5 +137,27 @@ mod tests {
         assert_eq!(user("7:8"), Some((7, 8)));
         assert_eq!(user("nobody"), None);
         assert_eq!(user("web:none"), None);
+    }
+
+    /// F17b: an image's own /etc/passwd may be anything.
+    #[test]
+    fn only_a_regular_file_of_some_size_has_accounts() {
+        let root = tempfile::tempdir().unwrap();
+        let passwd = root.path().join("etc/passwd");
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        nix::unistd::mkfifo(&passwd, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(user(root.path(), "web"), None);
+        std::fs::remove_file(&passwd).unwrap();
+        std::os::unix::fs::symlink("/proc/self/status", &passwd).unwrap();
+        assert_eq!(user(root.path(), "web"), None);
+        std::fs::remove_file(&passwd).unwrap();
+        std::fs::write(&passwd, "web:x:33:34::/:/bin/sh\n").unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&passwd)
+            .unwrap()
+            .set_len(8 << 30)
+            .unwrap();
+        assert_eq!(user(root.path(), "web"), None);
     }
 }

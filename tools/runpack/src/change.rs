@@ -62,10 +62,11 @@ pub fn changes(text: &str) -> Result<Vec<Change>, ChangeError> {
         "ENV" => pairs(rest, Change::Env).map_err(wrong),
         "LABEL" => pairs(rest, Change::Label).map_err(wrong),
         "EXPOSE" => {
-            let port = |word: String| exposed(&word).map(Change::Expose);
-            words(rest)
-                .and_then(|words| words.into_iter().map(port).collect())
-                .map_err(wrong)
+            let ports = |word: &String| exposed(word);
+            let all: Result<Vec<Vec<String>>, _> =
+                words(rest).and_then(|words| words.iter().map(ports).collect());
+            let all = all.map_err(wrong)?.concat();
+            Ok(all.into_iter().map(Change::Expose).collect())
         }
         "VOLUME" => words(rest)
             .map(|words| words.into_iter().map(Change::Volume).collect())
@@ -106,14 +107,23 @@ fn pairs(text: &str, change: fn(String, String) -> Change) -> Result<Vec<Change>
     words?.into_iter().map(pair).collect()
 }
 
-/// `PORT` or `PORT/PROTOCOL`, as an image's configuration has it.
-pub(crate) fn exposed(text: &str) -> Result<String, &'static str> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-    if is_port && matches!(protocol, "tcp" | "udp" | "sctp") {
-        return Ok(format!("{port}/{protocol}"));
+/// `PORT[-LAST][/PROTOCOL]`: each port as an image's configuration has it.
+pub(crate) fn exposed(text: &str) -> Result<Vec<String>, &'static str> {
+    const WRONG: &str = "not a port from 1 to 65535, PORT-PORT, or either with /tcp, /udp, /sctp";
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_ascii_lowercase();
+    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
+        return Err(WRONG);
     }
-    Err("not a port from 1 to 65535, or PORT/tcp, /udp, /sctp")
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    match (port(first), port(last)) {
+        (Some(first), Some(last)) if first <= last => {
+            let each = (first..=last).map(|port| format!("{port}/{protocol}"));
+            Ok(each.collect())
+        }
+        _ => Err(WRONG),
+    }
 }
 
 /// A JSON array is the words themselves; anything else is for the shell, as docker has it.
@@ -188,7 +198,8 @@ impl Change {
                 config.set_user(Some(user.clone()));
             }
             Self::Workdir(path) => {
-                config.set_working_dir(Some(path.clone()));
+                let before = config.working_dir().clone().unwrap_or_default();
+                config.set_working_dir(Some(below(&before, path)));
             }
             Self::Stopsignal(signal) => {
                 config.set_stop_signal(Some(signal.clone()));
@@ -196,6 +207,26 @@ impl Change {
         }
         image.set_config(Some(config));
     }
+}
+
+/// A directory that is not absolute is seen from the one before it, as in a Dockerfile.
+fn below(before: &str, path: &str) -> String {
+    let whole = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("{before}/{path}")
+    };
+    let mut words: Vec<&str> = Vec::new();
+    for word in whole.split('/') {
+        match word {
+            "" | "." => {}
+            ".." => {
+                words.pop();
+            }
+            word => words.push(word),
+        }
+    }
+    format!("/{}", words.join("/"))
 }
 
 fn with(list: Option<&Vec<String>>, more: &str) -> Vec<String> {

@@ -1,55 +1,58 @@
 //! The command line of `runpack`.
 
+mod examples;
+mod list;
 pub(crate) mod progress;
 mod read;
 mod rows;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use kit_cli::{Act, Failure, Output, Result, emit, emit_json, need_root};
+use kit_cli::{Act, Failure, Output, Result, emit, need_root};
 use kit_plan::{Plan, Roots};
 
 use crate::change::changes;
 use crate::import::Import;
 use crate::pack::cli::PackArgs;
 use crate::unpack::{Layout, Unpack};
-use crate::{Progress, Reference, Removed, Source, Store, StoreError, Unreadable, images};
-use read::{import, load, unpack};
+use crate::{Progress, Reference, Removed, Store, StoreError, Unreadable, images};
+use read::Load;
 
 /// Images: an image is files; here they are
 #[derive(Parser)]
-#[command(name = "runpack", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "runpack", version, after_help = examples::ALL, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
-const EXAMPLES: &str = "Examples:
-  runpack load alpine.tar                       an archive of docker save, podman save or skopeo
-  runpack load oci:/srv/images:web -t web:1     from an OCI layout, under another name
-  runpack pack -t tools --bin sh ls cat         an image of this machine's own programs
-  debootstrap stable root && tar -C root -c . | runpack import - debian
-  runpack unpack alpine root                    its files, in a directory
-  runpack images -q | runpack rmi -             all of them go";
-
 #[derive(Subcommand)]
 #[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Load images from an archive, an OCI layout or standard input
+    #[command(after_help = examples::LOAD)]
     Load {
         #[command(flatten)]
         act: Act,
         /// A file, a directory, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for standard input
-        source: String,
+        source: Option<OsString>,
+        /// The same, as docker's load has it
+        #[arg(short, long, value_name = "SOURCE", conflicts_with = "source")]
+        input: Option<OsString>,
         /// A name in place of the image's own
         #[arg(short = 't', long = "tag", value_name = "NAME")]
         name: Option<String>,
         /// Of another machine: OS/ARCHITECTURE
         #[arg(long)]
         platform: Option<String>,
+        /// Without a progress bar
+        #[arg(short, long)]
+        quiet: bool,
     },
     /// Make an image of a root file system's tar
+    #[command(after_help = examples::IMPORT)]
     Import {
         #[command(flatten)]
         act: Act,
@@ -64,13 +67,16 @@ enum Verb {
         #[arg(short, long)]
         message: Option<String>,
     },
+    /// Make an image of programs of this machine, with the libraries and interpreters they need
+    #[command(after_help = examples::PACK, long_about = examples::ABOUT_PACK)]
     Pack(PackArgs),
     /// Unpack an image into a new directory
+    #[command(after_help = examples::UNPACK)]
     Unpack {
         #[command(flatten)]
         act: Act,
         /// A name or ID in the store, or a place as for load
-        image: String,
+        image: OsString,
         /// A new or empty directory
         dir: PathBuf,
         #[arg(long, value_enum, default_value_t)]
@@ -80,17 +86,19 @@ enum Verb {
         platform: Option<String>,
     },
     /// Write images to one archive, for load here, in docker or in podman
+    #[command(after_help = examples::SAVE)]
     Save {
         #[command(flatten)]
         act: Act,
         /// The archive; standard output if left out
         #[arg(short, long)]
         output: Option<PathBuf>,
+        /// Names or IDs; - reads them from standard input
         #[arg(required = true)]
         images: Vec<String>,
     },
     /// List images
-    #[command(visible_alias = "list")]
+    #[command(visible_alias = "list", alias = "ls", after_help = examples::IMAGES)]
     Images {
         #[command(flatten)]
         output: Output,
@@ -100,15 +108,24 @@ enum Verb {
         /// Those in between too; as with docker's newer builder there are none, every image has its layers itself
         #[arg(short, long)]
         all: bool,
-        /// Only this repository or name
-        filter: Option<String>,
+        /// Only those: reference=PATTERN, dangling=BOOL, label=KEY[=VALUE], before=IMAGE, since=IMAGE
+        #[arg(short, long = "filter", value_name = "FILTER")]
+        filters: Vec<String>,
+        /// json, a template ({{.Repository}}:{{.Tag}}), or table and a template with \t between columns
+        #[arg(long, conflicts_with_all = ["json", "jsonl", "quiet"])]
+        format: Option<String>,
+        /// Only this repository or name, or those of a pattern
+        reference: Option<String>,
     },
     /// Show images as docker inspect does, in a JSON array
+    #[command(visible_alias = "show", after_help = examples::INSPECT)]
     Inspect {
+        /// Names or IDs; - reads them from standard input
         #[arg(required = true)]
         images: Vec<String>,
     },
     /// Show how an image came to be
+    #[command(after_help = examples::HISTORY)]
     History {
         #[command(flatten)]
         output: Output,
@@ -118,6 +135,7 @@ enum Verb {
         image: String,
     },
     /// Give an image one more name
+    #[command(after_help = examples::TAG)]
     Tag {
         #[command(flatten)]
         act: Act,
@@ -125,6 +143,7 @@ enum Verb {
         name: String,
     },
     /// Take names away, and with the last one the image
+    #[command(visible_aliases = ["del", "rm"], after_help = examples::RMI)]
     Rmi {
         #[command(flatten)]
         act: Act,
@@ -136,6 +155,7 @@ enum Verb {
         images: Vec<String>,
     },
     /// Sweep up what no image has and what killed commands left
+    #[command(after_help = examples::GC)]
     Gc {
         #[command(flatten)]
         act: Act,
@@ -148,9 +168,19 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Load {
             act,
             source,
+            input,
             name,
             platform,
-        } => load(act, &roots, &source, name.as_deref(), platform),
+            quiet,
+        } => {
+            let load = Load {
+                source: source.or(input),
+                name,
+                platform,
+                quiet,
+            };
+            read::load(act, &roots, load)
+        }
         Verb::Import {
             act,
             file,
@@ -162,17 +192,14 @@ pub fn dispatch(cli: Cli) -> Result {
             let changes: std::result::Result<Vec<_>, _> =
                 change.iter().map(|text| changes(text)).collect();
             let changes = changes?;
-            import(
-                act,
-                &roots,
-                Import {
-                    file,
-                    name,
-                    changes: changes.concat(),
-                    message,
-                    progress: Progress::default(),
-                },
-            )
+            let import = Import {
+                file,
+                name,
+                changes: changes.concat(),
+                message,
+                progress: Progress::default(),
+            };
+            read::import(act, &roots, import)
         }
         Verb::Pack(args) => crate::pack::cli::run(&args),
         Verb::Unpack {
@@ -182,19 +209,16 @@ pub fn dispatch(cli: Cli) -> Result {
             layout,
             platform,
         } => {
-            let source = Source::parse(&image, false)?;
-            unpack(
-                act,
-                &roots,
-                Unpack {
-                    image,
-                    source,
-                    dir,
-                    layout,
-                    platform,
-                    progress: Progress::default(),
-                },
-            )
+            let source = crate::unpack::source(&roots.root, &image)?;
+            let unpack = Unpack {
+                image,
+                source,
+                dir,
+                layout,
+                platform,
+                progress: Progress::default(),
+            };
+            read::unpack(act, &roots, unpack)
         }
         Verb::Save {
             act,
@@ -205,16 +229,18 @@ pub fn dispatch(cli: Cli) -> Result {
             output,
             no_trunc,
             all: _,
-            filter,
+            filters,
+            format,
+            reference,
         } => {
-            let filter = filter.as_deref();
-            let rows = images::rows(&Store::open(&roots.root), filter, no_trunc);
-            let (rows, unreadable) = rows?;
-            say_unreadable(&unreadable);
-            output.list(&rows)?;
-            Ok(0)
+            let listed = list::Listed {
+                no_trunc,
+                filters,
+                reference,
+            };
+            list::images(&roots, &listed, output, format.as_deref())
         }
-        Verb::Inspect { images } => inspect(&roots, &images),
+        Verb::Inspect { images } => list::inspect(&roots, &images),
         Verb::History {
             output,
             no_trunc,
@@ -238,7 +264,7 @@ fn gc(act: Act, roots: &Roots) -> Result {
     let (_, unreadable) = Store::open(&roots.root).list()?;
     say_unreadable(&unreadable);
     let (plan, outcome) = crate::gc::plan(roots)?;
-    run(act, roots, &plan, "sweeping up")?;
+    run_for_good(act, roots, &plan, "sweeping up")?;
     if act.dry_run {
         return Ok(0);
     }
@@ -264,9 +290,14 @@ fn gc(act: Act, roots: &Roots) -> Result {
 /// What is in nobody's way is said all the same.
 fn say_unreadable(all: &[Unreadable]) {
     for Unreadable { name, error } in all {
-        let text = format!("runpack: passing over image {name:?}: {error}\n");
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+        say(&format!("passing over image {name:?}: {error}"));
     }
+}
+
+/// A line beside what is done.
+fn say(text: &str) {
+    let text = format!("runpack: {}\n", kit_cli::visible(text));
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
 }
 
 fn reference(text: &str) -> Result<Reference> {
@@ -275,21 +306,32 @@ fn reference(text: &str) -> Result<Reference> {
 
 /// Applies a plan that changes the store, or prints it.
 fn run(act: Act, roots: &Roots, plan: &Plan, doing: &str) -> Result<()> {
+    ready(act, roots, doing)?;
+    act.run(plan)
+}
+
+/// The same of one that takes away.
+fn run_for_good(act: Act, roots: &Roots, plan: &Plan, doing: &str) -> Result<()> {
+    ready(act, roots, doing)?;
+    act.run_for_good(plan)
+}
+
+fn ready(act: Act, roots: &Roots, doing: &str) -> Result<()> {
     if !act.dry_run {
         need_root(doing)?;
         roots.prepare()?;
     }
-    act.run(plan)
+    Ok(())
 }
 
 fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> Result {
-    if let Some(file) = output {
-        let plan = crate::save::plan(&roots.root, &file, images)?;
-        act.run(&plan)?;
+    let images = kit_cli::names(images, &["image"])?;
+    if images.is_empty() {
         return Ok(0);
     }
-    if act.dry_run {
-        let plan = crate::save::plan(&roots.root, "/dev/stdout".as_ref(), images)?;
+    if act.dry_run || output.is_some() {
+        let file = output.unwrap_or_else(|| "/dev/stdout".into());
+        let plan = crate::save::plan(&roots.root, &file, &images)?;
         act.run(&plan)?;
         return Ok(0);
     }
@@ -298,21 +340,8 @@ fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> 
         return Err(Failure::usage(text).hint("-o FILE, or > FILE"));
     }
     let store = Store::open(&roots.root);
-    crate::save::save(&store, images, std::io::stdout().lock())?;
+    crate::save::save(&store, &images, std::io::stdout().lock())?;
     Ok(0)
-}
-
-fn inspect(roots: &Roots, wanted: &[String]) -> Result {
-    let store = Store::open(&roots.root);
-    let mut found = Vec::new();
-    let names = kit_cli::names(wanted, &["image"])?;
-    let outcome = kit_cli::each(&names, |name| {
-        found.push(images::inspect(&store, name)?);
-        Ok(())
-    });
-    // As docker: what was found is shown, whatever else was asked for.
-    emit_json(&found)?;
-    outcome
 }
 
 /// Goes on past a failure and reports all.
@@ -323,7 +352,7 @@ fn rmi(act: Act, roots: &Roots, force: bool, images: &[String]) -> Result {
             Err(StoreError::Unknown { .. }) if force => return Ok(()),
             planned => planned?,
         };
-        run(act, roots, &plan, "removing an image")?;
+        run_for_good(act, roots, &plan, "removing an image")?;
         let removed = outcome.take();
         let said = removed.iter().map(|removed| match removed {
             Removed::Untagged(name) => format!("Untagged: {name}\n"),

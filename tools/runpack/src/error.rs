@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{FAILED, Fault};
+use kit_plan::{FAILED, Fault, USAGE};
 
 use crate::layer::LayerError;
 use crate::reference::ReferenceError;
@@ -38,8 +38,13 @@ pub enum StoreError {
         expected: String,
         got: String,
     },
-    #[error("removing image {name:?}: it is used by {owner:?}")]
-    Pinned { name: String, owner: String },
+    #[error("removing image {name:?}: it is used by {}", user(owner, container.as_deref()))]
+    Pinned {
+        name: String,
+        owner: String,
+        /// The owner's name, if it is a container.
+        container: Option<String>,
+    },
     #[error("removing image {name:?}: it has {count} names")]
     ManyNames { name: String, count: usize },
     #[error("pinning image {id}: it has just been removed")]
@@ -53,8 +58,35 @@ pub enum StoreError {
         digest: String,
         source: Box<LayerError>,
     },
+    #[error("it has {count} layers, and overlayfs stacks no more than {MAX_LAYERS}")]
+    Deep { count: usize },
+    #[error("invalid filter {text:?}: {reason}")]
+    Filter { text: String, reason: &'static str },
+    #[error("starting a thread: {0}")]
+    Thread(#[source] io::Error),
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+}
+
+fn user(owner: &str, container: Option<&str>) -> String {
+    match container {
+        Some(name) => format!("container {name:?}"),
+        None => format!("{owner:?}"),
+    }
+}
+
+pub(crate) const NO_THREAD: &str =
+    "the limit of processes is reached: see ulimit -u, and pids.max of the cgroup";
+
+/// `OVL_MAX_STACK` of the kernel's fs/overlayfs/params.h.
+pub(crate) const MAX_LAYERS: usize = 500;
+
+/// That so many layers can be mounted.
+pub(crate) fn check_depth(count: usize) -> Result<(), StoreError> {
+    if count > MAX_LAYERS {
+        return Err(StoreError::Deep { count });
+    }
+    Ok(())
 }
 
 impl StoreError {
@@ -83,6 +115,15 @@ impl Fault for StoreError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } | Self::Stream(source) => io_hint(source),
+            Self::Deep { .. } => Some(
+                "unpack it with runpack unpack, and make one layer of it: tar -C DIR -c . | runpack import - NAME"
+                    .to_owned(),
+            ),
+            Self::Filter { .. } => Some(
+                "reference=PATTERN, dangling=true, label=KEY[=VALUE], before=IMAGE or since=IMAGE"
+                    .to_owned(),
+            ),
+            Self::Thread(_) => Some(NO_THREAD.to_owned()),
             Self::Unknown { near, .. } => Some(match near {
                 Some(near) => format!("did you mean {near:?}? the store's names: runpack images"),
                 None => "runpack load FILE puts one there; runpack images lists them".to_owned(),
@@ -98,6 +139,12 @@ impl Fault for StoreError {
             Self::Digest { .. } => {
                 Some("the content is not what its name promises; fetch the image again".to_owned())
             }
+            Self::Pinned {
+                container: Some(name),
+                ..
+            } => Some(format!(
+                "rrun rm -f {name} removes it; or --force, which takes the image's name alone"
+            )),
             Self::Pinned { owner, .. } => Some(format!(
                 "remove {owner} first, or --force to drop the name alone"
             )),
@@ -113,6 +160,7 @@ impl Fault for StoreError {
     fn exit(&self) -> u8 {
         match self {
             Self::Reference(error) => error.exit(),
+            Self::Filter { .. } => USAGE,
             _ => FAILED,
         }
     }

@@ -7,7 +7,11 @@ use oci_spec::image::Digest;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Image, Store, StoreError, Unreadable};
+mod filter;
+
+pub use filter::Filter;
+
+use crate::{Image, Reference, Store, StoreError, Unreadable};
 
 const NONE: &str = "<none>";
 
@@ -25,6 +29,8 @@ pub struct Row {
     pub tag: String,
     #[serde(rename = "ID")]
     pub id: String,
+    /// Of the manifest.
+    pub digest: String,
     pub created_at: String,
     pub created_since: String,
     pub size: String,
@@ -32,10 +38,10 @@ pub struct Row {
     pub size_bytes: u64,
 }
 
-/// One row a name, the newest image first, and what cannot be read. `filter`: only this repository or name.
+/// One row a name, the newest image first, and what cannot be read.
 pub fn rows(
     store: &Store,
-    filter: Option<&str>,
+    filters: &[Filter],
     no_trunc: bool,
 ) -> Result<(Vec<Row>, Vec<Unreadable>), StoreError> {
     let now = jiff::Timestamp::now().as_second();
@@ -47,31 +53,28 @@ pub fn rows(
         } else {
             image.short_id().to_owned()
         };
-        let mut names: Vec<(String, String)> = image
-            .names
-            .iter()
-            .map(|name| (name.repository(), name.tag().to_owned()))
-            .collect();
+        let mut names: Vec<Option<&Reference>> = image.names.iter().map(Some).collect();
         if names.is_empty() {
-            names.push((NONE.to_owned(), NONE.to_owned()));
+            names.push(None);
         }
-        for (repository, tag) in names {
-            let name = format!("{repository}:{tag}");
-            if filter.is_some_and(|wanted| wanted != repository && wanted != name) {
+        for reference in names {
+            if !filter::fit(filters, &image, reference) {
                 continue;
             }
+            let none = || NONE.to_owned();
+            let repository = reference.map_or_else(none, Reference::repository);
+            let tag = reference.map_or_else(none, |name| name.tag().to_owned());
+            let name = reference.map_or_else(|| id.clone(), ToString::to_string);
             rows.push(Row {
                 kind: "image",
-                name: if repository == NONE { id.clone() } else { name },
+                name,
                 schema: 1,
                 repository,
                 tag,
                 id: id.clone(),
+                digest: image.descriptor.digest().to_string(),
                 created_at: image.config.created().clone().unwrap_or_default(),
-                created_since: image.created.map_or_else(
-                    || "N/A".to_owned(),
-                    |then| format!("{} ago", human_duration(now - then)),
-                ),
+                created_since: since(image.created, now),
                 size: human_size(image.size),
                 size_bytes: image.size,
             });
@@ -168,7 +171,7 @@ pub fn history(store: &Store, wanted: &str, no_trunc: bool) -> Result<Vec<Histor
             (false, _) => "<missing>".to_owned(),
         };
         let created = line.created().clone().unwrap_or_default();
-        let since = jiff::Timestamp::from_str(&created).ok();
+        let then = jiff::Timestamp::from_str(&created).ok();
         let by = line.created_by().clone().unwrap_or_default();
         let short: String = by.chars().take(SHOWN - 1).collect();
         let cut = !no_trunc && by.chars().count() > SHOWN;
@@ -177,10 +180,7 @@ pub fn history(store: &Store, wanted: &str, no_trunc: bool) -> Result<Vec<Histor
             name: id.clone(),
             schema: 1,
             id,
-            created_since: since.map_or_else(
-                || "N/A".to_owned(),
-                |then| format!("{} ago", human_duration(now - then.as_second())),
-            ),
+            created_since: since(then.map(jiff::Timestamp::as_second), now),
             created_at: created,
             created_by: if cut { format!("{short}…") } else { by },
             size: human_size(size),
@@ -189,6 +189,14 @@ pub fn history(store: &Store, wanted: &str, no_trunc: bool) -> Result<Vec<Histor
     }
     rows.reverse();
     Ok(rows)
+}
+
+/// How long ago. The beginning of 1970 is what a reproducible image says for no time.
+fn since(then: Option<i64>, now: i64) -> String {
+    match then {
+        None | Some(0) => "N/A".to_owned(),
+        Some(then) => format!("{} ago", human_duration(now - then)),
+    }
 }
 
 /// An ID as a person types it.

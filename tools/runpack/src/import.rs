@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Mutex;
 
-use kit_plan::{Plan, StepError, Value, words};
+use kit_plan::{Plan, StepError, Value, quote, words};
 use oci_spec::image::MediaType;
 
 use crate::change::Change;
@@ -113,9 +113,12 @@ fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
     let start = stream.fill_buf().map_err(SourceError::io("read", path))?;
     if let Some((by, program)) = foreign_coding(start) {
         return Err(SourceError::NotImage {
-            source_name: path.display().to_string(),
+            source_name: path.into(),
             reason: format!("it is compressed by {by}"),
-            hint: format!("{program} -dc {} | runpack import -", path.display()),
+            hint: format!(
+                "{program} -dc {} | runpack import -",
+                quote(path.as_os_str())
+            ),
         });
     }
     let reason = if start.is_empty() {
@@ -130,7 +133,7 @@ fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
 
 fn not_image(path: &Path, reason: String) -> SourceError {
     SourceError::NotImage {
-        source_name: path.display().to_string(),
+        source_name: path.into(),
         reason,
         hint: "import takes a tar of a root file system, compressed or not".to_owned(),
     }

@@ -20,7 +20,7 @@ const A_WHILE: Timespec = Timespec {
 };
 
 /// The signals that ask a command to end.
-pub(crate) fn ending() -> SigSet {
+fn ending() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 

@@ -2,6 +2,7 @@
 //! a step that takes it and one that places it; the names come last, so that all of it is there or nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use kit_plan::{Plan, StepError, Value, words};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 
 use crate::digest::chain_ids;
+use crate::error::check_depth;
 use crate::intake::{Explain, ImageName, Intake, Job, Layer, NewImage, Origin, Outcome, work_of};
 use crate::interrupt::Interrupt;
 use crate::layer::{BLOB_DIGEST, LayerError};
@@ -34,12 +36,19 @@ pub struct Loading {
 /// Reads the source, but for its layers, and changes nothing.
 pub fn plan(
     root: &Path,
-    text: &str,
+    text: &OsStr,
     source: &Source,
     options: &LoadOptions,
 ) -> Result<Loading, SourceError> {
     let store = Store::open(root);
     let mut offer = offered(&store.temporary_dir(), source, options)?;
+    for image in &offer.images {
+        check_depth(image.layers.len()).map_err(|error| SourceError::Part {
+            source_name: offer.title.clone(),
+            what: label_of(image),
+            error: Box::new(error),
+        })?;
+    }
     store.hold_if_there();
     let mut layers = Layers {
         ours: HashSet::new(),
@@ -62,7 +71,7 @@ pub fn plan(
             names: image.names.clone(),
         });
     }
-    let mut plan = Plan::new(format!("runpack load {text}"));
+    let mut plan = Plan::new(format!("runpack load {}", text.display()));
     let progress = options.progress.clone();
     let intake = Intake::new(layers.store, layers.work, layers.jobs, progress);
     intake.push_layers(&mut plan);
@@ -80,6 +89,12 @@ pub fn plan(
     })
 }
 
+/// What an image is called in messages.
+fn label_of(image: &Offered) -> String {
+    let name = image.names.first();
+    name.map_or_else(|| image.id.to_string(), ToString::to_string)
+}
+
 fn names_of(loaded: &[Loaded]) -> String {
     let each = loaded.iter().flat_map(|image| {
         let names = image.names.iter().map(ToString::to_string);
@@ -89,7 +104,7 @@ fn names_of(loaded: &[Loaded]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn line(text: &str, options: &LoadOptions) -> Vec<Value> {
+fn line(text: &OsStr, options: &LoadOptions) -> Vec<Value> {
     let mut line: Vec<Value> = words!["runpack", "load"];
     if let Some(name) = &options.name {
         line.extend(words!["-t", name.to_string()]);
@@ -138,10 +153,7 @@ struct Layers {
 impl Layers {
     fn image(&mut self, offer: &Offer, image: &Offered, several: bool) -> NewImage {
         let diff_ids: Vec<Digest> = image.layers.iter().map(|l| l.diff_id.clone()).collect();
-        let label = image
-            .names
-            .first()
-            .map_or_else(|| image.id.to_string(), ToString::to_string);
+        let label = label_of(image);
         let total = image.layers.len();
         let mut layers = Vec::with_capacity(total);
         for (at, layer) in image.layers.iter().enumerate() {
@@ -235,7 +247,7 @@ impl Layers {
 
 /// What is said of a layer that is not what was promised.
 fn explain(
-    title: &str,
+    title: &OsStr,
     label: &str,
     (number, total): (usize, usize),
     layer: &OfferedLayer,

@@ -1,11 +1,13 @@
 //! What an image is called: names in the store, by docker's rules, and the places an image can come from, as in containers tools.
 //! Pure: nothing here looks at the disk but to tell a file from a name in [`Source::parse`].
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use kit_plan::{Fault, USAGE};
+use kit_plan::{Fault, USAGE, quote};
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 const DEFAULT_TAG: &str = "latest";
@@ -14,6 +16,8 @@ const OFFICIAL: &str = "library/";
 const MAX_TAG: usize = 128;
 const MAX_NAME: usize = 255;
 const ID_DIGITS: usize = 64;
+/// No image's name begins with these.
+const PATHS: [&[u8]; 3] = [b"/", b"./", b"../"];
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -21,7 +25,7 @@ pub enum ReferenceError {
     Name { name: String, reason: &'static str },
     #[error("reading source {source_text:?}: {reason}")]
     Source {
-        source_text: String,
+        source_text: OsString,
         reason: &'static str,
         hint: String,
     },
@@ -205,36 +209,48 @@ pub enum Source {
 }
 
 impl Source {
-    /// `file_first`: a text that is no transport is a path (`load`), not a name in the store (`unpack`).
-    pub fn parse(text: &str, file_first: bool) -> Result<Self, ReferenceError> {
+    /// `file_first`: a text that is no transport is a path (`load`), not a name in the store (`unpack`). One that can be no name is a path.
+    pub fn parse(text: &OsStr, file_first: bool) -> Result<Self, ReferenceError> {
         let wrong = |reason, hint: String| ReferenceError::Source {
             source_text: text.to_owned(),
             reason,
             hint,
         };
-        if text == "-" {
+        let bytes = text.as_bytes();
+        if bytes == b"-" {
             return Ok(Self::Stdin);
         }
-        if let Some(name) = text.strip_prefix("docker://") {
+        if let Some(name) = bytes.strip_prefix(b"docker://") {
             let hint = format!(
-                "skopeo copy docker://{name} oci-archive:image.tar && runpack load image.tar"
+                "skopeo copy {} oci-archive:image.tar && runpack load image.tar",
+                quote(OsStr::from_bytes(&[b"docker://", name].concat()))
             );
             return Err(wrong("nothing is pulled from a registry yet", hint));
         }
-        let (scheme, rest) = match text.split_once(':') {
-            Some((scheme @ ("oci" | "oci-archive" | "docker-archive"), rest)) => (scheme, rest),
-            _ if file_first => return Ok(Self::Guess(text.into())),
-            _ => return Ok(Self::Store(text.to_owned())),
+        let mut schemes = ["oci", "oci-archive", "docker-archive"].into_iter();
+        let scheme = schemes.find_map(|scheme| {
+            let rest = bytes.strip_prefix(scheme.as_bytes())?;
+            Some((scheme, rest.strip_prefix(b":")?))
+        });
+        let Some((scheme, rest)) = scheme else {
+            let is_path = PATHS.iter().any(|begin| bytes.starts_with(begin));
+            return Ok(match text.to_str() {
+                Some(name) if !file_first && !is_path => Self::Store(name.to_owned()),
+                _ => Self::Guess(text.into()),
+            });
         };
-        let (path, tag) = match rest.split_once(':') {
-            Some((path, tag)) => (path, Some(tag.to_owned())),
+        let (path, tag) = match rest.iter().position(|b| *b == b':') {
+            Some(at) => (
+                &rest[..at],
+                Some(String::from_utf8_lossy(&rest[at + 1..]).into_owned()),
+            ),
             None => (rest, None),
         };
         if path.is_empty() || tag.as_deref() == Some("") {
             let hint = "oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]";
             return Err(wrong("a part is missing", hint.to_owned()));
         }
-        let path = PathBuf::from(path);
+        let path = PathBuf::from(OsStr::from_bytes(path));
         Ok(match scheme {
             "oci" => Self::OciDir { dir: path, tag },
             "oci-archive" => Self::OciArchive { file: path, tag },
@@ -300,7 +316,7 @@ mod tests {
 
     #[test]
     fn sources_are_told_apart() {
-        let oci = Source::parse("oci:/tmp/x:a:b", true).unwrap();
+        let oci = Source::parse(OsStr::new("oci:/tmp/x:a:b"), true).unwrap();
         assert_eq!(
             oci,
             Source::OciDir {
@@ -308,14 +324,27 @@ mod tests {
                 tag: Some("a:b".into())
             }
         );
-        let name = Source::parse("web:1", false).unwrap();
+        let name = Source::parse(OsStr::new("web:1"), false).unwrap();
         assert_eq!(name, Source::Store("web:1".into()));
         assert_eq!(
-            Source::parse("web:1", true).unwrap(),
+            Source::parse(OsStr::new("web:1"), true).unwrap(),
             Source::Guess("web:1".into())
         );
-        let refused = Source::parse("docker://alpine", true).unwrap_err();
+        let refused = Source::parse(OsStr::new("docker://alpine"), true).unwrap_err();
         assert!(refused.hint().unwrap().contains("skopeo copy"));
-        assert!(Source::parse("oci:", true).is_err());
+        assert!(Source::parse(OsStr::new("oci:"), true).is_err());
+        for path in ["/a.tar", "./web", "../web:1"] {
+            let path = OsStr::new(path);
+            assert_eq!(Source::parse(path, false), Ok(Source::Guess(path.into())));
+        }
+        let latin = OsStr::from_bytes(b"caf\xe9");
+        assert_eq!(Source::parse(latin, false), Ok(Source::Guess(latin.into())));
+        let archive = OsStr::from_bytes(b"oci-archive:caf\xe9:x");
+        let file = PathBuf::from(latin);
+        let tag = Some("x".to_owned());
+        assert_eq!(
+            Source::parse(archive, false),
+            Ok(Source::OciArchive { file, tag })
+        );
     }
 }

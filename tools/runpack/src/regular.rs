@@ -1,18 +1,65 @@
-//! Files that somebody else put there: a layout's blobs, an archive. Opened without waiting, since a FIFO in their place would block for
-//! ever, and taken only if they are files.
+//! Files that somebody else put there: a layout's blobs, an archive, what an image has in its /etc. Taken only if they are regular files,
+//! without waiting, since a FIFO in their place would block for ever; the small ones only up to a size that fits into memory.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
+/// Larger than any manifest, configuration or index.
+pub(crate) const MAX_SMALL: u64 = 16 << 20;
 
 /// Opens a regular file for reading; anything else is an error.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() {
-        return Ok(file);
+    opened(CWD, path, ResolveFlags::empty())
+}
+
+/// A file below `root`, as if that were `/`, wherever links lead there.
+pub(crate) fn open_beneath(root: BorrowedFd<'_>, path: &Path) -> io::Result<File> {
+    let beneath = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    opened(root, path, beneath)
+}
+
+/// Looked at before it is opened: opening a device may do something.
+fn opened(dir: BorrowedFd<'_>, path: &Path, how: ResolveFlags) -> io::Result<File> {
+    let place = openat2(
+        dir,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        how,
+    )?;
+    let stat = rustix::fs::fstat(place.as_fd())?;
+    if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Err(io::Error::other("it is not a file"));
     }
-    Err(io::Error::other("it is not a file"))
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let by_number = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(rustix::fs::open(by_number, flags, Mode::empty())?.into())
+}
+
+/// The whole of a small file.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_up_to(open(path)?, MAX_SMALL)
+}
+
+/// The whole of a file that has no more than `most` bytes.
+pub(crate) fn read_up_to(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if file.metadata()?.len() <= most {
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 <= most {
+            return Ok(bytes);
+        }
+    }
+    Err(too_large(most))
+}
+
+pub(crate) fn too_large(most: u64) -> io::Error {
+    io::Error::other(format!(
+        "it has more than the {} MiB that such a file may have",
+        most >> 20
+    ))
 }

@@ -58,7 +58,7 @@ impl Target {
     /// Just before it is filled: whether it still may be. With `attributes`, what is made begins with the directory's own.
     pub fn ready(&self, attributes: bool) -> Result<(), SourceError> {
         if !self.in_place {
-            return Ok(());
+            return plain_mode(&self.work);
         }
         for path in list(&self.dir)? {
             if path != self.work {
@@ -142,6 +142,12 @@ impl MoveUp {
         let dir = open(&self.to)?;
         futimens(&dir, &was).map_err(|e| SourceError::io("utimensat", &self.to)(e.into()))
     }
+}
+
+/// What a root directory has of which no layer says anything, whatever the umask.
+pub(crate) fn plain_mode(dir: &Path) -> Result<(), SourceError> {
+    let set = fchmod(open(dir)?, Mode::from_raw_mode(0o755));
+    set.map_err(|errno| SourceError::io("chmod", dir)(errno.into()))
 }
 
 /// Owner first: changing it clears bits of the mode.

@@ -2,7 +2,9 @@
 //! Made beside the target and renamed, so that a target that is there is a whole one; in a directory that is there, made in it.
 
 use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,14 +15,13 @@ use oci_spec::image::{Digest, ImageConfiguration};
 use crate::bundle;
 use crate::intake::{Origin, Progress};
 use crate::layer::{
-    Extraction, Form, LayerError, LayerReport, LayerStream, LayerUnpacker, adopt_implicit,
-    is_opaque_layer,
+    Extraction, Form, LayerError, LayerReport, LayerStream, LayerUnpacker, is_opaque_layer, settle,
 };
 use crate::load::step_error;
 use crate::publish::{MakeDir, Publish};
 use crate::source::{LoadOptions, SourceError, offered};
 use crate::store::layer_error;
-use crate::target::{MoveUp, Target};
+use crate::target::{MoveUp, Target, plain_mode};
 use crate::{Image, ImageId, Source, Store, StoreError};
 
 /// What the directory is to be.
@@ -39,7 +40,7 @@ pub enum Layout {
 #[derive(Debug, Clone)]
 pub struct Unpack {
     /// As the user gave it.
-    pub image: String,
+    pub image: OsString,
     pub source: Source,
     pub dir: PathBuf,
     pub layout: Layout,
@@ -47,8 +48,22 @@ pub struct Unpack {
     pub progress: Progress,
 }
 
+/// What a text stands for: an image of the store, or where there is none of that name, a file or directory.
+pub fn source(root: &Path, text: &OsStr) -> Result<Source, StoreError> {
+    let source = Source::parse(text, false)?;
+    let Source::Store(name) = &source else {
+        return Ok(source);
+    };
+    match Store::open(root).resolve(name) {
+        Err(StoreError::Unknown { .. } | StoreError::Reference(_)) if Path::new(text).exists() => {
+            Ok(Source::Guess(text.into()))
+        }
+        _ => Ok(source),
+    }
+}
+
 /// For [`Layout::Overlay`], the `lowerdir=` string, once the plan has been applied.
-pub type Outcome = Rc<RefCell<Option<String>>>;
+pub type Outcome = Rc<RefCell<Option<OsString>>>;
 
 /// Made beside and renamed; a directory that is there and empty may be a mount point, and is filled where it is.
 pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError> {
@@ -65,7 +80,7 @@ pub fn plan(root: &Path, unpack: Unpack) -> Result<(Plan, Outcome), SourceError>
     }
     let target = Target::new(&unpack.dir)?;
     let outcome = Outcome::default();
-    let mut plan = Plan::new(format!("runpack unpack {}", unpack.image));
+    let mut plan = Plan::new(format!("runpack unpack {}", unpack.image.display()));
     let work = target.work.clone();
     // Its lowerdir string has the directory's name in it, so a script says all in one line; as it does where the directory is there.
     let in_place = target.in_place;
@@ -187,6 +202,7 @@ fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>,
         Layout::Bundle => {
             let rootfs = target.work.join("rootfs");
             make_dir(&rootfs)?;
+            plain_mode(&rootfs)?;
             flat(&input, &rootfs, &watch)?;
             bundle::write_config(&input.id, &input.config, &target.work)?;
             Vec::new()
@@ -218,8 +234,7 @@ fn overlay(input: &Input, dir: &Path, watch: Watch) -> Result<Vec<PathBuf>, Sour
         make_dir(&path)?;
         let below: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
         let report = input.unpack_layer(at, &path, Form::Overlay, watch)?;
-        adopt_implicit(&path, &report.implicit, &below)
-            .map_err(|error| input.layer_error(at, error))?;
+        settle(&path, &report, &below).map_err(|error| input.layer_error(at, error))?;
         if is_opaque_layer(&path) {
             names.clear();
         }
@@ -293,15 +308,22 @@ impl Step for UnpackStep {
         let store = Store::open(&self.root);
         let filled = fill(&store, &self.unpack, &self.target);
         let layers = filled.map_err(step_error)?;
-        let lowers: Vec<String> = layers.iter().map(|path| escaped(path)).collect();
-        *self.outcome.borrow_mut() = (!lowers.is_empty()).then(|| lowers.join(":"));
+        let lowers: Vec<Vec<u8>> = layers.iter().map(|path| escaped(path)).collect();
+        *self.outcome.borrow_mut() =
+            (!lowers.is_empty()).then(|| OsString::from_vec(lowers.join(&b':')));
         Ok(Done::made(self.target.to_come().map_err(step_error)?))
     }
 }
 
 /// As mount(2)'s `lowerdir=` wants it.
-fn escaped(path: &Path) -> String {
+fn escaped(path: &Path) -> Vec<u8> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let text = path.to_string_lossy().replace('\\', "\\\\");
-    text.replace(':', "\\:").replace(',', "\\,")
+    let mut text = Vec::new();
+    for byte in path.as_os_str().as_bytes() {
+        if b"\\:,".contains(byte) {
+            text.push(b'\\');
+        }
+        text.push(*byte);
+    }
+    text
 }

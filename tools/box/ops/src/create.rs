@@ -2,7 +2,7 @@
 //! by a rename. Volumes have steps of their own, in between.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
@@ -94,15 +94,30 @@ impl Step for ClaimCidfile {
 /// Makes its directory under a temporary name, locked while somebody is at work on it.
 struct Begin(Rc<New>);
 
+impl Begin {
+    /// The topmost layer, whose root directory is the image's.
+    fn top(&self) -> Option<&Path> {
+        let layers = &self.0.container.image.as_ref()?.layers;
+        layers.last().map(PathBuf::as_path)
+    }
+}
+
 impl Step for Begin {
     fn meta(&self) -> Meta {
         let making = self.0.making();
         let root = &self.0.containers.roots.root;
-        let lines = vec![
+        let upper = making.join("upper");
+        let mut lines = vec![
             run!["umask", "022"],
             run!["mkdir", "-p", "-m", "0700", root],
-            run!["mkdir", "-p", making.join("upper"), making.join("work")],
+            run!["mkdir", "-p", &upper, making.join("work")],
         ];
+        if let Some(top) = self.top() {
+            let reference = kit_plan::cat!["--reference=", top];
+            lines.push(run!["chown", reference.clone(), "--", &upper]);
+            lines.push(run!["chmod", reference.clone(), "--", &upper]);
+            lines.push(run!["touch", reference, "--", &upper]);
+        }
         let why = "a temporary name: until it is whole nobody sees it, and gc takes it if we die";
         Meta::new("container.begin", why, Shell::Exact(lines))
     }
@@ -116,6 +131,11 @@ impl Step for Begin {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         // To the end of the command: a gc must not take what a run is about to start.
         cx.keep(self.0.containers.begin(self.0.id()).map_err(failed)?);
+        // Overlayfs shows the upper directory's own in its root.
+        if let Some(top) = self.top() {
+            let alike = runpack::layer::make_alike(top, &self.0.making().join("upper"));
+            alike.map_err(|error| StepError::whole(error).exit(125))?;
+        }
         Ok(Done::made(self.intent(&cx.slots)).identified())
     }
 }

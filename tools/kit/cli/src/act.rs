@@ -46,6 +46,11 @@ impl Act {
         self.start(&plan.command)?.run(plan)
     }
 
+    /// As [`Acting::run_for_good`].
+    pub fn run_for_good(self, plan: &Plan) -> Result<()> {
+        self.start(&plan.command)?.run_for_good(plan)
+    }
+
     /// Begins a verb that applies several plans, one for each name. `command` is what its journal says.
     pub fn start(self, command: &str) -> Result<Acting> {
         if self.dry_run {
@@ -92,15 +97,25 @@ impl Acting {
         match &mut self.0 {
             None => emit(&plan.script()?),
             Some(work) if plan.len() > 1 => work.written(plan),
-            Some(work) => {
-                let mut journal = Journal::in_memory(work.header.clone());
-                work.apply(plan, &mut journal)
-            }
+            Some(work) => work.unwritten(plan),
+        }
+    }
+
+    /// The same of a plan that only takes away, which nobody could undo: it has no journal, and so makes room on a full disk.
+    pub fn run_for_good(&mut self, plan: &Plan) -> Result<()> {
+        match &mut self.0 {
+            None => emit(&plan.script()?),
+            Some(work) => work.unwritten(plan),
         }
     }
 }
 
 impl Work {
+    fn unwritten(&mut self, plan: &Plan) -> Result<()> {
+        let mut journal = Journal::in_memory(self.header.clone());
+        self.apply(plan, &mut journal)
+    }
+
     fn written(&mut self, plan: &Plan) -> Result<()> {
         let mut journal = if let Some(journal) = self.written.take() {
             journal

@@ -6,11 +6,13 @@ mod failure;
 mod names;
 mod output;
 mod run;
+pub mod template;
 
 pub use act::{Act, Acting, need_root};
 pub use failure::{ClosedPipe, Failure, Result};
 pub use names::{Failures, each, names, os_names, refuse_heads};
 pub use output::{
-    Output, Row, emit, emit_bytes, emit_json, name_line, tables_like_docker, tell, visible,
+    Output, Row, emit, emit_bytes, emit_json, name_line, rows_like_docker, tables_like_docker,
+    tell, visible,
 };
 pub use run::{hand_over, is_terminal, run, run_words, warn};

@@ -96,6 +96,24 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         .collect()
 }
 
+/// The same of rows of any width, the heads first: docker's `--format 'table …'`.
+pub fn rows_like_docker(rows: &[Vec<String>]) -> String {
+    let visible = |row: &Vec<String>| row.iter().map(|cell| visible(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(visible).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let pad = (width(column) + 3).max(10) - cell.chars().count();
+            format!("{cell}{}", " ".repeat(pad))
+        });
+        cells.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
 /// Text with its control characters escaped: a name in a listing may come from a hostile image.
 pub fn visible(text: &str) -> String {
     text.chars()

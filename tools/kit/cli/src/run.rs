@@ -127,7 +127,20 @@ fn one_line(text: &str) -> String {
         };
         line.replace_range(at..=at + length, "");
     }
-    line
+    shortened(line)
+}
+
+/// A line that a terminal can show: what begins it says what was done, what ends it says why.
+fn shortened(line: String) -> String {
+    const HEAD: usize = 1200;
+    const TAIL: usize = 600;
+    let count = line.chars().count();
+    if count <= HEAD + TAIL {
+        return line;
+    }
+    let head: String = line.chars().take(HEAD).collect();
+    let tail: String = line.chars().skip(count - TAIL).collect();
+    format!("{head} … {tail}")
 }
 
 /// `completions SHELL` and `man`, from the same definitions as the parser itself.
@@ -180,6 +193,12 @@ fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
         }
         ErrorKind::UnknownArgument => unknown_argument(&of(ContextKind::InvalidArg)),
         ErrorKind::MissingRequiredArgument => format!("missing {}", of(ContextKind::InvalidArg)),
+        // "--input <FILE>", without its value.
+        ErrorKind::InvalidValue if of(ContextKind::InvalidValue).is_empty() => {
+            let flag = of(ContextKind::InvalidArg);
+            let flag = flag.split(' ').next().unwrap_or_default();
+            format!("flag needs an argument: {flag}")
+        }
         ErrorKind::ArgumentConflict => format!(
             "{} cannot be used with {}",
             of(ContextKind::InvalidArg),
@@ -233,6 +252,17 @@ fn unknown_argument(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// F23: a name of an archive may have a megabyte.
+    #[test]
+    fn a_line_keeps_what_was_done_and_why() {
+        let line = one_line(&format!(
+            "unpacking \"{}\": it climbs out",
+            "é".repeat(100_000)
+        ));
+        assert!(line.starts_with("unpacking \"éé") && line.ends_with("éé\": it climbs out"));
+        assert_eq!(line.chars().count(), 1803);
+    }
 
     #[test]
     fn help_is_asked_for_as_in_ip_and_docker() {

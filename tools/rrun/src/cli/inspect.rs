@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::docker;
 use super::steps::fault;
-use super::template::Template;
 use box_state::{Containers, StateError};
+use kit_cli::template::Template;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -22,7 +22,6 @@ mod start;
 mod steps;
 mod stop;
 mod switches;
-mod template;
 
 use std::ffi::OsString;
 

@@ -1,10 +1,10 @@
 //! `rrun ps`: docker's table.
 
-use kit_cli::{Failure, Result, emit, emit_json, visible};
+use kit_cli::template::formatted;
+use kit_cli::{Failure, Result, emit, emit_json, rows_like_docker as table};
 use kit_units::human_duration;
 use serde_json::{Value, json};
 
-use super::template::Template;
 use box_state::{Container, Containers, Port, RunState, Status};
 
 #[derive(clap::Args)]
@@ -117,7 +117,10 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
                 .map(|one| one.to_string() + "\n")
                 .collect::<String>(),
         ),
-        Some(format) => emit(&formatted(format, objects())?),
+        Some(format) => {
+            let text = formatted(format, heads(), objects(), table).map_err(Failure::usage)?;
+            emit(&text)
+        }
     }
 }
 
@@ -126,43 +129,6 @@ fn heads() -> Value {
     json!({"ID": HEAD[0], "Image": HEAD[1], "Command": HEAD[2], "CreatedAt": "CREATED AT",
         "RunningFor": HEAD[3], "Status": HEAD[4], "State": "STATE", "Ports": HEAD[5], "Names": HEAD[6],
         "Labels": "LABELS", "Networks": "NETWORKS", "Mounts": "MOUNTS"})
-}
-
-fn formatted(format: &str, objects: impl Iterator<Item = Value>) -> Result<String> {
-    let (format, is_table) = match format.strip_prefix("table ") {
-        Some(format) => (format, true),
-        None => (format, false),
-    };
-    let format = format.replace("\\t", "\t").replace("\\n", "\n");
-    let template = Template::parse(&format).map_err(Failure::usage)?;
-    let heads = is_table.then(heads);
-    let mut lines = Vec::new();
-    for object in heads.into_iter().chain(objects) {
-        lines.push(template.render(&object).map_err(Failure::usage)?);
-    }
-    if is_table {
-        let cells = |line: &String| line.split('\t').map(str::to_owned).collect();
-        return Ok(table(&lines.iter().map(cells).collect::<Vec<_>>()));
-    }
-    Ok(lines.into_iter().map(|line| line + "\n").collect())
-}
-
-/// docker's: columns three spaces apart, and none narrower than ten.
-fn table(rows: &[Vec<String>]) -> String {
-    let visible = |row: &Vec<String>| row.iter().map(|cell| visible(cell)).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(visible).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().enumerate().map(|(column, cell)| {
-            let pad = (width(column) + 3).max(10) - cell.chars().count();
-            format!("{cell}{}", " ".repeat(pad))
-        });
-        cells.collect::<String>().trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
 }
 
 fn id(entry: &Entry, whole: bool) -> String {

@@ -1,13 +1,11 @@
 //! How far a long verb has come, on a terminal; nothing anywhere else, nor where each step is told.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kit_cli::Act;
-use nix::sys::signal::SigSet;
 
-use crate::{Progress, interrupt};
+use crate::Progress;
 
 // As docker prints sizes, and in what every console can show.
 const READING: &str = "{spinner} {msg} {decimal_bytes}";
@@ -22,16 +20,15 @@ impl Bar {
         if told || !std::io::stderr().is_terminal() {
             return Self(None);
         }
-        // Its thread must not be the one that a Ctrl-C finds unblocked.
-        let before = SigSet::thread_get_mask();
-        let _ = interrupt::ending().thread_block();
+        // It moves as bytes come: a thread that turns it could not be made at a limit of processes.
         let bar = ProgressBar::new_spinner().with_message(text);
         restyle(&bar, READING);
-        bar.enable_steady_tick(Duration::from_millis(120));
-        if let Ok(before) = before {
-            let _ = before.thread_set_mask();
-        }
         Self(Some(bar))
+    }
+
+    /// Never shown.
+    pub fn none() -> Self {
+        Self(None)
     }
 
     pub fn progress(&self) -> Progress {

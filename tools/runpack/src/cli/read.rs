@@ -1,53 +1,83 @@
 //! The verbs that read an image from somewhere: load, import, unpack.
 
-use kit_cli::{Act, Result, emit, need_root};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
+
+use kit_cli::{Act, Failure, Result, emit, emit_bytes, need_root};
 use kit_plan::Roots;
 use oci_spec::image::Descriptor;
 
 use super::progress::Bar;
-use super::{reference, run};
+use super::{reference, run, say};
 use crate::import::Import;
 use crate::source::LoadOptions;
 use crate::unpack::Unpack;
-use crate::{Source, Store};
+use crate::{ImageId, Source, Store};
 
-pub(super) fn load(
-    act: Act,
-    roots: &Roots,
-    text: &str,
-    name: Option<&str>,
-    platform: Option<String>,
-) -> Result {
+/// What to load, as it was typed.
+pub(super) struct Load {
+    /// `None`: standard input, as docker's.
+    pub source: Option<OsString>,
+    pub name: Option<String>,
+    pub platform: Option<String>,
+    pub quiet: bool,
+}
+
+pub(super) fn load(act: Act, roots: &Roots, load: Load) -> Result {
     const DOING: &str = "loading an image";
-    let source = Source::parse(text, true)?;
-    let name = name.map(reference).transpose()?;
+    let text = match load.source {
+        Some(text) => text,
+        None if std::io::stdin().is_terminal() => {
+            let text = "loading an image: no file is named, and standard input is a terminal";
+            return Err(Failure::usage(text).hint("runpack load FILE, or < FILE"));
+        }
+        None => "-".into(),
+    };
+    let source = Source::parse(&text, true)?;
+    let name = load.name.as_deref().map(reference).transpose()?;
     if !act.dry_run {
         // Before a stream is read that cannot be read again.
         need_root(DOING)?;
     }
-    let bar = Bar::new(act, "loading");
+    let bar = if load.quiet {
+        Bar::none()
+    } else {
+        Bar::new(act, "loading")
+    };
     let options = LoadOptions {
         name,
-        platform,
+        platform: load.platform,
         progress: bar.progress(),
     };
-    let loading = crate::load::plan(&roots.root, text, &source, &options)?;
+    let loading = crate::load::plan(&roots.root, &text, &source, &options)?;
     bar.expect(loading.bytes);
     run(act, roots, &loading.plan, DOING)?;
     drop(bar);
     if act.dry_run {
         return Ok(0);
     }
-    let mut said: Vec<String> = Vec::new();
     for loaded in &loading.images {
-        if loaded.names.is_empty() {
-            said.push(format!("Loaded image ID: {}\n", loaded.id));
+        for name in &loaded.names {
+            emit(&format!("Loaded image: {name}\n"))?;
         }
-        let names = loaded.names.iter();
-        said.extend(names.map(|name| format!("Loaded image: {name}\n")));
+        if loaded.names.is_empty() {
+            emit(&format!("Loaded image ID: {}\n", loaded.id))?;
+            say_nameless(&Store::open(&roots.root), &loaded.id);
+        }
     }
-    emit(&said.concat())?;
     Ok(0)
+}
+
+/// An image that the archive had no name for, and that had none before.
+fn say_nameless(store: &Store, id: &ImageId) {
+    let named = store.resolve(id.as_ref());
+    if named.is_ok_and(|image| image.names.is_empty()) {
+        let short = crate::images::short(id);
+        say("loading an image: the archive has no name for it");
+        let hint = format!("hint: runpack tag {short} NAME gives it one\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), hint.as_bytes());
+    }
 }
 
 pub(super) fn import(act: Act, roots: &Roots, mut import: Import) -> Result {
@@ -77,7 +107,7 @@ pub(super) fn unpack(act: Act, roots: &Roots, mut unpack: Unpack) -> Result {
     run(act, roots, &plan, "unpacking an image")?;
     drop(bar);
     if let Some(lowerdir) = outcome.borrow().as_ref() {
-        emit(&format!("{lowerdir}\n"))?;
+        emit_bytes(&[lowerdir.as_bytes(), b"\n"].concat())?;
     }
     Ok(0)
 }

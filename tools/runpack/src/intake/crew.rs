@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::{Job, Progress, Taken};
+use crate::StoreError;
 use crate::source::SourceError;
 
 pub(crate) struct Crew {
@@ -48,9 +49,21 @@ impl Crew {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |_| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || shared.work())
+            std::thread::Builder::new().spawn(move || shared.work())
         };
-        let threads = (0..threads.min(jobs.len())).map(start).collect();
+        let started: Vec<_> = (0..threads.min(jobs.len())).map(start).collect();
+        let mut threads = Vec::new();
+        let mut refused = None;
+        for thread in started {
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) => refused = Some(error),
+            }
+        }
+        // Fewer than there are processors will do.
+        if let (true, Some(error)) = (threads.is_empty(), refused) {
+            shared.state().failed = Some(StoreError::Thread(error).into());
+        }
         Self { shared, threads }
     }
 

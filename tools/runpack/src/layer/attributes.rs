@@ -10,6 +10,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::LayerError;
+use super::linked::PLACEHOLDER;
 use super::members::Member;
 use super::tree::{as_path, split};
 
@@ -80,7 +81,13 @@ fn kept_xattrs(member: &Member) -> impl Iterator<Item = (&[u8], &[u8])> {
     let all = member.xattrs.iter();
     all.map(|(name, value)| (name.as_slice(), value.as_slice()))
         .filter(|(name, _)| {
-            !name.starts_with(b"trusted.overlay.") && !name.starts_with(b"user.overlay.")
+            // Nor the mark of a placeholder.
+            let ours = [
+                &b"trusted.overlay."[..],
+                b"user.overlay.",
+                PLACEHOLDER.as_bytes(),
+            ];
+            !ours.iter().any(|ours| name.starts_with(ours))
         })
 }
 

@@ -1,15 +1,14 @@
 //! Members of an archive made into files: owners by number, modes, times, attributes, devices, holes; whiteouts by [`Form`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
-use rmount::whiteout::{TarName, Xattrs, is_whiteout, read_tar_name, write_opaque, write_whiteout};
+use rmount::whiteout::{TarName, Xattrs, is_whiteout, read_tar_name, write_opaque};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, fchmod, fstat, futimens, linkat, makedev, mkdirat, mknodat,
     openat, statat, symlinkat,
@@ -18,20 +17,23 @@ use rustix::io::Errno;
 use tar::EntryType;
 
 use super::attributes::{by_descriptor, by_name, stamps};
+use super::linked::{NO_TARGET, TO_A_DIRECTORY, is_placeholder, write_placeholder};
 use super::members::{Member, Members};
 use super::sparse::Sparse;
-use super::tree::{Tree, as_path, normalize, remove_contents, split};
+use super::tree::{Tree, as_path, normalize, split};
 use super::{Form, LayerError, LayerReport};
 
 pub(super) struct Extractor<R> {
-    tree: Tree,
-    form: Form,
+    pub(super) tree: Tree,
+    pub(super) form: Form,
     members: Members<R>,
     /// Of directories; set last, since making a file in one changes its time.
     times: HashMap<Vec<u8>, (i64, u32)>,
     /// What this layer made, which its own whiteouts do not touch. Only for [`Form::Flat`].
-    made: HashSet<Vec<u8>>,
-    report: LayerReport,
+    pub(super) made: HashSet<Vec<u8>>,
+    /// Hard links to what a layer below has: see `linked`. Only for [`Form::Overlay`].
+    links: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) report: LayerReport,
 }
 
 impl<R: BufRead> Extractor<R> {
@@ -42,6 +44,7 @@ impl<R: BufRead> Extractor<R> {
             members: Members::new(stream),
             times: HashMap::new(),
             made: HashSet::new(),
+            links: BTreeMap::new(),
             report: LayerReport::default(),
         }
     }
@@ -51,9 +54,11 @@ impl<R: BufRead> Extractor<R> {
     }
 
     pub fn all(&mut self) -> Result<LayerReport, LayerError> {
-        let root = self.tree.root();
-        fchmod(&*root, Mode::from_raw_mode(0o755))
-            .map_err(LayerError::errno("chmod", as_path(b"/")))?;
+        if self.form == Form::Overlay {
+            let root = self.tree.root();
+            fchmod(&*root, Mode::from_raw_mode(0o755))
+                .map_err(LayerError::errno("chmod", as_path(b"/")))?;
+        }
         while let Some(member) = self.members.next()? {
             self.one(&member)?;
         }
@@ -66,6 +71,11 @@ impl<R: BufRead> Extractor<R> {
                 .map_err(LayerError::errno("utimensat", as_path(path)))?;
         }
         self.report.implicit = self.tree.implicit();
+        let links = std::mem::take(&mut self.links).into_iter();
+        let paths = |(path, target): (Vec<u8>, Vec<u8>)| {
+            (as_path(&path).to_owned(), as_path(&target).to_owned())
+        };
+        self.report.links = links.map(paths).collect();
         Ok(std::mem::take(&mut self.report))
     }
 
@@ -284,77 +294,49 @@ impl<R: BufRead> Extractor<R> {
             return Ok(());
         }
         let (target_parent, target_name) = split(&target);
-        let missing = || refuse("the file that it is a hard link to is not in the layer");
-        let from = self.tree.existing(target_parent).map_err(|_| missing())?;
+        let missing = || refuse(NO_TARGET);
         // First, since what is at the new name goes.
-        statat(&*from, target_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|_| missing())?;
+        let from = self.tree.existing(target_parent).and_then(|from| {
+            let stat = statat(&*from, target_name, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok((from, FileType::from_raw_mode(stat.st_mode)))
+        });
+        let (from, kind) = match (from, self.form) {
+            (Ok(from), _) => from,
+            (Err(Errno::NOENT | Errno::NOTDIR), Form::Overlay) => {
+                return self.link_below(path, target, dir);
+            }
+            (Err(_), _) => return Err(missing()),
+        };
+        if kind.is_dir() {
+            return Err(refuse(TO_A_DIRECTORY));
+        }
+        if self.form == Form::Overlay {
+            let failed = || LayerError::errno("link", as_path(path));
+            if is_whiteout(from.as_fd(), target_name).map_err(failed())? {
+                return Err(missing());
+            }
+            if is_placeholder(from.as_fd(), target_name).map_err(failed())? {
+                let target = self.links.get(&target).cloned().ok_or_else(missing)?;
+                return self.link_below(path, target, dir);
+            }
+        }
         let name = split(path).1;
         self.fresh("link", path, dir, || {
             linkat(&*from, target_name, dir, name, AtFlags::empty())
         })
     }
 
-    /// `name` is a whiteout's, in the directory `parent`.
-    fn whiteout(&mut self, parent: &[u8], name: &OsStr) -> Result<(), LayerError> {
-        let gone = match read_tar_name(name) {
-            TarName::Whiteout(gone) => Some(gone),
-            _ => None,
-        };
-        let full: PathBuf = as_path(parent).join(name);
-        let failed = || LayerError::errno("white out", &full);
-        if self.form == Form::Overlay {
-            let dir = self.tree.dir(parent)?;
-            return match gone {
-                None => write_opaque(dir.as_fd(), Xattrs::Trusted),
-                Some(gone) => overlay_whiteout(dir.as_fd(), gone),
-            }
-            .map_err(failed());
-        }
-        let Ok(dir) = self.tree.existing(parent) else {
-            return Ok(());
-        };
-        let target = gone.unwrap_or(OsStr::new("."));
-        let below = match gone {
-            None => parent.to_vec(),
-            Some(gone) => as_path(parent)
-                .join(gone)
-                .into_os_string()
-                .into_encoded_bytes(),
-        };
-        let made = &self.made;
-        let mut kept = |path: &[u8]| {
-            let full = as_path(&below).join(as_path(path));
-            !made.contains(full.as_os_str().as_bytes())
-        };
-        let is_dir = |dir: BorrowedFd<'_>| {
-            let stat = statat(dir, target, AtFlags::SYMLINK_NOFOLLOW);
-            stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-        };
-        if is_dir(dir.as_fd()) {
-            remove_contents(dir.as_fd(), target, &mut kept).map_err(failed())?;
-        }
-        if gone.is_none() || self.made.contains(&below) {
-            return Ok(());
-        }
-        match self.tree.clear_if_bare(dir.as_fd(), target) {
-            Ok(()) | Err(Errno::NOTEMPTY) => Ok(()),
-            Err(errno) => Err(failed()(errno)),
-        }
-    }
-}
-
-/// A file that the same layer has stays; a directory becomes opaque.
-fn overlay_whiteout(dir: BorrowedFd<'_>, gone: &OsStr) -> Result<(), Errno> {
-    match statat(dir, gone, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => write_whiteout(dir, gone),
-        Err(errno) => Err(errno),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            write_opaque(
-                openat(dir, gone, flags, Mode::empty())?.as_fd(),
-                Xattrs::Trusted,
-            )
-        }
-        Ok(_) => Ok(()),
+    /// A layer below may have the target: known when this one is placed.
+    fn link_below(
+        &mut self,
+        path: &[u8],
+        target: Vec<u8>,
+        dir: BorrowedFd<'_>,
+    ) -> Result<(), LayerError> {
+        let name = split(path).1;
+        let place = || write_placeholder(dir, name);
+        self.fresh("link", path, dir, place)?;
+        self.links.insert(path.to_vec(), target);
+        Ok(())
     }
 }

@@ -4,59 +4,71 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::fs::{
-    FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, fgetxattr,
-    flistxattr, fsetxattr, fstat, futimens,
+    Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, fstat, futimens,
+    lgetxattr, llistxattr, lsetxattr,
 };
 use rustix::io::Errno;
 
-use super::LayerError;
+use super::linked::Linking;
 use super::merged::{Merged, Seen};
-use super::moved;
-use super::tree::{as_path, leads_nowhere, open_root, split};
+use super::tree::{MAX_LINKS, as_path, open_root, split};
+use super::{LayerError, LayerReport, bare, moved};
 
-/// As many links as the kernel follows in a path.
-const MAX_LINKS: usize = 40;
-
-/// `below`: the layers underneath, topmost first.
-pub fn adopt_implicit(
-    fs: &Path,
-    implicit: &[PathBuf],
-    below: &[PathBuf],
-) -> Result<(), LayerError> {
-    if implicit.is_empty() || below.is_empty() {
-        return Ok(());
+/// Does to an unpacked layer what depends on those underneath, `below`, topmost first. Returns how many bytes it took from them.
+pub fn settle(fs: &Path, report: &LayerReport, below: &[PathBuf]) -> Result<u64, LayerError> {
+    let has_nothing = report.links.is_empty() && report.whiteouts == 0;
+    if has_nothing && (report.implicit.is_empty() || below.is_empty()) {
+        return Ok(0);
     }
     let root = Rc::new(open_root(fs)?);
     let below: Result<Vec<OwnedFd>, _> = below.iter().map(|layer| open_root(layer)).collect();
-    let paths = implicit
-        .iter()
-        .map(|path| path.as_os_str().as_bytes().to_vec());
     let mut adoption = Adoption {
         merged: Merged::new(&root, below?).map_err(LayerError::errno("open", fs))?,
         root,
-        todo: paths.collect(),
+        todo: BTreeSet::new(),
+        settled: BTreeSet::new(),
     };
-    // Parents first: where they are is known by then.
-    while let Some(path) = adoption.todo.pop_first() {
-        adoption.settle(&path)?;
+    let implicit = report.implicit.iter();
+    adoption.all(implicit.map(|path| path.as_os_str().as_bytes().to_vec()))?;
+    let mut bytes = 0;
+    let mut linking = Linking::default();
+    for (path, target) in &report.links {
+        let bytes_of = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        bytes += linking.one(&mut adoption, &bytes_of(path), &bytes_of(target))?;
     }
-    Ok(())
+    if report.whiteouts > 0 {
+        bare::whiteouts(&adoption.root, &adoption.merged)?;
+    }
+    bare::directories(&adoption.root, &adoption.merged, &adoption.settled)?;
+    Ok(bytes)
 }
 
-struct Adoption {
-    root: Rc<OwnedFd>,
-    merged: Merged,
+pub(super) struct Adoption {
+    pub root: Rc<OwnedFd>,
+    pub merged: Merged,
     todo: BTreeSet<Vec<u8>>,
+    /// Where the directories are that the archive had no entry of.
+    settled: BTreeSet<Vec<u8>>,
 }
 
 impl Adoption {
-    fn settle(&mut self, path: &[u8]) -> Result<(), LayerError> {
+    /// Directories that the archive has no entry of, or that were made since.
+    pub fn all(&mut self, paths: impl Iterator<Item = Vec<u8>>) -> Result<(), LayerError> {
+        self.todo.extend(paths);
+        // Parents first: where they are is known by then.
+        while let Some(path) = self.todo.pop_first() {
+            self.one(&path)?;
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, path: &[u8]) -> Result<(), LayerError> {
         let failed = || LayerError::errno("copy attributes of", as_path(path));
         if path.is_empty() {
             let top = self.merged.top().map_err(failed())?;
@@ -64,6 +76,7 @@ impl Adoption {
                 .map_or(Ok(()), |from| copy(&from, &self.root))
                 .map_err(failed());
         }
+        self.settled.insert(path.to_vec());
         let (parent, name) = split(path);
         let parent = self.merged.at(parent).map_err(failed())?;
         // It may have been replaced since.
@@ -77,6 +90,7 @@ impl Adoption {
                 .map_err(failed()),
             Seen::Link(_) => {
                 let place = self.resolve(path)?;
+                self.settled.remove(path);
                 let failed = LayerError::errno("move what is in", as_path(path));
                 let fresh = moved::contents(&self.root, path, &place)?;
                 let inside = [path, b"/"].concat();
@@ -96,7 +110,7 @@ impl Adoption {
     }
 
     /// The directory that the path leads to in what shows, without links.
-    fn resolve(&self, path: &[u8]) -> Result<Vec<u8>, LayerError> {
+    pub fn resolve(&self, path: &[u8]) -> Result<Vec<u8>, LayerError> {
         let failed = || LayerError::errno("resolve", as_path(path));
         let words = |path: &[u8]| {
             path.split(|b| *b == b'/')
@@ -130,7 +144,8 @@ impl Adoption {
                 seen = parent.child(name);
             }
             match seen.map_err(failed())? {
-                Seen::Dirs(_) => place = here,
+                // What is missing is made, as umoci makes it.
+                Seen::Dirs(_) | Seen::Nothing => place = here,
                 Seen::Link(target) => {
                     links += 1;
                     if links > MAX_LINKS {
@@ -143,7 +158,6 @@ impl Adoption {
                         left.push_front(word);
                     }
                 }
-                Seen::Nothing => return Err(leads_nowhere(path)),
                 Seen::Other => return Err(failed()(Errno::NOTDIR)),
             }
         }
@@ -153,14 +167,14 @@ impl Adoption {
 
 pub(super) fn copy(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
     let stat = fstat(from)?;
-    debug_assert_eq!(FileType::from_raw_mode(stat.st_mode), FileType::Directory);
     fchown(
         to,
         Some(Uid::from_raw(stat.st_uid)),
         Some(Gid::from_raw(stat.st_gid)),
     )?;
     fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    copy_attributes(from, to)?;
+    let path = |dir: &OwnedFd| PathBuf::from(format!("/proc/self/fd/{}/.", dir.as_raw_fd()));
+    copy_attributes(&path(from), &path(to))?;
     futimens(to, &times(&stat))
 }
 
@@ -175,24 +189,27 @@ pub(super) fn times(stat: &Stat) -> Timestamps {
     }
 }
 
-fn copy_attributes(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+/// All but those of the layer and of the host: overlayfs's own, and a security module's label. Links are not followed.
+pub(super) fn copy_attributes(from: &Path, to: &Path) -> Result<(), Errno> {
     let mut names = vec![0; 64 * 1024];
-    let length = match flistxattr(from, &mut names) {
+    let length = match llistxattr(from, &mut names) {
         Ok(length) => length,
         Err(Errno::OPNOTSUPP) => return Ok(()),
         Err(errno) => return Err(errno),
     };
-    for name in names[..length]
-        .split(|b| *b == 0)
-        .filter(|name| !name.is_empty())
-    {
-        // Opaqueness is of the layer, not of the directory.
-        if name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.") {
+    let names = names[..length].split(|b| *b == 0);
+    for name in names.filter(|name| !name.is_empty()) {
+        let left_out = [
+            &b"trusted.overlay."[..],
+            b"user.overlay.",
+            b"security.selinux",
+        ];
+        if left_out.iter().any(|begin| name.starts_with(begin)) {
             continue;
         }
         let mut value = vec![0; 64 * 1024];
-        let length = fgetxattr(from, name, &mut value)?;
-        fsetxattr(to, name, &value[..length], XattrFlags::empty())?;
+        let length = lgetxattr(from, name, &mut value)?;
+        lsetxattr(to, name, &value[..length], XattrFlags::empty())?;
     }
     Ok(())
 }

@@ -259,9 +259,10 @@ fn member(
             .map(std::borrow::Cow::into_owned)
             .unwrap_or_default()
     };
-    let owner = |pax: Option<u64>, own: io::Result<u64>| match pax {
-        Some(id) => Ok(id as u32),
-        None => own.map(|id| id as u32).map_err(bad),
+    // What does not fit is refused with the member's name: the last number is none that a file can have.
+    let owner = |pax: Option<u64>, own: io::Result<u64>| {
+        let id = pax.map_or(own, Ok).map_err(bad)?;
+        Ok::<_, LayerError>(u32::try_from(id).unwrap_or(u32::MAX))
     };
     let device = |part: io::Result<Option<u32>>| part.ok().flatten().unwrap_or(0);
     Ok(Member {

@@ -116,6 +116,11 @@ impl Merged {
 }
 
 impl Shown {
+    /// The layer on top has this directory.
+    pub fn own(&self) -> Option<&OwnedFd> {
+        self.own.as_ref()
+    }
+
     /// The directory that the layer on top has at a name.
     pub fn own_dir(&self, name: &OsStr) -> Result<Option<OwnedFd>, Errno> {
         let Some(own) = &self.own else {
@@ -126,6 +131,19 @@ impl Shown {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// The directory of the layer below whose entry of that name shows.
+    pub fn below_in(&self, name: &OsStr) -> Result<Option<&OwnedFd>, Errno> {
+        for dir in &self.below {
+            match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno),
+                Ok(_) if is_whiteout(dir.as_fd(), name)? => return Ok(None),
+                Ok(_) => return Ok(Some(dir)),
+            }
+        }
+        Ok(None)
     }
 
     /// What is below at a name.

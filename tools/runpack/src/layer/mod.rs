@@ -2,8 +2,11 @@
 //! However hostile the archive, nothing outside the directory is written: see `tree`.
 
 mod attributes;
+mod bare;
+mod copied;
 mod extract;
 mod implicit;
+mod linked;
 mod members;
 mod merged;
 mod moved;
@@ -11,6 +14,7 @@ mod pax;
 mod sparse;
 mod stream;
 mod tree;
+mod whiteouts;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,12 +25,13 @@ use kit_plan::Fault;
 use oci_spec::image::Digest;
 use rustix::io::Errno;
 
-pub use implicit::adopt_implicit;
+pub use copied::copy as copy_file;
+pub use implicit::settle;
 pub(crate) use merged::{is_opaque_layer, shown};
 pub(crate) use stream::{BLOB_DIGEST, decoder};
 pub use stream::{Coding, Keep, LayerStream, Sums};
 
-use crate::error::io_hint;
+use crate::error::{NO_THREAD, io_hint};
 use extract::Extractor;
 use stream::Pipe;
 
@@ -45,6 +50,10 @@ pub struct LayerReport {
     pub files: u64,
     /// Directories that the archive has only as parts of paths, parents first.
     pub implicit: Vec<PathBuf>,
+    /// Hard links, and the files that they are to, which a layer below has.
+    pub links: Vec<(PathBuf, PathBuf)>,
+    /// Whiteouts and opaque directories that it asks for.
+    pub whiteouts: u64,
 }
 
 /// How a layer becomes a directory.
@@ -71,7 +80,7 @@ impl LayerUnpacker for Extraction {
     ) -> Result<(LayerReport, Sums), LayerError> {
         let root = tree::open_root(into)?;
         std::thread::scope(|scope| {
-            let pipe = Pipe::start(scope, layer);
+            let pipe = Pipe::start(scope, layer)?;
             let mut extractor = Extractor::new(root, form, pipe);
             let extracted = extractor.all();
             // What went wrong with the stream explains what the extractor made of it.
@@ -83,7 +92,13 @@ impl LayerUnpacker for Extraction {
 
 /// Checks and keeps a blob whose files are here already.
 pub(crate) fn pass(layer: LayerStream<'_>) -> Result<Sums, LayerError> {
-    std::thread::scope(|scope| Pipe::start(scope, layer).finish(false))
+    std::thread::scope(|scope| Pipe::start(scope, layer)?.finish(false))
+}
+
+/// Gives a directory the owner, mode, attributes and times of another.
+pub fn make_alike(from: &Path, to: &Path) -> Result<(), LayerError> {
+    let (from_dir, to_dir) = (tree::open_root(from)?, tree::open_root(to)?);
+    implicit::copy(&from_dir, &to_dir).map_err(LayerError::errno("copy attributes of", from))
 }
 
 /// Unpacks a tar stream of which nothing is known beforehand.
@@ -111,6 +126,8 @@ pub enum LayerError {
     },
     #[error("reading the archive: {0}")]
     Stream(#[source] io::Error),
+    #[error("starting a thread: {0}")]
+    Thread(#[source] io::Error),
     #[error("it is not a tar archive: {0}")]
     NotTar(String),
     #[error("entry {name:?}: {reason}")]
@@ -155,6 +172,7 @@ impl Fault for LayerError {
             Self::Entry { .. } => {
                 Some("nothing was kept; do not trust where it came from".to_owned())
             }
+            Self::Thread(_) => Some(NO_THREAD.to_owned()),
             Self::Stream(_) | Self::NotTar(_) => None,
         }
     }

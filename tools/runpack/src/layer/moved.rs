@@ -22,15 +22,7 @@ pub(super) fn contents(root: &OwnedFd, from: &[u8], to: &[u8]) -> Result<Vec<Vec
     let mut tree = Tree::new(rustix::io::dup(root).map_err(failed())?, Form::Overlay);
     tree.explicit(b"");
     let parents = [Kept::of(root, split(from).0).map_err(failed())?];
-    // Those above what has to be made change as well.
-    let mut above = to;
-    let above = loop {
-        match Kept::of(root, above) {
-            Ok(kept) => break kept,
-            Err(Errno::NOENT | Errno::NOTDIR) => above = split(above).0,
-            Err(errno) => return Err(failed()(errno)),
-        }
-    };
+    let above = Kept::above(root, to).map_err(failed())?;
     tree.dir(to)?;
     let mut todo = vec![(from.to_vec(), to.to_vec())];
     while let Some((from, to)) = todo.pop() {
@@ -49,23 +41,31 @@ pub(super) fn contents(root: &OwnedFd, from: &[u8], to: &[u8]) -> Result<Vec<Vec
     for kept in parents.into_iter().chain([above]) {
         kept.restore().map_err(failed())?;
     }
-    let made = tree.implicit().into_iter();
-    Ok(made
-        .map(|path| path.into_os_string().into_encoded_bytes())
-        .collect())
+    Ok(tree.implicit_places())
 }
 
 /// A directory's times, which a rename in it changes.
-struct Kept(OwnedFd, Stat);
+pub(super) struct Kept(OwnedFd, Stat);
 
 impl Kept {
-    fn of(root: &OwnedFd, path: &[u8]) -> Result<Self, Errno> {
+    pub fn of(root: &OwnedFd, path: &[u8]) -> Result<Self, Errno> {
         let dir = open_dir(root.as_fd(), path)?;
         let stat = fstat(&dir)?;
         Ok(Self(dir, stat))
     }
 
-    fn restore(self) -> Result<(), Errno> {
+    /// Of the directory, or of the nearest that there is above it, which changes when it is made.
+    pub fn above(root: &OwnedFd, path: &[u8]) -> Result<Self, Errno> {
+        let mut path = path;
+        loop {
+            match Self::of(root, path) {
+                Err(Errno::NOENT | Errno::NOTDIR) if !path.is_empty() => path = split(path).0,
+                kept => return kept,
+            }
+        }
+    }
+
+    pub fn restore(self) -> Result<(), Errno> {
         futimens(&self.0, &times(&self.1))
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use oci_spec::image::{Digest, MediaType};
 
@@ -116,13 +116,18 @@ pub(super) struct Pipe<'scope> {
 }
 
 impl<'scope> Pipe<'scope> {
-    pub fn start<'env>(scope: &'scope Scope<'scope, 'env>, stream: LayerStream<'env>) -> Self {
+    pub fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        stream: LayerStream<'env>,
+    ) -> Result<Self, LayerError> {
         let (full_in, full) = sync_channel(AHEAD);
         let (empty, empty_out) = channel();
         let diff_id = stream.diff_id.clone();
         let promises_nothing = stream.digest.is_none() && diff_id.is_none();
-        let worker = scope.spawn(move || produce(stream, &full_in, &empty_out));
-        Self {
+        let worker = Builder::new()
+            .spawn_scoped(scope, move || produce(stream, &full_in, &empty_out))
+            .map_err(LayerError::Thread)?;
+        Ok(Self {
             full,
             empty,
             chunk: Vec::new(),
@@ -131,7 +136,7 @@ impl<'scope> Pipe<'scope> {
             diff_id,
             promises_nothing,
             worker,
-        }
+        })
     }
 
     /// Reads what is left, so that the digests are of the whole, and says what went wrong on the way. With nothing promised there is

@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use rmount::whiteout::{Xattrs, is_whiteout, write_opaque};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat2, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat2, readlinkat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -21,6 +22,8 @@ const MAX_CACHED: usize = 128;
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
+/// As many links as the kernel follows in a path.
+pub(super) const MAX_LINKS: usize = 40;
 /// A directory of which the archive has no entry.
 const IMPLICIT_MODE: u32 = 0o755;
 
@@ -62,11 +65,12 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &OsStr) {
     (parent, OsStr::from_bytes(name))
 }
 
-pub(super) fn leads_nowhere(path: &[u8]) -> LayerError {
-    LayerError::Entry {
-        name: OsStr::from_bytes(path).to_owned(),
-        reason: "it is a symbolic link that leads nowhere, and has files in it",
+/// A name in a directory.
+pub(super) fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
+    if dir.is_empty() {
+        return name.to_vec();
     }
+    [dir, b"/", name].concat()
 }
 
 pub(super) fn as_path(path: &[u8]) -> &Path {
@@ -79,6 +83,8 @@ pub(super) struct Tree {
     cache: HashMap<Vec<u8>, Rc<OwnedFd>>,
     /// By the path that the archive has: where it is, which differs behind a link.
     implicit: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Symbolic links being followed.
+    links: usize,
 }
 
 impl Tree {
@@ -88,6 +94,7 @@ impl Tree {
             form,
             cache: HashMap::new(),
             implicit: BTreeMap::from([(Vec::new(), Vec::new())]),
+            links: 0,
         }
     }
 
@@ -101,9 +108,14 @@ impl Tree {
     }
 
     pub fn implicit(&self) -> Vec<PathBuf> {
+        let places = self.implicit_places().into_iter();
+        places.map(|path| as_path(&path).to_owned()).collect()
+    }
+
+    /// Parents first.
+    pub fn implicit_places(&self) -> Vec<Vec<u8>> {
         let places: BTreeSet<&Vec<u8>> = self.implicit.values().collect();
-        let paths = places.into_iter().map(|path| as_path(path).to_owned());
-        paths.collect()
+        places.into_iter().cloned().collect()
     }
 
     /// A directory that is there.
@@ -160,7 +172,7 @@ impl Tree {
                 if FileType::from_raw_mode(stat.map_err(failed("stat"))?.st_mode)
                     == FileType::Symlink
                 {
-                    return Err(leads_nowhere(path));
+                    return self.behind_link(parent, path);
                 }
                 whited_out = self.form == Form::Overlay
                     && is_whiteout(parent.as_fd(), name).map_err(failed("stat"))?;
@@ -183,6 +195,34 @@ impl Tree {
             self.implicit.insert(path.to_owned(), place);
         }
         Ok(dir)
+    }
+
+    /// The directory that a symbolic link in `parent` leads to, made where it is missing: a layer below may have it.
+    fn behind_link(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<Rc<OwnedFd>, LayerError> {
+        let failed = |errno| LayerError::errno("openat2", as_path(path))(errno);
+        if self.links == MAX_LINKS {
+            return Err(failed(Errno::LOOP));
+        }
+        let target = readlinkat(parent, split(path).1, Vec::new()).map_err(failed)?;
+        let target = target.into_bytes();
+        let mut place = match target.first() {
+            Some(b'/') => Vec::new(),
+            _ => self.place(parent).ok_or_else(|| failed(Errno::NOENT))?,
+        };
+        self.links += 1;
+        for word in target.split(|b| *b == b'/') {
+            match word {
+                b"" | b"." => {}
+                b".." => place.truncate(split(&place).0.len()),
+                word => {
+                    let next = join(&place, word);
+                    let dir = self.dir(&next)?;
+                    place = self.place(&dir).unwrap_or(next);
+                }
+            }
+        }
+        self.links -= 1;
+        self.existing(&place).map_err(failed)
     }
 
     /// Where it is in the tree, without links.

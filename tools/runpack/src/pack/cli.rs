@@ -12,12 +12,8 @@ use crate::change::exposed;
 use crate::cli::progress::Bar;
 use crate::{Progress, Reference};
 
-/// Make an image of programs of this machine, with the libraries and interpreters they need
-///
-/// A program keeps its path. What it opens as data, or a script calls, cannot be known: --add takes that along. The same programs make
-/// the same image, digest and all; its time is `$SOURCE_DATE_EPOCH`, or 1970.
+// A doc comment here would be the verb's help in place of its own.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
 pub struct PackArgs {
     #[command(flatten)]
     act: Act,
@@ -40,7 +36,7 @@ pub struct PackArgs {
     #[arg(short, long, value_name = "KEY=VALUE")]
     env: Vec<String>,
     /// A port that the image's program listens on
-    #[arg(long, value_name = "PORT[/PROTO]")]
+    #[arg(long, value_name = "PORT[-PORT][/PROTO]")]
     expose: Vec<String>,
     /// The directory a container starts in; it is made
     #[arg(short, long, value_name = "DIR")]
@@ -55,11 +51,6 @@ pub struct PackArgs {
     #[arg(long, value_name = "DIR")]
     volume: Vec<String>,
 }
-
-const EXAMPLES: &str = "Examples:
-  runpack pack -t tools --bin sh ls cat ps          a small Unix
-  runpack pack -t web --bin ./server --cmd 'server 8080' --expose 8080 --add ./site:/data
-  runpack pack -t py --bin python3.11 --add /usr/lib/python3.11";
 
 /// `runpack pack`.
 pub fn run(args: &PackArgs) -> kit_cli::Result {
@@ -148,7 +139,8 @@ impl PackArgs {
                 .expose
                 .iter()
                 .map(|port| exposed(port).map_err(|reason| bad_value("--expose", port, reason)))
-                .collect::<Result<_, _>>()?,
+                .collect::<Result<Vec<_>, _>>()?
+                .concat(),
             workdir: self.workdir.clone(),
             user: self.user.clone(),
             labels: self.label.iter().filter_map(pair).collect(),
@@ -187,7 +179,6 @@ fn bad_value(flag: &'static str, value: &str, reason: &'static str) -> PackError
     }
 }
 
-/// `PORT/PROTO`, as image configurations have it.
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
 fn source_date(value: Option<&OsStr>) -> Result<u64, PackError> {
     let Some(value) = value.filter(|value| !value.is_empty()) else {
@@ -285,7 +276,7 @@ mod tests {
         );
         assert_eq!(
             bad("--expose", "http"),
-            "--expose \"http\": not a port from 1 to 65535, or PORT/tcp, /udp, /sctp"
+            "--expose \"http\": not a port from 1 to 65535, PORT-PORT, or either with /tcp, /udp, /sctp"
         );
         assert_eq!(bad("--cmd", "'a"), "--cmd \"'a\": a quote is not closed");
         assert!(Probe::try_parse_from(["-t", "x"]).is_err());
@@ -294,9 +285,10 @@ mod tests {
 
     #[test]
     fn ports_get_their_protocol() {
-        assert_eq!(exposed("8080").unwrap(), "8080/tcp");
-        assert_eq!(exposed("53/udp").unwrap(), "53/udp");
-        for bad in ["0", "65536", "x", "80/ip", ""] {
+        assert_eq!(exposed("8080").unwrap(), ["8080/tcp"]);
+        assert_eq!(exposed("53/UDP").unwrap(), ["53/udp"]);
+        assert_eq!(exposed("1-3").unwrap(), ["1/tcp", "2/tcp", "3/tcp"]);
+        for bad in ["0", "65536", "x", "80/ip", "", "3-1", "1-", "1-2-3"] {
             assert!(exposed(bad).is_err(), "{bad}");
         }
     }

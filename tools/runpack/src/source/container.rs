@@ -7,17 +7,16 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
+use kit_plan::quote;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 use super::SourceError;
 use crate::intake::Progress;
 use crate::interrupt::Patient;
 use crate::layer::{Coding, decoder};
-use crate::regular;
+use crate::regular::{self, MAX_SMALL};
 use crate::store::{CopyError, copy};
 
-/// Larger than any file that is not a layer.
-const MAX_SMALL: u64 = 16 << 20;
 const BUFFER: usize = 256 * 1024;
 
 pub(crate) enum Container {
@@ -72,7 +71,7 @@ impl Container {
 
     pub fn has(&self, name: &str) -> bool {
         match self {
-            Self::Dir(dir) => dir.join(name).is_file(),
+            Self::Dir(dir) => dir.join(plain_below(name)).is_file(),
             Self::Tar(tar) => tar.find(name).is_some(),
         }
     }
@@ -130,6 +129,9 @@ impl Container {
         let mut bytes = Vec::new();
         let reader = self.reader(name)?;
         let path = Path::new(name);
+        if self.size(name) > MAX_SMALL {
+            return Err(SourceError::io("read", path)(regular::too_large(MAX_SMALL)));
+        }
         reader
             .take(MAX_SMALL)
             .read_to_end(&mut bytes)
@@ -145,14 +147,14 @@ impl Tar {
         let got = file.read_at(&mut start, 0).map_err(failed())?;
         if let Some((by, program)) = foreign_coding(&start[..got]) {
             return Err(SourceError::NotImage {
-                source_name: path.display().to_string(),
+                source_name: path.into(),
                 reason: format!("it is compressed by {by}"),
-                hint: format!("{program} -dc {} | runpack load -", path.display()),
+                hint: format!("{program} -dc {} | runpack load -", quote(path.as_os_str())),
             });
         }
         if let Some(reason) = no_archive(&start[..got]) {
             return Err(SourceError::NotImage {
-                source_name: path.display().to_string(),
+                source_name: path.into(),
                 reason: reason.to_owned(),
                 hint: "an image is an archive of skopeo, podman save or docker save".to_owned(),
             });

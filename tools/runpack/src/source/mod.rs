@@ -6,13 +6,13 @@ mod docker;
 mod oci;
 mod platform;
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use kit_plan::{FAILED, Fault};
-
+use kit_plan::{FAILED, Fault, quote};
 use oci_spec::image::{Digest, ImageConfiguration, MediaType};
 
 use crate::ImageId;
@@ -47,7 +47,7 @@ pub(crate) struct OfferedLayer {
 
 /// All that was asked for.
 pub(crate) struct Offer {
-    pub title: String,
+    pub title: OsString,
     pub container: Arc<Container>,
     pub images: Vec<Offered>,
 }
@@ -72,7 +72,7 @@ pub enum SourceError {
     },
     #[error("loading {source_name:?}: {reason}")]
     NotImage {
-        source_name: String,
+        source_name: OsString,
         reason: String,
         hint: String,
     },
@@ -80,13 +80,13 @@ pub enum SourceError {
     Target { dir: PathBuf, reason: &'static str },
     #[error("loading {source_name:?}: it has no image {tag:?}")]
     NoTag {
-        source_name: String,
+        source_name: OsString,
         tag: String,
         has: Vec<String>,
     },
     #[error("loading {source_name:?}: it is for {found}, and this machine is {wanted}")]
     Platform {
-        source_name: String,
+        source_name: OsString,
         found: String,
         wanted: String,
     },
@@ -97,10 +97,10 @@ pub enum SourceError {
         wanted: String,
     },
     #[error("loading {source_name:?}: it has {count} images, and one name is given")]
-    Several { source_name: String, count: usize },
+    Several { source_name: OsString, count: usize },
     #[error("loading {source_name:?}: {what}: {error}")]
     Part {
-        source_name: String,
+        source_name: OsString,
         what: String,
         error: Box<StoreError>,
     },
@@ -181,7 +181,7 @@ struct Reading<'a> {
     options: &'a LoadOptions,
     container: Container,
     /// As the user gave it.
-    title: String,
+    title: OsString,
     tag: Option<String>,
     form: FormOf,
 }
@@ -202,14 +202,14 @@ impl<'a> Reading<'a> {
             Source::Stdin => (PathBuf::from("-"), &None, None),
             Source::Store(name) => {
                 return Err(SourceError::NotImage {
-                    source_name: name.clone(),
+                    source_name: name.into(),
                     reason: "it is a name in the store".to_owned(),
                     hint: "name a file, oci:DIR:TAG, oci-archive:FILE or docker-archive:FILE"
                         .to_owned(),
                 });
             }
         };
-        let title = path.display().to_string();
+        let title = path.clone().into_os_string();
         let container = Container::open(near, &path, &options.progress)?;
         let is = |form: FormOf, name| wanted.unwrap_or(form) == form && container.has(name);
         let form = if is(FormOf::Oci, "index.json") {
@@ -300,7 +300,12 @@ impl<'a> Reading<'a> {
 }
 
 /// A blob that is not what its name promises.
-pub(crate) fn blob_error(title: &str, what: &str, expected: &Digest, got: &Digest) -> SourceError {
+pub(crate) fn blob_error(
+    title: &OsStr,
+    what: &str,
+    expected: &Digest,
+    got: &Digest,
+) -> SourceError {
     SourceError::Part {
         source_name: title.to_owned(),
         what: what.to_owned(),
@@ -313,25 +318,31 @@ pub(crate) fn blob_error(title: &str, what: &str, expected: &Digest, got: &Diges
 }
 
 /// Why what is there is no image, and what to do with it.
-fn not_image(container: &Container, wanted: Option<FormOf>, title: String) -> SourceError {
+fn not_image(container: &Container, wanted: Option<FormOf>, title: OsString) -> SourceError {
+    let place = |scheme: &str| {
+        let mut place = OsString::from(scheme);
+        place.push(&title);
+        quote(&place)
+    };
     let rootfs = ["bin", "usr", "etc", "./bin", "./usr", "./etc"];
     let (reason, hint) = if wanted.is_some() && container.has("index.json") {
-        ("it is an OCI image", format!("oci-archive:{title}"))
+        ("it is an OCI image", place("oci-archive:"))
     } else if wanted.is_some() && container.has("manifest.json") {
-        (
-            "it is an archive of docker save",
-            format!("docker-archive:{title}"),
-        )
+        ("it is an archive of docker save", place("docker-archive:"))
     } else if container.is_dir() {
         let hint = format!(
-            "tar -C {title} -c . | runpack import - NAME makes an image of a root directory"
+            "tar -C {} -c . | runpack import - NAME makes an image of a root directory",
+            place("")
         );
         ("the directory is no OCI image layout", hint)
     } else if rootfs.iter().any(|name| container.has_dir(name)) {
-        let hint = format!("runpack import {title} NAME makes an image of it");
+        let hint = format!("runpack import {} NAME makes an image of it", place(""));
         ("it is a root file system, not an image", hint)
     } else {
-        let hint = format!("runpack import {title} NAME, if it is a root file system");
+        let hint = format!(
+            "runpack import {} NAME, if it is a root file system",
+            place("")
+        );
         (
             "the archive has neither an index.json nor a manifest.json",
             hint,

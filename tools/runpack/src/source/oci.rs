@@ -119,9 +119,13 @@ impl Reading<'_> {
         let manifest: ImageManifest = serde_json::from_slice(&bytes)
             .map_err(|error| self.bad(&format!("its manifest: {error}")))?;
         let config = manifest.config();
+        self.check_size("its configuration", config)?;
         let config_bytes = self.checked("its configuration", &blob(config), config.digest())?;
         let parsed = self.parsed(&config_bytes)?;
         let diff_ids = self.diff_ids(&parsed, manifest.layers().len())?;
+        for (number, layer) in (1..).zip(manifest.layers()) {
+            self.check_size(&format!("layer {number}"), layer)?;
+        }
         let layers = manifest.layers().iter().zip(diff_ids);
         Ok(Offered {
             id: config.digest().clone(),
@@ -147,6 +151,7 @@ impl Reading<'_> {
         entry: &Descriptor,
         depth: usize,
     ) -> Result<(Descriptor, Vec<u8>), SourceError> {
+        self.check_size("its manifest", entry)?;
         let bytes = self.container.read(&blob(entry))?;
         let got = of_bytes(&bytes);
         if got != *entry.digest() {
@@ -188,6 +193,18 @@ impl Reading<'_> {
             found: found.join(", "),
             wanted: wanted.to_string(),
         }
+    }
+
+    /// A blob has the size that its descriptor promises, before any of it is read. One that is missing is told when it is opened.
+    fn check_size(&self, what: &str, descriptor: &Descriptor) -> Result<(), SourceError> {
+        let name = blob(descriptor);
+        let (has, promised) = (self.container.size(&name), descriptor.size());
+        if has == promised || !self.container.has(&name) {
+            return Ok(());
+        }
+        Err(self.bad(&format!(
+            "{what} has {has} bytes, and its descriptor says {promised}"
+        )))
     }
 
     fn index(&self, bytes: &[u8]) -> Result<ImageIndex, SourceError> {

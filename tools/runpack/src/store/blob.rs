@@ -182,10 +182,7 @@ impl Store {
     /// A small blob, whole, its digest checked.
     pub fn read_blob(&self, what: &'static str, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let path = self.blob_path(digest);
-        let mut bytes = Vec::new();
-        regular::open(&path)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
-            .map_err(StoreError::io("read", &path))?;
+        let bytes = regular::read(&path).map_err(StoreError::io("read", &path))?;
         let got = of_bytes(&bytes);
         if got == *digest {
             Ok(bytes)

@@ -10,7 +10,7 @@ use oci_spec::image::{
 use super::index::{Entry, to_json};
 use super::names::give_names;
 use super::{LayerState, Store, sync_dir};
-use crate::error::StoreError;
+use crate::error::{StoreError, check_depth};
 use crate::reference::Reference;
 
 /// An image's ID: the digest of its configuration, as docker has it.
@@ -81,6 +81,7 @@ impl Store {
         layers: Vec<Descriptor>,
         names: &[Reference],
     ) -> Result<ImageId, StoreError> {
+        check_depth(layers.len())?;
         let bytes = to_json(config).map_err(|e| malformed("configuration", "", &e))?;
         let config = self.put_blob(&bytes[..], MediaType::ImageConfig, None)?;
         let id = config.digest().clone();

@@ -1,7 +1,9 @@
 //! `index.json`: which manifests the store has and what they are called. Changed under the index lock, by a rename.
 
 use std::collections::HashMap;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
 use std::str::FromStr;
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageIndexBuilder, MediaType};
@@ -9,10 +11,14 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageIndexBuilder, MediaTy
 use super::{Store, sync_dir};
 use crate::error::StoreError;
 use crate::reference::Reference;
+use crate::regular;
 
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// The configuration's digest, so that a lookup by ID need not read every manifest.
 const CONFIG: &str = "boxkit.image.id";
+
+/// What the spare file has at least.
+const SPARE: usize = 64 << 10;
 
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
@@ -62,7 +68,7 @@ impl Store {
     /// Empty if there is no store yet.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, StoreError> {
         let path = self.dir.join("index.json");
-        let bytes = match std::fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(StoreError::io("read", &path)(error)),
@@ -97,10 +103,40 @@ impl Store {
             .build()
             .map_err(|e| malformed(e.to_string()))?;
         let bytes = to_json(&index).map_err(|e| malformed(e.to_string()))?;
-        self.write_file(&path, &bytes)?;
+        self.write_index(&path, &bytes)?;
         sync_dir(&self.dir)?;
         Ok(result)
     }
+
+    /// Where the disk is full it goes into the spare file's place on it: an image must be removable then of all times.
+    fn write_index(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let spare = self.dir.join("spare");
+        match self.write_file(path, bytes) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                let replaced = over(&spare, bytes).and_then(|()| std::fs::rename(&spare, path));
+                return replaced.map_err(|_| StoreError::io("write", path)(source));
+            }
+            written => written?,
+        }
+        let size = spare.metadata().map_or(0, |meta| meta.len());
+        if size < 2 * bytes.len() as u64 {
+            let zeros = vec![0; (4 * bytes.len()).next_multiple_of(SPARE)];
+            // Without it everything works but that.
+            let _ = self.write_file(&spare, &zeros);
+        }
+        Ok(())
+    }
+}
+
+/// Writes over the beginning of a file that is long enough, and ends it there.
+fn over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    if file.metadata()?.len() < bytes.len() as u64 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_data()
 }
 
 pub(crate) fn is_index(media_type: &MediaType) -> bool {

@@ -9,6 +9,7 @@ use oci_spec::image::Digest;
 
 use super::{ImageId, Store};
 use crate::error::StoreError;
+use crate::regular;
 
 /// Somebody uses an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,14 @@ impl Store {
         }
     }
 
+    /// What people call the owner of a pin, if that is a container of this root.
+    pub(super) fn container_name(&self, owner: &str) -> Option<String> {
+        let root = self.dir.parent()?;
+        let file = root.join("containers").join(owner).join("container.json");
+        let facts: serde_json::Value = serde_json::from_slice(&regular::read(&file).ok()?).ok()?;
+        facts.get("name")?.as_str().map(str::to_owned)
+    }
+
     /// All pins. One that does not parse was cut off by a crash: its owner is not committed either.
     pub fn pins(&self) -> Result<Vec<Pin>, StoreError> {
         let dir = self.dir.join("pins");
@@ -81,7 +90,8 @@ impl Store {
             let file = file.map_err(StoreError::io("list", &dir))?;
             let owner = file.file_name().to_string_lossy().into_owned();
             // It may go at any moment.
-            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+            let text = regular::read(&file.path()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
             if let Ok(image) = Digest::from_str(text.trim()) {
                 pins.push(Pin { owner, image });
             }

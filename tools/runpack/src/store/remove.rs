@@ -68,6 +68,7 @@ impl Store {
             return Err(StoreError::Pinned {
                 name: wanted.to_owned(),
                 owner: pin.owner.clone(),
+                container: self.container_name(&pin.owner),
             });
         }
         if by_name.is_none() && image.names.len() > 1 && !force {

@@ -2,6 +2,7 @@
 //! Made in the temporary directory by as many threads as there are processors, all joined before anything is returned (a process that
 //! clones must have one thread), and renamed into place when the digests are right.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use super::remove::image_chain;
 use super::{Image, Store};
 use crate::error::StoreError;
 use crate::intake::{Crew, Job, Origin, Progress};
-use crate::layer::{LayerError, LayerReport, adopt_implicit, shown};
+use crate::layer::{LayerError, LayerReport, settle, shown};
+use crate::regular;
 
 /// Of one layer, lowest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,15 +195,19 @@ impl Store {
             .filter(|chain| self.is_unpacked(chain))
             .map(|chain| self.layer_dir(chain).join("fs"))
             .collect();
-        adopt_implicit(&dir.join("fs"), &report.implicit, &below)?;
+        let copied = settle(&dir.join("fs"), report, &below)?;
         let facts = Facts {
             diff_id: diff_id.to_string(),
-            size_bytes: report.bytes,
+            size_bytes: report.bytes + copied,
             files: report.files,
         };
         let facts = serde_json::to_vec(&facts).unwrap_or_default();
         let path = dir.join("layer.json");
         std::fs::write(&path, facts).map_err(LayerError::io("write", &path))?;
+        // On the disk before it has its place: after a power cut nobody could tell an empty file of it from one that the image has so.
+        // All files of all layers at once; by fsync(2), each would wait by itself.
+        let file = File::open(&path).map_err(LayerError::io("open", &path))?;
+        rustix::fs::syncfs(&file).map_err(|errno| LayerError::io("sync", dir)(errno.into()))?;
         Ok(Placing {
             store: self,
             dir: dir.to_owned(),
@@ -212,7 +218,7 @@ impl Store {
 
 /// `None` if there is no whole layer.
 fn facts(dir: &Path) -> Option<Facts> {
-    let bytes = std::fs::read(dir.join("layer.json")).ok()?;
+    let bytes = regular::read(&dir.join("layer.json")).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 

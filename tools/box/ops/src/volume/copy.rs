@@ -1,5 +1,6 @@
 //! What the image has at a volume's place, copied into it: as cp -a would, from the layers as they are seen together.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -7,12 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rmount::overlay::{Overlay, OverlayOptions, detached_overlay};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use runpack::layer::{copy_file, make_alike};
+use rustix::fs::{FileType, Mode, OFlags};
 
 use super::VolumeError;
-
-/// Attributes that belong to the mount or to the host, not to the file.
-const NOT_COPIED: [&str; 2] = ["trusted.overlay.", "security.selinux"];
 
 /// The directory that an image has somewhere.
 pub struct Source {
@@ -51,7 +50,8 @@ pub fn source(layers: &[PathBuf], to: &Path) -> Result<Option<Source>, VolumeErr
 impl Source {
     /// Copies all of it onto the directory `to`, its owner, mode and times too.
     pub fn copy(&self, to: &Path) -> Result<(), VolumeError> {
-        copy_tree(&by_number(&self.root).join(&self.inside), to)
+        let from = by_number(&self.root).join(&self.inside);
+        copy_tree(&from, to, &mut HashMap::new())
     }
 }
 
@@ -67,84 +67,44 @@ fn fail(path: &Path, source: io::Error) -> VolumeError {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<(), VolumeError> {
-    let entries = fs::read_dir(from).map_err(|e| fail(from, e))?;
-    for entry in entries {
-        let entry = entry.map_err(|e| fail(from, e))?;
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().map_err(|e| fail(&path, e))?;
-        if kind.is_dir() {
-            fs::create_dir(&target).map_err(|e| fail(&path, e))?;
-            copy_tree(&path, &target)?;
-        } else if kind.is_symlink() {
-            let link = fs::read_link(&path).map_err(|e| fail(&path, e))?;
-            std::os::unix::fs::symlink(link, &target).map_err(|e| fail(&path, e))?;
-            dress(&path, &target)?;
-        } else if kind.is_file() {
-            fs::copy(&path, &target).map_err(|e| fail(&path, e))?;
-            dress(&path, &target)?;
-        } else {
-            node(&path, &target).map_err(|e| fail(&path, e))?;
-            dress(&path, &target)?;
+/// A file's device and inode, and where its first name was copied to.
+type Linked = HashMap<(u64, u64), PathBuf>;
+
+/// Files with several names keep them, and holes stay holes.
+fn copy_tree(from: &Path, to: &Path, linked: &mut Linked) -> Result<(), VolumeError> {
+    let open = |path: &Path| {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|e| fail(path, e.into()))
+    };
+    let mut inside = Vec::new();
+    {
+        let (from_dir, to_dir) = (open(from)?, open(to)?);
+        for entry in fs::read_dir(from).map_err(|e| fail(from, e))? {
+            let entry = entry.map_err(|e| fail(from, e))?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let meta = entry.metadata().map_err(|e| fail(&path, e))?;
+            if meta.is_dir() {
+                inside.push(name);
+                continue;
+            }
+            let id = (meta.dev(), meta.ino());
+            if let Some(first) = linked.get(&id) {
+                fs::hard_link(first, to.join(&name)).map_err(|e| fail(&path, e))?;
+                continue;
+            }
+            let copied = copy_file((from_dir.as_fd(), &name), (to_dir.as_fd(), &name));
+            copied.map_err(|e| fail(&path, e))?;
+            if meta.nlink() > 1 {
+                linked.insert(id, to.join(&name));
+            }
         }
+    }
+    // With none of them open: an image may have directories deeper than descriptors go.
+    for name in inside {
+        let (path, target) = (from.join(&name), to.join(&name));
+        fs::create_dir(&target).map_err(|e| fail(&path, e))?;
+        copy_tree(&path, &target, linked)?;
     }
     // Last: what was made in it has changed its times.
-    dress(from, to)
-}
-
-fn node(path: &Path, target: &Path) -> io::Result<()> {
-    let meta = fs::symlink_metadata(path)?;
-    let kind = FileType::from_raw_mode(meta.mode());
-    let mode = Mode::from_raw_mode(meta.mode());
-    Ok(rustix::fs::mknodat(CWD, target, kind, mode, meta.rdev())?)
-}
-
-/// Owner, mode, attributes and times, in the order in which one does not undo another.
-fn dress(path: &Path, target: &Path) -> Result<(), VolumeError> {
-    let dressed = (|| {
-        let meta = fs::symlink_metadata(path)?;
-        std::os::unix::fs::lchown(target, Some(meta.uid()), Some(meta.gid()))?;
-        if !meta.file_type().is_symlink() {
-            fs::set_permissions(target, meta.permissions())?;
-        }
-        copy_attributes(path, target)?;
-        let times = Timestamps {
-            last_access: Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_OMIT,
-            },
-            last_modification: Timespec {
-                tv_sec: meta.mtime(),
-                tv_nsec: meta.mtime_nsec(),
-            },
-        };
-        Ok(rustix::fs::utimensat(
-            CWD,
-            target,
-            &times,
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?)
-    })();
-    dressed.map_err(|e: io::Error| fail(path, e))
-}
-
-fn copy_attributes(path: &Path, target: &Path) -> io::Result<()> {
-    let mut names = vec![0; 64 << 10];
-    let length = match rustix::fs::llistxattr(path, &mut names[..]) {
-        Ok(length) => length,
-        // A filesystem without any.
-        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
-    };
-    let each = names[..length].split(|byte| *byte == 0);
-    for name in each.filter_map(|name| std::str::from_utf8(name).ok()) {
-        if name.is_empty() || NOT_COPIED.iter().any(|other| name.starts_with(other)) {
-            continue;
-        }
-        let mut value = vec![0; 64 << 10];
-        let length = rustix::fs::lgetxattr(path, name, &mut value[..])?;
-        let flags = rustix::fs::XattrFlags::empty();
-        rustix::fs::lsetxattr(target, name, &value[..length], flags)?;
-    }
-    Ok(())
+    make_alike(from, to).map_err(|e| fail(from, io::Error::other(e)))
 }

@@ -1,4 +1,4 @@
-//! `-f '{{.State.Running}}'`: the part of Go's templates that people use with `inspect` and `ps`: fields,
+//! `-f '{{.State.Running}}'`: the part of Go's templates that people use with `inspect`, `ps` and `images`: fields,
 //! variables, pipes, `range`, `if`, and the functions of [`expression`]. Pure.
 
 mod expression;
@@ -48,6 +48,31 @@ impl Template {
         show(&self.0, value, &mut scope, &mut out)?;
         Ok(out)
     }
+}
+
+/// `--format` of a verb that lists: a template for each object, or, after `table `, one for columns with tabs between, whose heads are
+/// `heads`, an object of the same fields. `table` aligns rows of cells.
+pub fn formatted(
+    format: &str,
+    heads: Value,
+    objects: impl Iterator<Item = Value>,
+    table: fn(&[Vec<String>]) -> String,
+) -> Result<String, TemplateError> {
+    let (format, is_table) = match format.strip_prefix("table ") {
+        Some(format) => (format, true),
+        None => (format, false),
+    };
+    let format = format.replace("\\t", "\t").replace("\\n", "\n");
+    let template = Template::parse(&format)?;
+    let mut lines = Vec::new();
+    for object in is_table.then_some(heads).into_iter().chain(objects) {
+        lines.push(template.render(&object)?);
+    }
+    if is_table {
+        let cells = |line: &String| line.split('\t').map(str::to_owned).collect();
+        return Ok(table(&lines.iter().map(cells).collect::<Vec<_>>()));
+    }
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
 fn block(rest: &mut &str, inside: bool) -> Result<Block, TemplateError> {
