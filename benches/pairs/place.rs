@@ -141,6 +141,10 @@ impl Place {
         which(name).ok_or_else(|| format!("no {name} on this machine"))
     }
 
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub fn env(&self) -> Vec<(&'static str, String)> {
         let path = std::env::var("PATH").unwrap_or_default();
         vec![

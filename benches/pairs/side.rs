@@ -164,6 +164,7 @@ impl Line {
         let failed = |error| format!("{}: {error}", self.text());
         let mut command = Command::new(&self.program);
         command.args(&self.words).envs(place.env());
+        command.current_dir(place.path());
         command.stdin(match &self.input {
             Some(file) => File::open(file).map_err(failed)?.into(),
             None => Stdio::null(),
