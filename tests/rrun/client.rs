@@ -103,3 +103,33 @@ fn closing_the_terminal_ends_the_client_alone() {
     );
     assert_eq!(host.ok("rrun logs box | grep -c hup || :"), "0\n");
 }
+
+/// F16
+#[test]
+fn input_that_a_container_does_not_read_waits_with_the_client() {
+    let host = Host::new();
+    let reads = "until [ -e /go ]; do sleep 0.05; done; exec cat";
+    host.ok("seq 7000000 | head -c 50000000 >input");
+    host.ok(&format!(
+        "rrun run -i --name lazy --net none tools sh -c '{reads}' <input >out 2>&1 & \
+         until rrun ps -q | grep -q .; do sleep 0.05; done; sleep 1"
+    ));
+    let monitor = "$(rrun inspect -f '{{.State.Pid}}' lazy | xargs -I P awk '/^PPid/ { print $2 }' /proc/P/status)";
+    let resident = format!("awk '/^RssAnon/ {{ print $2 }}' /proc/{monitor}/status");
+    let kib: u64 = host.ok(&resident).trim().parse().unwrap();
+    assert!(kib < 4096, "the monitor holds {kib} KiB");
+    host.ok("rrun exec lazy touch /go; rrun wait lazy");
+    host.until("cmp input out");
+}
+
+/// Each of the four waits for the next when nobody reads and writes at once.
+#[test]
+fn megabytes_go_in_and_come_out_at_once() {
+    let host = Host::new();
+    host.ok("seq 2000000 | head -c 10000000 >input");
+    let sums = host.ok(
+        "timeout 100 rrun run -i --rm --net none tools cat <input | sha256sum; sha256sum <input",
+    );
+    let (through, sent) = sums.split_once('\n').unwrap();
+    assert_eq!(through, sent.trim_end());
+}

@@ -1,8 +1,11 @@
-//! Those who are connected to a monitor. A slow one holds the container's output back, a dead one nothing.
+//! Clients connected to a monitor. A client that reads slowly holds the container's output back, one that sends more
+//! input than the container takes is not read for a while; a dead one holds nothing back.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+
+use rustix::event::PollFlags;
 
 use box_wire::{Event, Request};
 
@@ -20,6 +23,8 @@ pub struct Client {
     pub attached: bool,
     /// Its input is the container's.
     pub feeds: bool,
+    /// It has closed its socket, and all that it had sent is read.
+    pub gone: bool,
 }
 
 impl Client {
@@ -32,6 +37,7 @@ impl Client {
             outbox: Vec::new(),
             attached: false,
             feeds: false,
+            gone: false,
         }
     }
 
@@ -48,6 +54,14 @@ impl Client {
         !self.outbox.is_empty()
     }
 
+    /// What is waited for. While the container does not take its input, `held_back`, the client that feeds it waits.
+    pub fn wanted(&self, held_back: bool) -> PollFlags {
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, !(held_back && self.feeds));
+        wanted.set(PollFlags::OUT, self.has_words());
+        wanted
+    }
+
     pub fn send(&mut self, event: &Event) {
         self.outbox.extend(event.encode());
         // Whoever has gone is found out by the poll.
@@ -62,6 +76,8 @@ impl Client {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => {
+                    // What it sent before it closed its socket is still to be read.
+                    self.attached = false;
                     self.outbox.clear();
                     return Err(e);
                 }
@@ -80,7 +96,7 @@ impl Client {
 
     /// The requests that have come; an error when the client is gone.
     pub fn requests(&mut self) -> io::Result<Vec<Request>> {
-        let mut buffer = [0u8; 16 * 1024];
+        let mut buffer = [0u8; 32 * 1024];
         let mut ended = false;
         match self.socket.read(&mut buffer) {
             Ok(0) => ended = true,
@@ -91,6 +107,9 @@ impl Client {
         let mut requests = Vec::new();
         while let Some(request) = Request::take(&mut self.inbox)? {
             requests.push(request);
+        }
+        if self.inbox.is_empty() {
+            self.inbox = Vec::new();
         }
         if ended && requests.is_empty() {
             Err(ErrorKind::UnexpectedEof.into())

@@ -14,18 +14,25 @@ pub struct Idle {
     given_back: bool,
 }
 
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    Ready,
+    /// For the first time since the last work: memory is to be given back.
+    Quiet,
+    Interrupted,
+}
+
 impl Idle {
-    /// Waits until one of `fds` is ready; false on an interruption. The first quiet moment after each stretch of work
-    /// gives memory back; the program's own pages are most of what a monitor has.
-    pub fn wait(&mut self, fds: &mut [PollFd<'_>]) -> bool {
-        if !self.given_back {
-            match poll(fds, Some(&QUIET)) {
-                Ok(0) => kit_sys::memory::give_back(),
-                other => return other.is_ok(),
-            }
-        }
-        let ready = poll(fds, None).is_ok();
-        self.given_back = !ready;
-        ready
+    /// Waits until one of `fds` is ready, or until the first quiet moment after each stretch of work.
+    pub fn wait(&mut self, fds: &mut [PollFd<'_>]) -> Waited {
+        let patience = (!self.given_back).then_some(&QUIET);
+        let waited = match poll(fds, patience) {
+            Ok(0) => Waited::Quiet,
+            Ok(_) => Waited::Ready,
+            Err(_) => Waited::Interrupted,
+        };
+        self.given_back = waited != Waited::Ready && (self.given_back || waited == Waited::Quiet);
+        waited
     }
 }

@@ -10,9 +10,11 @@ mod end;
 mod idle;
 mod log;
 mod output;
+mod pass;
 mod prepare;
 mod recover;
 mod serve;
+mod sources;
 pub mod streams;
 
 use std::io;

@@ -5,25 +5,23 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use serde::Serialize;
+use memchr::memchr;
 
 use box_state::now;
 
 /// docker's own limit: a longer line is several entries.
 const LONGEST: usize = 16 * 1024;
 
-#[derive(Serialize)]
-struct Entry<'a> {
-    log: &'a str,
-    stream: &'a str,
-    time: String,
-}
+/// So much is written at once.
+const BATCH: usize = 128 * 1024;
 
 /// Appends; a full disk loses log lines, never the container.
 pub struct Log {
     file: Option<File>,
     /// The beginning of a line whose end has not come, by stream.
     rest: [Vec<u8>; 2],
+    /// Entries that have not been written; empty between calls.
+    batch: Vec<u8>,
 }
 
 pub const STREAMS: [&str; 2] = ["stdout", "stderr"];
@@ -39,61 +37,118 @@ impl Log {
         Self {
             file,
             rest: [Vec::new(), Vec::new()],
+            batch: Vec::new(),
         }
     }
 
-    pub fn write(&mut self, stream: usize, bytes: &[u8]) {
-        let mut rest = std::mem::take(&mut self.rest[stream]);
-        rest.extend(bytes);
-        let mut lines = Vec::new();
-        let mut from = 0;
-        while from < rest.len() {
-            let window = &rest[from..rest.len().min(from + LONGEST)];
-            match window.iter().position(|byte| *byte == b'\n') {
-                Some(at) => {
-                    entry(&mut lines, stream, &window[..=at]);
-                    from += at + 1;
-                }
-                None if window.len() == LONGEST => {
-                    entry(&mut lines, stream, window);
-                    from += LONGEST;
-                }
-                None => break,
+    /// Logs what one read(2) gave. Its lines have one time: they came together.
+    pub fn write(&mut self, stream: usize, mut bytes: &[u8]) {
+        let tail = tail(stream);
+        if !self.rest[stream].is_empty() {
+            let rest = &mut self.rest[stream];
+            let Some(length) = first_entry(bytes, LONGEST - rest.len()) else {
+                rest.extend(bytes);
+                return;
+            };
+            rest.extend(&bytes[..length]);
+            entry(&mut self.batch, rest, &tail);
+            rest.clear();
+            bytes = &bytes[length..];
+        }
+        while let Some(length) = first_entry(bytes, LONGEST) {
+            entry(&mut self.batch, &bytes[..length], &tail);
+            bytes = &bytes[length..];
+            if self.batch.len() >= BATCH {
+                self.append();
             }
         }
-        rest.drain(..from);
-        self.rest[stream] = rest;
-        self.append(&lines);
+        self.rest[stream].extend(bytes);
+        self.append();
     }
 
     /// At the end: a last line without its newline.
     pub fn finish(&mut self) {
-        let mut lines = Vec::new();
         for stream in 0..STREAMS.len() {
             let rest = std::mem::take(&mut self.rest[stream]);
             if !rest.is_empty() {
-                entry(&mut lines, stream, &rest);
+                entry(&mut self.batch, &rest, &tail(stream));
             }
         }
-        self.append(&lines);
+        self.append();
     }
 
-    fn append(&mut self, lines: &[u8]) {
-        if let Some(file) = self.file.as_mut().filter(|_| !lines.is_empty()) {
-            let _ = file.write_all(lines);
+    /// Gives back the memory that only a busy container needs.
+    pub fn shrink(&mut self) {
+        self.batch = Vec::new();
+        self.rest.iter_mut().for_each(Vec::shrink_to_fit);
+    }
+
+    fn append(&mut self) {
+        if let Some(file) = self.file.as_mut().filter(|_| !self.batch.is_empty()) {
+            let _ = file.write_all(&self.batch);
         }
+        self.batch.clear();
     }
 }
 
-fn entry(to: &mut Vec<u8>, stream: usize, text: &[u8]) {
-    let entry = Entry {
-        log: &String::from_utf8_lossy(text),
-        stream: STREAMS[stream],
-        time: now(),
-    };
-    if serde_json::to_writer(&mut *to, &entry).is_ok() {
-        to.push(b'\n');
+/// The length of the first entry of `bytes`: a whole line, or `longest` bytes of a longer one.
+fn first_entry(bytes: &[u8], longest: usize) -> Option<usize> {
+    let window = &bytes[..bytes.len().min(longest)];
+    let whole = memchr(b'\n', window).map(|at| at + 1);
+    whole.or_else(|| (window.len() == longest).then_some(longest))
+}
+
+/// What follows the text in each entry of a batch.
+fn tail(stream: usize) -> String {
+    let (stream, time) = (STREAMS[stream], now());
+    format!("\",\"stream\":\"{stream}\",\"time\":\"{time}\"}}\n")
+}
+
+fn entry(to: &mut Vec<u8>, text: &[u8], tail: &str) {
+    to.extend(b"{\"log\":\"");
+    // Borrowed, unless a program writes what is no UTF-8.
+    escape(to, String::from_utf8_lossy(text).as_bytes());
+    to.extend(tail.as_bytes());
+}
+
+/// The inside of a JSON string (RFC 8259 §7).
+fn escape(to: &mut Vec<u8>, mut text: &[u8]) {
+    loop {
+        let (plain, special) = text.split_at(plain(text));
+        to.extend(plain);
+        let Some((byte, after)) = special.split_first() else {
+            return;
+        };
+        match byte {
+            b'"' => to.extend(b"\\\""),
+            b'\\' => to.extend(b"\\\\"),
+            b'\n' => to.extend(b"\\n"),
+            b'\r' => to.extend(b"\\r"),
+            b'\t' => to.extend(b"\\t"),
+            control => to.extend(format!("\\u{control:04x}").as_bytes()),
+        }
+        text = after;
     }
+}
+
+/// How many bytes from the front need no escape. Eight at a time: see "Determine if a word has a byte less than n" in
+/// Bit Twiddling Hacks; a borrow can only mark a byte above one that is rightly marked, and the lowest counts.
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, rest) = text.as_chunks::<8>();
+    for (nth, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        let found = found & (ONES * 0x80);
+        if found != 0 {
+            return nth * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    let more = rest.iter().position(is_special).unwrap_or(rest.len());
+    words.len() * 8 + more
 }
 
 #[cfg(test)]
@@ -130,5 +185,48 @@ mod tests {
             logged,
             expected.map(|(stream, log)| (stream.to_owned(), log.to_owned()))
         );
+    }
+
+    fn texts(path: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap();
+        let entry = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        text.lines()
+            .map(|line| entry(line)["log"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_byte_comes_back_from_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        // Each character at each place of a word.
+        let all: String = (0..=0x17f).filter_map(char::from_u32).collect();
+        let all = all.replace('\n', "");
+        let mut log = Log::open(&path);
+        let lines: Vec<String> = (0..9)
+            .map(|n| format!("{}{all}\n", "x".repeat(n)))
+            .collect();
+        for line in &lines {
+            log.write(0, line.as_bytes());
+        }
+        log.write(0, b"no \xff UTF-8\n");
+        let mut expected = lines;
+        expected.push("no \u{fffd} UTF-8\n".to_owned());
+        assert_eq!(texts(&path), expected);
+    }
+
+    #[test]
+    fn a_line_longer_than_an_entry_is_several_however_it_arrives() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = format!("{}\nshort\n", "x".repeat(LONGEST * 2 + 10));
+        for size in [7, LONGEST - 1, LONGEST, LONGEST + 1, long.len()] {
+            let path = dir.path().join(size.to_string());
+            let mut log = Log::open(&path);
+            for piece in long.as_bytes().chunks(size) {
+                log.write(0, piece);
+            }
+            let lengths: Vec<usize> = texts(&path).iter().map(String::len).collect();
+            assert_eq!(lengths, [LONGEST, LONGEST, 11, 6], "by {size}");
+        }
     }
 }

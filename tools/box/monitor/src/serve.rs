@@ -5,20 +5,21 @@ use std::os::unix::net::UnixListener;
 
 use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use super::born::{failed, fault};
 use super::clients::Client;
-use super::idle::Idle;
+use super::idle::{Idle, Waited};
 use super::log::Log;
 use super::output::Tell;
 use super::prepare;
-use super::streams::{Streams, read_some};
+use super::sources::{Source, Sources};
+use super::streams::Streams;
 use box_engine as engine;
 use box_net as network;
 use box_net::relay::Relay;
 use box_state::{Container, Containers, Lock, RunState, Status, now};
-use box_wire::{Event, Failed, Go, Request};
+use box_wire::{Event, Failed, Go};
 
 pub struct Monitor {
     pub(super) containers: Containers,
@@ -36,6 +37,8 @@ pub struct Monitor {
     pub(super) kept: Context,
     pub(super) relay: Relay,
     idle: Idle,
+    /// What was read last.
+    pub(super) buffer: Vec<u8>,
     pub(super) listener: UnixListener,
     pub(super) lock: Lock,
 }
@@ -186,6 +189,7 @@ impl Monitor {
             relay: cx.take().unwrap_or_default(),
             kept: cx,
             idle: Idle::default(),
+            buffer: Vec::new(),
             listener,
             lock,
         })
@@ -241,6 +245,7 @@ impl Monitor {
             relay,
             kept,
             idle: Idle::default(),
+            buffer: Vec::new(),
             listener,
             lock,
         })
@@ -254,117 +259,54 @@ impl Monitor {
 
     /// One turn of the loop; whether the container has ended.
     fn turn(&mut self) -> bool {
-        let held_back = self.clients.iter().any(Client::is_full);
-        let mut fds = vec![
-            PollFd::new(&self.pidfd, PollFlags::IN),
-            PollFd::new(&self.listener, PollFlags::IN),
-        ];
-        for client in &self.clients {
-            let mut wanted = PollFlags::IN;
-            wanted.set(PollFlags::OUT, client.has_words());
-            fds.push(PollFd::new(&client.socket, wanted));
+        let (waited, ready) = self.wait();
+        if waited == Waited::Quiet {
+            self.log.shrink();
+            self.buffer = Vec::new();
+            kit_sys::memory::give_back();
         }
-        if !held_back {
-            for stream in [
-                &self.streams.stdout,
-                &self.streams.stderr,
-                &self.streams.terminal,
-            ]
-            .into_iter()
-            .flatten()
-            {
-                fds.push(PollFd::new(stream, PollFlags::IN));
+        let mut ended = false;
+        let mut relayed = Vec::new();
+        for source in ready {
+            match source {
+                Source::Process => ended = true,
+                Source::Door => {
+                    if let Ok((socket, _)) = self.listener.accept() {
+                        self.clients.push(Client::new(socket));
+                    }
+                }
+                Source::Client(index) => self.hear(index),
+                Source::Output(output) => {
+                    self.pass_on(output);
+                }
+                Source::Input => self.streams.flush(),
+                Source::Relay(owner) => relayed.push(owner),
+            }
+        }
+        self.clients.retain(|client| !client.gone);
+        self.relay.serve(&relayed, &vec![true; relayed.len()]);
+        ended
+    }
+
+    fn wait(&mut self) -> (Waited, Vec<Source>) {
+        let mut sources = Sources::default();
+        if !self.clients.iter().any(Client::is_full) {
+            for (output, fd) in self.streams.outputs() {
+                sources.add(Source::Output(output), fd, PollFlags::IN);
             }
         }
         if let Some(input) = self.streams.input().filter(|_| self.streams.has_input()) {
-            fds.push(PollFd::new(input, PollFlags::OUT));
+            sources.add(Source::Input, input, PollFlags::OUT);
         }
-        let relay_at = fds.len();
-        let owners = self.relay.poll(&mut fds);
-        if !self.idle.wait(&mut fds) {
-            return false;
+        let held_back = self.streams.is_full();
+        for (index, client) in self.clients.iter().enumerate() {
+            let wanted = client.wanted(held_back);
+            sources.add(Source::Client(index), &client.socket, wanted);
         }
-        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        drop(fds);
-        if !held_back {
-            self.drain(1);
-        }
-        self.streams.flush();
-        self.hear(&ready[2..2 + self.clients.len()]);
-        self.relay.serve(&owners, &ready[relay_at..]);
-        if ready[1]
-            && let Ok((socket, _)) = self.listener.accept()
-        {
-            self.clients.push(Client::new(socket));
-        }
-        ready[0]
-    }
-
-    fn hear(&mut self, ready: &[bool]) {
-        let mut gone = Vec::new();
-        let once = self.container.stdin_once;
-        for (index, _) in ready.iter().enumerate().filter(|(_, ready)| **ready) {
-            let client = &mut self.clients[index];
-            let requests = client.flush().and_then(|()| client.requests());
-            let Ok(requests) = requests else {
-                if client.feeds && once {
-                    self.streams.end_input();
-                }
-                gone.push(index);
-                continue;
-            };
-            for request in requests {
-                match request {
-                    Request::Attach { stdin } => {
-                        client.attached = true;
-                        client.feeds = stdin;
-                    }
-                    Request::Stdin(bytes) if client.feeds => self.streams.feed(&bytes),
-                    Request::StdinEof if client.feeds && once => self.streams.end_input(),
-                    Request::Resize(rows, columns) => self.streams.resize(rows, columns),
-                    _ => {}
-                }
-            }
-        }
-        for index in gone.into_iter().rev() {
-            self.clients.remove(index);
-        }
-    }
-
-    /// Passes on what the container has said; at most `rounds` buffers of each stream.
-    pub(super) fn drain(&mut self, rounds: usize) {
-        let mut buffer = [0u8; 16 * 1024];
-        for _ in 0..rounds {
-            let mut any = false;
-            for stream in 0..3 {
-                let slot = match stream {
-                    0 => &mut self.streams.stdout,
-                    1 => &mut self.streams.stderr,
-                    _ => &mut self.streams.terminal,
-                };
-                let Some(fd) = slot.as_ref() else { continue };
-                match read_some(fd, &mut buffer) {
-                    None => *slot = None,
-                    Some(0) => {}
-                    Some(n) => {
-                        any = true;
-                        self.log.write(usize::from(stream == 1), &buffer[..n]);
-                        let bytes = buffer[..n].to_vec();
-                        let event = if stream == 1 {
-                            Event::Stderr(bytes)
-                        } else {
-                            Event::Stdout(bytes)
-                        };
-                        for client in self.clients.iter_mut().filter(|client| client.attached) {
-                            client.send(&event);
-                        }
-                    }
-                }
-            }
-            if !any {
-                break;
-            }
-        }
+        sources.add_relay(&self.relay);
+        sources.add(Source::Door, &self.listener, PollFlags::IN);
+        sources.add(Source::Process, &self.pidfd, PollFlags::IN);
+        sources.wait(&mut self.idle)
     }
 }
 

@@ -11,6 +11,28 @@ use rustix::io::Errno;
 use box_engine::exec::Running;
 use box_engine::{Fifo, fifo_path};
 
+/// More than this that the container has not taken, and no more is read for it.
+const FULL: usize = 64 * 1024;
+
+/// One buffer of output; what a pipe holds at first.
+pub const BUFFER: usize = 64 * 1024;
+
+/// What a pipe may hold without privilege (pipe(7)).
+const LARGEST_PIPE: usize = 1024 * 1024;
+
+/// Where the container's output comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    Stdout,
+    Stderr,
+    /// In place of the two, when the container has a terminal.
+    Terminal,
+}
+
+impl Output {
+    pub const ALL: [Self; 3] = [Self::Stdout, Self::Stderr, Self::Terminal];
+}
+
 /// What comes from the container, and what goes to it.
 #[derive(Default)]
 pub struct Streams {
@@ -22,6 +44,8 @@ pub struct Streams {
     pending: VecDeque<u8>,
     /// The input ends when `pending` is empty.
     ends: bool,
+    /// [`Streams::widen`] was called.
+    wide: bool,
 }
 
 impl Streams {
@@ -72,11 +96,37 @@ impl Streams {
         }
     }
 
+    pub fn output(&mut self, output: Output) -> &mut Option<OwnedFd> {
+        match output {
+            Output::Stdout => &mut self.stdout,
+            Output::Stderr => &mut self.stderr,
+            Output::Terminal => &mut self.terminal,
+        }
+    }
+
+    /// What can still say something.
+    pub fn outputs(&self) -> impl Iterator<Item = (Output, &OwnedFd)> {
+        let fds = [&self.stdout, &self.stderr, &self.terminal];
+        let all = Output::ALL.into_iter().zip(fds);
+        all.filter_map(|(output, fd)| Some((output, fd.as_ref()?)))
+    }
+
+    /// Lets the pipes of a container that says much hold more: it and its monitor then take turns less often. A
+    /// terminal, or a user past pipe-user-pages-soft (pipe(7)), keeps what it has.
+    pub fn widen(&mut self) {
+        if !std::mem::replace(&mut self.wide, true) {
+            for (_, fd) in self.outputs() {
+                let _ = rustix::pipe::fcntl_setpipe_size(fd, LARGEST_PIPE);
+            }
+        }
+    }
+
     /// Where input goes.
     pub fn input(&self) -> Option<&OwnedFd> {
         self.terminal.as_ref().or(self.stdin.as_ref())
     }
 
+    /// Takes input, all of it: ask [`Streams::is_full`] before reading more for the container.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.input().is_some() && !self.ends {
             self.pending.extend(bytes);
@@ -94,6 +144,10 @@ impl Streams {
 
     pub fn has_input(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.pending.len() >= FULL
     }
 
     /// Writes what the container takes now.
@@ -117,6 +171,8 @@ impl Streams {
         if self.ends {
             self.stdin = None;
         }
+        // A monitor has many quiet hours.
+        self.pending = VecDeque::new();
     }
 
     pub fn resize(&self, rows: u16, columns: u16) {
@@ -126,7 +182,7 @@ impl Streams {
     }
 }
 
-/// Reads what is there; empty for nothing now, `None` when nothing can come any more.
+/// Reads the available bytes: 0 if there are none yet, `None` at the end of the stream.
 pub fn read_some(fd: &OwnedFd, buffer: &mut [u8]) -> Option<usize> {
     loop {
         return match rustix::io::read(fd, &mut *buffer) {

@@ -78,22 +78,32 @@ pub fn relay(socket: &mut UnixStream, attach: &mut Attach) -> io::Result<Ended> 
 fn serve(socket: &mut UnixStream, attach: &mut Attach, signals: &Signals) -> io::Result<Ended> {
     let mut urged = 0;
     let mut reads = attach.stdin;
+    let mut outbox = Vec::new();
     let stdin = io::stdin();
     loop {
         let ready = {
+            let mut wanted = PollFlags::IN;
+            wanted.set(PollFlags::OUT, !outbox.is_empty());
             let mut fds = vec![
-                PollFd::new(&*socket, PollFlags::IN),
+                PollFd::new(&*socket, wanted),
                 PollFd::new(signals, PollFlags::IN),
             ];
-            if reads {
+            // Input is read when the monitor has taken the last: the container may take none until we take its output.
+            if reads && outbox.is_empty() {
                 fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
             }
             match poll(&mut fds, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
-            [0, 1, 2].map(|at| fds.get(at).is_some_and(|fd| !fd.revents().is_empty()))
+            let came = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
+            [
+                came(0).intersects(PollFlags::OUT.complement()),
+                !came(1).is_empty(),
+                !came(2).is_empty(),
+            ]
         };
+        send(socket, &mut outbox);
         let ended = if ready[0] {
             hear(socket, attach)?
         } else {
@@ -103,12 +113,27 @@ fn serve(socket: &mut UnixStream, attach: &mut Attach, signals: &Signals) -> io:
             return Ok(ended);
         }
         if ready[1]
-            && let Some(ended) = heed(signals, socket, attach, &mut urged)?
+            && let Some(ended) = heed(signals, &mut outbox, attach, &mut urged)?
         {
             return Ok(ended);
         }
-        if ready[2] && !type_in(socket, attach, &mut reads) {
+        if ready[2] && !type_in(&mut outbox, attach, &mut reads) {
+            send(socket, &mut outbox);
             return Ok(Ended::Escaped);
+        }
+        send(socket, &mut outbox);
+    }
+}
+
+/// Sends what the socket takes now. A monitor that has gone is found out by the next read of the socket.
+fn send(socket: &UnixStream, outbox: &mut Vec<u8>) {
+    use rustix::net::SendFlags;
+    while !outbox.is_empty() {
+        match rustix::net::send(socket, outbox, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(n) => drop(outbox.drain(..n)),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => return,
+            Err(_) => outbox.clear(),
         }
     }
 }
@@ -145,14 +170,14 @@ fn put(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 /// What the signals that came make of this client.
 fn heed(
     signals: &Signals,
-    socket: &mut UnixStream,
+    outbox: &mut Vec<u8>,
     attach: &Attach,
     urged: &mut u8,
 ) -> io::Result<Option<Ended>> {
     while let Some(signal) = signals.next() {
         if signal == Signal::SIGWINCH {
             if let Some((rows, columns)) = size() {
-                Request::Resize(rows, columns).write(socket)?;
+                Request::Resize(rows, columns).write(outbox)?;
             }
             continue;
         }
@@ -170,7 +195,7 @@ fn heed(
 }
 
 /// Passes input on; false when the detach keys were typed.
-fn type_in(socket: &mut UnixStream, attach: &mut Attach, reads: &mut bool) -> bool {
+fn type_in(outbox: &mut Vec<u8>, attach: &mut Attach, reads: &mut bool) -> bool {
     let mut buffer = [0u8; 16 * 1024];
     let got = match rustix::io::read(io::stdin(), &mut buffer) {
         Ok(n) => n,
@@ -179,7 +204,7 @@ fn type_in(socket: &mut UnixStream, attach: &mut Attach, reads: &mut bool) -> bo
     };
     if got == 0 {
         *reads = false;
-        let _ = Request::StdinEof.write(socket);
+        let _ = Request::StdinEof.write(outbox);
         return true;
     }
     let (bytes, detach) = if attach.tty {
@@ -188,8 +213,7 @@ fn type_in(socket: &mut UnixStream, attach: &mut Attach, reads: &mut bool) -> bo
         (buffer[..got].to_vec(), false)
     };
     if !bytes.is_empty() {
-        // The monitor may have gone; the next read of the socket says so.
-        let _ = Request::Stdin(bytes).write(socket);
+        let _ = Request::Stdin(bytes).write(outbox);
     }
     !detach
 }

@@ -1,0 +1,85 @@
+//! What goes through a monitor: its clients' input to the container, the container's output to the log and to them.
+
+use super::serve::Monitor;
+use super::streams::{BUFFER, Output, read_some};
+use box_wire::{Event, Request};
+use rustix::event::PollFlags;
+
+impl Monitor {
+    /// Sends a client what waits for it, and does what it asks for.
+    pub(super) fn hear(&mut self, index: usize) {
+        let once = self.container.stdin_once;
+        let client = &mut self.clients[index];
+        let _ = client.flush();
+        if !client
+            .wanted(self.streams.is_full())
+            .contains(PollFlags::IN)
+        {
+            return;
+        }
+        let Ok(requests) = client.requests() else {
+            client.gone = true;
+            if client.feeds && once {
+                self.streams.end_input();
+            }
+            return;
+        };
+        for request in requests {
+            match request {
+                Request::Attach { stdin } => {
+                    client.attached = true;
+                    client.feeds = stdin;
+                }
+                Request::Stdin(bytes) if client.feeds => self.streams.feed(&bytes),
+                Request::StdinEof if client.feeds && once => self.streams.end_input(),
+                Request::Resize(rows, columns) => self.streams.resize(rows, columns),
+                _ => {}
+            }
+        }
+    }
+
+    /// Passes on what the container has said; at most `rounds` buffers of each stream.
+    pub(super) fn drain(&mut self, rounds: usize) {
+        for _ in 0..rounds {
+            let any = Output::ALL.map(|output| self.pass_on(output));
+            if any == [false; 3] {
+                break;
+            }
+        }
+    }
+
+    /// Passes on one buffer; whether there was anything.
+    pub(super) fn pass_on(&mut self, output: Output) -> bool {
+        self.buffer.resize(BUFFER, 0);
+        let slot = self.streams.output(output);
+        let Some(fd) = slot.as_ref() else {
+            return false;
+        };
+        let length = match read_some(fd, &mut self.buffer) {
+            None => {
+                *slot = None;
+                return false;
+            }
+            Some(0) => return false,
+            Some(length) => length,
+        };
+        if length == BUFFER {
+            self.streams.widen();
+        }
+        let bytes = &self.buffer[..length];
+        let is_error = output == Output::Stderr;
+        self.log.write(usize::from(is_error), bytes);
+        if self.clients.iter().any(|client| client.attached) {
+            let bytes = bytes.to_vec();
+            let event = if is_error {
+                Event::Stderr(bytes)
+            } else {
+                Event::Stdout(bytes)
+            };
+            for client in self.clients.iter_mut().filter(|client| client.attached) {
+                client.send(&event);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,61 @@
+//! What a monitor waits for, each descriptor by its name.
+
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::idle::{Idle, Waited};
+use super::streams::Output;
+use box_net::relay::{Owner, Relay};
+
+/// What a descriptor is to the monitor.
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// The container's first process: ready when it has ended.
+    Process,
+    /// The socket that clients connect to.
+    Door,
+    /// A client, by its place among them.
+    Client(usize),
+    /// What the container says.
+    Output(Output),
+    /// The container takes input again.
+    Input,
+    /// A published port or a connection of one.
+    Relay(Owner),
+}
+
+/// The descriptors of one turn of the loop.
+#[derive(Default)]
+pub struct Sources<'a> {
+    fds: Vec<PollFd<'a>>,
+    names: Vec<Source>,
+}
+
+impl<'a> Sources<'a> {
+    /// With nothing wanted it is left out: the hang-up of its other side would be reported for ever.
+    pub fn add(&mut self, source: Source, fd: &'a impl AsFd, wanted: PollFlags) {
+        if !wanted.is_empty() {
+            self.fds.push(PollFd::new(fd, wanted));
+            self.names.push(source);
+        }
+    }
+
+    pub fn add_relay(&mut self, relay: &'a Relay) {
+        let owners = relay.poll(&mut self.fds);
+        self.names.extend(owners.into_iter().map(Source::Relay));
+    }
+
+    /// Those that are ready, in the order in which they were added.
+    pub fn wait(mut self, idle: &mut Idle) -> (Waited, Vec<Source>) {
+        let waited = idle.wait(&mut self.fds);
+        let ready = self.fds.iter().map(|fd| !fd.revents().is_empty());
+        let names = self.names.iter().zip(ready);
+        let ready = names.filter_map(|(name, ready)| ready.then_some(*name));
+        let ready = match waited {
+            Waited::Ready => ready.collect(),
+            Waited::Quiet | Waited::Interrupted => Vec::new(),
+        };
+        (waited, ready)
+    }
+}
