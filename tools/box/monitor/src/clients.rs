@@ -96,7 +96,7 @@ impl Client {
 
     /// The requests that have come; an error when the client is gone.
     pub fn requests(&mut self) -> io::Result<Vec<Request>> {
-        let mut buffer = [0u8; 32 * 1024];
+        let mut buffer = [0u8; 16 * 1024];
         let mut ended = false;
         match self.socket.read(&mut buffer) {
             Ok(0) => ended = true,
