@@ -143,12 +143,12 @@ const ROOTS: &[Row] = &[
     (
         "BOXKIT_ROOT=$PWD/ro rrun load tools.tar",
         1,
-        "rrun: open \"{dir}/ro/images/content.lock\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
+        "rrun: lock \"{dir}/ro/images/content.lock\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
     ),
     (
         "BOXKIT_ROOT=$PWD/ro rrun tag tools again",
         1,
-        "rrun: open \"{dir}/ro/images/index.lock\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
+        "rrun: lock \"{dir}/ro/images/index.lock\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
     ),
     (
         "BOXKIT_RUN=$PWD/ro rrun run --rm tools id",

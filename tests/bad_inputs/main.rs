@@ -80,6 +80,7 @@ fn all(host: &Host, rows: &[Row]) {
             .replace("{dir}", &host.path().display().to_string())
             .replace("{bridge}", &instance.replace("boxkit", "bk0"))
             .replace("{instance}", &instance)
+            .replace("{dirs}", &dirs(host))
             .replace("{g}", &group(host))
             .replace("{arch}", std::env::consts::ARCH);
         if (got, out.as_str(), err.trim_end()) != (*code, "", said.as_str()) {
@@ -93,6 +94,15 @@ fn all(host: &Host, rows: &[Row]) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Where the test's cgroup is, in each hierarchy that has it.
+fn dirs(host: &Host) -> String {
+    let find = format!(
+        "find /sys/fs/cgroup -maxdepth 3 -type d -name {} | sort | xargs",
+        group(host)
+    );
+    host.ok(&find).trim().to_owned()
 }
 
 /// What is there that was not before.

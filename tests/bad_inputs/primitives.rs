@@ -62,9 +62,9 @@ const BAD: &[Row] = &[
         "rnetns: executing \"./dos\": its first line asks for \"/bin/sh\" followed by a carriage return\nhint: the script has Windows line ends: sed -i 's/\\r$//' ./dos",
     ),
     (
-        "rnetns ls",
+        "rnetns lst",
         2,
-        "rnetns: \"ls\" is not a verb of rnetns\nhint: did you mean \"list\"? See rnetns --help",
+        "rnetns: \"lst\" is not a verb of rnetns\nhint: did you mean \"list\"? See rnetns --help",
     ),
     (
         "echo '{\"kind\":\"link\",\"name\":\"v0\"}' | rnetns del -",
@@ -146,7 +146,7 @@ const BAD: &[Row] = &[
     (
         "rbridge add br0",
         1,
-        "rbridge: making bridge \"br0\": that name is taken\nhint: choose another; ip -d link show br0 tells what has it",
+        "rbridge: making bridge \"br0\": that name is taken\nhint: choose another name; ip -d link show br0 tells what has this one",
     ),
     (
         "rbridge add br1@red",
@@ -156,12 +156,12 @@ const BAD: &[Row] = &[
     (
         "rbridge show br0@blue",
         1,
-        "rbridge: finding bridge \"br0\": no such bridge\nhint: rbridge list shows them; rbridge add br0 makes it",
+        "rbridge: finding bridge \"br0@blue\": no such bridge\nhint: rbridge list --netns blue shows them; rbridge add br0@blue makes it",
     ),
     (
         "rbridge attach br0 a",
         1,
-        "rbridge: finding link \"a\": no such link\nhint: ip link shows those that are there",
+        "rbridge: finding link \"a\": no such link\nhint: rveth list shows those that are there",
     ),
     (
         "rbridge attach br0 lo",
@@ -171,7 +171,7 @@ const BAD: &[Row] = &[
     (
         "rbridge detach v0",
         1,
-        "rbridge: detaching link \"v0\": it is on no bridge\nhint: rbridge list shows which link is on which",
+        "rbridge: detaching link \"v0\": it is on no bridge\nhint: rbridge list shows which link is on which bridge",
     ),
     (
         "rbridge del v0",
@@ -201,7 +201,7 @@ const BAD: &[Row] = &[
     (
         "rbridge publish 8080:10.99.0.2:80",
         1,
-        "rbridge: publishing port \"8080:10.99.0.2:80/tcp\": no bridge with translation on has 10.99.0.2 in its network\nhint: rbridge nat BRIDGE on",
+        "rbridge: publishing port \"8080:10.99.0.2:80/tcp\": no bridge with translation on has 10.99.0.2 in its network\nhint: rbridge list shows the networks; rbridge nat BRIDGE on switches translation on",
     ),
     (
         "rbridge unpublish 8080",
@@ -222,12 +222,12 @@ const BAD: &[Row] = &[
     (
         "rcgroup create $g/a -m lots",
         2,
-        "rcgroup: reading size \"lots\": the units are b, k, m, g and t",
+        "rcgroup: reading size \"lots\": it is a number and a unit, like 100m",
     ),
     (
-        "rcgroup create $g/a --cpus 0",
+        "rcgroup create $g/a --cpus 0.001",
         2,
-        "rcgroup: reading number of CPUs \"0\": 0.01 is the least",
+        "rcgroup: reading number of CPUs \"0.001\": 0.01 is the least",
     ),
     (
         "rcgroup exec $g/a true",
@@ -242,7 +242,7 @@ const BAD: &[Row] = &[
     (
         "rcgroup get $g memory.nosuch",
         1,
-        "rcgroup: reading \"memory.nosuch\" of cgroup \"{g}\": no such file\nhint: ls the group's directory under /sys/fs/cgroup",
+        "rcgroup: reading \"memory.nosuch\" of cgroup \"{g}\": no such file\nhint: ls {dirs} shows what there is",
     ),
     (
         "rcgroup del $g/a",
@@ -263,7 +263,7 @@ const BAD: &[Row] = &[
     (
         "rmount bind nosuch m",
         1,
-        "rmount: binding \"{dir}/nosuch\": no such file or directory",
+        "rmount: binding \"{dir}/nosuch\": no such file or directory\nhint: --create=dir or --create=file makes it",
     ),
     (
         "rmount bind l1 new",
@@ -278,7 +278,7 @@ const BAD: &[Row] = &[
     (
         "rmount tmpfs --size 1z m",
         2,
-        "rmount: invalid value '1z' for '--size <SIZE>': \"1z\" is not a size: a number and an optional k, m, g or t\nhint: see rmount tmpfs --help",
+        "rmount: invalid value '1z' for '--size <SIZE>': the units are b, k, m, g, t and p\nhint: see rmount tmpfs --help",
     ),
     (
         "rmount tmpfs new",

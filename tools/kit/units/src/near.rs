@@ -21,7 +21,7 @@ pub fn is_near(typed: &str, name: &str) -> bool {
     slips(typed, name).is_some()
 }
 
-/// The name most like `typed`, if one is near. Of equals the first in order, so that a hint does not depend on the
+/// The name most like `typed`, if one is near. Of equals the one that begins like it, then the first in order, so that a hint does not depend on the
 /// order of a directory.
 pub fn nearest<T: AsRef<str>>(typed: &str, names: impl IntoIterator<Item = T>) -> Option<T> {
     nearest_of(typed, names, 1).into_iter().next()
@@ -37,7 +37,13 @@ pub fn nearest_of<T: AsRef<str>>(
         .into_iter()
         .filter_map(|name| Some((slips(typed, name.as_ref())?, name)))
         .collect();
-    found.sort_by(|a, b| (a.0, a.1.as_ref()).cmp(&(b.0, b.1.as_ref())));
+    // Of equals the one that begins like it: who types `rum` means `run`, not `rm`.
+    let order = |slips: usize, name: &str| {
+        let same = |(a, b): &(char, char)| a.eq_ignore_ascii_case(b);
+        let alike = typed.chars().zip(name.chars()).take_while(same).count();
+        (slips, std::cmp::Reverse(alike), name.to_owned())
+    };
+    found.sort_by_cached_key(|(slips, name)| order(*slips, name.as_ref()));
     found.dedup_by(|a, b| a.1.as_ref() == b.1.as_ref());
     found.truncate(count);
     found.into_iter().map(|(_, name)| name).collect()
