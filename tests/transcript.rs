@@ -77,7 +77,7 @@ const ALIKE: [(&str, i32, &str); 16] = [
     (
         "docker images | sed 's/[0-9a-f]\\{12\\}.*/.../'",
         0,
-        "REPOSITORY   TAG       IMAGE ID       CREATED        SIZE\ntools        latest    ...\n",
+        "REPOSITORY   TAG       IMAGE ID       CREATED   SIZE\ntools        latest    ...\n",
     ),
     (
         "docker run --detach=true --name=web --network none -e A=b tools sleep 1000 | wc -c",

@@ -62,9 +62,9 @@ const BAD: &[Row] = &[
         "rnetns: executing \"./dos\": its first line asks for \"/bin/sh\" followed by a carriage return\nhint: the script has Windows line ends: sed -i 's/\\r$//' ./dos",
     ),
     (
-        "rnetns lst",
+        "rnetns exce",
         2,
-        "rnetns: \"lst\" is not a verb of rnetns\nhint: did you mean \"list\"? See rnetns --help",
+        "rnetns: \"exce\" is not a verb of rnetns\nhint: did you mean \"exec\"? See rnetns --help",
     ),
     (
         "echo '{\"kind\":\"link\",\"name\":\"v0\"}' | rnetns del -",

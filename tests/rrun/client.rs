@@ -114,7 +114,7 @@ fn input_that_a_container_does_not_read_waits_with_the_client() {
         "rrun run -i --name lazy --net none tools sh -c '{reads}' <input >out 2>&1 & \
          until rrun ps -q | grep -q .; do sleep 0.05; done; sleep 1"
     ));
-    let monitor = "$(rrun inspect -f '{{.State.Pid}}' lazy | xargs -I P awk '/^PPid/ { print $2 }' /proc/P/status)";
+    let monitor = "$(rrun inspect -f '{{.State.Pid}}' lazy | xargs -I % awk '/^PPid/ { print $2 }' /proc/%/status)";
     let resident = format!("awk '/^RssAnon/ {{ print $2 }}' /proc/{monitor}/status");
     let kib: u64 = host.ok(&resident).trim().parse().unwrap();
     assert!(kib < 4096, "the monitor holds {kib} KiB");

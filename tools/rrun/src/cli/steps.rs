@@ -1,6 +1,6 @@
 //! How a verb's plans are carried out: one container after the other is found and planned, and then all go side by side.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use box_ops::{OpsError, Subject, Watch, Work};
@@ -62,15 +62,31 @@ pub fn each(
             // Nothing has changed, so a name given twice means the same again.
             break;
         }
+        let order: Vec<String> = works.iter().map(|work| work.name.clone()).collect();
+        let mut ended = HashMap::new();
+        let mut said = 0;
         let mut done = |name: &str, came_to: std::result::Result<(), OpsError>| {
-            let said = came_to
-                .map_err(fault)
-                .and_then(|()| emit(&format!("{name}\n")));
-            if let Err(error) = said {
-                failures.add(error);
+            ended.insert(name.to_owned(), came_to);
+            // As docker's: each in its turn, as soon as those before it are done with.
+            while let Some((name, came_to)) =
+                order.get(said).and_then(|name| ended.remove_entry(name))
+            {
+                said += 1;
+                let told = came_to
+                    .map_err(fault)
+                    .and_then(|()| emit(&format!("{name}\n")));
+                if let Err(error) = told {
+                    failures.add(error);
+                }
             }
         };
         box_ops::side_by_side(&containers.roots, works, watch.as_mut(), &mut done);
+        // An interruption leaves gaps.
+        for came_to in ended.into_values() {
+            if let Err(error) = came_to {
+                failures.add(fault(error));
+            }
+        }
     }
     if act.dry_run {
         emit(&script.script()?)?;

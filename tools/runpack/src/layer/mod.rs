@@ -176,4 +176,12 @@ impl Fault for LayerError {
             Self::Stream(_) | Self::NotTar(_) => None,
         }
     }
+
+    /// Where it is written, if that is known: an entry's own name says nothing of the disk.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } => Some(path).filter(|path| path.is_absolute()).map(|p| &**p),
+            _ => None,
+        }
+    }
 }

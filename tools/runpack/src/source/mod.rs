@@ -102,6 +102,7 @@ pub enum SourceError {
     Part {
         source_name: OsString,
         what: String,
+        #[source]
         error: Box<StoreError>,
     },
     #[error(transparent)]
