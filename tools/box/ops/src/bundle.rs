@@ -224,7 +224,7 @@ impl Step for MountRoot {
     }
 }
 
-/// Ends what [`MountRoot`] began.
+/// Unmounts the root of a bundle.
 pub struct Unmount {
     pub at: PathBuf,
 }

@@ -1,6 +1,6 @@
 //! How a verb's plans are carried out: one container after the other is found and planned, and then all go side by side.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::OnceLock;
 
 use box_ops::{OpsError, Subject, Watch, Work};
@@ -62,36 +62,63 @@ pub fn each(
             // Nothing has changed, so a name given twice means the same again.
             break;
         }
-        let order: Vec<String> = works.iter().map(|work| work.name.clone()).collect();
-        let mut ended = HashMap::new();
-        let mut said = 0;
-        let mut done = |name: &str, came_to: std::result::Result<(), OpsError>| {
-            ended.insert(name.to_owned(), came_to);
-            // As docker's: each in its turn, as soon as those before it are done with.
-            while let Some((name, came_to)) =
-                order.get(said).and_then(|name| ended.remove_entry(name))
-            {
-                said += 1;
-                let told = came_to
-                    .map_err(fault)
-                    .and_then(|()| emit(&format!("{name}\n")));
-                if let Err(error) = told {
-                    failures.add(error);
-                }
-            }
-        };
-        box_ops::side_by_side(&containers.roots, works, watch.as_mut(), &mut done);
-        // An interruption leaves gaps.
-        for came_to in ended.into_values() {
-            if let Err(error) = came_to {
-                failures.add(fault(error));
-            }
-        }
+        let mut turns = InTurn::new(&works);
+        box_ops::side_by_side(
+            &containers.roots,
+            works,
+            watch.as_mut(),
+            &mut |name, came_to| turns.end(name, came_to, &mut failures),
+        );
+        turns.rest(&mut failures);
     }
     if act.dry_run {
         emit(&script.script()?)?;
     }
     failures.end()
+}
+
+/// Says what became of each, as docker does: in the order of the names, as soon as those before it are done with.
+struct InTurn {
+    order: VecDeque<String>,
+    ended: HashMap<String, std::result::Result<(), OpsError>>,
+}
+
+impl InTurn {
+    fn new(works: &[Work]) -> Self {
+        Self {
+            order: works.iter().map(|work| work.name.clone()).collect(),
+            ended: HashMap::new(),
+        }
+    }
+
+    fn end(
+        &mut self,
+        name: &str,
+        came_to: std::result::Result<(), OpsError>,
+        failures: &mut kit_cli::Failures,
+    ) {
+        self.ended.insert(name.to_owned(), came_to);
+        while let Some(came_to) = self.order.front().and_then(|name| self.ended.remove(name)) {
+            let name = self.order.pop_front().unwrap_or_default();
+            let told = came_to
+                .map_err(fault)
+                .and_then(|()| emit(&format!("{name}\n")));
+            if let Err(error) = told {
+                failures.add(error);
+            }
+        }
+    }
+
+    /// An interruption leaves gaps in the order.
+    fn rest(self, failures: &mut kit_cli::Failures) {
+        for error in self
+            .ended
+            .into_values()
+            .filter_map(std::result::Result::err)
+        {
+            failures.add(fault(error));
+        }
+    }
 }
 
 /// Who watches the plans of this process instead of `--explain` and the like.
