@@ -13,7 +13,7 @@ is "the far end has its address" 10.98.0.2 "$(ip -n "$far" -j -4 addr show b0 | 
 is "and its way out" 10.98.0.1 "$(ip -n "$far" -j route show default | jq -r '.[0].gateway')"
 ok "list names the end" sh -c "rveth list -q --netns $near | grep -q '^a0'"
 fails "a name taken is refused" 1 rveth add "a0@$near" "c0@$far"
-fails "a name of 16 characters is refused" 1 rveth add "abcdefghijklmnop@$near" "c0@$far"
+fails "a name of 16 characters is refused" 2 rveth add "abcdefghijklmnop@$near" "c0@$far"
 ok "del takes both ends" rveth del "a0@$near"
 is "the far end is gone" "lo" "$(ip -n "$far" -j link | jq -r '.[].ifname')"
 ip netns del "$near"

@@ -84,7 +84,7 @@ impl Failure {
         self.hint.clone().or_else(|| way_out(&*self.fault))
     }
 
-    /// The code that it asks for; see [`Self::exit_code`].
+    /// The code that it asks for; what a process exits with is decided where it is reported.
     pub fn get_exit(&self) -> u8 {
         self.exit
     }

@@ -1,5 +1,5 @@
 //! `-f '{{.State.Running}}'`: the part of Go's templates that people use with `inspect`, `ps` and `images`: fields,
-//! variables, pipes, `range`, `if`, and the functions of [`expression`]. Pure.
+//! variables, pipes, `range`, `if`, and the functions of `expression`. Pure.
 
 mod expression;
 
