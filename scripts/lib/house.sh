@@ -111,7 +111,6 @@ house_floors() {
     [ -s "$logs/known" ] || { echo "no dependencies were found"; return 1; }
     awk '
         function refuse(why) { print $1 " knows " $2 ": " why; bad = 1 }
-        { knows[$1] = knows[$1] " " $2 }
         $2 == "rrun" { refuse("nothing stands on the command") }
         $1 ~ /^kit-/ && $2 ~ /^(r(netns|veth|bridge|cgroup|mount)|runpack|box-.*)$/ { refuse("kit has no notion of a tool or a container") }
         $1 ~ /^r(netns|veth|bridge|cgroup|mount|unpack)$/ && $2 ~ /^box-/ { refuse("a primitive has no notion of a container") }

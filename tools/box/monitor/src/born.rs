@@ -124,7 +124,6 @@ pub fn take_over(containers: &Containers, id: &str) -> Result<(), MonitorError> 
     Ok(())
 }
 
-/// An error as a client is told it.
 /// A library's error, for the client to print; 125 unless it knows why a program did not start.
 pub fn fault(fault: &dyn Fault) -> Failed {
     Failed {
@@ -136,6 +135,7 @@ pub fn fault(fault: &dyn Fault) -> Failed {
     }
 }
 
+/// An error as a client is told it.
 pub fn failed(error: &dyn std::error::Error, hint: Option<&str>, exit: u8) -> Failed {
     Failed {
         text: error.to_string(),

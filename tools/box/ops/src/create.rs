@@ -299,3 +299,18 @@ impl Step for Lasting {
         self.0.apply(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// box/state knows where a pin is without the store, for a monitor that knows no image.
+    #[test]
+    fn a_pin_is_where_the_store_looks_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = kit_plan::Roots::at(dir.path().join("root"), dir.path().join("run"));
+        let store = runpack::Store::open(&roots.root);
+        let containers = Containers::new(roots);
+        assert_eq!(containers.pin("x"), store.pin_path("x"));
+    }
+}

@@ -132,7 +132,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
                 let why = "a volume that was made for a container that never was";
                 sweep(path, why, OnlyIf::Unlocked(making.clone()));
             }
-            let pin = runpack::Store::open(&of.roots.root).pin_path(&id);
+            let pin = of.pin(&id);
             if pin.exists() {
                 let why = "the image was not used after all";
                 sweep(pin, why, OnlyIf::Unlocked(making.clone()));
@@ -154,7 +154,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             sweep(path, why, OnlyIf::Unlocked(of.dir(&id)));
         }
         for pin in pins(of) {
-            let path = runpack::Store::open(&of.roots.root).pin_path(&pin);
+            let path = of.pin(&pin);
             let why = "its image is used by nobody for that";
             sweep(path, why, OnlyIf::Nobodys(of.clone(), pin));
         }

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 
 use box_monitor::{Ahead, Fresh};
-use box_state::{Container, Containers};
+
 use box_wire::{Event, Failed, Go, Request};
 
 use crate::bundle::refuse_bundled;
@@ -96,16 +96,16 @@ pub fn launch(
 ///
 /// # Errors
 /// What the monitor said.
-pub fn start(containers: &Containers, container: &Container, watch: Watch) -> Result<(), OpsError> {
+pub fn start(of: &Subject, watch: Watch) -> Result<(), OpsError> {
+    let Subject {
+        containers,
+        container,
+    } = of;
     settled(containers, container);
     if containers.state(&container.id)?.is_running() {
         return Ok(());
     }
-    let of = Subject {
-        containers: containers.clone(),
-        container: container.clone(),
-    };
-    match launch(&of, watch, false, None)?.1 {
+    match launch(of, watch, false, None)?.1 {
         Outcome::Started => Ok(()),
         Outcome::Failed(failed) => {
             // Another may have been quicker by a moment.

@@ -45,7 +45,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     kit_cli::each(&names, |name| {
         let of = find(containers, name)?;
-        ops::start(&of.containers, &of.container, watching(args.act)).map_err(fault)?;
+        ops::start(&of, watching(args.act)).map_err(fault)?;
         emit(&format!("{name}\n"))
     })
 }

@@ -77,7 +77,7 @@ impl Step for StartAgain {
         if let Some(mark) = self.volatile() {
             let _ = std::fs::remove_dir_all(mark);
         }
-        start(containers, container, self.watch)?;
+        start(&self.of, self.watch)?;
         Ok(Done::nothing())
     }
 }
