@@ -112,10 +112,17 @@ fn a_bad_name_has_its_true_cause() {
             format!("rveth add a {name}"),
             format!("rveth add --dry-run {name}@blue b"),
         ] {
+            let said = room.fails(2, &script);
             assert_eq!(
-                room.fails(2, &script),
-                format!("rveth: naming link \"{shown}\": {why}\n")
+                said.lines().next().unwrap(),
+                format!("rveth: naming link \"{shown}\": {why}")
             );
+            if shown.len() > 15 {
+                assert!(
+                    said.ends_with("hint: \"a-16-characters\" would do\n"),
+                    "{said}"
+                );
+            }
         }
     }
     assert_eq!(room.left(), "");
@@ -138,10 +145,6 @@ fn what_cannot_be_is_said_and_undone() {
             "opening network namespace \"/etc/passwd\": it is not one\nhint: a file left behind when its namespace was unmounted? rnetns del removes it\n",
         ),
         (
-            "rveth add a@blue a@blue",
-            "creating link \"a@blue\": both ends have the same name in the same namespace\n",
-        ),
-        (
             "rveth add a lo@blue",
             "creating link \"lo@blue\": that name is taken there\nhint: choose another name, or rveth del lo@blue\n",
         ),
@@ -152,6 +155,14 @@ fn what_cannot_be_is_said_and_undone() {
         (
             "rveth add a b@blue --peer-addr 10.9.0.2/24 --peer-gw 10.8.0.1",
             "adding the default route through \"10.8.0.1\": no address of the link is in its network\nhint: give the link an address in the gateway's network\n",
+        ),
+        (
+            "ip -n blue link add x0 type veth peer name x1; ip -n blue addr add 10.9.1.1/24 dev x0; ip -n blue link set x1 up; ip -n blue link set x0 up; ip -n blue route add default via 10.9.1.9; trap 'ip -n blue link del x0; left' EXIT; rveth add a b@blue --peer-addr 10.9.0.2/24 --peer-gw 10.9.0.1",
+            "adding the default route through \"10.9.0.1\": there is one already, through \"10.9.1.9\"\nhint: leave the gateway out, or ip -n blue route del default removes that one first\n",
+        ),
+        (
+            "rveth add a b --mtu 100 --addr fd00:9::1/64",
+            "adding address \"fd00:9::1/64\" to link \"a\": the link's MTU is 100, and IPv6 needs 1280\nhint: rveth set a --mtu 1280\n",
         ),
         (
             "rveth add a --macvlan nope",
@@ -203,6 +214,27 @@ fn bad_usage_is_exit_2() {
         ),
         ("rveth add a b --addr 10.0.0.1/33", "10.0.0.1/33"),
         (
+            "rveth add a@blue a@blue",
+            "both ends have the same name in the same namespace",
+        ),
+        (
+            "rveth add a b --addr 0.0.0.0/0",
+            "adding address \"0.0.0.0/0\": it stands for no host in particular",
+        ),
+        (
+            "rveth add a b --addr 224.0.0.5/32",
+            "adding address \"224.0.0.5/32\": it is a group's, which programs join, not a link's",
+        ),
+        ("rveth add all b", "holds for every link"),
+        ("rveth add a b --mtu 1", "68..=65535"),
+        ("rveth set a --mtu 1", "68..=65535"),
+        (
+            "echo a b c | rveth add -",
+            "it is not the two ends of a cable",
+        ),
+        ("echo a b | rveth add - --addr 10.9.0.1/24", "is one link's"),
+        ("rveth del NAME a", "is the head of a table, not a name"),
+        (
             "echo '{\"kind\":\"mount\",\"name\":\"x\"}' | rveth del -",
             "it is a mount, not a link",
         ),
@@ -210,6 +242,50 @@ fn bad_usage_is_exit_2() {
         let stderr = room.fails(2, script);
         assert!(
             stderr.starts_with("rveth: ") && stderr.contains(said),
+            "{script}: {stderr}"
+        );
+    }
+}
+
+/// A gateway beside a /32, as clouds give them.
+#[test]
+fn a_host_alone_has_its_gateway_on_the_link() {
+    let room = Room::new();
+    let add =
+        "rveth add v0 eth0@blue --addr 10.8.0.1/32 --peer-addr 10.9.0.2/32 --peer-gw 10.8.0.1 >&2";
+    let shown: Value = serde_json::from_str(&room.ok(&format!(
+        "{add}; ip route add 10.9.0.2 dev v0; ip netns exec blue ping -qc1 -W2 10.8.0.1 >&2; ip -n blue -j route show default"
+    )))
+    .unwrap();
+    assert_eq!(
+        (&shown[0]["gateway"], &shown[0]["flags"][0]),
+        (&"10.8.0.1".into(), &"onlink".into())
+    );
+    let dry = "rveth add --dry-run v0 eth0@blue --peer-addr 10.9.0.2/32 --peer-gw 10.8.0.1";
+    let script = room.ok(dry);
+    assert!(
+        script.contains("route add default via 10.8.0.1 dev eth0 onlink\n"),
+        "{script}"
+    );
+}
+
+#[test]
+fn why_a_parent_takes_no_macvlan_is_said() {
+    let room = Room::new();
+    let lan = "ip link add lan0 type veth peer name lan1";
+    for (script, said) in [
+        (
+            "rveth add m --macvlan lan0 --mtu 9000",
+            "has an MTU of 1500, and a macvlan on it cannot have 9000\nhint: --mtu 1500, or ip link set dev lan0 mtu 9000\n",
+        ),
+        (
+            "rveth add m0 --macvlan lan0 --mode passthru >&2; rveth add m --macvlan lan0",
+            "has macvlan \"m0\", and one of mode passthru takes all of it\nhint: rveth del m0 first, or another mode for both\n",
+        ),
+    ] {
+        let stderr = room.fails(1, &format!("{lan}; {script}"));
+        assert!(
+            stderr.ends_with(&format!("creating link \"m\": \"lan0\" {said}")),
             "{script}: {stderr}"
         );
     }

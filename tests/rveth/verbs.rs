@@ -182,3 +182,73 @@ fn explain_shows_the_steps() {
     assert!(said.starts_with("1/3 a cable: what goes in at v0 comes out at eth0@blue\n      ip link add name v0 up type veth peer name eth0 netns blue\n"), "{said}");
     assert!(said.contains("2/3 eth0 has its address, and is up\n      ip -n blue addr add 10.9.0.2/24 dev eth0\n      ip -n blue link set dev eth0 up\n"), "{said}");
 }
+
+/// F35
+#[test]
+fn a_link_that_moves_and_comes_back_has_all_it_had() {
+    let room = Room::new();
+    let made = "rveth add a b@blue --addr 10.9.1.1/24 --addr fd00:9::1/64 >&2; ip addr add 10.9.1.2/24 dev a; ip addr add 10.9.1.7/32 dev a label a:x valid_lft 600 preferred_lft 500
+        ip route add 10.20.0.0/16 dev a metric 7; ip route add 10.21.0.0/16 via 10.20.0.1 onlink dev a; ip route add 10.22.0.0/16 via 10.9.1.9 table 77; ip -6 route add fd00:20::/64 dev a metric 9; sleep 2";
+    let state = "{ ip -d addr show dev a; ip -d route show table all dev a; ip -d -6 route show table all dev a; } | grep -v -e 'link/' -e lft -e qlen | sed 's/ linkdown//' | sort";
+    for failing in [
+        "--netns green --name c --addr 10.9.3.1/24 --addr 10.9.3.1/24",
+        "--down --addr 10.9.3.1/24 --addr 10.9.3.1/24",
+    ] {
+        let script = format!(
+            "{made}; {state} >before; rveth set a {failing} 2>said && exit 9; sleep 2; {state} >after; diff before after; cat said; ip -n green -br link show type veth"
+        );
+        let said = room.ok(&script);
+        assert!(
+            said.starts_with("rveth: adding address \"10.9.3.1/24\" to link "),
+            "{failing}: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{failing}: {said}");
+    }
+}
+
+#[test]
+fn a_name_that_is_free_only_there_is_no_obstacle() {
+    let room = Room::new();
+    let script = "rveth add eth0@blue x@blue >&2; rveth add eth0 y >&2; rveth set eth0 --netns blue --name eth1; ip -n blue -br link show eth1";
+    assert!(room.ok(script).starts_with("eth1@"));
+    // An MTU that the link cannot have is refused where it was.
+    let script = "ip link add lan0 type veth peer name lan1; rveth add m --macvlan lan0 >&2; rveth set m --netns blue --mtu 9000 2>&1 || :; ip -br link show m";
+    assert!(room.ok(script).contains("m@lan0"));
+}
+
+/// P6
+#[test]
+fn an_address_is_gone_only_if_all_is_well() {
+    let room = Room::new();
+    let made = "rveth add a b --addr 10.9.1.1/24 --addr 10.9.1.2/24 >&2";
+    let has = "ip -j -4 addr show a | jq -r '.[].addr_info[].local' | sort";
+    for (change, code) in [
+        ("--del-addr 10.9.1.1/24 --addr 0.0.0.0/0", 2),
+        ("--del-addr 10.9.1.1/24 --del-addr 10.7.7.7/24", 1),
+        ("--del-addr 10.9.1.1/24 --addr 10.9.1.2/24", 1),
+    ] {
+        let script = format!("{made}; code=0; rveth set a {change} || code=$?; {has}; echo $code");
+        assert_eq!(
+            room.ok(&script),
+            format!("10.9.1.1\n10.9.1.2\n{code}\n"),
+            "{change}"
+        );
+    }
+    // With the first of a network the kernel would take the other.
+    assert_eq!(
+        room.ok(&format!(
+            "{made}; rveth set a --del-addr 10.9.1.1/24; {has}"
+        )),
+        "10.9.1.2\n"
+    );
+}
+
+/// P10
+#[test]
+fn cables_are_made_of_a_list() {
+    let room = Room::new();
+    assert_eq!(
+        room.ok("seq 3 | sed 's/.*/v& eth&@blue/' | rveth add - --mtu 1400 | sort; ip -n blue -br link show type veth | wc -l; rveth ls -q | rveth rm -; ip -br link show type veth"),
+        "eth1@blue\neth2@blue\neth3@blue\nv1\nv2\nv3\n3\n"
+    );
+}

@@ -166,22 +166,10 @@ impl Step for DelAddr {
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let link = self.place.bridge(&self.name)?;
         let nl = self.place.netlink()?;
-        let del = || -> Result<(), BridgeError> {
-            let before = nl.addrs(link.index)?;
-            nl.del_addr(link.index, self.addr)?;
-            // With the first address of a network the kernel takes its others too.
-            let after = nl.addrs(link.index)?;
-            for addr in before.iter().map(|addr| addr.cidr) {
-                if addr != self.addr && !after.iter().any(|left| left.cidr == addr) {
-                    nl.add_addr(link.index, addr)?;
-                }
-            }
-            Ok(())
-        };
-        del()?;
+        let lost = nl.del_addr_alone(link.index, self.addr)?;
         let netns = self.place.path();
         let was = LinkWas {
-            addrs: vec![self.addr.to_string()],
+            lost: lost.iter().map(ToString::to_string).collect(),
             ..LinkWas::default()
         };
         Ok(Done::made(vec![Undo::LinkState {

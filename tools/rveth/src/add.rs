@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use kit_net::{Cidr, check_link_name};
+use kit_net::{Cidr, check_addr, check_link_name};
 use kit_plan::Plan;
 
 use crate::{At, Cable, End, Link, Mac, Macvlan, MacvlanMode, Mark, Raise, Release, VethError};
@@ -93,8 +93,9 @@ fn mark() -> Mark {
     }
 }
 
-/// The namespace must be there, and is said so before anything is done.
+/// The namespace must be there, the addresses must be a link's; both are said before anything is done.
 fn exists(end: &Wanted) -> Result<(), VethError> {
+    end.addrs.iter().try_for_each(|cidr| check_addr(*cidr))?;
     if let Some(netns) = &end.link.netns {
         netns.open()?;
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use kit_net::{Netlink, check_link_name};
-use kit_plan::{Context, Slots, StepError, Value, cat, words};
+use kit_plan::{Context, Slots, StepError, Value, cat, quote, words};
 use rnetns::{Netns, split_link};
 
 use crate::VethError;
@@ -43,10 +43,7 @@ impl At {
             Self::Own => File::open(OWN)
                 .map(OwnedFd::from)
                 .map_err(|e| StepError::new("opening our own network namespace", e)),
-            Self::Netns(netns) => netns
-                .open()
-                .map(OwnedFd::from)
-                .map_err(|e| VethError::from(e).into()),
+            Self::Netns(netns) => Ok(netns.open()?.into()),
             Self::Opened { fd, .. } => cx
                 .fd(fd)?
                 .try_clone_to_owned()
@@ -56,11 +53,10 @@ impl At {
 
     /// A netlink socket in it.
     pub fn netlink(&self, cx: &Context) -> Result<Netlink, StepError> {
-        let opened = match self {
-            Self::Own => Netlink::open(),
-            _ => Netlink::open_in(self.open(cx)?.as_fd()),
-        };
-        opened.map_err(|e| VethError::from(e).into())
+        Ok(match self {
+            Self::Own => Netlink::open()?,
+            _ => Netlink::open_in(self.open(cx)?.as_fd())?,
+        })
     }
 
     /// `ip ARGS` in it.
@@ -77,6 +73,16 @@ impl At {
         };
         argv.extend(args);
         argv
+    }
+
+    /// `ip` in it, for a message.
+    pub(crate) fn ip_text(&self) -> String {
+        match self {
+            Self::Own => "ip".to_owned(),
+            Self::Netns(Netns::Name(name)) => format!("ip -n {}", quote(name)),
+            Self::Netns(netns) => format!("nsenter --net={} ip", quote(netns.path())),
+            Self::Opened { .. } => "in that namespace, ip".to_owned(),
+        }
     }
 
     /// What `ip link … netns` takes.

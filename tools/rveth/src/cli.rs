@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kit_cli::{Act, Failure, Output, Result, Row, need_root};
 use kit_net::Cidr;
+use kit_plan::{Plan, PlanError};
 use rnetns::Netns;
 
 use crate::{Link, Mac, MacvlanMode, VethError, add, del, list, set};
@@ -22,14 +23,17 @@ const EXAMPLES: &str = "Examples:
   rveth add v0 eth0@blue --addr 10.0.0.1/24 --peer-addr 10.0.0.2/24 --peer-gw 10.0.0.1
   rveth add eth0@blue --macvlan ens3 --addr 192.0.2.9/24   a plug of its own on the LAN
   rveth set v0 --mtu 1400 --up
+  seq 9 | sed 's/.*/v& eth&@blue/' | rveth add -           nine of them
   rveth list --netns blue -q | rveth del -                 all cables of blue go";
 
 #[derive(Subcommand)]
 #[command(defer = true)] // only the called verb has its flags made; a doc comment on those would be its help
 enum Verb {
     /// Make a cable with both its ends up, or a macvlan
+    #[command(visible_alias = "create")]
     Add(Add),
     /// Delete links; with one end of a cable goes the other
+    #[command(visible_aliases = ["delete", "rm", "remove"])]
     Del {
         #[command(flatten)]
         act: Act,
@@ -41,6 +45,7 @@ enum Verb {
         links: Vec<String>,
     },
     /// List veths and macvlans, each with its other end
+    #[command(visible_aliases = ["ls", "show"])]
     List {
         #[command(flatten)]
         output: Output,
@@ -52,6 +57,7 @@ enum Verb {
         all: bool,
     },
     /// Change a link
+    #[command(visible_alias = "change")]
     Set(Set),
 }
 
@@ -59,10 +65,10 @@ enum Verb {
 struct Add {
     #[command(flatten)]
     act: Act,
-    /// NAME or NAME@NETNS
+    /// NAME or NAME@NETNS; - reads cables from standard input, the two ends of each on a line
     a: String,
     /// The other end: NAME or NAME@NETNS
-    #[arg(required_unless_present = "macvlan", conflicts_with = "macvlan")]
+    #[arg(conflicts_with = "macvlan")]
     b: Option<String>,
     /// An address of the first end; may be repeated
     #[arg(long, value_name = "CIDR")]
@@ -73,7 +79,7 @@ struct Add {
     #[arg(long)]
     mac: Option<Mac>,
     /// Of both ends, in bytes
-    #[arg(long, value_parser = clap::value_parser!(u32).range(68..=65535))]
+    #[arg(long, value_parser = mtu())]
     mtu: Option<u32>,
     /// An address of the other end; may be repeated
     #[arg(long, value_name = "CIDR", conflicts_with = "macvlan")]
@@ -89,6 +95,11 @@ struct Add {
     /// How macvlans of one parent reach each other
     #[arg(long, requires = "macvlan", default_value = "bridge")]
     mode: Mode,
+}
+
+/// What a veth can have, `ETH_MIN_MTU` to `ETH_MAX_MTU` of linux/if_ether.h.
+fn mtu() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(68..=65535)
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -123,7 +134,7 @@ struct Set {
     /// Remove an address; may be repeated
     #[arg(long, value_name = "CIDR")]
     del_addr: Vec<Cidr>,
-    #[arg(long)]
+    #[arg(long, value_parser = mtu())]
     mtu: Option<u32>,
     #[arg(long)]
     mac: Option<Mac>,
@@ -159,56 +170,137 @@ pub fn dispatch(cli: Cli) -> Result {
 
 impl Add {
     fn run(self) -> Result {
-        let a = add::Wanted {
-            link: Link::parse(&self.a)?,
-            addrs: self.addr,
-            gateways: self.gw,
-            mac: self.mac,
-            mtu: self.mtu,
-        };
-        let mut names = vec![a.link.to_string()];
-        let plan = match (&self.b, &self.macvlan) {
-            (Some(b), _) => {
-                let b = add::Wanted {
-                    link: Link::parse(b)?,
-                    addrs: self.peer_addr,
-                    gateways: self.peer_gw,
-                    mac: self.peer_mac,
-                    mtu: self.mtu,
-                };
-                names.push(b.link.to_string());
-                add::pair(&a, &b)
-            }
-            (None, Some(parent)) => add::macvlan(&a, parent, self.mode.into()),
-            (None, None) => return Err(Failure::usage("adding a link: one end is missing")),
+        let all = if self.a == "-" {
+            self.of_standard_input()?
+        } else {
+            vec![self.plan(&self.a, self.b.as_deref())?]
         };
         if !self.act.dry_run {
             need_root("creating a link")?;
         }
-        self.act.run(&plan?)?;
-        if !self.act.dry_run {
-            kit_cli::emit(&format!("{}\n", names.join("\n")))?;
+        let mut acting = self.act.start("rveth add")?;
+        for (plan, names) in &all {
+            acting.run(plan)?;
+            if !self.act.dry_run {
+                kit_cli::tell(&format!("{}\n", names.join("\n")))?;
+            }
         }
         Ok(0)
+    }
+
+    /// A line has what the command line would have. What only one link can have is for one.
+    fn of_standard_input(&self) -> Result<Vec<(Plan, Vec<String>)>> {
+        let only_one = !(self.addr.is_empty() && self.peer_addr.is_empty())
+            || self.mac.or(self.peer_mac).is_some();
+        if only_one || self.b.is_some() {
+            let text =
+                "adding links from standard input: an address or a second name is one link's";
+            return Err(Failure::usage(text).hint("rveth set gives each its own, afterwards"));
+        }
+        let lines = kit_cli::names(std::slice::from_ref(&self.a), &["cable"])?;
+        let plan = |line: &String| match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [a] => self.plan(a, None),
+            [a, b] if self.macvlan.is_none() => self.plan(a, Some(b)),
+            _ => Err(Failure::usage(format!(
+                "reading \"{line}\" from standard input: it is not the two ends of a cable"
+            ))),
+        };
+        lines.iter().map(plan).collect()
+    }
+
+    fn plan(&self, a: &str, b: Option<&str>) -> Result<(Plan, Vec<String>)> {
+        let a = add::Wanted {
+            link: Link::parse(a)?,
+            addrs: self.addr.clone(),
+            gateways: self.gw.clone(),
+            mac: self.mac,
+            mtu: self.mtu,
+        };
+        let mut names = vec![a.link.to_string()];
+        let plan = match (b, &self.macvlan) {
+            (Some(b), _) => {
+                let b = add::Wanted {
+                    link: Link::parse(b)?,
+                    addrs: self.peer_addr.clone(),
+                    gateways: self.peer_gw.clone(),
+                    mac: self.peer_mac,
+                    mtu: self.mtu,
+                };
+                names.push(b.link.to_string());
+                add::pair(&a, &b)?
+            }
+            (None, Some(parent)) => add::macvlan(&a, parent, self.mode.into())?,
+            (None, None) => {
+                let text = format!("adding link \"{}\": its other end is missing", a.link);
+                return Err(
+                    Failure::usage(text).hint("rveth add A B, or rveth add A --macvlan PARENT")
+                );
+            }
+        };
+        Ok((plan, names))
     }
 }
 
 /// Goes on past a failure and reports all. The other end of a cable that has just gone is not missed.
 fn del(act: Act, force: bool, names: &[String]) -> Result {
     let names = kit_cli::names(names, &["link"])?;
+    let mut there = There::default();
+    let is_there = |name: &str| Link::parse(name).is_ok_and(|link| link.find("deleting").is_ok());
+    kit_cli::refuse_heads(&names, list::Entry::HEAD, "rveth list -q", is_there)?;
+    let links: Vec<Link> = names
+        .iter()
+        .map(|name| Link::parse(name))
+        .collect::<Result<_, _>>()?;
+    for link in &links {
+        // A namespace that is not there is told when its turn comes.
+        let _ = there.look(link);
+    }
     if !act.dry_run {
         need_root("deleting a link")?;
     }
-    let there = |name: &String| Link::parse(name).is_ok_and(|link| link.find("deleting").is_ok());
-    let before: Vec<String> = names.iter().filter(|name| there(name)).cloned().collect();
+    let mut acting = act.start("rveth del")?;
     kit_cli::each(&names, |name| {
-        let planned = Link::parse(name).and_then(|link| del::plan(&link));
-        match planned {
-            Err(VethError::NoLink { .. }) if force || before.iter().any(|b| b == name) => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(plan) => act.run(&plan),
+        let link = Link::parse(name)?;
+        there.look(&link)?;
+        let Some(found) = there.find(&link) else {
+            let (doing, link) = ("deleting", link.to_string());
+            return if force {
+                Ok(())
+            } else {
+                Err(VethError::NoLink { doing, link }.into())
+            };
+        };
+        match acting.run(&del::plan_of(&link, found)?) {
+            // It went with its other end, or somebody else was first.
+            Err(error) if is_gone(&error) => Ok(()),
+            done => done,
         }
     })
+}
+
+fn is_gone(error: &Failure) -> bool {
+    let Some(PlanError::Step { error: step, .. }) = error.fault() else {
+        return false;
+    };
+    matches!(step.fault(), Some(VethError::NoLink { .. }))
+}
+
+/// The links of each namespace that is named, asked for once.
+#[derive(Default)]
+struct There(Vec<(Option<Netns>, Vec<kit_net::Link>)>);
+
+impl There {
+    fn look(&mut self, link: &Link) -> Result<(), VethError> {
+        if !self.0.iter().any(|(netns, _)| *netns == link.netns) {
+            self.0.push((link.netns.clone(), link.netlink()?.links()?));
+        }
+        Ok(())
+    }
+
+    fn find(&self, link: &Link) -> Option<&kit_net::Link> {
+        let (_, links) = self.0.iter().find(|(netns, _)| *netns == link.netns)?;
+        links.iter().find(|found| found.name == link.name)
+    }
 }
 
 impl Set {

@@ -1,11 +1,10 @@
-//! The steps that make links: a cable with both its ends where they belong, or a macvlan, by one message each.
+//! The step that makes a cable with both its ends where they belong, by one message. See veth(4).
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use kit_net::netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
-use kit_net::rtnetlink::packet_route::link::MacVlanMode;
-use kit_net::rtnetlink::{LinkMacVlan, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use kit_net::rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 use kit_net::{NetError, Netlink};
 use kit_plan::{
     Context, Done, Line, Meta, NetnsId, Shell, Slots, Step, StepError, Undo, Value, words,
@@ -35,7 +34,7 @@ impl End {
     }
 
     /// `NAME` or `NAME@NETNS`.
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match &self.at {
             At::Netns(netns) => format!("{}@{}", self.name, crate::at::label(netns)),
             _ => self.name.clone(),
@@ -43,7 +42,7 @@ impl End {
     }
 
     /// The words of `ip link add` for it, but for its name.
-    fn words(&self) -> Vec<Value> {
+    pub(crate) fn words(&self) -> Vec<Value> {
         let mut words = Vec::new();
         if let Some(mtu) = self.mtu {
             words.extend(words!["mtu", mtu.to_string()]);
@@ -54,7 +53,7 @@ impl End {
         words
     }
 
-    fn fill<T>(
+    pub(crate) fn fill<T>(
         &self,
         mut message: LinkMessageBuilder<T>,
         mark: Option<Mark>,
@@ -76,7 +75,7 @@ impl End {
     }
 
     /// Whether its name is taken where it shall be; a question that could not be asked is "no".
-    fn taken(&self, cx: &Context) -> bool {
+    pub(crate) fn taken(&self, cx: &Context) -> bool {
         let found = self
             .at
             .netlink(cx)
@@ -211,7 +210,7 @@ impl Step for Cable {
             None => None,
         };
         let (message, netns) = self.message(cx, bridge)?;
-        let socket = cx.kept_or(Netlink::open).map_err(VethError::from)?;
+        let socket = cx.kept_or(Netlink::open)?;
         if let Err(error) = socket.add_link(message) {
             return Err(self.refused(cx, error));
         }
@@ -232,13 +231,13 @@ fn ask<T>(
 ) -> Result<T, StepError> {
     let nl = match there {
         Some(nl) => nl,
-        None => cx.kept_or(Netlink::open).map_err(VethError::from)?,
+        None => cx.kept_or(Netlink::open)?,
     };
-    question(nl).map_err(|e| VethError::from(e).into())
+    Ok(question(nl)?)
 }
 
 /// What tells a link from another of its name; where it cannot be had, its group does.
-fn identity(
+pub(crate) fn identity(
     nl: &Netlink,
     netns: Option<&Path>,
     name: &str,
@@ -248,7 +247,7 @@ fn identity(
     Ok(home.map(|home| (index, home)))
 }
 
-fn link_undo(
+pub(crate) fn link_undo(
     end: &End,
     mark: Option<Mark>,
     slots: &Slots,
@@ -263,117 +262,4 @@ fn link_undo(
         netns_id: made.map(|(_, home)| home),
     };
     mark.map(link).into_iter().collect()
-}
-
-/// How macvlans of one parent reach each other, in the words of ip-link(8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MacvlanMode {
-    Bridge,
-    Private,
-    Vepa,
-    Passthru,
-}
-
-impl MacvlanMode {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Bridge => "bridge",
-            Self::Private => "private",
-            Self::Vepa => "vepa",
-            Self::Passthru => "passthru",
-        }
-    }
-
-    fn kernel(self) -> MacVlanMode {
-        match self {
-            Self::Bridge => MacVlanMode::Bridge,
-            Self::Private => MacVlanMode::Private,
-            Self::Vepa => MacVlanMode::Vepa,
-            Self::Passthru => MacVlanMode::Passthrough,
-        }
-    }
-}
-
-/// A second plug, with a hardware address of its own, on device `parent` of our own namespace.
-#[derive(Debug, Clone)]
-pub struct Macvlan {
-    pub end: End,
-    pub parent: String,
-    pub mode: MacvlanMode,
-    pub mark: Option<Mark>,
-}
-
-impl Macvlan {
-    fn refused(&self, cx: &Context, error: NetError) -> StepError {
-        let parent = |reason, hint| {
-            let (link, parent) = (self.end.shown(), self.parent.clone());
-            VethError::Parent {
-                link,
-                parent,
-                reason,
-                hint,
-            }
-            .into()
-        };
-        match error.errno() {
-            Some(Errno::EEXIST) if self.end.taken(cx) => VethError::Taken {
-                link: self.end.shown(),
-            }
-            .into(),
-            Some(Errno::EBUSY) => parent(
-                "is a port of a bridge, or has another user of that sort",
-                "take it off the bridge: rbridge detach",
-            ),
-            Some(Errno::EINVAL) if error.to_string().ends_with("Invalid argument") => parent(
-                "cannot carry a macvlan: it is no Ethernet device",
-                "name an Ethernet device: a loopback is none",
-            ),
-            _ => VethError::from(error).into(),
-        }
-    }
-}
-
-impl Step for Macvlan {
-    fn meta(&self) -> Meta {
-        let why = format!("{}, a plug of its own on {}", self.end.shown(), self.parent);
-        let mut add = words![
-            "ip",
-            "link",
-            "add",
-            "name",
-            &self.end.name,
-            "link",
-            &self.parent
-        ];
-        if let Some(mark) = self.mark.filter(|mark| mark.kept) {
-            add.extend(words!["group", mark.group.to_string()]);
-        }
-        add.extend(self.end.words());
-        if self.end.at != At::Own {
-            add.extend(words!["netns", self.end.at.word()]);
-        }
-        add.extend(words!["type", "macvlan", "mode", self.mode.word()]);
-        Meta::new("macvlan.create", why, Shell::Exact(vec![Line::Run(add)]))
-    }
-
-    fn intent(&self, slots: &Slots) -> Vec<Undo> {
-        link_undo(&self.end, self.mark, slots, None)
-    }
-
-    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let netns = (self.end.at != At::Own)
-            .then(|| self.end.at.open(cx))
-            .transpose()?;
-        let socket = cx.kept_or(Netlink::open).map_err(VethError::from)?;
-        let parent = socket.need_link(&self.parent).map_err(VethError::from)?;
-        let message = LinkMacVlan::new(&self.end.name, parent.index, self.mode.kernel());
-        let message = self.end.fill(message, self.mark, netns.as_ref());
-        if let Err(error) = socket.add_link(message.build()) {
-            return Err(self.refused(cx, error));
-        }
-        let there = self.end.at.netlink(cx)?;
-        let path = self.end.at.path(&cx.slots);
-        let made = identity(&there, path.as_deref(), &self.end.name).map_err(VethError::from)?;
-        Ok(Done::made(link_undo(&self.end, self.mark, &cx.slots, made)))
-    }
 }

@@ -1,14 +1,18 @@
 //! `rveth del`: a link goes, and with one end of a cable the other.
 
+use kit_net::Netlink;
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Step, StepError, words};
-
 use nix::errno::Errno;
 
-use crate::{Link, VethError};
+use crate::{At, Link, VethError};
 
 /// What `del` does. The link must be there, and be a veth or a macvlan.
 pub fn plan(link: &Link) -> Result<Plan, VethError> {
-    let found = link.find("deleting")?;
+    plan_of(link, &link.find("deleting")?)
+}
+
+/// The same, of one that has been found.
+pub(crate) fn plan_of(link: &Link, found: &kit_net::Link) -> Result<Plan, VethError> {
     let kind = found.what().to_owned();
     if !crate::list::is_ours(&kind) {
         return Err(VethError::OtherKind {
@@ -47,19 +51,20 @@ impl Step for Delete {
         Meta::new("link.delete", why, Shell::Exact(vec![line]))
     }
 
-    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let delete = || {
-            self.link.netlink()?.del_link(self.index).map_err(|error| {
-                if error.is(Errno::ENODEV) {
-                    // Somebody else was first.
-                    let (doing, link) = ("deleting", self.link.to_string());
-                    VethError::NoLink { doing, link }
-                } else {
-                    error.into()
-                }
-            })
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let deleted = match self.link.at() {
+            At::Own => cx.kept_or(Netlink::open)?.del_link(self.index),
+            at => at.netlink(cx)?.del_link(self.index),
         };
-        delete()?;
+        deleted.map_err(|error| {
+            if error.is(Errno::ENODEV) {
+                // Somebody else was first.
+                let (doing, link) = ("deleting", self.link.to_string());
+                VethError::NoLink { doing, link }
+            } else {
+                error.into()
+            }
+        })?;
         Ok(Done::nothing())
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with a link, by its name.
 
-use kit_net::NetError;
-use kit_plan::{FAILED, Fault, USAGE};
+use kit_net::{Cidr, NetError};
+use kit_plan::{FAILED, Fault, USAGE, quote};
 use nix::errno::Errno;
 use rnetns::NetnsError;
 
@@ -33,13 +33,28 @@ pub enum VethError {
     Parent {
         link: String,
         parent: String,
-        reason: &'static str,
-        hint: &'static str,
+        reason: String,
+        hint: String,
     },
     #[error(
         "adding the default route through \"{gateway}\": no address of the link is in its network"
     )]
     Gateway { gateway: String },
+    #[error(
+        "adding the default route through \"{gateway}\": there is one already, through \"{other}\""
+    )]
+    DefaultRoute {
+        gateway: String,
+        other: String,
+        /// `ip`, in the namespace that it is about.
+        ip: String,
+    },
+    #[error(
+        "adding address \"{cidr}\" to link \"{link}\": the link's MTU is {mtu}, and IPv6 needs 1280"
+    )]
+    SmallMtu { link: String, cidr: Cidr, mtu: u32 },
+    #[error("removing address \"{cidr}\" from link \"{link}\": the link has no such address")]
+    NoAddr { link: String, cidr: Cidr },
 }
 
 impl Fault for VethError {
@@ -52,14 +67,29 @@ impl Fault for VethError {
             Self::Netns(error) => error.hint()?,
             Self::NoLink { link, .. } => match link.split_once('@') {
                 Some((_, netns)) => {
-                    format!("rveth list --netns {netns} shows those that are there")
+                    format!(
+                        "rveth list --netns {} shows those that are there",
+                        quote(netns)
+                    )
                 }
                 None => "rveth list shows those that are there".to_owned(),
             },
-            Self::Taken { link } => format!("choose another name, or rveth del {link}"),
-            Self::Renamed { to, .. } => format!("choose another name, or rveth del {to}"),
-            Self::OtherKind { kind, link, .. } if kind == "bridge" => format!("rbridge del {link}"),
-            Self::Parent { hint, .. } => (*hint).to_owned(),
+            Self::Taken { link } => format!("choose another name, or rveth del {}", quote(link)),
+            Self::Renamed { to, .. } => format!("choose another name, or rveth del {}", quote(to)),
+            Self::OtherKind { kind, link, .. } if kind == "bridge" => {
+                format!("rbridge del {}", quote(link))
+            }
+            Self::Parent { hint, .. } => hint.clone(),
+            Self::DefaultRoute { ip, .. } => {
+                format!("leave the gateway out, or {ip} route del default removes that one first")
+            }
+            Self::SmallMtu { link, .. } => format!("rveth set {} --mtu 1280", quote(link)),
+            Self::NoAddr { link, .. } => match link.split_once('@') {
+                Some((_, netns)) => {
+                    format!("rveth list --netns {} shows those it has", quote(netns))
+                }
+                None => "rveth list shows those it has".to_owned(),
+            },
             Self::Gateway { .. } => "give the link an address in the gateway's network".to_owned(),
             _ => return None,
         })

@@ -3,8 +3,6 @@
 use kit_net::Netlink;
 use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
 
-use crate::VethError;
-
 /// Names a link of our own namespace for people. A step apart from the link's creation, where the kernel drops an alias
 /// without a word; and nothing waits for it.
 #[derive(Debug, Clone)]
@@ -26,11 +24,11 @@ impl Step for Label {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let nl = cx.kept_or(Netlink::open).map_err(VethError::from)?;
+        let nl = cx.kept_or(Netlink::open)?;
         let named = nl
             .need_index(&self.link)
             .and_then(|index| nl.set_alias(index, &self.alias));
-        named.map_err(VethError::from)?;
+        named?;
         Ok(Done::nothing())
     }
 }

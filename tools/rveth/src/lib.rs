@@ -24,12 +24,14 @@ mod error;
 mod label;
 pub mod list;
 mod mac;
+mod macvlan;
 mod raise;
 pub mod set;
 
 pub use at::{At, Link};
-pub use create::{Cable, End, Macvlan, MacvlanMode, Mark};
+pub use create::{Cable, End, Mark};
 pub use error::VethError;
 pub use label::Label;
 pub use mac::Mac;
+pub use macvlan::{Macvlan, MacvlanMode};
 pub use raise::{Raise, Release};

@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use kit_net::rtnetlink::LinkUnspec;
-use kit_net::{Cidr, NetError, Netlink, check_link_name};
+use kit_net::{Cidr, Lost, NetError, Netlink, check_addr, check_link_name};
 use kit_plan::{
     Context, Done, Line, LinkWas, Meta, NetnsId, Plan, Shell, Slots, Step, StepError, Undo, Value,
     words,
@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use rnetns::Netns;
 
 use crate::at::label;
+use crate::raise::add_addr;
 use crate::{At, Link, Mac, VethError};
 
 /// What is to be changed.
@@ -28,8 +29,8 @@ pub struct Wanted {
     pub del_addrs: Vec<Cidr>,
 }
 
-/// What `set` does, in the order in which the kernel will have it: a move takes a link down and its addresses
-/// away, so that comes early.
+/// What `set` does, in the order in which the kernel will have it. A move takes a link down and its addresses and routes
+/// away: what may be refused, such as an MTU, comes before it, and addresses after it.
 pub fn plan(link: &Link, wanted: &Wanted) -> Result<Plan, VethError> {
     let found = link.find("changing")?;
     let kind = found.what().to_owned();
@@ -40,9 +41,7 @@ pub fn plan(link: &Link, wanted: &Wanted) -> Result<Plan, VethError> {
             kind,
         });
     }
-    if let Some(name) = &wanted.name {
-        check_link_name(name)?;
-    }
+    check(link, &found, wanted)?;
     let mut plan = Plan::new(format!("rveth set {link}"));
     let mut now = link.clone();
     let mut push = |link: &Link, change| {
@@ -54,33 +53,62 @@ pub fn plan(link: &Link, wanted: &Wanted) -> Result<Plan, VethError> {
     if wanted.up == Some(false) {
         push(&now, Change::Up(false));
     }
-    if let Some(netns) = &wanted.netns {
-        netns.open()?;
-        push(&now, Change::Netns(netns.clone()));
-        now.netns = Some(netns.clone());
+    if let Some(mac) = wanted.mac {
+        push(&now, Change::Mac(mac));
     }
-    if let Some(name) = &wanted.name {
-        push(&now, Change::Name(name.clone()));
-        now.name.clone_from(name);
+    if let Some(mtu) = wanted.mtu {
+        push(&now, Change::Mtu(mtu));
     }
-    let rest = wanted
-        .mac
-        .map(Change::Mac)
-        .into_iter()
-        .chain(wanted.mtu.map(Change::Mtu));
-    let addrs = wanted.del_addrs.iter().map(|addr| Change::DelAddr(*addr));
-    let addrs = addrs.chain(wanted.addrs.iter().map(|addr| Change::Addr(*addr)));
-    let up = (wanted.up == Some(true)).then_some(Change::Up(true));
-    for change in rest.chain(addrs).chain(up) {
-        push(&now, change);
+    let (netns, name) = (wanted.netns.clone(), wanted.name.clone());
+    if netns.is_some() || name.is_some() {
+        let there = Link {
+            name: name.clone().unwrap_or_else(|| now.name.clone()),
+            netns: netns.clone().or_else(|| now.netns.clone()),
+        };
+        push(&now, Change::Move { netns, name });
+        now = there;
+    }
+    for addr in &wanted.del_addrs {
+        push(&now, Change::DelAddr(*addr));
+    }
+    for addr in &wanted.addrs {
+        push(&now, Change::Addr(*addr));
+    }
+    if wanted.up == Some(true) {
+        push(&now, Change::Up(true));
     }
     Ok(plan)
 }
 
+/// What is known to fail is refused before anything is done.
+fn check(link: &Link, found: &kit_net::Link, wanted: &Wanted) -> Result<(), VethError> {
+    if let Some(name) = &wanted.name {
+        check_link_name(name)?;
+    }
+    wanted.addrs.iter().try_for_each(|cidr| check_addr(*cidr))?;
+    if let Some(netns) = &wanted.netns {
+        // It arrives without addresses.
+        netns.open()?;
+    }
+    let has = link.netlink()?.addrs(found.index)?;
+    let moved = wanted.netns.is_some();
+    let missing = |cidr: &&Cidr| moved || !has.iter().any(|addr| addr.cidr == **cidr);
+    match wanted.del_addrs.iter().find(missing) {
+        None => Ok(()),
+        Some(cidr) => Err(VethError::NoAddr {
+            link: link.to_string(),
+            cidr: *cidr,
+        }),
+    }
+}
+
 enum Change {
     Up(bool),
-    Netns(Netns),
-    Name(String),
+    /// To another namespace, to another name, or both at once: a name may be free only where it goes.
+    Move {
+        netns: Option<Netns>,
+        name: Option<String>,
+    },
     Mac(Mac),
     Mtu(u32),
     Addr(Cidr),
@@ -102,8 +130,16 @@ impl Set {
         match &self.change {
             Change::Up(true) => set(words!["up"]),
             Change::Up(false) => set(words!["down"]),
-            Change::Netns(netns) => set(words!["netns", At::Netns(netns.clone()).word()]),
-            Change::Name(name) => set(words!["name", name]),
+            Change::Move { netns, name } => {
+                let mut words = Vec::new();
+                if let Some(netns) = netns {
+                    words.extend(words!["netns", At::Netns(netns.clone()).word()]);
+                }
+                if let Some(name) = name {
+                    words.extend(words!["name", name]);
+                }
+                set(words)
+            }
             Change::Mac(mac) => set(words!["address", mac.to_string()]),
             Change::Mtu(mtu) => set(words!["mtu", mtu.to_string()]),
             Change::Addr(addr) => words!["addr", "add", addr.to_string(), "dev", &self.link.name],
@@ -118,11 +154,17 @@ impl Set {
         match &self.change {
             Change::Up(true) => format!("{link} carries packets"),
             Change::Up(false) => format!("{link} carries nothing more"),
-            Change::Netns(netns) => format!(
-                "{link} moves to {}, where it begins down and without addresses",
-                label(netns)
-            ),
-            Change::Name(name) => format!("{link} is called {name}"),
+            Change::Move { netns, name } => {
+                let called = name.as_ref().map(|name| format!("is called {name}"));
+                let moves = netns.as_ref().map(|netns| {
+                    format!(
+                        "moves to {}, where it begins down and without addresses",
+                        label(netns)
+                    )
+                });
+                let all: Vec<String> = called.into_iter().chain(moves).collect();
+                format!("{link} {}", all.join(", and "))
+            }
             Change::Mac(mac) => format!("{link} has hardware address {mac}"),
             Change::Mtu(mtu) => format!("{link} sends at most {mtu} bytes at once"),
             Change::Addr(addr) => format!("{link} has address {addr}"),
@@ -130,37 +172,57 @@ impl Set {
         }
     }
 
-    fn act(&self, nl: &Netlink, index: u32) -> Result<(), VethError> {
+    /// Does it, and returns the addresses and routes that go with it.
+    fn act(&self, nl: &Netlink, index: u32) -> Result<Vec<Lost>, VethError> {
         let message = LinkUnspec::new_with_index(index);
-        let message = match &self.change {
-            Change::Addr(addr) => return Ok(nl.add_addr(index, *addr)?),
-            Change::DelAddr(addr) => return Ok(nl.del_addr(index, *addr)?),
-            Change::Up(true) => message.up(),
-            Change::Up(false) => message.down(),
-            Change::Name(name) => message.name(name.clone()),
-            Change::Mac(mac) => message.address(mac.bytes()),
-            Change::Mtu(mtu) => message.mtu(*mtu),
-            Change::Netns(netns) => {
-                let file = netns.open()?;
-                nl.set_link(message.setns_by_fd(file.as_raw_fd()).build())
-                    .map_err(|e| self.taken(e))?;
-                return Ok(());
+        match &self.change {
+            Change::Addr(addr) => add_addr(nl, index, *addr)?,
+            Change::DelAddr(addr) => return Ok(nl.del_addr_alone(index, *addr)?),
+            Change::Up(true) => nl.set_link(message.up().build())?,
+            Change::Mac(mac) => nl.set_link(message.address(mac.bytes()).build())?,
+            Change::Mtu(mtu) => nl.set_link(message.mtu(*mtu).build())?,
+            Change::Up(false) => {
+                let lost = nl.addrs_and_routes(index)?;
+                nl.set_link(message.down().build())?;
+                return Ok(lost);
             }
-        };
-        nl.set_link(message.build()).map_err(|e| self.taken(e))
+            Change::Move { netns, name } => {
+                let lost = nl.addrs_and_routes(index)?;
+                let file = netns.as_ref().map(Netns::open).transpose()?;
+                let message = match name {
+                    Some(name) => message.name(name.clone()),
+                    None => message,
+                };
+                let message = match &file {
+                    Some(file) => message.setns_by_fd(file.as_raw_fd()),
+                    None => message,
+                };
+                nl.set_link(message.build()).map_err(|e| self.taken(e))?;
+                return Ok(lost);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Where it is once this is done.
+    fn there(&self) -> Link {
+        let mut there = self.link.clone();
+        if let Change::Move { netns, name } = &self.change {
+            if let Some(name) = name {
+                there.name.clone_from(name);
+            }
+            if let Some(netns) = netns {
+                there.netns = Some(netns.clone());
+            }
+        }
+        there
     }
 
     fn taken(&self, error: NetError) -> VethError {
-        let mut there = self.link.clone();
-        match &self.change {
-            Change::Name(name) => there.name.clone_from(name),
-            Change::Netns(netns) => there.netns = Some(netns.clone()),
-            _ => return error.into(),
-        }
         if error.is(Errno::EEXIST) {
             VethError::Renamed {
                 link: self.link.to_string(),
-                to: there.to_string(),
+                to: self.there().to_string(),
             }
         } else {
             error.into()
@@ -172,54 +234,48 @@ impl Set {
         &self,
         was: &kit_net::Link,
         home: Option<NetnsId>,
-        addrs: Vec<String>,
-    ) -> Result<Option<Undo>, VethError> {
+        lost: &[Lost],
+    ) -> Result<Undo, VethError> {
         let slots = Slots::default();
-        let mut now = self.link.clone();
-        let mut before = LinkWas::default();
+        let now = self.there();
+        let mut before = LinkWas {
+            lost: lost.iter().map(ToString::to_string).collect(),
+            ..LinkWas::default()
+        };
         match &self.change {
-            Change::Up(up) => {
-                before.up = Some(was.up);
-                if !up {
-                    before.addrs = addrs;
-                }
-            }
+            Change::Up(_) => before.up = Some(was.up),
             Change::Mtu(_) => before.mtu = Some(was.mtu),
             Change::Mac(_) => before.address = Some(was.mac.clone()),
-            Change::Name(name) => {
-                before.name = Some(was.name.clone());
-                now.name.clone_from(name);
-            }
-            Change::Netns(netns) => {
-                let path = self.link.at().path(&slots);
-                before.netns = Some(path.unwrap_or_else(|| PathBuf::from("/proc/self/ns/net")));
-                before.netns_id = home;
-                before.up = Some(was.up);
-                before.addrs = addrs;
-                now.netns = Some(netns.clone());
+            Change::Move { netns, name } => {
+                before.name = name.is_some().then(|| was.name.clone());
+                if netns.is_some() {
+                    let path = self.link.at().path(&slots);
+                    before.netns = Some(path.unwrap_or_else(|| PathBuf::from("/proc/self/ns/net")));
+                    before.netns_id = home;
+                    before.up = Some(was.up);
+                }
             }
             Change::Addr(addr) => {
-                return Ok(Some(Undo::Addr {
+                return Ok(Undo::Addr {
                     netns: now.at().path(&slots),
                     name: now.name,
                     index: Some(was.index),
                     netns_id: home,
                     addr: addr.to_string(),
-                }));
+                });
             }
-            // Its lifetime and scope are not known well enough to put it back.
-            Change::DelAddr(_) => return Ok(None),
+            Change::DelAddr(_) => {}
         }
         let nl = now.netlink()?;
         let index = Some(nl.need_link(&now.name)?.index);
         let netns = now.at().path(&slots);
-        Ok(Some(Undo::LinkState {
+        Ok(Undo::LinkState {
             netns_id: NetnsId::of_socket(&nl, netns.as_deref()).ok(),
             netns,
             name: now.name,
             index,
             was: before,
-        }))
+        })
     }
 }
 
@@ -231,18 +287,14 @@ impl Step for Set {
 
     /// Nothing marks a change: only a done one is taken back.
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let act = || {
+        let act = || -> Result<Undo, VethError> {
             let was = self.link.find("changing")?;
             let nl = self.link.netlink()?;
             let home = self.link.at().path(&Slots::default());
             let home = NetnsId::of_socket(&nl, home.as_deref()).ok();
-            // The kernel takes them away with the link's being up, or with its namespace.
-            let mut addrs = nl.addrs(was.index)?;
-            addrs.retain(|addr| addr.scope == "global");
-            self.act(&nl, was.index)?;
-            let addrs = addrs.iter().map(|addr| addr.cidr.to_string());
-            self.undo(&was, home, addrs.collect())
+            let lost = self.act(&nl, was.index)?;
+            self.undo(&was, home, &lost)
         };
-        Ok(Done::made(act()?.into_iter().collect()))
+        Ok(Done::made(vec![act()?]))
     }
 }

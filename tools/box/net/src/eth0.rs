@@ -55,7 +55,7 @@ impl Step for Configure {
         nl.add_addr(eth0, cidr)?;
         // Raised from inside: a peer that is created up is refused.
         nl.set_up(eth0)?;
-        nl.add_default_route(IpAddr::V4(self.gateway), eth0)?;
+        nl.add_default_route(IpAddr::V4(self.gateway), eth0, false)?;
         Ok(Done::nothing().note(cidr.to_string()))
     }
 }

@@ -52,6 +52,7 @@ impl Netlink {
 
     /// Fails with `EEXIST` if the link has it already.
     pub fn add_addr(&self, index: u32, cidr: Cidr) -> Result<(), NetError> {
+        check_addr(cidr)?;
         let doing = format!("adding address \"{cidr}\" to link number {index}");
         let message = RouteNetlinkMessage::NewAddress(message(index, cidr));
         self.socket
@@ -89,8 +90,20 @@ fn message(index: u32, cidr: Cidr) -> AddressMessage {
     message
 }
 
-fn read(message: &AddressMessage) -> Option<Addr> {
-    // Local is our end, Address the other on a point-to-point link; IPv6 without a peer has only the latter.
+/// Why no link can have this address, where the kernel takes it and does nothing, or gives it and nobody can use it.
+pub fn check_addr(cidr: Cidr) -> Result<(), NetError> {
+    let reason = match cidr.addr {
+        IpAddr::V4(addr) if addr.octets()[0] == 0 => "it stands for no host in particular",
+        addr if addr.is_unspecified() => "it stands for no host in particular",
+        addr if addr.is_multicast() => "it is a group's, which programs join, not a link's",
+        IpAddr::V4(addr) if addr.is_broadcast() => "it is everybody's",
+        _ => return Ok(()),
+    };
+    Err(NetError::BadAddr { cidr, reason })
+}
+
+/// Local is our end, Address the other on a point-to-point link; IPv6 without a peer has only the latter.
+pub(crate) fn cidr_of(message: &AddressMessage) -> Option<Cidr> {
     let find = |local: bool| {
         message
             .attributes
@@ -101,12 +114,14 @@ fn read(message: &AddressMessage) -> Option<Addr> {
                 _ => None,
             })
     };
+    let addr = find(true).or_else(|| find(false))?;
+    Cidr::new(addr, message.header.prefix_len)
+}
+
+fn read(message: &AddressMessage) -> Option<Addr> {
     Some(Addr {
         index: message.header.index,
-        cidr: Cidr::new(
-            find(true).or_else(|| find(false))?,
-            message.header.prefix_len,
-        )?,
+        cidr: cidr_of(message)?,
         scope: match message.header.scope {
             AddressScope::Universe => "global",
             AddressScope::Site => "site",

@@ -6,6 +6,9 @@ use std::io;
 use kit_plan::{FAILED, Fault, USAGE};
 use nix::errno::Errno;
 
+use crate::Cidr;
+use crate::link::NAME_MAX as LINK_NAME_MAX;
+
 /// A failed call. Prints as `doing what "object": reason`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +38,8 @@ pub enum NetError {
     Answer { doing: String, reason: String },
     #[error("finding link {name:?}: no such link")]
     NoLink { name: String },
+    #[error("adding address \"{cidr}\": {reason}")]
+    BadAddr { cidr: Cidr, reason: &'static str },
     #[error("naming link {name:?}: {reason}")]
     BadName { name: String, reason: &'static str },
 }
@@ -86,7 +91,7 @@ impl NetError {
                 source.raw_os_error().map(Errno::from_raw)
             }
             Self::NoLink { .. } => Some(Errno::ENODEV),
-            Self::BadName { .. } => Some(Errno::EINVAL),
+            Self::BadName { .. } | Self::BadAddr { .. } => Some(Errno::EINVAL),
             Self::Answer { .. } => None,
         }
     }
@@ -108,13 +113,17 @@ impl Fault for NetError {
                 "the kernel lacks this kind of object, or its module: see rrun doctor".to_owned()
             }
             Self::NoLink { .. } => "ip link shows those that are there".to_owned(),
+            Self::BadName { name, .. } => {
+                let (at, _) = name.char_indices().nth(LINK_NAME_MAX)?;
+                format!("{:?} would do", &name[..at])
+            }
             _ => return None,
         })
     }
 
     fn exit(&self) -> u8 {
         match self {
-            Self::BadName { .. } => USAGE,
+            Self::BadName { .. } | Self::BadAddr { .. } => USAGE,
             _ => FAILED,
         }
     }

@@ -13,7 +13,7 @@ use crate::socket::{Answer, parse};
 use crate::{NetError, Netlink};
 
 /// `IFNAMSIZ` less the final zero byte.
-const NAME_MAX: usize = 15;
+pub(crate) const NAME_MAX: usize = 15;
 /// `RTEXT_FILTER_SKIP_STATS`: the kernel gathers a link's counters over all CPUs, and we do not look at them.
 const SKIP_STATS: u32 = 1 << 3;
 
@@ -68,6 +68,7 @@ pub fn check_link_name(name: &str) -> Result<(), NetError> {
     match name {
         "" => wrong("it is empty"),
         "." | ".." => wrong("it is a directory's name"),
+        "all" | "default" => wrong("/proc/sys/net has that name for what holds for every link"),
         _ if name.len() > NAME_MAX => wrong("an interface name has at most 15 characters"),
         _ if name
             .bytes()
@@ -303,6 +304,10 @@ mod tests {
             ),
             ("", "it is empty"),
             ("..", "it is a directory's name"),
+            (
+                "all",
+                "/proc/sys/net has that name for what holds for every link",
+            ),
         ] {
             let expected = format!("naming link {name:?}: {reason}");
             assert_eq!(check_link_name(name).unwrap_err().to_string(), expected);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::RouteMessageBuilder;
@@ -48,8 +48,14 @@ impl Netlink {
             .collect()
     }
 
-    /// What is reached by no other route goes through `gateway`, out of link `index`.
-    pub fn add_default_route(&self, gateway: IpAddr, index: u32) -> Result<(), NetError> {
+    /// What is reached by no other route goes through `gateway`, out of link `index`. `onlink`: it is beside that link, though
+    /// no network of the link's addresses has it.
+    pub fn add_default_route(
+        &self,
+        gateway: IpAddr,
+        index: u32,
+        onlink: bool,
+    ) -> Result<(), NetError> {
         let doing = format!("adding the default route through \"{gateway}\"");
         let mut message = match gateway {
             IpAddr::V4(gateway) => RouteMessageBuilder::<Ipv4Addr>::new()
@@ -63,6 +69,9 @@ impl Netlink {
         };
         // As ip(8) has it without a word about it; the builder says "static".
         message.header.protocol = RouteProtocol::Boot;
+        if onlink {
+            message.header.flags |= RouteFlags::Onlink;
+        }
         self.socket.change(
             RouteNetlinkMessage::NewRoute(message),
             NLM_F_CREATE | NLM_F_EXCL,

@@ -100,6 +100,26 @@ impl Socket {
         self.collect(seq, false, doing).map(drop)
     }
 
+    /// The same of a message that is there as bytes, its header excepted.
+    pub fn change_raw(
+        &self,
+        kind: u16,
+        body: &[u8],
+        flags: u16,
+        doing: &str,
+    ) -> Result<(), NetError> {
+        let seq = self.next_seq();
+        let mut bytes = Vec::with_capacity(HEADER + body.len());
+        bytes.extend(((HEADER + body.len()) as u32).to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend((NLM_F_REQUEST | NLM_F_ACK | flags).to_ne_bytes());
+        bytes.extend(seq.to_ne_bytes());
+        bytes.extend(0_u32.to_ne_bytes());
+        bytes.extend(body);
+        self.send(&bytes, doing)?;
+        self.collect(seq, false, doing).map(drop)
+    }
+
     /// Sends a request for one object; `None` where the kernel says that there is none.
     pub fn get<M: NetlinkSerializable>(
         &self,

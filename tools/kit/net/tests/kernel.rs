@@ -79,7 +79,7 @@ fn a_bridge_with_an_address_and_a_port() {
 
     nl.set_master(a.index, 0).unwrap();
     assert!(json("ip -j link show va")[0]["master"].is_null());
-    nl.add_default_route("10.9.0.254".parse().unwrap(), bridge.index)
+    nl.add_default_route("10.9.0.254".parse().unwrap(), bridge.index, false)
         .unwrap();
     assert_eq!(json("ip -j route show default")[0]["gateway"], "10.9.0.254");
     let routes = nl.routes().unwrap();

@@ -151,6 +151,11 @@ impl StepError {
         hint.or_else(|| way_out_of(errno_of(self)?, None))
     }
 
+    /// The library's own error that it came from, if it is an `E`.
+    pub fn fault<E: Fault>(&self) -> Option<&E> {
+        self.reason.downcast_ref()
+    }
+
     pub fn exit_code(&self) -> u8 {
         self.exit
     }

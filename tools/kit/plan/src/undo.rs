@@ -141,9 +141,10 @@ pub struct LinkWas {
     pub netns: Option<PathBuf>,
     #[serde(default)]
     pub netns_id: Option<NetnsId>,
-    /// Addresses that it loses by going down or elsewhere.
+    /// Addresses and routes that it loses by going down or elsewhere, in the order in which they are put back; `Lost` of
+    /// kit/net as text.
     #[serde(default)]
-    pub addrs: Vec<String>,
+    pub lost: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

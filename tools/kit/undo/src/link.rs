@@ -151,7 +151,8 @@ pub fn restore(
         Err(e) => return Err(failed(e)),
     }
     let there = home.map_or(nl, |(_, there)| there);
-    add_addrs(&there, name, &was.addrs).map_err(failed)?;
+    let name_there = was.name.as_deref().unwrap_or(name);
+    put_back(&there, name_there, &was.lost).map_err(failed)?;
     Ok(Undone::Removed)
 }
 
@@ -164,16 +165,13 @@ fn open_home(path: &Path, id: Option<NetnsId>) -> Result<Option<(File, Netlink)>
     Ok(is_it.then_some((file, nl)))
 }
 
-/// Those that went with its being up, or with its namespace.
-fn add_addrs(nl: &Netlink, name: &str, addrs: &[String]) -> Result<(), NetError> {
-    let Some(link) = nl.link(name)?.filter(|_| !addrs.is_empty()) else {
+/// The addresses and routes that it lost.
+fn put_back(nl: &Netlink, name: &str, lost: &[String]) -> Result<(), NetError> {
+    let Some(link) = nl.link(name)?.filter(|_| !lost.is_empty()) else {
         return Ok(());
     };
-    for cidr in addrs.iter().filter_map(|addr| addr.parse().ok()) {
-        match nl.add_addr(link.index, cidr) {
-            Err(e) if !e.is(Errno::EEXIST) => return Err(e),
-            _ => {}
-        }
+    for lost in lost.iter().filter_map(|text| text.parse().ok()) {
+        nl.put_back(link.index, &lost)?;
     }
     Ok(())
 }
