@@ -8,12 +8,17 @@ use kit_test::{Host, binaries};
 use nix::sched::{CloneFlags, unshare};
 
 /// What is typed another way here, and why.
-const OTHERWISE: [(&str, &str); 6] = [
+const OTHERWISE: [(&str, &str); 7] = [
     // These have tests of their own; the second is what runs this one.
     ("./scripts/quickstart", "[ -x ./scripts/quickstart ]"),
     ("./scripts/test", "[ -x ./scripts/test ]"),
     // A minute, and peers.
     ("./scripts/bench", "[ -x ./scripts/bench ]"),
+    // tests/install.rs does, into a prefix of its own.
+    (
+        "./scripts/install --prefix /usr/local",
+        "[ -x ./scripts/install ]",
+    ),
     // tests/debian.rs has a whole Debian, from a mirror.
     ("debootstrap bookworm root", "mkdir -p root/etc"),
     // A person ends it by Ctrl-C, and types into the other.

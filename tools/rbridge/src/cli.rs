@@ -74,7 +74,7 @@ enum Verb {
         #[arg(long)]
         all_owners: bool,
         /// BRIDGE, or BRIDGE@NETNS; - reads them from standard input
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "BRIDGE")]
         names: Vec<String>,
     },
     /// Give a bridge addresses, or take them away

@@ -54,7 +54,7 @@ enum Verb {
         #[arg(long)]
         all_owners: bool,
         /// Names; - reads them from standard input
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "CGROUP")]
         names: Vec<String>,
     },
     /// List cgroups, all of the host's or those below one
@@ -71,12 +71,18 @@ enum Verb {
         act: Act,
         #[command(flatten)]
         limits: LimitFlags,
+        #[arg(value_name = "CGROUP")]
         name: String,
     },
     /// Print a kernel file of a cgroup: rcgroup get web pids.max
-    Get { name: String, file: String },
+    Get {
+        #[arg(value_name = "CGROUP")]
+        name: String,
+        file: String,
+    },
     /// Run a program in a cgroup
     Exec {
+        #[arg(value_name = "CGROUP")]
         name: String,
         /// The program and its words, after -- or without it
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
@@ -86,7 +92,7 @@ enum Verb {
     Stats {
         #[command(flatten)]
         output: Output,
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "CGROUP")]
         names: Vec<String>,
     },
     /// Print which kernel files limits become, and by which formula

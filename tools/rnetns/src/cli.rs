@@ -47,7 +47,7 @@ enum Verb {
         /// Be quiet about a name that is not there
         #[arg(long, short)]
         force: bool,
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "NETNS")]
         names: Vec<String>,
     },
     /// List the named namespaces

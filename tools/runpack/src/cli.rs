@@ -37,9 +37,10 @@ enum Verb {
         #[command(flatten)]
         act: Act,
         /// A file, a directory, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], or - for standard input
+        #[arg(value_hint = clap::ValueHint::AnyPath)]
         source: Option<OsString>,
         /// The same, as docker's load has it
-        #[arg(short, long, value_name = "SOURCE", conflicts_with = "source")]
+        #[arg(short, long, value_name = "SOURCE", conflicts_with = "source", value_hint = clap::ValueHint::AnyPath)]
         input: Option<OsString>,
         /// A name in place of the image's own
         #[arg(short = 't', long = "tag", value_name = "NAME")]

@@ -2,7 +2,9 @@
 //! on standard input, and carrying out a plan. For `main.rs` and `cli.rs` only: libraries print nothing.
 
 mod act;
+mod complete;
 mod failure;
+mod generate;
 mod names;
 mod output;
 mod run;

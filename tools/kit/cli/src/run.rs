@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser};
 
 use kit_plan::Fault;
 
-use crate::{Failure, Result, emit, visible};
+use crate::{Failure, Result, emit, generate, visible};
 
 /// The code of a verb that runs a program, when it is we who failed.
 const OURS: u8 = 125;
@@ -35,7 +35,8 @@ pub fn run_words<C: Parser + CommandFactory>(
         .unwrap_or_default();
     let runs_program = programs.contains(&verb);
     let outcome = match verb {
-        "completions" | "man" if argv.len() <= 3 => generate(command, &argv),
+        "completions" => generate::completions(command, &argv),
+        "man" if argv.len() <= 3 => generate::man(command, &argv),
         _ => parsed(command, &tool, &argv, dispatch),
     };
     let error = match outcome {
@@ -141,29 +142,6 @@ fn shortened(line: String) -> String {
     let head: String = line.chars().take(HEAD).collect();
     let tail: String = line.chars().skip(count - TAIL).collect();
     format!("{head} … {tail}")
-}
-
-/// `completions SHELL` and `man`, from the same definitions as the parser itself.
-fn generate(mut command: clap::Command, argv: &[OsString]) -> Result {
-    let name = command.get_name().to_owned();
-    let mut text = Vec::new();
-    if argv[1] == "man" {
-        clap_mangen::Man::new(command)
-            .render(&mut text)
-            .map_err(|e| Failure::doing("writing a man page", e))?;
-    } else {
-        let shell = argv
-            .get(2)
-            .and_then(|word| word.to_str())
-            .unwrap_or_default();
-        let shell: clap_complete::Shell = shell.parse().map_err(|_| {
-            Failure::usage(format!("completing for shell \"{shell}\": unknown shell"))
-                .hint("one of bash, elvish, fish, powershell, zsh")
-        })?;
-        clap_complete::generate(shell, &mut command, name, &mut text);
-    }
-    emit(&String::from_utf8_lossy(&text))?;
-    Ok(0)
 }
 
 /// clap's errors are paragraphs; ours are a line and a hint.

@@ -28,7 +28,7 @@ pub(super) struct Umount {
     #[arg(short, long)]
     force: bool,
     /// Mount points; - reads them from standard input
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "MOUNT")]
     targets: Vec<OsString>,
 }
 

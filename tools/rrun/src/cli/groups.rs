@@ -26,6 +26,11 @@ const GROUPS: [&str; 2] = ["container", "image"];
 /// The command line, its group taken away.
 pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let argv: Vec<OsString> = argv.collect();
+    // A shell asks what may follow a line of ours, which may have a group too.
+    if argv.len() > 4 && argv[1] == "completions" {
+        let line = words(argv[4..].iter().cloned());
+        return argv[..4].iter().cloned().chain(line).collect();
+    }
     let [tool, group, verb, rest @ ..] = argv.as_slice() else {
         return argv;
     };
@@ -72,6 +77,10 @@ mod tests {
             ("rrun builder prune", "rrun builder prune"),
             ("rrun container", "rrun container"),
             ("rrun ps -a", "rrun ps -a"),
+            (
+                "rrun completions words -- rrun container rm x",
+                "rrun completions words -- rrun rm x",
+            ),
         ] {
             assert_eq!(said(typed), meant);
         }

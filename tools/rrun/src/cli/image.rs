@@ -7,13 +7,24 @@ use kit_cli::Result;
 // All that follows the verb, for the other parser.
 #[derive(clap::Args)]
 pub struct Words {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "IMAGE"
+    )]
     pub words: Vec<OsString>,
 }
 
-pub fn verb(verb: &str, words: &Words) -> Result {
+// The same of a verb that takes files.
+#[derive(clap::Args)]
+pub struct Files {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub words: Vec<OsString>,
+}
+
+pub fn verb(verb: &str, words: &[OsString]) -> Result {
     let mut all = vec![OsString::from(verb)];
-    all.extend(words.words.iter().cloned());
+    all.extend(words.iter().cloned());
     kit_cli::tables_like_docker();
     kit_cli::hand_over("rrun", all, runpack::cli::dispatch)
 }

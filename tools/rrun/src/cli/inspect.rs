@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long, value_parser = ["container", "image"])]
     pub r#type: Option<String>,
     /// Containers or images; - reads them from standard input
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "CONTAINER|IMAGE")]
     pub names: Vec<String>,
 }
 

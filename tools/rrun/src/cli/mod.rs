@@ -98,10 +98,10 @@ enum Verb {
     Doctor(doctor::Args),
     /// Load an image from an archive or a layout
     #[command(disable_help_flag = true)]
-    Load(image::Words),
+    Load(image::Files),
     /// Make an image of a root filesystem's archive
     #[command(disable_help_flag = true)]
-    Import(image::Words),
+    Import(image::Files),
     /// Write images to an archive
     #[command(disable_help_flag = true)]
     Save(image::Words),
@@ -153,13 +153,13 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Info => info::info(&all()?),
         Verb::Doctor(args) => doctor::run(&args, &all()?),
         Verb::Version => info::version(),
-        Verb::Load(words) => image::verb("load", &words),
-        Verb::Import(words) => image::verb("import", &words),
-        Verb::Save(words) => image::verb("save", &words),
-        Verb::Images(words) => image::verb("images", &words),
-        Verb::Tag(words) => image::verb("tag", &words),
-        Verb::Rmi(words) => image::verb("rmi", &words),
-        Verb::History(words) => image::verb("history", &words),
+        Verb::Load(words) => image::verb("load", &words.words),
+        Verb::Import(words) => image::verb("import", &words.words),
+        Verb::Save(words) => image::verb("save", &words.words),
+        Verb::Images(words) => image::verb("images", &words.words),
+        Verb::Tag(words) => image::verb("tag", &words.words),
+        Verb::Rmi(words) => image::verb("rmi", &words.words),
+        Verb::History(words) => image::verb("history", &words.words),
         Verb::Image(_) => groups::alone("image"),
         Verb::Container(_) => groups::alone("container"),
         Verb::Other(words) => elsewhere::refuse(&words),
