@@ -21,6 +21,7 @@ mod addr;
 pub mod blockers;
 pub mod bridge;
 pub mod choice;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod error;
 mod forward;

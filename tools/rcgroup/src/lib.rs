@@ -14,6 +14,7 @@
 //! # Ok::<(), rcgroup::CgroupError>(())
 //! ```
 
+#[cfg(feature = "cli")]
 pub mod cli;
 mod control;
 pub mod create;

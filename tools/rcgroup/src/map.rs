@@ -101,7 +101,7 @@ pub fn both(mode: Mode, limits: &Limits) -> Result<Vec<Mapped>, CgroupError> {
 }
 
 /// The file of the other version of cgroups that holds the same limit: `memory.limit_in_bytes` for `memory.max`.
-pub(crate) fn counterpart(file: &str) -> Option<&'static str> {
+pub fn counterpart(file: &str) -> Option<&'static str> {
     const PAIRS: [(&str, &str); 10] = [
         ("memory.limit_in_bytes", "memory.max"),
         ("memory.usage_in_bytes", "memory.current"),

@@ -21,6 +21,7 @@
 
 pub mod attr;
 pub mod bind;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod diff;
 mod error;

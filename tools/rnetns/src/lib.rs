@@ -13,6 +13,7 @@
 //! ```
 
 pub mod add;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod del;
 pub mod enter;

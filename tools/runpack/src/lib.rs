@@ -21,6 +21,7 @@
 
 mod bundle;
 pub mod change;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod config;
 mod digest;

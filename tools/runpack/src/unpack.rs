@@ -25,7 +25,8 @@ use crate::target::{MoveUp, Target, plain_mode};
 use crate::{Image, ImageId, Source, Store, StoreError};
 
 /// What the directory is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Layout {
     /// One root file system, whiteouts carried out
     #[default]

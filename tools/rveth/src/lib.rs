@@ -17,6 +17,7 @@
 
 pub mod add;
 mod at;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod create;
 pub mod del;

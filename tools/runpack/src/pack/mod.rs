@@ -15,6 +15,7 @@
 mod add;
 mod base;
 mod cache;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod elf;
 mod error;
