@@ -21,6 +21,19 @@ fn ps_in_the_shape_that_is_asked_for() {
     assert_eq!(names("-a -f label=tier -f label=tier=back"), "done\n");
     assert_eq!(names("-f exited=3"), "done\n");
     assert_eq!(names("-a -f name=we -f status=exited"), "");
+    // F8: regular expressions, of the name with its slash and without.
+    for pattern in ["^web$", "^/web$", "/web", "w.b", "^we"] {
+        assert_eq!(
+            names(&format!("-a -f 'name={pattern}'")),
+            "web\n",
+            "{pattern}"
+        );
+    }
+    assert_eq!(names("-a -f name=^eb"), "");
+    assert_eq!(
+        names("-a -f network=bridge -f ancestor=tools -f status=created"),
+        "new\n"
+    );
     let table = host.ok(r"rrun ps -a --format 'table {{.Names}}\t{{.State}}\t{{.Ports}}'");
     let expected = "NAMES     STATE     PORTS\nnew       created\ndone      exited\n\
                     web       running   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n";
@@ -31,7 +44,22 @@ fn ps_in_the_shape_that_is_asked_for() {
     let (code, _, said) = host.outcome("rrun ps --format '{{.Names'");
     let why = "rrun: template parsing error: unclosed action in {{.Names}}\n";
     assert_eq!((code, said.as_str()), (2, why));
-    assert_eq!(host.code("rrun ps -f colour=red"), 2);
+    for (filter, hint) in [
+        (
+            "status=bogus",
+            "the states are created, running, paused, exited",
+        ),
+        ("exited=x", "an exit code is a number: exited=0"),
+        ("name=(", "a name is matched as a regular expression: "),
+        ("colour=red", "status=…, name=REGEX"),
+    ] {
+        let (code, out, said) = host.outcome(&format!("rrun ps -f '{filter}'"));
+        let begin = format!("rrun: invalid filter '{filter}'\nhint: {hint}");
+        assert!(
+            code == 2 && out.is_empty() && said.starts_with(&begin),
+            "{code} {said}"
+        );
+    }
 }
 
 #[test]

@@ -25,6 +25,105 @@ fn flags_are_as_docker_takes_them() {
     assert_eq!(host.ok(script), "-m\n");
 }
 
+/// F14: what scripts pass whether they have a value for it or not.
+#[test]
+fn empty_and_zero_say_nothing() {
+    let host = Host::new();
+    for flags in [
+        "-p 0:80",
+        "-m 0 --memory-swap 0 --memory-reservation 0 --cpus 0 -c 0 --blkio-weight 0",
+        "--cpuset-cpus '' --cpuset-mems ''",
+        "-h '' --name '' -u '' --network '' --stop-signal ''",
+        "-h '' --net none",
+    ] {
+        let got = host.outcome(&format!("rrun run --rm {flags} tools id -u"));
+        assert_eq!(got, (0, "0\n".to_owned(), String::new()), "{flags}");
+    }
+    host.ok("rrun run --name /box tools sh -c 'echo said'");
+    assert_eq!(host.ok("rrun ps -a --format '{{.Names}}'"), "box\n");
+    assert_eq!(
+        host.ok("rrun logs --since '' --until '' --tail '' box"),
+        "said\n"
+    );
+}
+
+/// F15: `run -d IMAGE sh`, whose shell finds no input.
+#[test]
+fn a_shell_without_input_is_told_of() {
+    let host = Host::new();
+    let (code, _, said) = host.outcome("rrun run -d --net none --name box tools sh");
+    let hint = "hint: container \"box\" has ended already: without -i \"sh\" has no input to read; rrun run -dit tools sh keeps it\n";
+    assert_eq!((code, said.as_str()), (0, hint));
+    host.ok(
+        "rrun rm box; rrun run -dit --net none --name box tools sh; sleep 0.6; rrun exec box id",
+    );
+    // What lives says nothing.
+    let (code, _, said) = host.outcome("rrun run -d --net none tools sleep 1000");
+    assert_eq!((code, said.as_str()), (0, ""));
+}
+
+/// F14: docker's forms of a volume.
+#[test]
+fn volumes_are_given_as_to_docker() {
+    let host = Host::new();
+    host.ok("mkdir -p here 'a,b'; echo here >here/file; echo comma >a,b/file");
+    for (flags, said) in [
+        ("-v ./here:/x", "here\n"),
+        ("-v ./a,b/../here:/x", "here\n"),
+        ("--mount type=bind,source=./here,target=/x", "here\n"),
+        (
+            "--mount \"type=bind,\\\"source=$PWD/a,b\\\",target=/x\"",
+            "comma\n",
+        ),
+    ] {
+        let got = host.ok(&format!("rrun run --rm {flags} tools cat /x/file"));
+        assert_eq!(got, said, "{flags}");
+    }
+    // A new volume begins with what the image has there, unless it is told not to.
+    host.ok("rrun create -v full:/bin tools true; rrun create -v bare:/bin:nocopy tools true");
+    host.ok("rrun create --mount src=other,target=/bin,volume-nocopy tools true");
+    assert_eq!(host.ok("ls root/volumes/full/_data | grep -x sh"), "sh\n");
+    assert_eq!(
+        host.ok("ls -A root/volumes/bare/_data root/volumes/other/_data | grep -x sh || :"),
+        ""
+    );
+}
+
+/// F17: `-q` forgotten in `rrun rm $(rrun ps -a)`.
+#[test]
+fn the_head_of_a_table_names_no_container() {
+    let host = Host::new();
+    host.ok("rrun create --name one tools true; rrun run --name two tools true; rrun run -d --name three tools sleep 1000");
+    let before = host.ok("rrun ps -a --no-trunc --format '{{.ID}} {{.State}}'");
+    for verb in ["rm", "rm -f", "rm -v", "stop", "kill", "start", "restart"] {
+        let word = verb.split(' ').next().unwrap();
+        let said = format!(
+            "rrun: the containers are given as a table of \"rrun ps\", and not as names or IDs\nhint: -q prints the IDs alone: rrun {word} $(rrun ps -aq)\n"
+        );
+        for script in [
+            format!("rrun {verb} $(rrun ps -a)"),
+            format!("rrun ps -a | rrun {verb} -"),
+        ] {
+            assert_eq!(
+                host.outcome(&script),
+                (2, String::new(), said.clone()),
+                "{script}"
+            );
+        }
+    }
+    assert_eq!(
+        host.ok("rrun ps -a --no-trunc --format '{{.ID}} {{.State}}'"),
+        before
+    );
+    let (code, out, said) = host.outcome("rrun rmi -f $(rrun images)");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        said.ends_with("hint: -q prints the IDs alone: rrun rmi $(rrun images -q)\n"),
+        "{said}"
+    );
+    assert_eq!(host.ok("rrun images -q | wc -l"), "1\n");
+}
+
 #[test]
 fn a_group_has_the_verbs_that_stand_alone() {
     let host = Host::new();

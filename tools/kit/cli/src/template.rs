@@ -1,22 +1,43 @@
 //! `-f '{{.State.Running}}'`: the part of Go's templates that people use with `inspect`, `ps` and `images`: fields,
-//! variables, pipes, `range`, `if`, and the functions of `expression`. Pure.
+//! variables, pipes, `range`, `if`, `with`, comments, and the functions of `functions`. Pure.
 
 mod expression;
+mod functions;
+mod words;
 
 use serde_json::Value;
 
-use expression::{FUNCTIONS, Scope, evaluate, is_true, plain};
+use expression::{Scope, evaluate};
+use functions::{FUNCTIONS, is_true, plain};
+use words::{action, words};
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("template parsing error: {reason} in {{{{{at}}}}}")]
-pub struct TemplateError {
-    at: String,
-    reason: &'static str,
+pub enum TemplateError {
+    /// It is no template.
+    #[error("template parsing error: {reason} in {{{{{at}}}}}")]
+    Parse { at: String, reason: &'static str },
+    /// It asks for what its data has not got.
+    #[error("executing the template at <{at}>: {reason}")]
+    Execute { at: String, reason: String },
+}
+
+impl kit_plan::Fault for TemplateError {
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Parse { .. } => kit_plan::USAGE,
+            Self::Execute { .. } => 1,
+        }
+    }
 }
 
 fn wrong(at: impl Into<String>, reason: &'static str) -> TemplateError {
     let at = at.into();
-    TemplateError { at, reason }
+    TemplateError::Parse { at, reason }
+}
+
+fn failed(at: impl Into<String>, reason: impl Into<String>) -> TemplateError {
+    let (at, reason) = (at.into(), reason.into());
+    TemplateError::Execute { at, reason }
 }
 
 /// A template, taken apart.
@@ -30,6 +51,10 @@ enum Node {
     /// The names of its variables, what is ranged over, the body, and what stands for none.
     Range(Vec<String>, Vec<String>, Vec<Node>, Vec<Node>),
     If(Vec<String>, Vec<Node>, Vec<Node>),
+    /// A name for its value, what becomes the dot, the body, and what stands for none.
+    With(Option<String>, Vec<String>, Vec<Node>, Vec<Node>),
+    /// `$name := …`
+    Set(String, Vec<String>),
 }
 
 /// Nodes, and the words of the `end` or `else` that ended them.
@@ -86,27 +111,37 @@ fn block(rest: &mut &str, inside: bool) -> Result<Block, TemplateError> {
             *rest = "";
             return Ok((nodes, Vec::new()));
         };
-        let (action, after) = after
-            .split_once("}}")
-            .ok_or_else(|| wrong(after, "unclosed action"))?;
+        let (action, after) = action(after)?;
         // A dash eats the blanks on its side.
-        let (text, action) = match action.strip_prefix("- ") {
-            Some(action) => (text.trim_end(), action),
-            None => (text, action),
+        let (text, action) = match action.strip_prefix('-') {
+            Some(inner) if inner.starts_with(char::is_whitespace) => (text.trim_end(), inner),
+            _ => (text, action),
         };
-        let (after, action) = match action.strip_suffix(" -") {
-            Some(action) => (after.trim_start(), action),
-            None => (after, action),
+        let (after, action) = match action.strip_suffix('-') {
+            Some(inner) if inner.ends_with(char::is_whitespace) => (after.trim_start(), inner),
+            _ => (after, action),
         };
         nodes.push(Node::Text(text.to_owned()));
         *rest = after;
-        let words = words(action);
+        if action.trim().starts_with("/*") {
+            if !action.trim().ends_with("*/") {
+                return Err(wrong(action, "unclosed comment"));
+            }
+            continue;
+        }
+        let words = words(action)?;
         match words.first().map(String::as_str) {
             None => return Err(wrong(action, "missing value for command")),
             Some("range") => nodes.push(range(&words[1..], rest)?),
             Some("if") => nodes.push(condition(&words[1..], rest)?),
+            Some("with") => nodes.push(with(&words[1..], rest)?),
             Some("end" | "else") if inside => return Ok((nodes, words)),
             Some("end" | "else") => return Err(wrong(action, "it closes nothing")),
+            Some(name)
+                if name.starts_with('$') && words.get(1).is_some_and(|word| word == ":=") =>
+            {
+                nodes.push(Node::Set(name.to_owned(), expression(&words[2..])?));
+            }
             Some(_) => nodes.push(Node::Print(expression(&words)?)),
         }
     }
@@ -132,6 +167,16 @@ fn condition(words: &[String], rest: &mut &str) -> Result<Node, TemplateError> {
     let words = expression(words)?;
     let (yes, by) = block(rest, true)?;
     Ok(Node::If(words, yes, otherwise(&by, rest)?))
+}
+
+fn with(words: &[String], rest: &mut &str) -> Result<Node, TemplateError> {
+    let (name, of) = match words {
+        [name, set, of @ ..] if name.starts_with('$') && set == ":=" => (Some(name.clone()), of),
+        of => (None, of),
+    };
+    let of = expression(of)?;
+    let (body, by) = block(rest, true)?;
+    Ok(Node::With(name, of, body, otherwise(&by, rest)?))
 }
 
 /// What follows `else`, `else if …` or, nothing, `end`.
@@ -163,40 +208,20 @@ fn expression(words: &[String]) -> Result<Vec<String>, TemplateError> {
     }
 }
 
-/// Words at blanks; a quoted one may hold some. `(`, `|`, `,` and `)` are words of their own, the last with the
-/// field that is taken of it: `).HostPort`.
-fn words(action: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = action.trim();
-    while let Some(first) = rest.chars().next() {
-        let is_end = |c: char| c.is_whitespace() || "(),|".contains(c);
-        let end = match first {
-            '"' | '`' => rest[1..].find(first).map_or(rest.len(), |at| at + 2),
-            '(' | ',' | '|' => 1,
-            _ => rest[1..].find(is_end).map_or(rest.len(), |at| at + 1),
-        };
-        // The first character may be wider than a byte; it is then never one of those above.
-        let end = (end..=rest.len())
-            .find(|end| rest.is_char_boundary(*end))
-            .unwrap_or(rest.len());
-        words.push(rest[..end].to_owned());
-        rest = rest[end..].trim_start();
-    }
-    words
-}
-
 fn show(
     nodes: &[Node],
     dot: &Value,
     scope: &mut Scope<'_>,
     out: &mut String,
 ) -> Result<(), TemplateError> {
+    let outer = scope.vars.len();
     for node in nodes {
         match node {
             Node::Text(text) => out.push_str(text),
             Node::Print(words) => out.push_str(&plain(&evaluate(words, dot, scope)?)),
             Node::Range(names, words, body, none) => {
-                let all = pairs(evaluate(words, dot, scope)?);
+                let all = pairs(evaluate(words, dot, scope)?)
+                    .map_err(|kind| failed(words.join(" "), format!("range over {kind}")))?;
                 if all.is_empty() {
                     show(none, dot, scope, out)?;
                 }
@@ -217,100 +242,41 @@ fn show(
                 let is_true = is_true(&evaluate(words, dot, scope)?);
                 show(if is_true { yes } else { no }, dot, scope, out)?;
             }
+            Node::With(name, words, body, none) => {
+                let value = evaluate(words, dot, scope)?;
+                if is_true(&value) {
+                    let named = name.iter().map(|name| (name.clone(), value.clone()));
+                    scope.vars.extend(named);
+                    show(body, &value, scope, out)?;
+                    scope.vars.truncate(scope.vars.len() - name.iter().count());
+                } else {
+                    show(none, dot, scope, out)?;
+                }
+            }
+            Node::Set(name, words) => {
+                let value = evaluate(words, dot, scope)?;
+                scope.vars.push((name.clone(), value));
+            }
         }
     }
+    scope.vars.truncate(outer);
     Ok(())
 }
 
-/// Keys or indexes, with their values.
-fn pairs(value: Value) -> Vec<(Value, Value)> {
-    match value {
+/// Keys or indexes, with their values; or what kind of value has none.
+fn pairs(value: Value) -> Result<Vec<(Value, Value)>, &'static str> {
+    Ok(match value {
         Value::Array(all) => (0u64..).map(Value::from).zip(all).collect(),
         Value::Object(all) => all
             .into_iter()
             .map(|(key, one)| (key.into(), one))
             .collect(),
-        _ => Vec::new(),
-    }
+        Value::Null => Vec::new(),
+        Value::String(_) => return Err("a string"),
+        Value::Number(_) => return Err("a number"),
+        Value::Bool(_) => return Err("a boolean"),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn render(template: &str, value: &Value) -> Result<String, TemplateError> {
-        Template::parse(template)?.render(value)
-    }
-
-    #[test]
-    fn what_people_write() {
-        let value = json!({"Name": "/web", "State": {"Running": true, "Pid": 7}, "Args": ["a", "b"],
-            "Labels": {"k": "v"}, "Mounts": [{"Source": "/a"}, {"Source": "/b"}], "None": [],
-            "Ports": {"53/udp": null, "80/tcp": [{"HostPort": "8080"}]}});
-        for (template, expected) in [
-            ("{{.Name}}", "/web"),
-            ("{{ .State.Running }} {{.State.Pid}}", "true 7"),
-            ("{{json .State}}", "{\"Pid\":7,\"Running\":true}"),
-            ("{{.State | json}}", "{\"Pid\":7,\"Running\":true}"),
-            ("{{.Args}}", "[a b]"),
-            ("{{index .Labels \"k\"}}", "v"),
-            ("{{index .Labels \"nope\"}}", ""),
-            ("{{range .Mounts}}{{.Source}};{{end}}", "/a;/b;"),
-            ("{{range .None}}x{{else}}none{{end}}", "none"),
-            ("{{range $i, $a := .Args}}{{$i}}={{$a}} {{end}}", "0=a 1=b "),
-            ("{{range $k, $v := .Labels}}{{$k}}:{{$v}}{{end}}", "k:v"),
-            ("{{range .Args}}{{.}}@{{$.Name}} {{end}}", "a@/web b@/web "),
-            (
-                "{{range $p, $at := .Ports}}{{if $at}}{{$p}} -> {{(index $at 0).HostPort}}{{end}}{{end}}",
-                "80/tcp -> 8080",
-            ),
-            ("{{(index (index .Ports \"80/tcp\") 0).HostPort}}", "8080"),
-            ("{{if .State.Running}}up{{else}}down{{end}}", "up"),
-            (
-                "{{if .None}}a{{else if eq .Name \"/web\"}}b{{else}}c{{end}}",
-                "b",
-            ),
-            ("{{if not .None}}empty{{end}}", "empty"),
-            ("{{len .Args}}", "2"),
-            ("{{join .Args \", \"}}", "a, b"),
-            ("{{upper .Name}}", "/WEB"),
-            ("a {{- .Name -}} b", "a/webb"),
-            ("{{println .Name}}", "/web\n"),
-            ("{{.Nope}}", "<no value>"),
-        ] {
-            assert_eq!(render(template, &value).unwrap(), expected, "{template}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_template() {
-        for (bad, why) in [
-            ("{{", "unclosed action in {{}}"),
-            ("{{.A", "unclosed action in {{.A}}"),
-            ("{{}}", "missing value for command in {{}}"),
-            ("{{frob .A}}", "function not defined in {{frob}}"),
-            ("{{range .A}}", "it is missing in {{end}}"),
-            ("{{end}}", "it closes nothing in {{end}}"),
-            (
-                "{{if .A}}{{else}}{{else}}{{end}}",
-                "expected end in {{else}}",
-            ),
-            ("{{é", "unclosed action in {{é}}"),
-        ] {
-            let error = render(bad, &json!({})).unwrap_err().to_string();
-            assert_eq!(error, format!("template parsing error: {why}"), "{bad}");
-        }
-        for bad in [
-            "{{(}}",
-            "{{)}}",
-            "{{|}}",
-            "{{.A .B}}",
-            "{{index}}",
-            "{{$nope}}",
-            "{{(.A}}",
-        ] {
-            assert!(render(bad, &json!({})).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use kit_cli::{Failure, Result};
 const WAYS: &[(&str, &str)] = &[
     (
         "pull",
-        "skopeo copy docker://… oci-archive:F && rrun load F, or runpack pack",
+        "skopeo copy docker://… oci-archive:F && rrun load -t NAME F, or runpack pack",
     ),
     (
         "push",
@@ -65,11 +65,11 @@ const WAYS: &[(&str, &str)] = &[
     ("network prune", "rrun gc"),
     (
         "volume",
-        "volumes are directories of BOXKIT_ROOT/volumes; -v NAME:/path makes one",
+        "ls \"$(rrun info | sed -n 's/^Root Dir: //p')/volumes\" shows them; -v NAME:/path makes one",
     ),
     (
         "volume prune",
-        "rm -r BOXKIT_ROOT/volumes/NAME; rrun rm -v takes those without a name along",
+        "rm -r \"$(rrun info | sed -n 's/^Root Dir: //p')/volumes/NAME\"; rrun rm -v removes those without a name",
     ),
     (
         "container prune",
@@ -81,7 +81,7 @@ const WAYS: &[(&str, &str)] = &[
     ),
     (
         "system",
-        "rrun info, rrun gc, and du -sh of BOXKIT_ROOT, which rrun info names",
+        "rrun info; rrun gc; du -sh \"$(rrun info | sed -n 's/^Root Dir: //p')\"",
     ),
     (
         "system prune",
@@ -123,7 +123,7 @@ pub fn refuse(words: &[OsString]) -> Result {
         .map(|word| word.to_string_lossy().into_owned())
         .unwrap_or_default();
     if let Some((_, way)) = WAYS.iter().find(|(name, _)| *name == verb) {
-        return Err(Failure::new(format!("\"{verb}\" has no verb of its own")).hint(*way));
+        return Err(Failure::new(format!("rrun has no verb \"{verb}\"")).hint(*way));
     }
     let names = VERBS.iter().chain(WAYS.iter().map(|(name, _)| name));
     let near = kit_units::nearest(&verb, names);

@@ -87,7 +87,7 @@ pub struct Create {
     #[arg(long, allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
     /// Block I/O weight
-    #[arg(long, value_parser = clap::value_parser!(u16).range(10..=1000))]
+    #[arg(long, value_parser = blkio_weight)]
     pub blkio_weight: Option<u16>,
     /// bridge, none, host, container:NAME, ns:NETNS
     #[arg(long, visible_alias = "net")]
@@ -131,6 +131,14 @@ pub struct Create {
     /// IMAGE [COMMAND [ARG…]]; with --rootfs, the command
     #[arg(trailing_var_arg = true, value_name = "IMAGE COMMAND")]
     pub words: Vec<String>,
+}
+
+/// 10 to 1000; 0 is docker's for none.
+fn blkio_weight(text: &str) -> Result<u16, String> {
+    let weight = text.parse().ok();
+    weight
+        .filter(|weight| matches!(weight, 0 | 10..=1000))
+        .ok_or_else(|| "it is a number from 10 to 1000".to_owned())
 }
 
 impl Create {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use kit_cli::Result;
+use kit_cli::{Failure, Result};
 
 // All that follows the verb, for the other parser.
 #[derive(clap::Args)]
@@ -23,6 +23,15 @@ pub struct Files {
 }
 
 pub fn verb(verb: &str, words: &[OsString]) -> Result {
+    // `rrun rmi $(rrun images)`, where -q was forgotten.
+    if words.windows(2).any(|words| words == ["REPOSITORY", "TAG"]) {
+        return Err(Failure::usage(
+            "the images are given as a table of \"rrun images\", and not as names or IDs",
+        )
+        .hint(format!(
+            "-q prints the IDs alone: rrun {verb} $(rrun images -q)"
+        )));
+    }
     let mut all = vec![OsString::from(verb)];
     all.extend(words.iter().cloned());
     kit_cli::tables_like_docker();

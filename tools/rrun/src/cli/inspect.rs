@@ -24,13 +24,13 @@ pub struct Args {
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.names, &["container", "image"])?;
     let template = args.format.as_deref().map(Template::parse).transpose();
-    let template = template.map_err(Failure::usage)?;
+    let template = template.map_err(Failure::from)?;
     let mut found: Vec<Value> = Vec::new();
     let mut texts = String::new();
     let outcome = kit_cli::each(&names, |name| {
         let value = one(args, containers, name)?;
         if let Some(template) = &template {
-            texts.push_str(&template.render(&value).map_err(Failure::usage)?);
+            texts.push_str(&template.render(&value)?);
             texts.push('\n');
         }
         found.push(value);

@@ -62,15 +62,15 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
     } = &find(containers, name)?;
     let tail = match args.tail.as_str() {
         "all" => None,
-        // docker: a negative number is all of them.
-        text if text.starts_with('-') => None,
+        // docker: a negative number is all of them, and so is none.
+        text if text.is_empty() || text.starts_with('-') => None,
         text => Some(text.parse::<usize>().map_err(|_| {
             Failure::usage(format!("invalid value \"{text}\" for --tail")).hint("a number, or all")
         })?),
     };
     let window = Window {
-        since: args.since.as_deref().map(moment).transpose()?,
-        until: args.until.as_deref().map(moment).transpose()?,
+        since: given(args.since.as_deref()).map(moment).transpose()?,
+        until: given(args.until.as_deref()).map(moment).transpose()?,
     };
     // Nothing was ever said by one that never ran.
     let Ok(file) = File::open(containers.log(&container.id)) else {
@@ -92,6 +92,11 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
         follow(args, &window, is_over, &mut reader, container.tty)?;
     }
     Ok(())
+}
+
+/// A time that a script passes empty says nothing.
+fn given(time: Option<&str>) -> Option<&str> {
+    time.filter(|time| !time.is_empty())
 }
 
 /// `--since` and `--until`.

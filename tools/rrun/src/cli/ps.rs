@@ -1,11 +1,14 @@
 //! `rrun ps`: docker's table.
 
+mod filter;
+
 use kit_cli::template::formatted;
-use kit_cli::{Failure, Result, emit, emit_json, rows_like_docker as table};
+use kit_cli::{Result, emit, emit_json, rows_like_docker as table};
 use kit_units::human_duration;
 use serde_json::{Value, json};
 
 use box_state::{Container, Containers, Port, RunState, Status};
+use filter::Filters;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,7 +27,7 @@ pub struct Args {
     /// Whole IDs and commands
     #[arg(long)]
     pub no_trunc: bool,
-    /// status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE
+    /// status=…, name=REGEX, id=…, label=K[=V], ancestor=IMAGE, exited=CODE, volume=…, network=…
     #[arg(short, long)]
     pub filter: Vec<String>,
     /// json, a template ({{.Names}}), or table and a template with \t between columns
@@ -54,9 +57,7 @@ const HEAD: [&str; 7] = [
 ];
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    for filter in &args.filter {
-        check_filter(filter)?;
-    }
+    let filters = Filters::parse(&args.filter)?;
     let mut all = Vec::new();
     for containers in containers.both() {
         for container in containers.list() {
@@ -68,13 +69,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     all.sort_by(|a, b| b.container.created.cmp(&a.container.created));
     let limit = if args.latest { Some(1) } else { args.last };
-    let by_state = args
-        .filter
-        .iter()
-        .any(|filter| filter.starts_with("status=") || filter.starts_with("exited="));
     let shown = |entry: &&Entry| {
-        let in_state = args.all || limit.is_some() || by_state || entry.state.is_running();
-        in_state && passes(entry, &args.filter)
+        let in_state =
+            args.all || limit.is_some() || filters.are_of_states() || entry.state.is_running();
+        in_state && filters.pass(entry)
     };
     let entries: Vec<&Entry> = all
         .iter()
@@ -118,8 +116,12 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
                 .collect::<String>(),
         ),
         Some(format) => {
-            let text = formatted(format, heads(), objects(), table).map_err(Failure::usage)?;
-            emit(&text)
+            let labelled = objects().zip(entries).map(|(mut object, entry)| {
+                // For docker's method: {{.Label "key"}}.
+                object["Label"] = json!(entry.container.labels);
+                object
+            });
+            emit(&formatted(format, heads(), labelled, table)?)
         }
     }
 }
@@ -282,55 +284,6 @@ pub fn word(state: &RunState) -> &'static str {
         Status::Running if state.is_running() => "running",
         Status::Paused if state.is_running() => "paused",
         _ => "exited",
-    }
-}
-
-fn check_filter(filter: &str) -> Result<()> {
-    const KEYS: [&str; 6] = ["status", "name", "id", "label", "ancestor", "exited"];
-    match filter.split_once('=') {
-        Some((key, _)) if KEYS.contains(&key) => Ok(()),
-        _ => Err(Failure::usage(format!("invalid filter '{filter}'"))
-            .hint("status=…, name=…, id=…, label=K[=V], ancestor=IMAGE, exited=CODE")),
-    }
-}
-
-/// As docker's: one of the values for each key, but all of the labels.
-fn passes(entry: &Entry, filters: &[String]) -> bool {
-    let key = |filter: &str| filter.split_once('=').map(|(key, _)| key.to_owned());
-    filters.iter().all(|filter| {
-        let of_key = filters.iter().filter(|other| key(other) == key(filter));
-        let mut of_key = of_key.map(|other| matches(entry, other));
-        if filter.starts_with("label=") {
-            of_key.all(|matches| matches)
-        } else {
-            of_key.any(|matches| matches)
-        }
-    })
-}
-
-fn matches(entry: &Entry, filter: &str) -> bool {
-    let Entry { container, state } = entry;
-    let Some((key, value)) = filter.split_once('=') else {
-        return false;
-    };
-    match key {
-        "status" => word(state) == value,
-        "name" => container.name.contains(value),
-        "id" => container.id.starts_with(value),
-        "label" => match value.split_once('=') {
-            Some((key, value)) => container
-                .labels
-                .get(key)
-                .is_some_and(|label| label == value),
-            None => container.labels.contains_key(value),
-        },
-        "ancestor" => container.image.as_ref().is_some_and(|image| {
-            let bare = image.name.strip_suffix(":latest").unwrap_or(&image.name);
-            bare == value.strip_suffix(":latest").unwrap_or(value)
-                || image.id.trim_start_matches("sha256:").starts_with(value)
-        }),
-        "exited" => word(state) == "exited" && exit_code(state).to_string() == value,
-        _ => false,
     }
 }
 

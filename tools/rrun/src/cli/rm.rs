@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let names = kit_cli::names(&args.containers, &["container"])?;
+    let names = steps::names(&args.containers, "rm")?;
     if args.containers.is_empty() {
         return Err(Failure::usage("rm needs at least one container").hint("rrun ps -a shows them"));
     }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use kit_cli::{Failure, Result, emit};
 use kit_plan::{Context, Mark, Plan, Roots};
@@ -222,18 +223,38 @@ pub fn detach_keys(text: Option<&str>) -> Result<DetachKeys> {
     })
 }
 
+/// Programs that end at once where they are given neither a command nor input.
+const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "zsh", "python", "python3"];
+
+/// How long a shell is given to end by itself.
+const SHELL_ENDS: Duration = Duration::from_millis(500);
+
 /// A container in the background lives as long as its program: one that reads a terminal has none, and ends.
 fn hint_on_instant_exit(containers: &Containers, container: &Container) {
-    if container.auto_remove {
-        return;
-    }
-    let ended = containers
-        .state(&container.id)
-        .is_ok_and(|state| state.status == box_state::Status::Exited);
-    if ended {
-        let hint = "hint: its program has ended already, and a container ends with its program; see rrun logs\n";
-        let _ = io::stderr().write_all(hint.as_bytes());
-    }
+    let name = &container.name;
+    let program = container.path.rsplit('/').next().unwrap_or_default();
+    let reads = !container.open_stdin && container.args.is_empty() && SHELLS.contains(&program);
+    // A shell without input takes a moment to find that out; any other program is not waited for.
+    let deadline = Instant::now() + if reads { SHELL_ENDS } else { Duration::ZERO };
+    let code = loop {
+        match containers.state(&container.id) {
+            Ok(state) if state.status == box_state::Status::Exited => break state.exit_code,
+            // One of --rm is removed with its end.
+            Err(_) if reads => break 0,
+            _ if Instant::now() >= deadline => return,
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let hint = match &container.image {
+        Some(image) if reads && code == 0 => format!(
+            "hint: container \"{name}\" has ended already: without -i \"{program}\" has no input to read; rrun run -dit {} {program} keeps it\n",
+            image.name
+        ),
+        _ => format!(
+            "hint: container \"{name}\" has ended already: its program has ended with exit code {code}; see rrun logs {name}\n"
+        ),
+    };
+    let _ = io::stderr().write_all(hint.as_bytes());
 }
 
 fn check_streams(args: &Args) -> Result<()> {

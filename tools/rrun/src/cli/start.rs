@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use kit_cli::{Act, Failure, Result, emit};
 
 use super::run::{detach_keys, finish};
-use super::steps::{fault, find, watching};
+use super::steps::{self, fault, find, watching};
 use super::told;
 use crate::client::{self, Attach, Ended};
 use box_monitor as monitor;
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let names = kit_cli::names(&args.containers, &["container"])?;
+    let names = steps::names(&args.containers, "start")?;
     if args.act.dry_run {
         return dry_run(&names, containers);
     }

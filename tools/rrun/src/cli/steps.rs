@@ -15,6 +15,31 @@ pub fn find(containers: &Containers, name: &str) -> Result<Subject> {
         .map_err(fault)
 }
 
+/// The containers that a user means by these words; `-` reads more. The head of a table of `ps`, which comes with
+/// `$(rrun ps)` where `-q` was forgotten, names none: what follows it is not to be acted upon either.
+pub fn names(args: &[String], verb: &str) -> Result<Vec<String>> {
+    let names = kit_cli::names(args, &["container"])?;
+    let words: Vec<&str> = names
+        .iter()
+        .flat_map(|name| name.split_whitespace())
+        .collect();
+    let head = |one: &[&str]| {
+        matches!(
+            one,
+            ["CONTAINER", "ID"] | ["STATUS", "PORTS"] | ["PORTS", "NAMES"]
+        )
+    };
+    if words.windows(2).any(head) {
+        return Err(Failure::usage(
+            "the containers are given as a table of \"rrun ps\", and not as names or IDs",
+        )
+        .hint(format!(
+            "-q prints the IDs alone: rrun {verb} $(rrun ps -aq)"
+        )));
+    }
+    Ok(names)
+}
+
 /// An error of a verb's on its way to the error line.
 pub fn fault(error: impl Into<OpsError>) -> Failure {
     error.into().into()

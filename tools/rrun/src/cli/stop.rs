@@ -50,14 +50,14 @@ pub struct WaitArgs {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let names = kit_cli::names(&args.containers, &["container"])?;
+    let names = steps::names(&args.containers, "stop")?;
     steps::each(args.act, "stop", &names, containers, |of| {
         stop::stages(of, args.time, args.signal.as_deref()).map_err(fault)
     })
 }
 
 pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
-    let names = kit_cli::names(&args.containers, &["container"])?;
+    let names = steps::names(&args.containers, "kill")?;
     let signal = parse_signal(&args.signal).map_err(Failure::usage)?;
     steps::each(args.act, "kill", &names, containers, |of| {
         stop::kill(of, signal).map_err(fault)
@@ -65,14 +65,14 @@ pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
 }
 
 pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
-    let names = kit_cli::names(&args.containers, &["container"])?;
+    let names = steps::names(&args.containers, "restart")?;
     steps::each(args.act, "restart", &names, containers, |of| {
         stop::restart(of, args.time, watching(args.act)).map_err(fault)
     })
 }
 
 pub fn wait(args: &WaitArgs, containers: &Containers) -> Result {
-    let names = kit_cli::names(&args.containers, &["container"])?;
+    let names = steps::names(&args.containers, "wait")?;
     kit_cli::each(&names, |name| {
         let code = stop::wait(&find(containers, name)?).map_err(fault)?;
         emit(&format!("{code}\n"))

@@ -1,7 +1,7 @@
 //! The verbs that show what the store has.
 
 use kit_cli::template::formatted;
-use kit_cli::{Failure, Output, Result, emit, emit_json, rows_like_docker};
+use kit_cli::{Output, Result, emit, emit_json, rows_like_docker};
 use kit_plan::Roots;
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ pub(super) fn images(
                 .iter()
                 .map(|row| serde_json::to_value(row).unwrap_or_default());
             let text = formatted(format, heads(), objects, rows_like_docker);
-            emit(&text.map_err(Failure::usage)?)?;
+            emit(&text?)?;
             return Ok(0);
         }
     };

@@ -7,7 +7,7 @@ use super::SpecError;
 /// Where the files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
-    /// A path of the host's.
+    /// A path of the host's: absolute, or beginning with a dot and from the working directory.
     Host(PathBuf),
     /// A named volume.
     Named(String),
@@ -31,6 +31,8 @@ pub struct Volume {
     pub to: PathBuf,
     pub readonly: bool,
     pub create: Create,
+    /// `nocopy`: a new volume begins empty, whatever the image has at its place.
+    pub nocopy: bool,
 }
 
 fn destination(text: &str) -> Result<PathBuf, SpecError> {
@@ -48,7 +50,7 @@ fn destination(text: &str) -> Result<PathBuf, SpecError> {
 }
 
 fn source(text: &str) -> Result<From, SpecError> {
-    if text.starts_with('/') {
+    if text.starts_with(['/', '.']) {
         return Ok(From::Host(text.into()));
     }
     let mut chars = text.chars();
@@ -76,12 +78,15 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
         to,
         readonly: false,
         create: Create::No,
+        nocopy: false,
     };
+    let is_host = matches!(volume.from, From::Host(_));
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option {
             "ro" | "readonly" => volume.readonly = true,
             // Labels of an LSM, propagation and copying: docker's defaults, or nothing to do here.
-            "rw" | "z" | "Z" | "rprivate" | "private" => {}
+            "rw" | "z" | "Z" | "rprivate" | "private" | "consistent" | "cached" | "delegated" => {}
+            "nocopy" if !is_host => volume.nocopy = true,
             "create=dir" => volume.create = Create::Dir,
             "create=file" => volume.create = Create::File,
             _ => return Err(SpecError::invalid("invalid mode", option)),
@@ -90,20 +95,69 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
     Ok(volume)
 }
 
+/// The fields of one line of CSV (RFC 4180): one in double quotes may have commas in it, and a quote twice for one.
+fn csv(text: &str) -> Result<Vec<String>, SpecError> {
+    let bad = || {
+        SpecError::invalid(
+            "parse error in --mount: a double quote is out of place",
+            text,
+        )
+    };
+    let (mut fields, mut rest) = (Vec::new(), text);
+    loop {
+        let after;
+        if let Some(mut quoted) = rest.strip_prefix('"') {
+            let mut field = String::new();
+            loop {
+                let (part, more) = quoted.split_once('"').ok_or_else(bad)?;
+                field.push_str(part);
+                let Some(more) = more.strip_prefix('"') else {
+                    after = more;
+                    break;
+                };
+                field.push('"');
+                quoted = more;
+            }
+            fields.push(field);
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let (field, more) = rest.split_at(end);
+            if field.contains('"') {
+                return Err(bad());
+            }
+            fields.push(field.to_owned());
+            after = more;
+        }
+        match after.strip_prefix(',') {
+            Some(more) => rest = more,
+            None if after.is_empty() => return Ok(fields),
+            None => return Err(bad()),
+        }
+    }
+}
+
 /// `type=bind,source=/a,target=/b,readonly`.
 pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
     let (mut kind, mut from, mut to, mut readonly, mut memory) =
         ("volume", "", "", false, Vec::new());
-    for field in text.split(',') {
+    let mut nocopy = false;
+    let fields = csv(text)?;
+    for field in &fields {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
         match key {
             "type" => kind = value,
             "source" | "src" => from = value,
             "target" | "destination" | "dst" => to = value,
             "readonly" | "ro" => readonly = !matches!(value, "false" | "0"),
+            "volume-nocopy" => nocopy = !matches!(value, "false" | "0"),
             "tmpfs-size" => memory.push(format!("size={}", super::sizes::parse_bytes(value)?)),
             "tmpfs-mode" => memory.push(format!("mode={value}")),
-            _ => return Err(SpecError::invalid("unexpected key in --mount", field)),
+            _ => {
+                return Err(SpecError::invalid(
+                    "unexpected key in --mount",
+                    field.as_str(),
+                ));
+            }
         }
     }
     if to.is_empty() {
@@ -117,7 +171,7 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
                 "invalid argument for --mount: source is required for bind".to_owned(),
             ));
         }
-        ("bind", path) if !path.starts_with('/') => {
+        ("bind", path) if !path.starts_with(['/', '.']) => {
             return Err(SpecError::Rule(format!(
                 "invalid mount path: '{path}' mount path must be absolute"
             )));
@@ -133,6 +187,7 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
         to: destination(to)?,
         readonly,
         create: Create::No,
+        nocopy,
     })
 }
 
@@ -150,6 +205,7 @@ pub fn parse_tmpfs(text: &str) -> Result<Volume, SpecError> {
         to: destination(to)?,
         readonly,
         create: Create::No,
+        nocopy: false,
     })
 }
 
@@ -173,7 +229,20 @@ mod tests {
             parse_volume("/a:/b:create=dir").unwrap().create,
             Create::Dir
         );
-        for bad in ["a", "/a:b", "./a:/b", "/a:/b:rx", "/a:/", "/a:/b:ro:x", ""] {
+        assert_eq!(
+            parse_volume("./a:/b").unwrap().from,
+            From::Host("./a".into())
+        );
+        assert!(parse_volume("data:/b:nocopy").unwrap().nocopy);
+        for bad in [
+            "a",
+            "/a:b",
+            "/a:/b:nocopy",
+            "/a:/b:rx",
+            "/a:/",
+            "/a:/b:ro:x",
+            "",
+        ] {
             assert!(parse_volume(bad).is_err(), "{bad:?}");
         }
     }
@@ -183,6 +252,15 @@ mod tests {
         let bind = parse_mount("type=bind,source=/a,target=/b,readonly").unwrap();
         assert_eq!((bind.from, bind.readonly), (From::Host("/a".into()), true));
         assert_eq!(parse_mount("target=/b").unwrap().from, From::Anonymous);
+        let quoted = parse_mount(r#"type=bind,"source=/a,""b""",target=/c"#).unwrap();
+        assert_eq!(quoted.from, From::Host(r#"/a,"b""#.into()));
+        for bad in [
+            r#"type=bind,"source=/a,target=/b"#,
+            r#"type=bind,source="/a",target=/b"#,
+            r#""target=/b"x"#,
+        ] {
+            assert!(parse_mount(bad).is_err(), "{bad}");
+        }
         assert!(parse_mount("type=bind,target=/b").is_err());
         assert_eq!(
             parse_mount("type=tmpfs,target=/b,tmpfs-size=1m")

@@ -2,16 +2,12 @@
 
 use serde_json::Value;
 
-use super::{TemplateError, wrong};
-
-/// Words that are not fields: functions, and Go's constants.
-pub const FUNCTIONS: [&str; 16] = [
-    "json", "println", "print", "index", "len", "join", "lower", "upper", "eq", "ne", "not", "and",
-    "or", "true", "false", "nil",
-];
+use super::functions::{call, plain};
+use super::words::literal;
+use super::{TemplateError, failed, wrong};
 
 /// What `$` and the variables mean.
-pub struct Scope<'a> {
+pub(super) struct Scope<'a> {
     root: &'a Value,
     /// The innermost is the last.
     pub vars: Vec<(String, Value)>,
@@ -25,7 +21,11 @@ impl<'a> Scope<'a> {
 }
 
 /// A pipeline: each command's value is the last argument of the next.
-pub fn evaluate(words: &[String], dot: &Value, scope: &Scope<'_>) -> Result<Value, TemplateError> {
+pub(super) fn evaluate(
+    words: &[String],
+    dot: &Value,
+    scope: &Scope<'_>,
+) -> Result<Value, TemplateError> {
     let mut piped = None;
     let mut from = 0;
     let mut depth = 0;
@@ -57,7 +57,16 @@ fn command(
     if first.starts_with(char::is_alphabetic) && !is_constant {
         let mut args = operands(rest, dot, scope)?;
         args.extend(piped);
-        return call(first, &args).ok_or_else(|| wrong(whole(), "wrong number of arguments"));
+        let value = call(first, &args)?;
+        return value.ok_or_else(|| wrong(whole(), "wrong number or kind of arguments"));
+    }
+    if let (".Label" | "$.Label", [_]) = (first.as_str(), rest) {
+        let of = if first.starts_with('$') {
+            scope.root
+        } else {
+            dot
+        };
+        return Ok(label(of, &operands(rest, dot, scope)?));
     }
     match (operands(words, dot, scope)?.as_slice(), piped) {
         ([one], None) => Ok(one.clone()),
@@ -73,14 +82,10 @@ fn operands(words: &[String], dot: &Value, scope: &Scope<'_>) -> Result<Vec<Valu
             let end = closing(words, at)
                 .ok_or_else(|| wrong(words.join(" "), "unbalanced parentheses"))?;
             let value = evaluate(&words[at + 1..end], dot, scope)?;
-            all.push(field(value, &words[end][1..]));
+            all.push(field(value, &words[end][1..], &words[at..=end].join(" "))?);
             at = end;
         } else {
-            let value = operand(word, dot, scope);
-            all.push(
-                value
-                    .ok_or_else(|| wrong(word, "not a field, a variable, a string or a number"))?,
-            );
+            all.push(operand(word, dot, scope)?);
         }
         at += 1;
     }
@@ -100,120 +105,110 @@ fn closing(words: &[String], from: usize) -> Option<usize> {
     })
 }
 
-/// `None` if it takes another number of arguments.
-fn call(function: &str, args: &[Value]) -> Option<Value> {
-    let texts = || args.iter().map(plain).collect::<Vec<_>>().join(" ");
-    Some(match (function, args) {
-        ("json", [value]) => value.to_string().into(),
-        ("print", _) => texts().into(),
-        ("println", _) => (texts() + "\n").into(),
-        ("index", [value, keys @ ..]) => keys
-            .iter()
-            .fold(value.clone(), |value, key| at(&value, key)),
-        ("len", [Value::Array(all)]) => all.len().into(),
-        ("len", [Value::Object(all)]) => all.len().into(),
-        ("len", [Value::String(text)]) => text.len().into(),
-        ("len", [_]) => 0.into(),
-        ("join", [Value::Array(all), Value::String(between)]) => all
-            .iter()
-            .map(plain)
-            .collect::<Vec<_>>()
-            .join(between)
+/// docker's method of a row of `ps`: the value of one label, and above a table the last part of its key.
+fn label(of: &Value, key: &[Value]) -> Value {
+    let key = key.iter().map(plain).collect::<String>();
+    match of.get("Label") {
+        Some(Value::Object(all)) => all.get(&key).cloned().unwrap_or_else(|| "".into()),
+        _ => key
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .replace(['-', '_'], " ")
             .into(),
-        ("lower", [value]) => plain(value).to_lowercase().into(),
-        ("upper", [value]) => plain(value).to_uppercase().into(),
-        ("eq", [first, others @ ..]) if !others.is_empty() => others.contains(first).into(),
-        ("ne", [first, second]) => (first != second).into(),
-        ("not", [value]) => (!is_true(value)).into(),
-        ("and", [.., last]) => args
-            .iter()
-            .find(|value| !is_true(value))
-            .unwrap_or(last)
-            .clone(),
-        ("or", [.., last]) => args
-            .iter()
-            .find(|value| is_true(value))
-            .unwrap_or(last)
-            .clone(),
-        _ => return None,
-    })
-}
-
-/// A missing key of a map of strings is an empty string, as in Go.
-fn at(value: &Value, key: &Value) -> Value {
-    let found = match key {
-        Value::String(key) => value.get(key),
-        Value::Number(number) => number.as_u64().and_then(|n| value.get(n as usize)),
-        _ => None,
-    };
-    match (found, value) {
-        (Some(found), _) => found.clone(),
-        (None, Value::Object(all)) if all.values().all(Value::is_string) => "".into(),
-        _ => Value::Null,
     }
 }
 
-/// `.`, `.A.B`, `$.A`, `$v.A`, `"text"`, `7`, `true`. A field that is not there is null, which prints as
-/// `<no value>`.
-fn operand(word: &str, dot: &Value, scope: &Scope<'_>) -> Option<Value> {
-    if let Some(quote @ ('"' | '`')) = word.chars().next() {
-        return Some(word[1..].strip_suffix(quote)?.into());
+/// `.`, `.A.B`, `$.A`, `$v.A`, `"text"`, `7`, `true`.
+fn operand(word: &str, dot: &Value, scope: &Scope<'_>) -> Result<Value, TemplateError> {
+    let bad = || wrong(word, "not a field, a variable, a string or a number");
+    if word.starts_with(['"', '`']) {
+        return Ok(literal(word).ok_or_else(bad)?.into());
     }
     match word {
-        "true" => return Some(true.into()),
-        "false" => return Some(false.into()),
-        "nil" => return Some(Value::Null),
+        "true" => return Ok(true.into()),
+        "false" => return Ok(false.into()),
+        "nil" => return Ok(Value::Null),
         _ => {}
     }
     if let Ok(number) = word.parse::<i64>() {
-        return Some(number.into());
+        return Ok(number.into());
     }
     if word.starts_with('.') {
-        return Some(field(dot.clone(), word));
+        return field(dot.clone(), word, word);
     }
-    let dollar = word.starts_with('$').then_some(word)?;
+    let dollar = word.strip_prefix('$').map(|_| word).ok_or_else(bad)?;
     let (name, path) = dollar.split_at(dollar.find('.').unwrap_or(dollar.len()));
     let from = if name == "$" {
         scope.root
     } else {
         let named = scope.vars.iter().rev().find(|(var, _)| var == name);
-        named.map(|(_, value)| value)?
+        named
+            .map(|(_, value)| value)
+            .ok_or_else(|| wrong(name, "undefined variable"))?
     };
-    Some(field(from.clone(), path))
+    field(from.clone(), path, word)
 }
+
+/// Maps whose keys are the user's: one that is not there is no error, as in Go.
+const MAPS: [&str; 6] = [
+    "Labels",
+    "Label",
+    "Ports",
+    "Networks",
+    "Volumes",
+    "ExposedPorts",
+];
+
+/// What docker's objects have and leave out where it is empty, and ours with them.
+const LEFT_OUT: [&str; 14] = [
+    "Health",
+    "Healthcheck",
+    "Labels",
+    "Volumes",
+    "ExposedPorts",
+    "Env",
+    "Cmd",
+    "Entrypoint",
+    "User",
+    "WorkingDir",
+    "StopSignal",
+    "OnBuild",
+    "Shell",
+    "Author",
+];
 
 /// `.A.B` of a value; of an empty path, itself.
-fn field(mut value: Value, path: &str) -> Value {
+fn field(mut value: Value, path: &str, at: &str) -> Result<Value, TemplateError> {
+    let mut of = "";
     for name in path.split('.').filter(|name| !name.is_empty()) {
-        value = value.get(name).cloned().unwrap_or(Value::Null);
+        value = match &value {
+            Value::Object(all) => match all.get(name) {
+                Some(found) => found.clone(),
+                None if MAPS.contains(&of) || LEFT_OUT.contains(&name) => Value::Null,
+                None => {
+                    let near = kit_units::nearest(name, all.keys());
+                    let near =
+                        near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+                    return Err(failed(
+                        at,
+                        format!("map has no entry for key \"{name}\"{near}"),
+                    ));
+                }
+            },
+            Value::Null => {
+                return Err(failed(
+                    at,
+                    format!("nil data has no entry for key \"{name}\""),
+                ));
+            }
+            Value::Array(_) => return Err(failed(at, format!("a list has no field \"{name}\""))),
+            Value::String(_) => {
+                return Err(failed(at, format!("a string has no field \"{name}\"")));
+            }
+            _ => return Err(failed(at, format!("a number has no field \"{name}\""))),
+        };
+        of = name;
     }
-    value
-}
-
-pub fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(all) => !all.is_empty(),
-        Value::Object(all) => !all.is_empty(),
-    }
-}
-
-/// As Go prints values: `[a b]`, `map[k:v]`.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "<no value>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(all) => format!("[{}]", all.iter().map(plain).collect::<Vec<_>>().join(" ")),
-        Value::Object(all) => {
-            let pairs: Vec<String> = all
-                .iter()
-                .map(|(key, value)| format!("{key}:{}", plain(value)))
-                .collect();
-            format!("map[{}]", pairs.join(" "))
-        }
-        other => other.to_string(),
-    }
+    Ok(value)
 }

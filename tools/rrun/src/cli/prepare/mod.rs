@@ -87,13 +87,18 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         labels,
         stop_signal,
         stop_timeout: flags.stop_timeout.unwrap_or(10),
-        user: flags.user.clone().unwrap_or(config.user),
+        user: given(flags.user.as_ref()).cloned().unwrap_or(config.user),
     };
     Ok(Ready {
         container,
         spec,
         before,
     })
+}
+
+/// A flag that scripts pass whether they have a value or not: an empty one says nothing.
+fn given(text: Option<&String>) -> Option<&String> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// 64 hex digits, as docker's.
@@ -123,9 +128,14 @@ fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
 }
 
 fn name(flags: &Create, containers: &Containers) -> Result<String> {
-    if let Some(name) = &flags.name {
+    // docker shows a name with a slash before it, and takes it so.
+    let name = flags
+        .name
+        .as_ref()
+        .map(|name| name.strip_prefix('/').unwrap_or(name));
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
         check_name(name).map_err(usage)?;
-        return Ok(name.clone());
+        return Ok(name.to_owned());
     }
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = nanos.map_or(0, |t| t.as_nanos() as u64) ^ u64::from(std::process::id());
@@ -143,7 +153,7 @@ fn network(flags: &Create, containers: &Containers) -> Result<Net> {
         )));
     }
     Ok(match flags.network() {
-        "bridge" | "default" => Net::Bridge,
+        "bridge" | "default" | "" => Net::Bridge,
         "none" => Net::None,
         "host" => Net::Host,
         text => match text.split_once(':') {
@@ -163,7 +173,7 @@ fn network(flags: &Create, containers: &Containers) -> Result<Net> {
 
 /// Whoever shares a network has the name that goes with it, in a UTS namespace of its own: docker's.
 fn hostname(flags: &Create, containers: &Containers, net: &Net, id: &str) -> Result<String> {
-    if let Some(name) = &flags.hostname {
+    if let Some(name) = given(flags.hostname.as_ref()) {
         check_hostname(name).map_err(usage)?;
         return Ok(name.clone());
     }
@@ -192,7 +202,7 @@ fn check_conflicts(flags: &Create, net: &Net) -> Result<()> {
     };
     match net {
         Net::Container(_) | Net::Ns(_) if publishes => conflict("port publishing"),
-        Net::Container(_) if flags.hostname.is_some() => conflict("hostname"),
+        Net::Container(_) if given(flags.hostname.as_ref()).is_some() => conflict("hostname"),
         Net::Host if publishes => {
             let text = b"WARNING: Published ports are discarded when using host network mode\n";
             let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
@@ -212,9 +222,8 @@ fn labels(flags: &Create, config: &Config) -> Result<BTreeMap<String, String>> {
 }
 
 fn stop_signal(flags: &Create, config: &Config) -> Result<String> {
-    let text = flags
-        .stop_signal
-        .clone()
+    let text = given(flags.stop_signal.as_ref())
+        .cloned()
         .or(config.stop_signal.clone())
         .unwrap_or_else(|| "SIGTERM".to_owned());
     parse_signal(&text).map_err(usage)?;
@@ -222,11 +231,12 @@ fn stop_signal(flags: &Create, config: &Config) -> Result<String> {
 }
 
 fn limits(flags: &Create) -> Result<rcgroup::Limits> {
+    // docker: 0 is no limit, whichever it is.
     let bytes = |text: &Option<String>| -> std::result::Result<Option<u64>, SpecError> {
         text.as_ref()
             .map(|text| parse_bytes(text))
             .transpose()
-            .map(|bytes| bytes.map(|bytes| bytes as u64))
+            .map(|bytes| bytes.map(|bytes| bytes as u64).filter(|bytes| *bytes > 0))
     };
     let limits = rcgroup::Limits {
         memory_bytes: bytes(&flags.memory).map_err(usage)?,
@@ -235,23 +245,25 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
             .as_ref()
             .map(|text| parse_swap(text))
             .transpose()
-            .map_err(usage)?,
+            .map_err(usage)?
+            .filter(|bytes| *bytes != 0),
         memory_reservation_bytes: bytes(&flags.memory_reservation).map_err(usage)?,
         nano_cpus: flags
             .cpus
             .as_ref()
             .map(|text| parse_cpus(text))
             .transpose()
-            .map_err(usage)?,
-        cpu_shares: flags.cpu_shares,
-        cpuset_cpus: flags.cpuset_cpus.clone(),
-        cpuset_mems: flags.cpuset_mems.clone(),
+            .map_err(usage)?
+            .filter(|cpus| *cpus > 0),
+        cpu_shares: flags.cpu_shares.filter(|weight| *weight > 0),
+        cpuset_cpus: given(flags.cpuset_cpus.as_ref()).cloned(),
+        cpuset_mems: given(flags.cpuset_mems.as_ref()).cloned(),
         // docker: 0 and -1 are no limit.
         pids: flags
             .pids_limit
             .and_then(|pids| u64::try_from(pids).ok())
             .filter(|pids| *pids > 0),
-        blkio_weight: flags.blkio_weight,
+        blkio_weight: flags.blkio_weight.filter(|weight| *weight > 0),
     };
     if limits.memory_bytes.is_some_and(|bytes| bytes < 6 << 20) {
         return Err(Failure::usage("Minimum memory limit allowed is 6MB"));

@@ -1,6 +1,6 @@
 //! `-v`, `--mount`, `--tmpfs` and the image's own: what of them must be made, sources looked at.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use kit_cli::{Failure, Result};
 use kit_plan::Step;
@@ -43,10 +43,7 @@ pub(super) fn volumes(
         }
     }
     for path in &config.volumes {
-        if !all
-            .iter()
-            .any(|volume| volume.to == std::path::Path::new(path))
-        {
+        if !all.iter().any(|volume| volume.to == Path::new(path)) {
             all.push(parse_volume(path).map_err(usage)?);
         }
     }
@@ -92,6 +89,7 @@ fn one_volume(
             return Ok((built, point));
         }
         From::Host(path) => {
+            let path = &from_here(path)?;
             let make = match volume.create {
                 Missing::No => None,
                 Missing::File => Some(Make::File),
@@ -120,7 +118,9 @@ fn one_volume(
                     id: id.to_owned(),
                     nth,
                     anonymous,
-                    layers: image.map_or_else(Vec::new, |image| image.layers.clone()),
+                    layers: image
+                        .filter(|_| !volume.nocopy)
+                        .map_or_else(Vec::new, |image| image.layers.clone()),
                     to: volume.to.clone(),
                 }));
             }
@@ -140,4 +140,27 @@ fn one_volume(
         rw: !volume.readonly,
     };
     Ok((built, point))
+}
+
+/// `./a/../b`, from the working directory and by its words alone, as docker has it; an absolute path as it is.
+fn from_here(path: &Path) -> Result<PathBuf> {
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    let here = std::env::current_dir().map_err(|e| {
+        Failure::doing(
+            format!("mounting {path:?}: reading the working directory"),
+            e,
+        )
+    })?;
+    let mut whole = PathBuf::new();
+    for part in here.join(path).components() {
+        match part {
+            Component::ParentDir => {
+                whole.pop();
+            }
+            part => whole.push(part),
+        }
+    }
+    Ok(whole)
 }
