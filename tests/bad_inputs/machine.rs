@@ -158,7 +158,7 @@ const ROOTS: &[Row] = &[
     (
         "BOXKIT_ROOT=$PWD/over rrun run --rm tools id",
         125,
-        "rrun: mounting overlay root \"{dir}/run/containers/{id}/root\": Invalid argument\nhint: the upper directory lies on an overlay itself; set BOXKIT_ROOT to a place on ext4, xfs or tmpfs",
+        "rrun: mounting an overlay at \"{dir}/run/containers/{id}/root\": upper \"{dir}/over/containers/{id}/upper\" is on overlay, which cannot hold an upper\nhint: set BOXKIT_ROOT to a place on ext4, xfs or tmpfs",
     ),
     (
         "BOXKIT_ROOT=relative rrun run --rm tools id",

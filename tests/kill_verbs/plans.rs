@@ -7,7 +7,7 @@ use rbridge::Place;
 use rcgroup::{Hierarchies, Limits};
 use rmount::bind::BindOptions;
 use rmount::inroot::Make;
-use rmount::overlay::{Overlay, OverlayOptions, Upper};
+use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 use rmount::step::{MakePlace, MountBind, MountOverlay, MountTmpfs};
 use rmount::tmpfs::Tmpfs;
 use rnetns::Netns;
@@ -41,7 +41,7 @@ pub fn plan_of(verb: &str, instance: &Instance) -> Plan {
         "overlay" => {
             let at = |name: &str| here.join(name);
             let overlay = Overlay {
-                lowers: vec![at("l1"), at("l2")],
+                lowers: Lowers::topmost_first([at("l1"), at("l2")]),
                 upper: Some(Upper {
                     upper: at("new/up"),
                     work: at("new/work"),

@@ -85,7 +85,7 @@ fn other_tools_read_the_image_and_it_runs_from_the_store() {
         .unwrap();
     assert!(out.status.success(), "{}", said(&out));
 
-    let lowers = store.layers_unpacked(&found).unwrap();
+    let lowers = store.layers_unpacked(&found).unwrap().into_lowest_first();
     assert_eq!(run(&lowers[0], &["/bin/sh", "-c", "id -u; pwd"]), "0\n/\n");
     assert!(lowers[0].join("srv").is_dir() && lowers[0].join("data").is_dir());
 }

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use crate::error::MountError;
+use crate::overlay::Lowers;
 use crate::whiteout::{attribute, is_opaque, is_whiteout};
 
 /// What happened to a path.
@@ -60,8 +61,8 @@ enum Found {
     Dir(Merged),
 }
 
-/// Reads what `upper` changed against `lowers`, topmost first. Sorted as a walk: a directory before its content.
-pub fn diff(upper: &Path, lowers: &[PathBuf]) -> Result<Vec<Change>, MountError> {
+/// Reads what `upper` changed against `lowers`. Sorted as a walk: a directory before its content.
+pub fn diff(upper: &Path, lowers: &Lowers) -> Result<Vec<Change>, MountError> {
     let roots = lowers
         .iter()
         .map(|path| open_root(path))

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kit_plan::{
     Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, run, words,
@@ -54,7 +54,7 @@ impl Step for MakePlace {
 }
 
 /// Each missing directory on the way, from the outside in, so that the undo goes from the inside out.
-fn make_dirs(path: &std::path::Path) -> Result<Done, StepError> {
+fn make_dirs(path: &Path) -> Result<Done, StepError> {
     let missing: Vec<_> = path.ancestors().take_while(|dir| !dir.exists()).collect();
     let mut made = Vec::new();
     for dir in missing.into_iter().rev() {
@@ -83,46 +83,33 @@ pub struct MountOverlay {
     pub target: PathBuf,
 }
 
-impl MountOverlay {
-    /// mount(8) reads a quotation mark as its own, and hands on one page at most.
-    fn shell(&self) -> Shell {
-        let data = self.overlay.data();
+impl Overlay {
+    /// The lines of sh that mount it. mount(8) reads a quotation mark as its own, and hands on one page at most.
+    pub fn shell(&self, target: &Path) -> Shell {
+        let data = self.data();
         if !fits_mount2(&data) || data.as_bytes().contains(&b'"') {
-            return Shell::Ours(vec![Line::Run(self.own_words())]);
+            return Shell::Ours(vec![Line::Run(self.own_words(target))]);
         }
         let mut options = std::ffi::OsStr::from_bytes(data.as_bytes()).to_owned();
-        for word in self.overlay.options.flags.words() {
+        for word in self.options.flags.words() {
             options.push(",");
             options.push(word);
         }
         Shell::Exact(vec![run![
-            "mount",
-            "-t",
-            "overlay",
-            "-o",
-            options,
-            "overlay",
-            &self.target
+            "mount", "-t", "overlay", "-o", options, "overlay", target
         ]])
     }
 
-    /// What the kernel makes in the work directory, and leaves there.
-    fn kernels_own(&self) -> Vec<PathBuf> {
-        let work = self.overlay.upper.iter().map(|upper| &upper.work);
-        work.flat_map(|work| ["work", "index"].map(|name| work.join(name)))
-            .collect()
-    }
-
     /// The same by our own command.
-    fn own_words(&self) -> Vec<Value> {
+    fn own_words(&self, target: &Path) -> Vec<Value> {
         let mut words = words!["rmount", "overlay"];
-        for lower in &self.overlay.lowers {
+        for lower in &self.lowers {
             words.extend(words!["--lower", lower]);
         }
-        if let Some(Upper { upper, work }) = &self.overlay.upper {
+        if let Some(Upper { upper, work }) = &self.upper {
             words.extend(words!["--upper", upper, "--work", work]);
         }
-        let options = &self.overlay.options;
+        let options = &self.options;
         for (flag, value) in [
             ("--redirect-dir", options.redirect_dir),
             ("--metacopy", options.metacopy),
@@ -149,8 +136,17 @@ impl MountOverlay {
                 .iter()
                 .map(|word| Value::from(format!("--{word}"))),
         );
-        words.extend(words![&self.target]);
+        words.extend(words![target]);
         words
+    }
+}
+
+impl MountOverlay {
+    /// What the kernel makes in the work directory, and leaves there.
+    fn kernels_own(&self) -> Vec<PathBuf> {
+        let work = self.overlay.upper.iter().map(|upper| &upper.work);
+        work.flat_map(|work| ["work", "index"].map(|name| work.join(name)))
+            .collect()
     }
 }
 
@@ -161,7 +157,7 @@ impl Step for MountOverlay {
             Some(_) => format!("{count} read-only layers and a writable one on top, as one tree"),
             None => format!("{count} read-only layers as one tree"),
         };
-        Meta::new("overlay.mount", why, self.shell())
+        Meta::new("overlay.mount", why, self.overlay.shell(&self.target))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -30,6 +30,7 @@ use kit_plan::{Plan, Step};
 use oci_spec::runtime::{LinuxDeviceType, LinuxNamespaceType, Mount, Spec};
 
 use kit_seccomp::{Filter, SeccompError};
+pub use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 pub use rootfs::Root;
 pub use spawn::{PID, PIDFD};
 pub use stdio::{Fifo, Streams, fifo_path};

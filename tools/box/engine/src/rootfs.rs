@@ -1,15 +1,16 @@
 //! The container's root: mounts made private, the root mounted, and the move into it. Child-side steps.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, cat, run};
+use rmount::MountError;
+use rmount::overlay::{Overlay, OverlayFault, Role, mount_overlay};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount,
-    fsopen, mount, mount_change, move_mount, open_tree, unmount,
+    fsopen, mount_change, move_mount, open_tree, unmount,
 };
 
 use super::error::fail;
@@ -17,21 +18,12 @@ use super::error::fail;
 /// The descriptor of the mounted root, for the steps after.
 pub const ROOT: &str = "root";
 
-/// overlay's option string must fit in a page when given to mount(2).
-const PAGE: usize = 4096;
-
 /// What the root is made of.
 #[derive(Debug, Clone)]
 pub enum Root {
-    /// An image's layers, lowest first, and the container's own layer on top.
-    Overlay {
-        layers: Vec<PathBuf>,
-        upper: PathBuf,
-        work: PathBuf,
-        /// It goes with the container: nothing of it is synced, not even when it is unmounted (overlayfs.rst,
-        /// "Volatile mount").
-        volatile: bool,
-    },
+    /// An image's layers, and the container's own layer on top. Where that goes with the container it is volatile:
+    /// nothing of it is synced, not even when it is unmounted (overlayfs.rst, "Volatile mount").
+    Overlay(Overlay),
     /// A directory as it is.
     Dir(PathBuf),
 }
@@ -68,34 +60,17 @@ pub struct MountRoot {
 
 impl Step for MountRoot {
     fn meta(&self) -> Meta {
-        let (why, line) = match &self.root {
-            Root::Overlay {
-                layers,
-                upper,
-                work,
-                volatile,
-            } => {
-                let mut options = OsString::from("lowerdir=");
-                options.push(lowers(layers));
-                options.push(",upperdir=");
-                options.push(escape(upper));
-                options.push(",workdir=");
-                options.push(escape(work));
-                if *volatile {
-                    options.push(",volatile");
-                }
-                let line = run!["mount", "-t", "overlay", "overlay", "-o", options, &self.at];
-                (
-                    "the image's layers below, read-only and shared; this container's own on top",
-                    line,
-                )
-            }
+        let (why, shell) = match &self.root {
+            Root::Overlay(overlay) => (
+                "the image's layers below, read-only and shared; this container's own on top",
+                overlay.shell(&self.at),
+            ),
             Root::Dir(dir) => (
                 "the directory becomes a mount, as a root must be",
-                run!["mount", "--rbind", dir, &self.at],
+                Shell::Exact(vec![run!["mount", "--rbind", dir, &self.at]]),
             ),
         };
-        Meta::new("root.mount", why, Shell::Exact(vec![line]))
+        Meta::new("root.mount", why, shell)
     }
 
     fn side(&self) -> Side {
@@ -104,12 +79,7 @@ impl Step for MountRoot {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         match &self.root {
-            Root::Overlay {
-                layers,
-                upper,
-                work,
-                volatile,
-            } => overlay(layers, (upper, work), *volatile, &self.at)?,
+            Root::Overlay(overlay) => mount_overlay(overlay, &self.at).map_err(ways_out)?,
             Root::Dir(dir) => {
                 let flags = OpenTreeFlags::OPEN_TREE_CLONE
                     | OpenTreeFlags::OPEN_TREE_CLOEXEC
@@ -133,91 +103,26 @@ fn attach(tree: &std::os::fd::OwnedFd, at: &Path) -> Result<(), Errno> {
     move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-fn overlay(
-    layers: &[PathBuf],
-    (upper, work): (&Path, &Path),
-    volatile: bool,
-    at: &Path,
-) -> Result<(), StepError> {
-    let doing = || format!("mounting overlay root {at:?}");
-    let lower = lowers(layers);
-    if lower.len() + upper.as_os_str().len() + work.as_os_str().len() < PAGE - 64 {
-        let mut options = b"lowerdir=".to_vec();
-        options.extend(lower.as_encoded_bytes());
-        for (key, path) in [(",upperdir=", upper), (",workdir=", work)] {
-            options.extend(key.as_bytes());
-            options.extend(escape(path).as_encoded_bytes());
-        }
-        if volatile {
-            options.extend(b",volatile");
-        }
-        let options = std::ffi::CString::new(options).map_err(fail(doing()))?;
-        let mounted = mount(
-            "overlay",
-            at,
-            "overlay",
-            MountFlags::empty(),
-            Some(options.as_c_str()),
-        );
-        return mounted.map_err(|errno| diagnose(errno, layers, upper, doing()));
+/// What to do about it, for who runs a container of an image.
+fn ways_out(error: MountError) -> StepError {
+    let hint = match &error {
+        MountError::Overlay { fault, .. } => match fault {
+            OverlayFault::Missing {
+                role: Role::Lower, ..
+            } => Some("rrun load brings the image back"),
+            OverlayFault::UpperOn { .. } | OverlayFault::UpperReadOnly { .. } => {
+                Some("set BOXKIT_ROOT to a place on ext4, xfs or tmpfs")
+            }
+            OverlayFault::Kernel(Errno::NOSPC) => Some("the disk is full"),
+            _ => None,
+        },
+        _ => None,
+    };
+    let error = StepError::from(error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
-    // Too long for mount(2): each layer is an option of its own (Linux 6.8).
-    let mounted = (|| {
-        let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        for layer in layers.iter().rev() {
-            fsconfig_set_string(&fs, "lowerdir+", layer)?;
-        }
-        // Those two have their backslashes taken out by the kernel, as by mount(2).
-        fsconfig_set_string(&fs, "upperdir", rmount::overlay::escaped(upper))?;
-        fsconfig_set_string(&fs, "workdir", rmount::overlay::escaped(work))?;
-        if volatile {
-            fsconfig_set_flag(&fs, "volatile")?;
-        }
-        fsconfig_create(&fs)?;
-        let tree = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-        attach(&tree, at)
-    })();
-    mounted.map_err(|errno| diagnose(errno, layers, upper, doing()))
-}
-
-/// overlay answers ENOENT and EINVAL to many things; find out which it was.
-fn diagnose(errno: Errno, layers: &[PathBuf], upper: &Path, doing: String) -> StepError {
-    if let Some(missing) = layers.iter().find(|layer| !layer.is_dir()) {
-        return StepError::new(doing, format!("layer {missing:?} is missing"))
-            .hint("rrun load brings the image back");
-    }
-    let error = StepError::new(doing, errno);
-    match errno {
-        Errno::INVAL if on_overlay(upper) => {
-            error.hint("the upper directory lies on an overlay itself; set BOXKIT_ROOT to a place on ext4, xfs or tmpfs")
-        }
-        Errno::NODEV => error.hint("the kernel has no overlay filesystem: modprobe overlay"),
-        Errno::NOSPC => error.hint("the disk is full"),
-        _ => error,
-    }
-}
-
-fn on_overlay(path: &Path) -> bool {
-    const OVERLAYFS_SUPER_MAGIC: i64 = 0x794c_7630;
-    rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == OVERLAYFS_SUPER_MAGIC)
-}
-
-/// overlay wants the topmost layer first, and `:` and `\` in a path escaped; mount(2) splits at commas.
-fn lowers(layers: &[PathBuf]) -> OsString {
-    let escaped: Vec<OsString> = layers.iter().rev().map(|layer| escape(layer)).collect();
-    escaped.join(std::ffi::OsStr::new(":"))
-}
-
-fn escape(path: &Path) -> OsString {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut bytes = Vec::new();
-    for byte in path.as_os_str().as_bytes() {
-        if matches!(byte, b'\\' | b':' | b',') {
-            bytes.push(b'\\');
-        }
-        bytes.push(*byte);
-    }
-    OsString::from_vec(bytes)
 }
 
 /// pivot_root(2): the root becomes the root, and the host's goes.

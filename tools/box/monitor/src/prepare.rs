@@ -10,7 +10,7 @@ use rcgroup::Mode;
 
 use super::born::{failed, fault};
 use super::early;
-use box_engine::{Root, Setup, cgroup};
+use box_engine::{Lowers, Overlay, OverlayOptions, Root, Setup, Upper, cgroup};
 use box_net as network;
 use box_net::ADDR;
 use box_net::relay::{self, Listening, Relay};
@@ -114,12 +114,14 @@ fn setup(
         (Some(image), None) => {
             let (upper, work) = (dir.join("upper"), dir.join("work"));
             (
-                Root::Overlay {
-                    layers: image.layers.clone(),
-                    upper,
-                    work,
-                    volatile: container.auto_remove,
-                },
+                Root::Overlay(Overlay {
+                    lowers: Lowers::lowest_first(&image.layers),
+                    upper: Some(Upper { upper, work }),
+                    options: OverlayOptions {
+                        volatile: container.auto_remove,
+                        ..OverlayOptions::default()
+                    },
+                }),
                 true,
             )
         }

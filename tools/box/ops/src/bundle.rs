@@ -9,7 +9,7 @@ use kit_plan::{
     Context, Done, Line, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, run,
 };
 use oci_spec::runtime::Spec;
-use rmount::overlay::{Overlay, OverlayOptions, Upper};
+use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 use rustix::io::Errno;
 
 use crate::{OpsError, Subject};
@@ -39,7 +39,7 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
     })?;
     let files = containers.dir(&container.id);
     let overlay = Overlay {
-        lowers: image.layers.iter().rev().cloned().collect(),
+        lowers: Lowers::lowest_first(&image.layers),
         upper: Some(Upper {
             upper: files.join("upper"),
             work: files.join("work"),
@@ -113,9 +113,12 @@ fn write_out_user(
     if user.is_empty() {
         return Ok(());
     }
-    let upper = overlay.upper.iter().map(|upper| upper.upper.clone());
+    let lowers = match &overlay.upper {
+        Some(upper) => overlay.lowers.under(&upper.upper),
+        None => overlay.lowers.clone(),
+    };
     let looked_at = Overlay {
-        lowers: upper.chain(overlay.lowers.iter().cloned()).collect(),
+        lowers,
         upper: None,
         options: OverlayOptions::default(),
     };
@@ -191,23 +194,10 @@ struct MountRoot {
 
 impl Step for MountRoot {
     fn meta(&self) -> Meta {
-        let paths = |paths: &[PathBuf]| {
-            paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-                .join(":")
-        };
-        let mut options = format!("lowerdir={}", paths(&self.overlay.lowers));
-        if let Some(upper) = &self.overlay.upper {
-            let (upper, work) = (upper.upper.display(), upper.work.display());
-            options = format!("{options},upperdir={upper},workdir={work}");
-        }
-        let line = run!["mount", "-t", "overlay", "overlay", "-o", options, &self.at];
         Meta::new(
             "bundle.root",
             "the container's root, layers below and its own on top",
-            Shell::Exact(vec![line]),
+            self.overlay.shell(&self.at),
         )
     }
 

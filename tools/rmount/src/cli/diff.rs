@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{name_lines, real};
 use crate::diff::{self, Change};
+use crate::overlay::Lowers;
 use crate::{MountError, mountinfo};
 
 #[derive(Args)]
@@ -113,6 +114,6 @@ impl Diff {
             .iter()
             .map(|lower| real(lower))
             .collect::<Result<Vec<_>>>()?;
-        Ok(diff::diff(path, &lowers)?)
+        Ok(diff::diff(path, &Lowers::topmost_first(lowers))?)
     }
 }

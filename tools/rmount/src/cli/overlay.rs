@@ -8,7 +8,7 @@ use kit_cli::{Act, Result, need_root};
 use super::{FlagArgs, print_name, real};
 use crate::MountError;
 use crate::inroot::Make;
-use crate::overlay::{self, OverlayOptions, Upper, preflight};
+use crate::overlay::{self, Lowers, OverlayOptions, Upper, preflight};
 use crate::step::{MakePlace, MountOverlay, plan};
 
 #[derive(Args)]
@@ -68,11 +68,12 @@ impl Overlay {
             _ => None,
         };
         let overlay = overlay::Overlay {
-            lowers: self
-                .lowers
-                .iter()
-                .map(|lower| real(lower))
-                .collect::<Result<_>>()?,
+            lowers: Lowers::topmost_first(
+                self.lowers
+                    .iter()
+                    .map(|lower| real(lower))
+                    .collect::<Result<Vec<_>>>()?,
+            ),
             upper,
             options: OverlayOptions {
                 redirect_dir: self.redirect_dir,

@@ -147,9 +147,9 @@ pub fn preflight(overlay: &Overlay, target: &Path) -> Result<(), OverlayFault> {
     for (role, path) in parts(overlay).into_iter().chain([(Role::Target, target)]) {
         is_directory(role, path)?;
     }
-    if let ([only], None) = (overlay.lowers.as_slice(), &overlay.upper) {
+    if let (Some(only), None) = (overlay.lowers.only(), &overlay.upper) {
         return Err(OverlayFault::OneLower {
-            lower: only.clone(),
+            lower: only.to_owned(),
         });
     }
     apart(overlay)?;

@@ -4,6 +4,7 @@
 //! errno says little and often the wrong thing, so `fault` looks for the true cause.
 
 mod fault;
+mod lowers;
 mod options;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +17,7 @@ use rustix::mount::{
 };
 
 pub use fault::{OverlayFault, Role, preflight};
+pub use lowers::Lowers;
 pub use options::{escaped, fits_mount2, layers_of};
 
 use crate::attr::Flags;
@@ -51,8 +53,7 @@ pub struct OverlayOptions {
 /// An overlay to be mounted. Paths are absolute; whatever characters are in them is taken care of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
-    /// Topmost first.
-    pub lowers: Vec<PathBuf>,
+    pub lowers: Lowers,
     /// `None` for a read-only one, which then needs two lowers.
     pub upper: Option<Upper>,
     pub options: OverlayOptions,

@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::{Overlay, Upper};
+use super::{Lowers, Overlay, Upper};
 use crate::mountinfo::Mount;
 
 /// The smallest page that any kernel of ours has.
@@ -89,9 +89,9 @@ fn escape(path: &Path, special: &[u8], into: &mut Vec<u8>) {
     }
 }
 
-/// The lowers (topmost first) and the upper and work of a mounted overlay, as its mounter named them: relative
+/// The lowers and the upper and work of a mounted overlay, as its mounter named them: relative
 /// if he did. `None` for another filesystem.
-pub fn layers_of(mount: &Mount) -> Option<(Vec<PathBuf>, Option<Upper>)> {
+pub fn layers_of(mount: &Mount) -> Option<(Lowers, Option<Upper>)> {
     if mount.fstype != "overlay" {
         return None;
     }
@@ -110,7 +110,7 @@ pub fn layers_of(mount: &Mount) -> Option<(Vec<PathBuf>, Option<Upper>)> {
     let one = |key| mount.super_values(key).into_iter().next();
     let upper = one("upperdir").zip(one("workdir"));
     Some((
-        lowers,
+        Lowers::topmost_first(lowers),
         upper.map(|(upper, work)| Upper {
             upper: unescaped(&upper),
             work: unescaped(&work),
@@ -160,7 +160,7 @@ mod tests {
 
     fn overlay(lowers: &[&str], upper: Option<(&str, &str)>) -> Overlay {
         Overlay {
-            lowers: lowers.iter().map(PathBuf::from).collect(),
+            lowers: Lowers::topmost_first(lowers),
             upper: upper.map(|(upper, work)| Upper {
                 upper: upper.into(),
                 work: work.into(),
@@ -212,12 +212,12 @@ mod tests {
         let old =
             line("rw,lowerdir=/l1:/a\\134\\054b:/a\\134:b,upperdir=/nope\\134\\054x,workdir=/w");
         let (lowers, upper) = layers_of(&old).unwrap();
-        assert_eq!(lowers, ["/l1", "/a,b", "/a:b"].map(PathBuf::from));
+        assert_eq!(lowers, Lowers::topmost_first(["/l1", "/a,b", "/a:b"]));
         assert_eq!(upper.unwrap().upper, Path::new("/nope,x"));
         let new = line("ro,lowerdir+=/l1,lowerdir+=/a:b");
         assert_eq!(
             layers_of(&new).unwrap(),
-            (["/l1", "/a:b"].map(PathBuf::from).to_vec(), None)
+            (Lowers::topmost_first(["/l1", "/a:b"]), None)
         );
     }
 }

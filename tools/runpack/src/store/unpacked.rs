@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use kit_home::lock::{Hold, Lock};
 use oci_spec::image::Digest;
+use rmount::overlay::Lowers;
 use serde::{Deserialize, Serialize};
 
 use super::remove::image_chain;
@@ -91,9 +92,9 @@ impl Store {
         Ok(chain.iter().zip(blobs).map(state).collect())
     }
 
-    /// An image's layers as directories, topmost first, as `lowerdir=` wants them, down to one that hides all that is below it. Those that
+    /// An image's layers as directories, down to one that hides all that is below it. Those that
     /// are missing are unpacked.
-    pub fn layers_unpacked(&self, image: &Image) -> Result<Vec<PathBuf>, StoreError> {
+    pub fn layers_unpacked(&self, image: &Image) -> Result<Lowers, StoreError> {
         if let Some(ready) = self.ready(image)? {
             return Ok(ready);
         }
@@ -107,13 +108,14 @@ impl Store {
     }
 
     /// `None` if one is not unpacked.
-    fn ready(&self, image: &Image) -> Result<Option<Vec<PathBuf>>, StoreError> {
+    fn ready(&self, image: &Image) -> Result<Option<Lowers>, StoreError> {
         let states = self.layer_states(image)?.into_iter().rev();
         let ready = states.map(|state| match state {
             LayerState::Unpacked { path, .. } => Some(path),
             LayerState::Packed { .. } => None,
         });
-        Ok(ready.collect::<Option<Vec<_>>>().map(shown))
+        let ready = ready.collect::<Option<Vec<_>>>();
+        Ok(ready.map(|layers| Lowers::topmost_first(shown(layers))))
     }
 
     fn layer_dir(&self, chain: &Digest) -> PathBuf {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rmount::overlay::{Overlay, OverlayOptions, detached_overlay};
+use rmount::overlay::{Lowers, Overlay, OverlayOptions, detached_overlay};
 use runpack::layer::{copy_file, make_alike};
 use rustix::fs::{FileType, Mode, OFlags};
 
@@ -21,16 +21,16 @@ pub struct Source {
     pub inside: PathBuf,
 }
 
-/// Finds what an image of these layers, lowest first, has at `to`; `None` if that is no directory.
-pub fn source(layers: &[PathBuf], to: &Path) -> Result<Option<Source>, VolumeError> {
-    let root = match layers {
-        [] => return Ok(None),
-        [one] => {
+/// Finds what an image of these layers has at `to`; `None` if that is no directory.
+pub fn source(layers: &Lowers, to: &Path) -> Result<Option<Source>, VolumeError> {
+    let root = match layers.only() {
+        None if layers.is_empty() => return Ok(None),
+        Some(one) => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             rustix::fs::open(one, flags, Mode::empty()).map_err(|e| fail(one, e.into()))?
         }
-        several => detached_overlay(&Overlay {
-            lowers: several.iter().rev().cloned().collect(),
+        None => detached_overlay(&Overlay {
+            lowers: layers.clone(),
             upper: None,
             options: OverlayOptions::default(),
         })

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, Undo, run};
+use rmount::overlay::{Lowers, Overlay, OverlayOptions};
 
 use super::{VolumeError, copy, dir};
 
@@ -18,8 +20,8 @@ pub struct MakeVolume {
     pub nth: usize,
     /// It goes with that container.
     pub anonymous: bool,
-    /// The image's, lowest first.
-    pub layers: Vec<PathBuf>,
+    /// The image's.
+    pub layers: Lowers,
     /// Where it will be mounted.
     pub to: PathBuf,
 }
@@ -36,14 +38,15 @@ impl MakeVolume {
 
     /// cp -a of a layer, or of several as an overlay, which is mounted for that alone.
     fn fill(&self, inside: &Path, data: &Path) -> Line {
-        if let [one] = self.layers.as_slice() {
+        if let Some(one) = self.layers.only() {
             return run!["cp", "-a", "-T", "--", one.join(inside), data];
         }
-        let mut lowers = OsString::from("lowerdir=");
-        for (nth, layer) in self.layers.iter().rev().enumerate() {
-            lowers.push(if nth == 0 { "" } else { ":" });
-            lowers.push(layer);
-        }
+        let overlay = Overlay {
+            lowers: self.layers.clone(),
+            upper: None,
+            options: OverlayOptions::default(),
+        };
+        let lowers = OsString::from_vec(overlay.data().into_bytes());
         let script = "mount -t tmpfs tmpfs /mnt; mkdir /mnt/all; mount -t overlay -o \"$1\" overlay /mnt/all; \
                       exec cp -a -T -- \"/mnt/all/$2\" \"$3\"";
         let sh = run![

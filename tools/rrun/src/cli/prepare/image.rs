@@ -39,9 +39,7 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
             .hint("rrun images shows what is there; rrun load FILE brings one, runpack pack -t NAME --bin PROGRAM makes one, debootstrap DIR and tar -C DIR -c . | rrun import - NAME another")
     })?;
     check_architecture(name, &found)?;
-    let mut layers = store.layers_unpacked(&found)?;
-    // The store gives the topmost first.
-    layers.reverse();
+    let layers = store.layers_unpacked(&found)?.into_lowest_first();
     let config = found.config.config().clone().unwrap_or_default();
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let config = Config {

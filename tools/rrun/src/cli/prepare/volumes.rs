@@ -6,6 +6,7 @@ use kit_cli::{Failure, Result};
 use kit_plan::Step;
 use oci_spec::runtime::Mount;
 use rmount::inroot::Make;
+use rmount::overlay::Lowers;
 use rmount::step::MakePlace;
 
 use super::image::Config;
@@ -120,7 +121,7 @@ fn one_volume(
                     anonymous,
                     layers: image
                         .filter(|_| !volume.nocopy)
-                        .map_or_else(Vec::new, |image| image.layers.clone()),
+                        .map_or_else(Lowers::default, |image| Lowers::lowest_first(&image.layers)),
                     to: volume.to.clone(),
                 }));
             }
