@@ -76,9 +76,15 @@ impl Step for Replay {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        // A container's own journal is rrun's to judge.
         let kernel = kit_undo::Kernel::new();
-        let recovery = recover(&self.journals, &kernel, &mut |_| Fate::Leave);
+        // A container's own journal is rrun's to judge.
+        let recovery = recover(&self.journals, &kernel, &mut |header| {
+            if header.container.is_some() {
+                Fate::Leave
+            } else {
+                Fate::Drop
+            }
+        });
         let undone = recovery.replayed.into_iter().map(|header| header.command);
         self.outcome.borrow_mut().undone.extend(undone);
         let errors: Vec<String> = recovery.errors.iter().map(ToString::to_string).collect();

@@ -19,7 +19,8 @@ pub fn replay(containers: &Containers) -> Recovery {
         &Kernel::new(),
         &mut |header| match &header.container {
             Some(id) if containers.holding(id).is_running(id) => Fate::Leave,
-            _ => Fate::Replay,
+            Some(_) => Fate::Replay,
+            None => Fate::Drop,
         },
     )
 }

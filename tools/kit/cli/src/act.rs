@@ -7,10 +7,8 @@ use kit_plan::{
     Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, StepError,
     StepView, UndoError, Undone,
 };
-use kit_sys::signal::is_ignored;
+use kit_sys::signal::Stops;
 use kit_undo::Kernel;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::{Failure, Result, emit};
 
@@ -164,29 +162,16 @@ impl Drop for Work {
 /// Prints, and stops between two steps on Ctrl-C, SIGTERM or SIGHUP, so that what was done is undone.
 struct Watch {
     act: Act,
-    signals: SignalFd,
-    before: SigSet,
+    stops: Stops,
     interrupted: Option<u8>,
 }
 
 impl Watch {
     fn new(act: Act) -> Result<Self> {
-        let mut mask = SigSet::empty();
-        let watched = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-        // What the caller ignores stays ignored: a script's clean-up, by `trap ''`, must not be interrupted.
-        for signal in watched.into_iter().filter(|signal| !is_ignored(*signal)) {
-            mask.add(signal);
-        }
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let blocked = SigSet::thread_get_mask().and_then(|before| {
-            mask.thread_block()?;
-            Ok((before, SignalFd::with_flags(&mask, flags)?))
-        });
-        let (before, signals) = blocked.map_err(|e| Failure::doing("watching for signals", e))?;
+        let stops = Stops::hold().map_err(|e| Failure::doing("watching for signals", e))?;
         Ok(Self {
             act,
-            signals,
-            before,
+            stops,
             interrupted: None,
         })
     }
@@ -196,20 +181,14 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.before.thread_set_mask();
-    }
-}
-
 impl Observer for Watch {
     fn before(&mut self, _: &StepView<'_>) -> Go {
-        match self.signals.read_signal() {
-            Ok(Some(info)) => {
-                self.interrupted = Some(128 + info.ssi_signo as u8);
+        match self.stops.next() {
+            Some(signal) => {
+                self.interrupted = Some(128 + signal as u8);
                 Go::Stop("interrupted".to_owned())
             }
-            _ => Go::On,
+            None => Go::On,
         }
     }
 

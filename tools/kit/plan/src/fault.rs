@@ -74,6 +74,16 @@ impl Fault for kit_sys::exec::ExecError {
     }
 }
 
+impl Fault for kit_sys::spawn::SpawnError {
+    fn hint(&self) -> Option<String> {
+        self.hint()
+    }
+
+    fn exit(&self) -> u8 {
+        self.exit_code()
+    }
+}
+
 impl Fault for kit_home::RootsError {
     fn hint(&self) -> Option<String> {
         self.hint().map(str::to_owned)

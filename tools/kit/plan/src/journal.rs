@@ -10,7 +10,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::entry::read;
-use crate::{Entry, Header, JournalError, Observer, Record, State, Undo, UndoError, Undoer};
+use crate::{
+    Entry, Header, JournalError, Observer, Record, State, Undo, UndoError, Undoer, Undone,
+};
 use kit_home::lock::{self, Hold};
 
 /// A plan's records, on disk or, for a plan of one kernel-atomic step, in memory alone.
@@ -20,6 +22,24 @@ pub struct Journal {
     records: Vec<Record>,
     committed: bool,
     file: Option<(File, PathBuf)>,
+    /// Where the steps of the plan that is being applied begin, among those of the plans before.
+    base: usize,
+    spared: Vec<Spared>,
+}
+
+/// Something that a plan made and an undo left where it is: it is another's by now, or has something of another's in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spared {
+    /// What was to be taken away.
+    pub undo: Undo,
+    /// Why it was not: `it is not empty`.
+    pub why: String,
+}
+
+impl std::fmt::Display for Spared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.undo, self.why)
+    }
 }
 
 impl Journal {
@@ -30,6 +50,8 @@ impl Journal {
             records: Vec::new(),
             committed: false,
             file: None,
+            base: 0,
+            spared: Vec::new(),
         }
     }
 
@@ -65,6 +87,8 @@ impl Journal {
             records: Vec::new(),
             committed: false,
             file: Some((file, path.clone())),
+            base: 0,
+            spared: Vec::new(),
         };
         let header = serde_json::to_vec(&journal.header).map_err(|e| fail("writing")(e.into()))?;
         let written = journal
@@ -102,6 +126,8 @@ impl Journal {
             records: Vec::new(),
             committed: false,
             file: Some((file, path.to_owned())),
+            base: 0,
+            spared: Vec::new(),
         };
         journal.take_all(entries);
         Ok(Some(journal))
@@ -128,7 +154,19 @@ impl Journal {
         self.committed
     }
 
-    /// Whether nothing in it is left to undo.
+    /// What undoing has left where it was, of what is known to have been made: somebody has a use for it.
+    pub fn spared(&self) -> &[Spared] {
+        &self.spared
+    }
+
+    /// The steps of the next plan are numbered after those that are in it.
+    pub(crate) fn next_plan(&mut self) -> usize {
+        let last = self.records.iter().map(|record| record.step + 1).max();
+        self.base = self.base.max(last.unwrap_or(0));
+        self.base
+    }
+
+    /// Whether nothing in it is left to undo: [`Journal::spared`] says what of it is there nevertheless.
     pub fn is_undone(&self) -> bool {
         let mut states = self.records.iter().map(|record| record.state);
         states.all(|state| state == State::Undone)
@@ -136,11 +174,13 @@ impl Journal {
 
     /// Writes down what a step is about to do. Nothing may act before this has returned.
     pub fn intend(&mut self, step: usize, undo: Vec<Undo>) -> Result<(), JournalError> {
+        let step = self.base + step;
         self.enter(Entry::Intended { step, undo })
     }
 
     /// Writes down what it did, with identities, in place of what it intended.
     pub fn done(&mut self, step: usize, undo: Vec<Undo>) -> Result<(), JournalError> {
+        let step = self.base + step;
         self.enter(Entry::Done { step, undo })
     }
 
@@ -176,7 +216,12 @@ impl Journal {
             watch.undone(&record, outcome.as_ref());
             match outcome {
                 // If this line is lost, undoing once more finds the thing absent.
-                Ok(_) => {
+                Ok(undone) => {
+                    // What was only intended may never have been made: a thing of that name is another's.
+                    if let (Undone::NotOurs(why), State::Done) = (undone, record.state) {
+                        let undo = record.undo.clone();
+                        self.spared.push(Spared { undo, why });
+                    }
                     let _ = self.enter(Entry::Undone {
                         step: record.step,
                         nth: record.nth,
@@ -191,6 +236,8 @@ impl Journal {
     /// Forgets all records, for another plan by the same owner: all is undone, or what was made now belongs to the user.
     pub fn clear(&mut self) -> Result<(), JournalError> {
         self.records.clear();
+        self.spared.clear();
+        self.base = 0;
         self.committed = false;
         let Some((file, _)) = &self.file else {
             return Ok(());

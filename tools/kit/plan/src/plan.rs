@@ -81,7 +81,7 @@ impl Fault for PlanError {
 }
 
 impl PlanError {
-    fn leaving(mut self, remaining: Vec<UndoError>) -> Self {
+    pub(crate) fn leaving(mut self, remaining: Vec<UndoError>) -> Self {
         match &mut self {
             Self::Step { left, .. } | Self::Stopped { left, .. } | Self::Journal { left, .. } => {
                 *left = remaining;
@@ -186,7 +186,6 @@ impl Plan {
         undoer: &dyn Undoer,
         watch: &mut dyn Observer,
     ) -> Result<(), PlanError> {
-        cx.set_steps(Rc::clone(&self.steps));
         let stands = self.run(cx, journal, watch);
         if let Err(failed) = stands.and_then(|()| Ok(journal.commit()?)) {
             // The end of file on its go-pipe ends a waiting child even if the undo below cannot.
@@ -199,12 +198,17 @@ impl Plan {
         Ok(())
     }
 
-    fn run(
+    /// All steps, without the commit at their end or a rollback.
+    pub(crate) fn run(
         &self,
         cx: &mut Context,
         journal: &mut Journal,
         watch: &mut dyn Observer,
     ) -> Result<(), PlanError> {
+        // In the release build it would cost each start the making of all texts.
+        #[cfg(debug_assertions)]
+        self.check()?;
+        cx.set_steps(Rc::clone(&self.steps));
         let lockstep = watch.lockstep();
         // Steps of the child's that were let go and not heard of yet.
         let mut unheard = VecDeque::new();

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 
 use kit_home::lock::{self, Hold};
 
-use crate::{Header, Journal, JournalError, Record, Silent, UndoError, Undoer, Undone, netns};
+use crate::{
+    Header, Journal, JournalError, Record, Silent, Spared, UndoError, Undoer, Undone, netns,
+};
 
-/// What is to become of an unlocked journal.
+/// What is to become of an unlocked journal whose plan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// Its container lives, or it is none of the caller's business.
     Leave,
     /// Undo all of it and remove it.
     Replay,
+    /// What was made is whole, and its user's, as that of a verb which was killed at its very end: the journal alone goes.
+    Drop,
 }
 
 /// What a recovery did.
@@ -23,6 +27,10 @@ pub struct Recovery {
     pub replayed: Vec<Header>,
     /// Unlocked ones that were left, by the judge's word.
     pub left: Vec<(PathBuf, Header)>,
+    /// Those that were removed and not replayed, by the judge's word.
+    pub dropped: Vec<Header>,
+    /// What was made and is left where it is, since it is another's by now or holds something of another's.
+    pub spared: Vec<Spared>,
     /// What could not be undone; its journal stays.
     pub errors: Vec<UndoError>,
     /// Journals that could not be read, a newer version's among them; they are left alone.
@@ -30,8 +38,7 @@ pub struct Recovery {
 }
 
 /// Replays each journal in `dir` whose owner is gone, in the network namespace that it was written in: those
-/// that were still building always, a container's committed one if `judge` says so. A committed one of a
-/// verb's is only dropped: what it made is whole, and the user's. A missing `dir` is an empty one.
+/// that were still building always, a committed one as `judge` says, whosever it is. A missing `dir` is an empty one.
 pub fn recover(
     dir: &Path,
     undoer: &dyn Undoer,
@@ -77,23 +84,26 @@ fn replay(
         Ok(None) => return,
         Err(error) => return recovery.unreadable.push(error),
     };
+    let header = journal.header.clone();
     if journal.is_committed() {
-        if journal.header.container.is_none() {
-            if let Err(error) = journal.discard() {
-                recovery.unreadable.push(error);
+        match judge(&header) {
+            Fate::Leave => return recovery.left.push((path.to_owned(), header)),
+            Fate::Drop => {
+                match journal.discard() {
+                    Ok(()) => recovery.dropped.push(header),
+                    Err(error) => recovery.unreadable.push(error),
+                }
+                return;
             }
-            return;
-        }
-        if judge(&journal.header) == Fate::Leave {
-            return recovery.left.push((path.to_owned(), journal.header));
+            Fate::Replay => {}
         }
     }
-    let header = journal.header.clone();
     let undone = if header.is_of_another_boot() {
         Ok(journal.rollback(&FilesAlone(undoer), &mut Silent))
     } else {
         netns::within(header.netns, || journal.rollback(undoer, &mut Silent))
     };
+    recovery.spared.extend_from_slice(journal.spared());
     match undone {
         Ok(errors) if errors.is_empty() => {}
         Ok(errors) => return recovery.errors.extend(errors),

@@ -7,6 +7,7 @@
 //! The identity is `None` in an *intended* record; undoing one of those needs our mark on the object, which
 //! each variant names. Undoing a *done* one needs the identity to match. Absence is success in both.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -230,6 +231,68 @@ impl Undo {
     }
 }
 
+/// The object itself: `directory "/srv/x"`, `link "eth0"`.
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |netns: &Option<PathBuf>| match netns {
+            Some(netns) => format!(" of {netns:?}"),
+            None => String::new(),
+        };
+        match self {
+            Self::Link { netns, name, .. } => write!(f, "link {name:?}{}", at(netns)),
+            Self::Addr {
+                netns, name, addr, ..
+            } => write!(f, "address {addr} of link {name:?}{}", at(netns)),
+            Self::LinkState { netns, name, .. } => {
+                write!(f, "the state of link {name:?}{}", at(netns))
+            }
+            Self::NftTable {
+                netns,
+                family,
+                table,
+                ..
+            } => write!(f, "table {} {table}{}", family.name(), at(netns)),
+            Self::NftRule {
+                netns,
+                family,
+                table,
+                chain,
+                ..
+            } => write!(
+                f,
+                "a rule of chain {} {table} {chain}{}",
+                family.name(),
+                at(netns)
+            ),
+            Self::NftElement {
+                netns,
+                family,
+                table,
+                map,
+                ..
+            } => write!(
+                f,
+                "an element of {} {table} {map}{}",
+                family.name(),
+                at(netns)
+            ),
+            Self::Flows { netns, port, .. } => {
+                write!(f, "the UDP flows of port {port}{}", at(netns))
+            }
+            Self::Cgroup { path, .. } => write!(f, "cgroup {path:?}"),
+            Self::Unmount { path, .. } => write!(f, "the mount on {path:?}"),
+            Self::Unlink { path, .. } => write!(f, "{path:?}"),
+            Self::Rmdir { path, .. } => write!(f, "directory {path:?}"),
+            Self::Tree { path, .. } => write!(f, "{path:?} and all in it"),
+            Self::Kill { process } => match process {
+                Some(process) => write!(f, "process {}", process.pid),
+                None => f.write_str("a process"),
+            },
+            Self::Restore { path, netns, .. } => write!(f, "sysctl {path:?}{}", at(netns)),
+        }
+    }
+}
+
 /// What undoing came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
@@ -251,7 +314,7 @@ pub struct UndoError {
 impl Fault for UndoError {}
 
 impl UndoError {
-    pub fn new(doing: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+    pub fn new(doing: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self {
             doing: doing.into(),
             reason: reason.to_string(),

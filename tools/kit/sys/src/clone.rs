@@ -1,10 +1,14 @@
 //! clone3(2): a child in new namespaces, with a pidfd, straight into a cgroup where the kernel can.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
 
 use libc::c_int;
 use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 /// `libc` defines this as 0 on glibc targets, because it does not fit the `int` of clone(2).
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -31,6 +35,40 @@ struct CloneArgs {
 pub struct Cloned {
     pub pid: i32,
     pub pidfd: OwnedFd,
+}
+
+impl Cloned {
+    /// Waits until it has ended, and reaps it: once. By its pidfd, so never for another process (waitid(2)).
+    ///
+    /// # Errors
+    /// ECHILD for one that was waited for before.
+    pub fn wait(&self) -> Result<ExitStatus, Errno> {
+        loop {
+            let ended = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
+            match ended {
+                Err(Errno::INTR) | Ok(None) => {}
+                Err(errno) => return Err(errno),
+                Ok(Some(status)) => {
+                    // As wait(2) packs it: the code in the second byte, or a signal and whether it dumped core.
+                    let killed = status.terminating_signal().unwrap_or(0);
+                    let core = if status.dumped() { 0x80 } else { 0 };
+                    let code = status.exit_status().unwrap_or(0) << 8;
+                    return Ok(ExitStatus::from_raw(code | killed | core));
+                }
+            }
+        }
+    }
+
+    /// Sends it a signal, by number. One that has ended is left alone.
+    ///
+    /// # Errors
+    /// The kernel's: EINVAL for a number that is no signal's.
+    pub fn kill(&self, signal: i32) -> std::io::Result<()> {
+        match crate::signal::send(&self.pidfd, signal) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            sent => sent,
+        }
+    }
 }
 
 /// Starts a child that runs `body` and never returns from it; leaving `body` by a panic exits with 101.
@@ -110,24 +148,28 @@ fn last_errno() -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::{Pid, WaitOptions, waitpid};
 
     fn exit_code(body: impl FnOnce() -> c_int) -> Option<i32> {
-        let child = clone_into(0, None, body).unwrap();
-        let (_, status) = waitpid(Pid::from_raw(child.pid), WaitOptions::empty())
-            .unwrap()
-            .unwrap();
-        status.exit_status()
+        clone_into(0, None, body).unwrap().wait().unwrap().code()
     }
 
     #[test]
     fn the_child_leaves_with_the_code_of_its_body() {
         assert_eq!(exit_code(|| 7), Some(7));
-        let child = clone_plain(|| 8).unwrap();
-        let status = rustix::process::waitid(
-            rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&child.pidfd)),
-            rustix::process::WaitIdOptions::EXITED,
-        );
-        assert_eq!(status.unwrap().unwrap().exit_status(), Some(8));
+        assert_eq!(clone_plain(|| 8).unwrap().wait().unwrap().code(), Some(8));
+    }
+
+    #[test]
+    fn a_child_that_was_killed_is_told_by_its_signal_and_once() {
+        let child = clone_plain(|| {
+            loop {
+                std::thread::park();
+            }
+        })
+        .unwrap();
+        child.kill(libc::SIGKILL).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(child.wait().unwrap_err(), Errno::CHILD);
+        child.kill(libc::SIGKILL).unwrap();
     }
 }

@@ -1,8 +1,58 @@
-//! Signal dispositions: Rust's own start-up code ignores SIGPIPE, and a program that we exec inherits that.
+//! Signals: dispositions (Rust's own start-up code ignores SIGPIPE, and a program that we exec inherits that), sending,
+//! and those that ask a process to stop, read between two steps of its work.
 
+use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// SIGINT, SIGTERM and SIGHUP, held back from the calling thread until somebody asks for them (signalfd(2)); a caller that
+/// does so between two steps can undo what it did. What was ignored before stays ignored: a script's clean-up, by
+/// `trap ''`, must not be interrupted. Dropping it lets them through again.
+#[derive(Debug)]
+pub struct Stops {
+    fd: SignalFd,
+    before: SigSet,
+}
+
+impl Stops {
+    /// Holds them back, from now on.
+    ///
+    /// # Errors
+    /// The kernel's: too many descriptors.
+    pub fn hold() -> io::Result<Self> {
+        let mut mask = SigSet::empty();
+        let held = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        for signal in held.into_iter().filter(|signal| !is_ignored(*signal)) {
+            mask.add(signal);
+        }
+        let before = SigSet::thread_get_mask()?;
+        mask.thread_block()?;
+        let fd = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self { fd, before })
+    }
+
+    /// The number of one that has come since, if any; it is taken.
+    pub fn next(&self) -> Option<i32> {
+        let info = self.fd.read_signal().ok().flatten()?;
+        Some(info.ssi_signo as i32)
+    }
+}
+
+/// For poll(2): readable as soon as one has come.
+impl AsFd for Stops {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        let _ = self.before.thread_set_mask();
+    }
+}
 
 /// Gives every signal back its default action, as a freshly started program expects: SIGPIPE is ignored by
 /// Rust's runtime, and whoever started us may have ignored others. Call it just before exec.
@@ -29,7 +79,7 @@ pub fn is_ignored(sig: Signal) -> bool {
 ///
 /// # Errors
 /// The kernel's: ESRCH for one that has ended, EINVAL for a number that is no signal's.
-pub fn send(pidfd: impl std::os::fd::AsFd, signal: i32) -> std::io::Result<()> {
+pub fn send(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
     let fd = std::os::fd::AsRawFd::as_raw_fd(&pidfd.as_fd());
     let none = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the descriptor is open for the call's time, and without a siginfo the kernel reads no memory of ours.
@@ -37,5 +87,5 @@ pub fn send(pidfd: impl std::os::fd::AsFd, signal: i32) -> std::io::Result<()> {
     if sent == 0 {
         return Ok(());
     }
-    Err(std::io::Error::last_os_error())
+    Err(io::Error::last_os_error())
 }

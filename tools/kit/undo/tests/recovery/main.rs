@@ -162,14 +162,14 @@ fn recover_twice(world: &World) -> usize {
     let dir = world.journals();
     let one = || {
         both.wait();
-        recover(&dir, &Kernel::new(), &mut |_| Fate::Leave)
+        recover(&dir, &Kernel::new(), &mut |_| Fate::Drop)
     };
     let mut replayed = 0;
     let mut outcomes = std::thread::scope(|scope| {
         let other = scope.spawn(one);
         vec![one(), other.join().unwrap()]
     });
-    outcomes.push(recover(&dir, &Kernel::new(), &mut |_| Fate::Leave));
+    outcomes.push(recover(&dir, &Kernel::new(), &mut |_| Fate::Drop));
     for outcome in outcomes {
         assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
         assert!(outcome.unreadable.is_empty(), "{:?}", outcome.unreadable);
