@@ -5,6 +5,7 @@
 //! what is routed neither from nor to one of them, and nothing that another bridge merely passes on. The table
 //! is the memory too: that it is there says that the value was 0, and it dies with the namespace. Where `ip_forward` was 1 already there is no table.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -103,37 +104,47 @@ fn create_text() -> String {
 pub(crate) struct Hold {
     place: Place,
     bridge: String,
-    /// What the script shows: what this kernel needs now.
-    lines: Vec<Line>,
+    /// What the script shows, once somebody has asked: what this kernel needs then.
+    lines: OnceCell<Vec<Line>>,
 }
 
 impl Hold {
-    pub fn new(place: Place, bridge: &str) -> Result<Self, BridgeError> {
-        let element = format!("add element {} {SET} {{ \"{bridge}\" }}", guard());
-        let on = || place.write(SYSCTL, "1");
-        let forwards = place.read_sysctl(SYSCTL)? != "0";
-        let lines = match (place.nft()?.table(&guard())?.is_some(), forwards) {
-            (true, true) => vec![place.feed(element)],
-            (true, false) => vec![place.feed(element), on()],
-            (false, false) => vec![place.feed(create_text() + &element), on()],
-            (false, true) => Vec::new(),
-        };
-        Ok(Self {
+    pub fn new(place: Place, bridge: &str) -> Self {
+        Self {
             place,
             bridge: bridge.to_owned(),
-            lines,
+            lines: OnceCell::new(),
+        }
+    }
+
+    fn lines(&self) -> &[Line] {
+        self.lines.get_or_init(|| {
+            let place = &self.place;
+            let element = format!("add element {} {SET} {{ \"{}\" }}", guard(), self.bridge);
+            let on = || place.write(SYSCTL, "1");
+            // A namespace that is still to be made forwards nothing.
+            let forwards = place.read_sysctl(SYSCTL).is_ok_and(|value| value != "0");
+            let guarded = place
+                .nft()
+                .and_then(|nft| Ok(nft.table(&guard())?.is_some()));
+            match (guarded.unwrap_or(false), forwards) {
+                (true, true) => vec![place.feed(element)],
+                (true, false) => vec![place.feed(element), on()],
+                (false, false) => vec![place.feed(create_text() + &element), on()],
+                (false, true) => Vec::new(),
+            }
         })
     }
 }
 
 impl Step for Hold {
     fn meta(&self) -> Meta {
-        let why = if self.lines.is_empty() {
+        let why = if self.lines().is_empty() {
             "packets are forwarded between links: this host does so already"
         } else {
             "packets are forwarded between links, but only from and to our bridges"
         };
-        Meta::new("bridge.forward", why, Shell::Exact(self.lines.clone()))
+        Meta::new("bridge.forward", why, Shell::Exact(self.lines().to_vec()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -5,15 +5,13 @@
 //! an instance, an element a port. See ip-link(8), nft(8).
 //!
 //! ```no_run
-//! use kit_plan::Roots;
-//! use rbridge::{Place, Published, bridge, nat, publish};
+//! use kit_plan::{Roots, Session};
+//! use rbridge::{Bridge, Published};
 //!
-//! let instance = Roots::from_env()?.instance;
-//! let here = Place::default();
-//! let plan = bridge::add_plan(&instance, &here, "br0", &["10.1.0.1/24".parse()?])?;
-//! println!("{}", plan.script()?);
-//! let on = nat::on_plan(&instance, &here, "br0")?;
-//! let port = publish::plan(&instance, &here, Published::parse("8080:10.1.0.2:80")?)?;
+//! let mut run = Session::open(&Roots::from_env()?, "br0", kit_undo::Kernel::new())?;
+//! let bridge = Bridge::named("br0").addr("10.1.0.1/24".parse()?).nat();
+//! let bridge = bridge.publish(Published::parse("8080:10.1.0.2:80")?);
+//! run.apply(bridge.plan(run.instance())?)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -30,6 +28,7 @@ pub mod lease;
 pub mod list;
 mod lock;
 mod looped;
+mod make;
 pub mod nat;
 pub mod network;
 mod place;
@@ -46,6 +45,7 @@ pub use error::BridgeError;
 pub use forward::{GUARD, release_unused, unused_lines};
 pub use join::Join;
 pub use lease::AcquireLease;
+pub use make::Bridge;
 pub use network::Network;
 pub use place::Place;
 pub use port::{HostPort, Proto, Published, published};

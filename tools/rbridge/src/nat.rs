@@ -5,6 +5,7 @@
 
 mod off;
 
+use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use kit_net::nft::{Table, TableInfo, ifname};
@@ -25,40 +26,45 @@ pub fn on_plan(instance: &Instance, place: &Place, bridge: &str) -> Result<Plan,
     gateway(place, link.index).ok_or_else(|| BridgeError::NoGateway {
         name: place.named(bridge),
     })?;
+    check_name(bridge)?;
     let mut plan = Plan::new(format!("rbridge nat {} on", place.named(bridge)));
-    for step in on_steps(instance, place, bridge)? {
+    // What is on already is left out, so that no rollback takes it away.
+    let mut steps = on_steps(instance, place, bridge)?;
+    if is_on(instance, &place.nft()?, bridge)? {
+        steps.drain(..steps.len() - 1);
+    }
+    for step in steps {
+        // What --explain shows after a step is what the kernel needed before it.
+        drop(step.meta());
         plan.push_boxed(step);
     }
     Ok(plan)
 }
 
-/// The steps, for a bridge that may not be there yet.
+/// The steps, for a bridge that need not be there yet: nothing is opened.
 pub(crate) fn on_steps(
     instance: &Instance,
     place: &Place,
     bridge: &str,
 ) -> Result<Vec<Box<dyn Step>>, BridgeError> {
     check_name(bridge)?;
-    let mut steps: Vec<Box<dyn Step>> = Vec::new();
-    // What is on already is left out, so that no rollback takes it away.
-    if !is_on(instance, &place.nft()?, bridge)? {
-        steps.push(Box::new(Translate::new(
+    Ok(vec![
+        Box::new(Translate::new(
             table::table(instance),
             place.clone(),
             bridge,
-        )?));
-        steps.push(Box::new(forward::Hold::new(place.clone(), bridge)?));
-    }
-    // Last: without the table's rules it would open 127/8 to the bridge.
-    steps.push(Box::new(RouteLocalnet {
-        place: place.clone(),
-        bridge: bridge.to_owned(),
-    }));
-    Ok(steps)
+        )),
+        Box::new(forward::Hold::new(place.clone(), bridge)),
+        // Last: without the table's rules it would open 127/8 to the bridge.
+        Box::new(RouteLocalnet {
+            place: place.clone(),
+            bridge: bridge.to_owned(),
+        }),
+    ])
 }
 
 /// nft(8) would take a quote for the name's end and an asterisk for any name.
-fn check_name(bridge: &str) -> Result<(), BridgeError> {
+pub(crate) fn check_name(bridge: &str) -> Result<(), BridgeError> {
     kit_net::check_link_name(bridge)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
     if bridge.bytes().all(plain) {
@@ -103,22 +109,34 @@ struct Translate {
     table: Table,
     place: Place,
     bridge: String,
-    lines: Vec<Line>,
+    /// What the script shows, once somebody has asked: what this kernel needs then.
+    lines: OnceCell<Vec<Line>>,
 }
 
 impl Translate {
-    fn new(table: Table, place: Place, bridge: &str) -> Result<Self, BridgeError> {
-        let element = table::bridge_text("add", &table, bridge);
-        let text = match place.nft()?.table(&table)? {
-            Some(_) => element,
-            None => table::create_text(&table) + &element,
-        };
-        let lines = vec![place.feed(text)];
-        Ok(Self {
+    fn new(table: Table, place: Place, bridge: &str) -> Self {
+        Self {
             table,
             place,
             bridge: bridge.to_owned(),
-            lines,
+            lines: OnceCell::new(),
+        }
+    }
+
+    /// For a reader only: asking nftables means closing its socket, which may wait for the kernel.
+    fn lines(&self) -> &[Line] {
+        self.lines.get_or_init(|| {
+            let element = table::bridge_text("add", &self.table, &self.bridge);
+            let there = self
+                .place
+                .nft()
+                .and_then(|nft| Ok(nft.table(&self.table)?.is_some()));
+            let text = if there.unwrap_or(false) {
+                element
+            } else {
+                table::create_text(&self.table) + &element
+            };
+            vec![self.place.feed(text)]
         })
     }
 
@@ -146,7 +164,7 @@ impl Step for Translate {
             "what comes from {} leaves under this host's address, and only answers and published ports come in",
             self.bridge
         );
-        Meta::new("bridge.nat", why, Shell::Exact(self.lines.clone()))
+        Meta::new("bridge.nat", why, Shell::Exact(self.lines().to_vec()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -14,6 +14,7 @@
 //! # Ok::<(), rcgroup::CgroupError>(())
 //! ```
 
+mod cgroup;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod control;
@@ -29,6 +30,7 @@ pub mod member;
 pub mod set;
 pub mod stats;
 
+pub use cgroup::Cgroup;
 pub use control::{read, write};
 pub use error::CgroupError;
 pub use hierarchy::{Group, Hierarchies, Mode, check_name};

@@ -5,18 +5,17 @@
 //! Everything works on paths, descriptors and values, and in the mount namespace of the calling thread.
 //!
 //! ```no_run
-//! use rmount::overlay::{Overlay, OverlayOptions, Upper, mount_overlay};
+//! use kit_plan::{Roots, Session};
+//! use rmount::{Lowers, Overlay};
 //!
-//! let overlay = Overlay {
-//!     lowers: vec!["/layers/app".into(), "/layers/base".into()],
-//!     upper: Some(Upper { upper: "/c1/upper".into(), work: "/c1/work".into() }),
-//!     options: OverlayOptions::default(),
-//! };
-//! mount_overlay(&overlay, std::path::Path::new("/c1/root"))?;
-//! for change in rmount::diff::diff("/c1/upper".as_ref(), &overlay.lowers)? {
+//! let lowers = Lowers::topmost_first(["/layers/app", "/layers/base"]);
+//! let overlay = Overlay::new(lowers.clone()).upper("/c1");
+//! let mut run = Session::open(&Roots::from_env()?, "c1", kit_undo::Kernel::new())?;
+//! run.apply(overlay.plan("/c1/root"))?;
+//! for change in rmount::diff::diff("/c1/upper".as_ref(), &lowers)? {
 //!     println!("{} {}", change.kind.letter(), change.path.display());
 //! }
-//! # Ok::<(), rmount::MountError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod attr;
@@ -30,9 +29,12 @@ pub mod list;
 pub mod mountinfo;
 pub mod near;
 pub mod overlay;
+pub mod plan;
 pub mod step;
 pub mod tmpfs;
 pub mod umount;
 pub mod whiteout;
 
 pub use error::MountError;
+pub use overlay::{Lowers, Overlay};
+pub use plan::scratch;

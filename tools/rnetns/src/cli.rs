@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use kit_cli::{Act, Output, Result, Row, need_root};
 
-use crate::enter::enter;
 use crate::name::check_name;
-use crate::{Netns, NetnsError, list};
+use crate::{Netns, NetnsError, enter, list};
 
 /// Network namespaces: a host, without a host
 #[derive(Parser)]
@@ -96,7 +95,7 @@ pub fn dispatch(cli: Cli) -> Result {
 
 fn exec(netns: &Netns, command: &[OsString]) -> Result {
     need_root("entering a network namespace")?;
-    for left_out in enter(netns)? {
+    for left_out in enter::like_ip(netns)? {
         kit_cli::warn(left_out);
     }
     Err(kit_sys::exec::exec(command).into())

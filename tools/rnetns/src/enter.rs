@@ -1,6 +1,6 @@
 //! Entering a namespace as ip-netns(8) does: with the /sys that belongs to it, and with its own files over those of /etc.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use kit_home::mountinfo;
@@ -10,7 +10,7 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
     mount_change, move_mount, open_tree, unmount,
 };
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use rustix::thread::UnshareFlags;
 
 use crate::{Netns, NetnsError};
 
@@ -39,8 +39,8 @@ impl kit_plan::Fault for LeftOut {
 /// Puts the calling thread into `netns`, and into a mount namespace of its own where /sys shows that one's links, and where
 /// each file of `/etc/netns/NAME` stands in the place of the one of /etc. All of it ends with the namespace's last
 /// process; the host's files are not written. What /etc has no place for is left out, and returned.
-pub fn enter(netns: &Netns) -> Result<Vec<LeftOut>, NetnsError> {
-    let file = netns.open()?;
+pub fn like_ip(netns: &Netns) -> Result<Vec<LeftOut>, NetnsError> {
+    netns.enter()?;
     let failed = |doing, path: PathBuf| {
         move |errno: Errno| NetnsError::Io {
             doing,
@@ -48,8 +48,6 @@ pub fn enter(netns: &Netns) -> Result<Vec<LeftOut>, NetnsError> {
             source: errno.into(),
         }
     };
-    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-        .map_err(failed("entering network namespace", netns.path()))?;
     // A slave: what the host mounts later is seen inside, and nothing of ours outside.
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     kit_sys::process::unshare(UnshareFlags::NEWNS)

@@ -5,13 +5,12 @@ use std::ffi::OsString;
 
 use kit_plan::Fault;
 
-use crate::enter::enter;
-use crate::{Netns, NetnsError};
+use crate::{Netns, NetnsError, enter};
 
-/// Enters `netns` as [`enter`] does, and executes `argv`, whose first word is looked up on `PATH`. Returns only the
+/// Enters `netns` as [`enter::like_ip`] does, and executes `argv`, whose first word is looked up on `PATH`. Returns only the
 /// reason why not.
 pub fn exec(netns: &Netns, argv: &[OsString]) -> Result<Infallible, ExecError> {
-    enter(netns)?;
+    enter::like_ip(netns)?;
     Err(kit_sys::exec::exec(argv).into())
 }
 

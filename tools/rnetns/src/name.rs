@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::fstatfs;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::NetnsError;
 
@@ -83,6 +84,23 @@ impl Netns {
             Ok(kind) => Err(NetnsError::OtherKind { path, kind }),
             Err(_) => Err(NetnsError::NotNetns { path }),
         }
+    }
+}
+
+impl Netns {
+    /// Puts the calling thread into it: the sockets that this opens from now on are there. What it has open stays where it
+    /// was, and so does the mount namespace; [`crate::enter::like_ip`] is for a program that looks at /sys.
+    ///
+    /// # Errors
+    /// As [`Netns::open`], and what setns(2) refuses: it takes CAP_SYS_ADMIN.
+    pub fn enter(&self) -> Result<(), NetnsError> {
+        let file = self.open()?;
+        let kind = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(file.as_fd(), kind).map_err(|errno| NetnsError::Io {
+            doing: "entering network namespace",
+            path: self.path(),
+            source: errno.into(),
+        })
     }
 }
 

@@ -34,6 +34,7 @@ mod interrupt;
 pub mod layer;
 pub mod load;
 pub mod pack;
+mod pinned;
 mod publish;
 mod reference;
 mod regular;

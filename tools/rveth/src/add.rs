@@ -38,20 +38,38 @@ impl Wanted {
     fn place(&self) -> (String, At) {
         (self.link.name.clone(), self.link.at())
     }
+
+    fn check(&self) -> Result<(), VethError> {
+        Ok(self.addrs.iter().try_for_each(|cidr| check_addr(*cidr))?)
+    }
+
+    /// That its namespace is there: a plan opens none, since an earlier step may be what makes it.
+    pub fn exists(&self) -> Result<(), VethError> {
+        if let Some(netns) = &self.link.netns {
+            netns.open()?;
+        }
+        Ok(())
+    }
 }
 
 /// A cable between `a` and `b`, both up.
 pub fn pair(a: &Wanted, b: &Wanted) -> Result<Plan, VethError> {
+    plugged(a, b, None)
+}
+
+/// The same, with `a` a port of `bridge`, which is in `a`'s namespace.
+pub(crate) fn plugged(a: &Wanted, b: &Wanted, bridge: Option<&str>) -> Result<Plan, VethError> {
     if a.link == b.link {
         return Err(VethError::SameName {
             link: a.link.to_string(),
         });
     }
-    exists(a)?;
-    exists(b)?;
+    a.check()?;
+    b.check()?;
     let mut plan = Plan::new(format!("rveth add {} {}", a.link, b.link));
     plan.push(Cable {
         mark: Some(mark()),
+        bridge: bridge.map(str::to_owned),
         ..Cable::new(a.end(), b.end())
     });
     // Both ends up before any route: a route out of a link without a carrier is marked dead.
@@ -68,7 +86,7 @@ pub fn pair(a: &Wanted, b: &Wanted) -> Result<Plan, VethError> {
 /// A macvlan on `parent`, up.
 pub fn macvlan(a: &Wanted, parent: &str, mode: MacvlanMode) -> Result<Plan, VethError> {
     check_link_name(parent)?;
-    exists(a)?;
+    a.check()?;
     let mut plan = Plan::new(format!("rveth add {} --macvlan {parent}", a.link));
     let mark = Some(mark());
     plan.push(Macvlan {
@@ -91,13 +109,4 @@ fn mark() -> Mark {
         group: kit_plan::link_group_of_a_plan(),
         kept: false,
     }
-}
-
-/// The namespace must be there, the addresses must be a link's; both are said before anything is done.
-fn exists(end: &Wanted) -> Result<(), VethError> {
-    end.addrs.iter().try_for_each(|cidr| check_addr(*cidr))?;
-    if let Some(netns) = &end.link.netns {
-        netns.open()?;
-    }
-    Ok(())
 }

@@ -227,9 +227,16 @@ impl Add {
                     mtu: self.mtu,
                 };
                 names.push(b.link.to_string());
-                add::pair(&a, &b)?
+                let plan = add::pair(&a, &b)?;
+                a.exists()?;
+                b.exists()?;
+                plan
             }
-            (None, Some(parent)) => add::macvlan(&a, parent, self.mode.into())?,
+            (None, Some(parent)) => {
+                let plan = add::macvlan(&a, parent, self.mode.into())?;
+                a.exists()?;
+                plan
+            }
             (None, None) => {
                 let text = format!("adding link \"{}\": its other end is missing", a.link);
                 return Err(

@@ -2,10 +2,12 @@
 //!
 //! Both ends of a pair are made where they belong by one netlink message. See veth(4), ip-link(8).
 //!
+//! [`Pair`] is `rveth add` for a program. Beneath it are the steps:
+//!
 //! ```no_run
 //! use rveth::{At, Cable, End};
 //!
-//! // For builders of a runtime: the step that plugs a container in, its namespace known by a descriptor.
+//! // The step that plugs a container in, its namespace known by a descriptor.
 //! let inside = At::Opened { fd: "netns", path: kit_plan::cat!["/proc/", kit_plan::SlotId("pid"), "/ns/net"] };
 //! let cable = Cable {
 //!     bridge: Some("bk0".to_owned()),
@@ -26,6 +28,7 @@ mod label;
 pub mod list;
 mod mac;
 mod macvlan;
+mod pair;
 mod raise;
 pub mod set;
 
@@ -35,4 +38,5 @@ pub use error::VethError;
 pub use label::Label;
 pub use mac::Mac;
 pub use macvlan::{Macvlan, MacvlanMode};
+pub use pair::Pair;
 pub use raise::{Raise, Release};

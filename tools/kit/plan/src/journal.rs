@@ -36,6 +36,18 @@ pub struct Spared {
     pub why: String,
 }
 
+impl Spared {
+    /// Of what is no file nobody asks again.
+    fn is_there(&self) -> bool {
+        match &self.undo {
+            Undo::Unlink { path, .. } | Undo::Rmdir { path, .. } | Undo::Tree { path, .. } => {
+                std::fs::symlink_metadata(path).is_ok()
+            }
+            _ => true,
+        }
+    }
+}
+
 impl std::fmt::Display for Spared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.undo, self.why)
@@ -230,6 +242,8 @@ impl Journal {
                 Err(error) => errors.push(error),
             }
         }
+        // A directory that was not empty may have gone with the one that it was in.
+        self.spared.retain(Spared::is_there);
         errors
     }
 

@@ -139,7 +139,9 @@ impl Spawn {
     /// Has this variable beside the caller's.
     #[must_use]
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        let all = self.env.get_or_insert_with(|| std::env::vars_os().collect());
+        let all = self
+            .env
+            .get_or_insert_with(|| std::env::vars_os().collect());
         let (key, value) = (key.into(), value.into());
         all.retain(|(other, _)| *other != key);
         all.push((key, value));
@@ -209,7 +211,8 @@ impl Spawn {
         // First: what follows is counted, and limited, already.
         for mut file in &self.cgroup {
             // "0" is the writer.
-            file.write_all(b"0").map_err(Failed::of("joining its cgroup"))?;
+            file.write_all(b"0")
+                .map_err(Failed::of("joining its cgroup"))?;
         }
         if let Some(netns) = &self.netns {
             let kind = Some(LinkNameSpaceType::Network);
@@ -328,7 +331,11 @@ impl Failed {
     fn read(bytes: &[u8]) -> SpawnError {
         let (exit, rest) = bytes.split_first().map_or((OURS, bytes), |(e, r)| (*e, r));
         let mut texts = rest.splitn(2, |byte| *byte == 0);
-        let mut text = || texts.next().map(|text| String::from_utf8_lossy(text).into_owned());
+        let mut text = || {
+            texts
+                .next()
+                .map(|text| String::from_utf8_lossy(text).into_owned())
+        };
         SpawnError::Child {
             text: text().unwrap_or_default(),
             hint: text(),

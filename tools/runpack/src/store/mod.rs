@@ -53,6 +53,14 @@ impl Store {
         }
     }
 
+    /// Another handle on the same store.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            dir: self.dir.clone(),
+            holding: Mutex::new(None),
+        }
+    }
+
     /// The OCI image layout's directory.
     pub fn dir(&self) -> &Path {
         &self.dir

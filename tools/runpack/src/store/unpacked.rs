@@ -107,6 +107,11 @@ impl Store {
         })
     }
 
+    /// The same of an image by its name, ID or digest.
+    pub fn lowers(&self, image: &str) -> Result<Lowers, StoreError> {
+        self.layers_unpacked(&self.resolve(image)?)
+    }
+
     /// `None` if one is not unpacked.
     fn ready(&self, image: &Image) -> Result<Option<Lowers>, StoreError> {
         let states = self.layer_states(image)?.into_iter().rev();

@@ -1,0 +1,51 @@
+//! A pin as a plan, for programs: whoever uses an image for as long as a session.
+
+use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
+
+use crate::{ImageId, Store, StoreError};
+
+impl Store {
+    /// What keeps an image, by its name, ID or digest, from being removed until it is undone. `owner` is who uses it: one
+    /// pin an owner, under a name that nobody else takes.
+    ///
+    /// # Errors
+    /// An image that is not there.
+    pub fn pin_plan(&self, image: &str, owner: &str) -> Result<Plan, StoreError> {
+        let mut plan = Plan::new(format!("pin {image}"));
+        plan.push(PinImage {
+            image: self.resolve(image)?.id,
+            store: self.again(),
+            owner: owner.to_owned(),
+        });
+        Ok(plan)
+    }
+}
+
+struct PinImage {
+    store: Store,
+    image: ImageId,
+    owner: String,
+}
+
+impl Step for PinImage {
+    fn meta(&self) -> Meta {
+        let line = Line::Write {
+            path: self.store.pin_path(&self.owner).into(),
+            text: self.image.to_string().into(),
+        };
+        Meta::new(
+            "image.pin",
+            "its layers are not removed while they are mounted",
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        vec![Undo::unlink(self.store.pin_path(&self.owner))]
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let path = self.store.pin(&self.image, &self.owner)?;
+        Ok(Done::made(vec![Undo::unlink(path)]).identified())
+    }
+}
