@@ -332,3 +332,22 @@ fn a_hint_with_a_blank_in_its_name_can_be_pasted() {
     let said = room.0.fails(1, "rnetns del 'a b'");
     assert!(said.ends_with("rnetns add 'a b' makes it\n"), "{said}");
 }
+
+/// F17: neither deleted nor made of each row.
+#[test]
+fn a_table_that_is_piped_into_a_verb_is_refused() {
+    let room = Room::new();
+    for verb in ["add", "del"] {
+        let said = room.0.fails(
+            2,
+            &format!("rnetns add a b >&2; rnetns list | rnetns {verb} -"),
+        );
+        assert!(
+            said.ends_with(
+                "is the head of a table, not a name\nhint: rnetns list -q prints the names alone\n"
+            ),
+            "{verb}: {said}"
+        );
+    }
+    assert_eq!(room.ok("rnetns add NAME"), "NAME\n");
+}

@@ -211,3 +211,65 @@ fn names_come_and_go_through_pipes() {
     assert_eq!(out.status.code(), Some(2));
     assert_eq!(host.sh(&format!("{rbridge} del - </dev/null")), "");
 }
+
+/// F17, of bridges: a table's head is no name, and nothing is done to those beneath it.
+#[test]
+fn a_table_that_is_piped_into_a_verb_is_refused() {
+    let host = Host::new();
+    host.sh("rbridge add br0; rveth add v0 v1");
+    for (verb, list) in [
+        ("rbridge list | rbridge del -", "rbridge"),
+        ("rbridge list | rbridge add -", "rbridge"),
+        ("rveth list | rbridge attach br0 -", "rveth"),
+        ("rveth list | rbridge detach -", "rveth"),
+        ("rbridge list | rbridge publish -", "rbridge"),
+        ("rbridge list | rbridge unpublish -", "rbridge"),
+    ] {
+        let out = host.command("sh", &["-c", verb]);
+        assert_eq!(out.status.code(), Some(2), "{verb}");
+        let said = String::from_utf8(out.stderr).unwrap();
+        let hint = format!("not a name\nhint: {list} list -q prints the names alone\n");
+        assert!(said.ends_with(&hint), "{verb}: {said}");
+    }
+    // One that is called so.
+    assert_eq!(host.ok("add STATE"), "STATE\n");
+    host.ok("del STATE");
+    assert_eq!(host.ok("list -q"), "br0\n");
+}
+
+/// Two bridges have one network: a port is told at the one by which the host reaches it.
+#[test]
+fn a_published_port_is_listed_once() {
+    let host = Host::new();
+    for bridge in ["br0", "br1"] {
+        host.ok(&format!("add {bridge} --addr 10.77.0.1/24"));
+        host.ok(&format!("nat {bridge} on"));
+    }
+    host.ok("publish 81:10.77.0.2:80");
+    let has = |bridge: &str| {
+        let told = host.json(&format!("rbridge show {bridge} --json"));
+        told[0]["published"].as_array().unwrap().len()
+    };
+    let way = host.json("ip -j route get 10.77.0.2");
+    let (here, there) = match way[0]["dev"].as_str().unwrap() {
+        "br0" => ("br0", "br1"),
+        _ => ("br1", "br0"),
+    };
+    assert_eq!((has(here), has(there)), (1, 0));
+}
+
+/// P10: many links take one journal, and the list of all links is not read for each.
+#[test]
+fn a_pipe_of_many_links_is_one_verb() {
+    let host = Host::new();
+    host.sh("rbridge add br0 >&2; seq 20 | sed 's/.*/v& w&/' | rveth add - >&2");
+    let calls = host.sh("seq 20 | sed 's/^/v/' >names
+         strace -f -e trace=flock,recvfrom,recvmsg,signalfd4 -o calls rbridge attach br0 - <names
+         grep -c signalfd4 calls; grep -c recv calls");
+    let counts: Vec<usize> = calls.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(counts[0], 1, "one watch for signals");
+    // A handful each: the bridge, the link, its peer, the change.
+    assert!(counts[1] < 20 * 20, "{} receptions", counts[1]);
+    let ports = host.json("ip -j link show master br0");
+    assert_eq!(ports.as_array().unwrap().len(), 20);
+}

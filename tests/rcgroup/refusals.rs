@@ -140,3 +140,34 @@ fn wrong_input_is_one_line_and_leaves_nothing() {
         assert_eq!(groups.state(), "", "{script}");
     }
 }
+
+/// F17, of cgroups: a table's head is no name, and neither is a cgroup made of each of its rows.
+#[test]
+fn a_table_that_is_piped_into_a_verb_is_refused() {
+    let groups = Groups::new("table");
+    groups.ok("rcgroup create $g $g/in");
+    let before = groups.state();
+    for verb in ["create", "del", "stats"] {
+        let (code, said) = groups.fails(&format!("rcgroup list $g | rcgroup {verb} -"));
+        assert_eq!(code, 2, "{verb}: {said}");
+        assert!(
+            said.ends_with(
+                "is the head of a table, not a name\nhint: rcgroup list -q prints the names alone\n"
+            ),
+            "{verb}: {said}"
+        );
+    }
+    assert_eq!(groups.state(), before);
+}
+
+#[test]
+fn a_hint_quotes_a_name_with_a_blank() {
+    let groups = Groups::new("blank");
+    groups.ok("rcgroup create $g \"$g/a b\"");
+    let (_, said) = groups.fails("rcgroup create \"$g/a b\"");
+    groups.ok("rcgroup del \"$g/a b\"");
+    assert!(
+        said.ends_with("hint: rcgroup set 'G/a b' changes it; rcgroup del 'G/a b' removes it\n"),
+        "{said}"
+    );
+}

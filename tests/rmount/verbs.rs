@@ -337,3 +337,19 @@ fn without_root_it_says_so_before_anything() {
         "rmount: mounting a tmpfs: root is needed, and we are user 65534\nhint: run it with sudo\n"
     );
 }
+
+/// F17, of mounts.
+#[test]
+fn a_table_that_is_piped_into_umount_is_refused() {
+    let room = Room::new();
+    let said = room.fails(
+        2,
+        "rmount tmpfs m >&2; rmount list --under . | rmount umount -",
+    );
+    assert!(
+        said.contains(
+            "is the head of a table, not a name\nhint: rmount list -q prints the names alone\n"
+        ),
+        "{said}"
+    );
+}

@@ -80,3 +80,19 @@ fn an_id_is_nobodys_name() {
     let found = room.json(&format!("runpack inspect {one}"));
     assert_eq!(found[0]["Id"], one.as_str());
 }
+
+/// F17, of images.
+#[test]
+fn a_table_that_is_piped_into_rmi_deletes_nothing() {
+    let room = Room::new();
+    two(&room);
+    let (code, said) = room.fails("runpack images | runpack rmi -");
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.ends_with(
+            "is the head of a table, not a name\nhint: runpack images -q prints the names alone\n"
+        ),
+        "{said}"
+    );
+    assert_eq!(room.sh("runpack images -q").lines().count(), 2);
+}

@@ -235,6 +235,10 @@ fn bad_usage_is_exit_2() {
         ("echo a b | rveth add - --addr 10.9.0.1/24", "is one link's"),
         ("rveth del NAME a", "is the head of a table, not a name"),
         (
+            "rveth list | rveth add -",
+            "is the head of a table, not a name",
+        ),
+        (
             "echo '{\"kind\":\"mount\",\"name\":\"x\"}' | rveth del -",
             "it is a mount, not a link",
         ),

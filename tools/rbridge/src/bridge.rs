@@ -192,7 +192,7 @@ pub fn attach_plan(
     let bridge = place.bridge(bridge)?;
     let nl = place.netlink()?;
     let link = need_link(place, &nl, link)?;
-    if !force && !bridge.stp {
+    if !force && !bridge.stp && looped::may_be(&nl, &link)? {
         let links = nl.links()?;
         if let Some((end, far)) = looped::by(&links, &bridge, &link) {
             return Err(BridgeError::Loop {

@@ -2,16 +2,16 @@
 
 mod containers;
 mod show;
+mod work;
 
 use std::io::Write;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use kit_cli::{Act, Failure, Output, Result, need_root};
+use kit_cli::{Act, Failure, Output, Result};
 use kit_net::Cidr;
-use kit_plan::{Instance, Plan, Roots};
-use rnetns::{Netns, split_link};
 
 use self::show::show;
+use self::work::{BRIDGES, Common, LINKS, instance, is_there, names, place};
 use crate::{BridgeError, Place, Published, bridge, forward_blockers, nat, publish};
 
 /// Bridges: a switch, with a router on it
@@ -30,16 +30,6 @@ const EXAMPLES: &str = "Examples:
   rbridge set br0 --addr 10.2.0.1/24     one more address
   rbridge default --addr 10.9.0.1/16     where containers are, from the next network on
   rbridge del br0                        it goes; veth0 stays";
-
-// What the verbs that change something share.
-#[derive(clap::Args)]
-struct Common {
-    #[command(flatten)]
-    act: Act,
-    /// Work in this network namespace: a name, pid:N, or a path
-    #[arg(long, value_name = "NETNS")]
-    netns: Option<String>,
-}
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Switch {
@@ -177,33 +167,6 @@ enum Verb {
     },
 }
 
-fn place(netns: Option<&str>) -> Result<Place> {
-    let netns = netns.map(Netns::parse).transpose();
-    Ok(Place::new(netns?))
-}
-
-fn instance() -> Result<Instance> {
-    Ok(Roots::from_env()?.instance)
-}
-
-impl Common {
-    /// Root first, so that nothing is touched without.
-    fn start(&self, doing: &str) -> Result<(Instance, Place)> {
-        if !self.act.dry_run {
-            need_root(doing)?;
-        }
-        Ok((instance()?, place(self.netns.as_deref())?))
-    }
-
-    fn run(&self, plan: std::result::Result<Plan, BridgeError>, made: Option<&str>) -> Result<()> {
-        self.act.run(&plan?)?;
-        match made.filter(|_| !self.act.dry_run) {
-            Some(name) => kit_cli::emit(&format!("{name}\n")),
-            None => Ok(()),
-        }
-    }
-}
-
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Add {
@@ -211,15 +174,16 @@ pub fn dispatch(cli: Cli) -> Result {
             addr,
             names,
         } => {
-            let names = kit_cli::names(&names, &["bridge"])?;
-            let (instance, place) = common.start("making a bridge")?;
+            let names = {
+                // One that is typed may be called so.
+                let typed = !names.iter().any(|name| name == "-");
+                work::names(&names, "bridge", BRIDGES, |_| typed)?
+            };
+            let mut work = common.start("making a bridge", "rbridge add")?;
             for text in &names {
-                let (name, place) = at(text, &place)?;
-                let made = place.named(name);
-                common.run(
-                    bridge::add_plan(&instance, &place, name, &addr),
-                    Some(&made),
-                )?;
+                let (name, place) = work.at(text)?;
+                let plan = bridge::add_plan(&work.instance, &place, name, &addr);
+                work.run(plan, Some(&place.named(name)))?;
             }
             Ok(0)
         }
@@ -251,11 +215,11 @@ pub fn dispatch(cli: Cli) -> Result {
             links,
         } => attach(&common, &bridge, &links, force),
         Verb::Detach { common, links } => {
-            let links = kit_cli::names(&links, &["link"])?;
-            let (_, place) = common.start("detaching a link")?;
+            let links = names(&links, "link", LINKS, is_there)?;
+            let mut work = common.start("detaching a link", "rbridge detach")?;
             kit_cli::each(&links, |link| {
-                let (link, place) = at(link, &place)?;
-                common.run(bridge::detach_plan(&place, link), None)
+                let (link, place) = work.at(link)?;
+                work.run(bridge::detach_plan(&place, link), None)
             })
         }
         Verb::Nat {
@@ -269,13 +233,13 @@ pub fn dispatch(cli: Cli) -> Result {
             force,
             ports,
         } => {
-            let ports = kit_cli::names(&ports, &["port"])?;
-            let (instance, place) = common.start("unpublishing a port")?;
+            let ports = names(&ports, "port", BRIDGES, |_| false)?;
+            let mut work = common.start("unpublishing a port", "rbridge unpublish")?;
             kit_cli::each(&ports, |port| {
-                let (port, place) = at(port, &place)?;
-                match publish::unpublish_plan(&instance, &place, port) {
+                let (port, place) = work.at(port)?;
+                match publish::unpublish_plan(&work.instance, &place, port) {
                     Err(BridgeError::NotPublished { .. }) if force => Ok(()),
-                    plan => common.run(plan, None),
+                    plan => work.run(plan, None),
                 }
             })
         }
@@ -290,13 +254,13 @@ pub fn dispatch(cli: Cli) -> Result {
 }
 
 fn del(common: &Common, names: &[String], force: bool, only_ours: bool) -> Result {
-    let names = kit_cli::names(names, &["bridge"])?;
-    let (instance, place) = common.start("deleting a bridge")?;
+    let names = work::names(names, "bridge", BRIDGES, is_there)?;
+    let mut work = common.start("deleting a bridge", "rbridge del")?;
     kit_cli::each(&names, |text| {
-        let (name, place) = at(text, &place)?;
-        match bridge::del_plan(&instance, &place, name, only_ours) {
+        let (name, place) = work.at(text)?;
+        match bridge::del_plan(&work.instance, &place, name, only_ours) {
             Err(BridgeError::NoBridge { .. }) if force => Ok(()),
-            plan => common.run(plan, None),
+            plan => work.run(plan, None),
         }
     })
 }
@@ -306,44 +270,37 @@ fn set(common: &Common, bridge: &str, add: &[Cidr], del: &[Cidr]) -> Result {
         let nothing = "setting up a bridge: nothing is to be changed";
         return Err(Failure::usage(nothing).hint("name --addr or --del-addr"));
     }
-    let (_, place) = common.start("changing a bridge")?;
-    let (name, place) = at(bridge, &place)?;
-    common.run(crate::set_plan(&place, name, add, del), None)?;
+    let mut work = common.start("changing a bridge", "rbridge set")?;
+    let (name, place) = work.at(bridge)?;
+    work.run(crate::set_plan(&place, name, add, del), None)?;
     Ok(0)
 }
 
-/// `LINK@NETNS`, or a link where the verb works.
-fn at<'a>(text: &'a str, default: &Place) -> Result<(&'a str, Place)> {
-    let (name, netns) = split_link(text)?;
-    Ok((
-        name,
-        netns.map_or_else(|| default.clone(), |netns| Place::new(Some(netns))),
-    ))
-}
-
 fn attach(common: &Common, bridge: &str, links: &[String], force: bool) -> Result {
-    let links = kit_cli::names(links, &["link"])?;
-    let (_, place) = common.start("attaching a link")?;
-    let (bridge, place) = at(bridge, &place)?;
+    let links = names(links, "link", LINKS, is_there)?;
+    let mut work = common.start("attaching a link", "rbridge attach")?;
+    let (bridge, place) = work.at(bridge)?;
+    // A link without `@NETNS` is where the bridge is.
+    work.place = place.clone();
     kit_cli::each(&links, |text| {
-        let (link, there) = at(text, &place)?;
+        let (link, there) = work.at(text)?;
         if there != place {
             let (link, bridge) = (text.to_owned(), bridge.to_owned());
             return Err(BridgeError::Apart { link, bridge }.into());
         }
-        common.run(bridge::attach_plan(&place, bridge, link, force), None)
+        work.run(bridge::attach_plan(&place, bridge, link, force), None)
     })
 }
 
 fn switch_nat(common: &Common, bridge: &str, switch: Switch) -> Result {
-    let (instance, place) = common.start("switching translation")?;
-    let (bridge, place) = at(bridge, &place)?;
+    let mut work = common.start("switching translation", "rbridge nat")?;
+    let (bridge, place) = work.at(bridge)?;
     match switch {
         Switch::On => {
-            common.run(nat::on_plan(&instance, &place, bridge), None)?;
+            work.run(nat::on_plan(&work.instance, &place, bridge), None)?;
             warn(&place, bridge)?;
         }
-        Switch::Off => common.run(nat::off_plan(&instance, &place, bridge), None)?,
+        Switch::Off => work.run(nat::off_plan(&work.instance, &place, bridge), None)?,
     }
     Ok(0)
 }
@@ -360,17 +317,17 @@ fn warn(place: &Place, bridge: &str) -> Result<()> {
 }
 
 fn publish_all(common: &Common, ports: &[String]) -> Result {
-    let ports = kit_cli::names(ports, &["port"])?;
-    let (instance, place) = common.start("publishing a port")?;
+    let ports = names(ports, "port", BRIDGES, |_| false)?;
+    let mut work = common.start("publishing a port", "rbridge publish")?;
     // All are read before the first is published.
     let read = |text: &String| {
-        let (port, place) = at(text, &place)?;
+        let (port, place) = work.at(text)?;
         Ok((Published::parse(port)?, place))
     };
     let ports: Result<Vec<(Published, Place)>> = ports.iter().map(read).collect();
     for (port, place) in ports? {
         let made = place.named(&port.to_string());
-        common.run(publish::plan(&instance, &place, port), Some(&made))?;
+        work.run(publish::plan(&work.instance, &place, port), Some(&made))?;
     }
     Ok(0)
 }

@@ -1,9 +1,9 @@
 //! `rbridge list` and `show`: bridges, their addresses and ports, what is translated and published.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use kit_net::nft::{Table, ifname};
-use kit_net::{Cidr, Link, Nft};
+use kit_net::{Cidr, Link, Nft, Route};
 use kit_plan::Instance;
 use serde::Serialize;
 
@@ -73,6 +73,7 @@ pub fn list(
     };
     let nl = place.netlink()?;
     let (links, addrs) = (nl.links()?, nl.all_addrs()?);
+    let routes = nl.routes()?;
     let doings = place.nft().map(|nft| doings(&nft)).unwrap_or_default();
     let own_table = table::table(instance);
     let entry = |bridge: Link| {
@@ -81,7 +82,10 @@ pub fn list(
             .filter(|addr| addr.index == bridge.index)
             .map(|addr| addr.cidr)
             .collect();
-        let inside = |addr| own.iter().any(|cidr| cidr.contains(IpAddr::V4(addr)));
+        let inside = |addr| {
+            let inside = own.iter().any(|cidr| cidr.contains(IpAddr::V4(addr)));
+            inside && way_to(&routes, addr).is_none_or(|index| index == bridge.index)
+        };
         let ports = links
             .iter()
             .filter(|link| link.master == Some(bridge.index));
@@ -89,7 +93,6 @@ pub fn list(
         let doing = doings
             .iter()
             .find(|doing| doing.bridges.iter().any(|there| there[..] == key));
-        // A port leads to a network; where two bridges have that, to the one that is translated for.
         let published = doing.into_iter().flat_map(|doing| &doing.published);
         let mac: Vec<String> = bridge
             .mac
@@ -117,4 +120,15 @@ pub fn list(
         }
     };
     Ok(bridges.into_iter().map(entry).collect())
+}
+
+/// The link by which the host reaches an address: where two bridges have its network, a published port leads to one.
+fn way_to(routes: &[Route], addr: Ipv4Addr) -> Option<u32> {
+    let mut ways: Vec<&Route> = routes
+        .iter()
+        .filter(|route| route.to.contains(IpAddr::V4(addr)))
+        .collect();
+    // The longest prefix, then the least metric, then the first.
+    ways.sort_by_key(|route| (std::cmp::Reverse(route.to.prefix), route.metric));
+    ways.first()?.out
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kit_net::Link;
+use kit_net::{Link, NetError, Netlink};
 
 /// The other end of `link`, and the bridge that end is on, if that one is `bridge` itself or leads to it by cables
 /// already plugged in. Ends in other namespaces are not followed.
@@ -33,9 +33,24 @@ pub(crate) fn by<'a>(
     reached.contains(&bridge.index).then_some((end, far))
 }
 
-fn other_end<'a>(links: &'a [Link], link: &Link) -> Option<&'a Link> {
+/// Whether the list of all links is worth asking for, which with many is long: the other end of `link` is here, and on a
+/// bridge.
+pub(crate) fn may_be(nl: &Netlink, link: &Link) -> Result<bool, NetError> {
+    let Some(peer) = peer_here(link) else {
+        return Ok(false);
+    };
+    let end = nl.link_by_index(peer)?;
+    Ok(end.is_some_and(|end| end.master.is_some()))
+}
+
+/// A cable's other end, if it is in this namespace.
+fn peer_here(link: &Link) -> Option<u32> {
     let is_cable = link.kind.as_deref() == Some("veth") && link.netnsid.is_none();
-    let peer = link.peer.filter(|_| is_cable)?;
+    link.peer.filter(|_| is_cable)
+}
+
+fn other_end<'a>(links: &'a [Link], link: &Link) -> Option<&'a Link> {
+    let peer = peer_here(link)?;
     links.iter().find(|other| other.index == peer)
 }
 

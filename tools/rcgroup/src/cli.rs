@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
-use kit_cli::{Act, Failure, Output, Result, emit, need_root, tell};
+use kit_cli::{Act, Failure, Output, Result, Row, emit, need_root, tell};
 
-use crate::stats::Stats;
+use crate::stats::{Entry, Stats};
 use crate::{
     CgroupError, Group, Hierarchies, Limits, UNLIMITED, parse_bytes, parse_cpus, parse_pids,
 };
@@ -192,10 +192,13 @@ pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Create { act, limits, names } => {
             limits.of_new_group()?;
-            let (names, limits) = (kit_cli::names(&names, &["cgroup"])?, limits.limits()?);
+            // One that is typed may be called so.
+            let typed = !names.iter().any(|name| name == "-");
+            let (names, limits) = (groups(&names, |_| typed)?, limits.limits()?);
             root_unless(act, "creating a cgroup")?;
+            let mut acting = act.start("rcgroup create")?;
             for name in &names {
-                act.run(&crate::create::plan(&host, name, &limits)?)?;
+                acting.run(&crate::create::plan(&host, name, &limits)?)?;
                 if !act.dry_run {
                     tell(&format!("{name}\n"))?;
                 }
@@ -208,15 +211,16 @@ pub fn dispatch(cli: Cli) -> Result {
             all_owners,
             names: given,
         } => {
-            let names = kit_cli::names(&given, &["cgroup"])?;
+            let names = groups(&given, |name| host.existing(name).is_ok())?;
             if given.iter().any(|name| name == "-") && !all_owners {
                 spare_others(&names)?;
             }
             root_unless(act, "deleting a cgroup")?;
+            let mut acting = act.start("rcgroup del")?;
             kit_cli::each(&names, |name| match crate::del::plan(&host, name, force) {
                 Err(CgroupError::Unknown { .. }) if force => Ok(()),
                 Err(error) => Err(error.into()),
-                Ok(plan) => act.run(&plan),
+                Ok(plan) => acting.run(&plan),
             })
         }
         Verb::List { output, name } => {
@@ -241,7 +245,7 @@ pub fn dispatch(cli: Cli) -> Result {
             }
         }
         Verb::Stats { output, names } => {
-            let names = kit_cli::names(&names, &["cgroup"])?;
+            let names = groups(&names, |name| host.existing(name).is_ok())?;
             let all: std::result::Result<Vec<Stats>, _> = names
                 .iter()
                 .map(|name| crate::stats::stats(&host, name))
@@ -255,6 +259,13 @@ pub fn dispatch(cli: Cli) -> Result {
             Ok(0)
         }
     }
+}
+
+/// Names that are not the head of a table.
+fn groups(given: &[String], is_there: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let names = kit_cli::names(given, &["cgroup"])?;
+    kit_cli::refuse_heads(&names, Entry::HEAD, "rcgroup list -q", is_there)?;
+    Ok(names)
 }
 
 fn root_unless(act: Act, doing: &str) -> Result<()> {

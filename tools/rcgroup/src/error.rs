@@ -107,13 +107,17 @@ impl Fault for CgroupError {
                     .unwrap_or(path)
                     .join(file_of(path))
             )),
-            Self::Exists { name } => Some(format!(
-                "rcgroup set {name} changes it; rcgroup del {name} removes it"
-            )),
-            Self::Unknown { .. } => Some("rcgroup list shows them".to_owned()),
-            Self::Busy { name, .. } => {
-                Some(format!("rcgroup del --force {name} kills what is inside"))
+            Self::Exists { name } => {
+                let name = kit_plan::quote(name);
+                Some(format!(
+                    "rcgroup set {name} changes it; rcgroup del {name} removes it"
+                ))
             }
+            Self::Unknown { .. } => Some("rcgroup list shows them".to_owned()),
+            Self::Busy { name, .. } => Some(format!(
+                "rcgroup del --force {} kills what is inside",
+                kit_plan::quote(name)
+            )),
             Self::NoEffect { path, .. } => kept_hint(file_of(path)),
             Self::Io { source, path, .. } => io_hint(source, path),
             _ => None,

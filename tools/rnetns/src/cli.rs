@@ -103,7 +103,10 @@ fn exec(netns: &Netns, command: &[OsString]) -> Result {
 
 /// Stops at a failure; a name that can never be one is refused before anything is made.
 fn add(act: Act, lo_down: bool, names: &[String]) -> Result {
+    // One that is typed may be called so.
+    let typed = !names.iter().any(|name| name == "-");
     let names = kit_cli::names(names, &["netns"])?;
+    kit_cli::refuse_heads(&names, list::Entry::HEAD, "rnetns list -q", |_| typed)?;
     if !act.dry_run {
         need_root("creating a network namespace")?;
     }

@@ -325,8 +325,17 @@ fn ready(act: Act, roots: &Roots, doing: &str) -> Result<()> {
     Ok(())
 }
 
+/// Names that are not the head of a table.
+pub(crate) fn image_names(roots: &Roots, given: &[String]) -> Result<Vec<String>> {
+    let names = kit_cli::names(given, &["image"])?;
+    let store = Store::open(&roots.root);
+    let is_there = |name: &str| store.resolve(name).is_ok();
+    kit_cli::refuse_heads(&names, rows::IMAGES, "runpack images -q", is_there)?;
+    Ok(names)
+}
+
 fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> Result {
-    let images = kit_cli::names(images, &["image"])?;
+    let images = image_names(roots, images)?;
     if images.is_empty() {
         return Ok(0);
     }
@@ -347,7 +356,7 @@ fn save(act: Act, roots: &Roots, output: Option<PathBuf>, images: &[String]) -> 
 
 /// Goes on past a failure and reports all.
 fn rmi(act: Act, roots: &Roots, force: bool, images: &[String]) -> Result {
-    let names = kit_cli::names(images, &["image"])?;
+    let names = image_names(roots, images)?;
     kit_cli::each(&names, |name| {
         let (plan, outcome) = match crate::rmi::plan(&roots.root, name, force) {
             Err(StoreError::Unknown { .. }) if force => return Ok(()),

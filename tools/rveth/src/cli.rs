@@ -198,6 +198,7 @@ impl Add {
             return Err(Failure::usage(text).hint("rveth set gives each its own, afterwards"));
         }
         let lines = kit_cli::names(std::slice::from_ref(&self.a), &["cable"])?;
+        kit_cli::refuse_heads(&lines, list::HEAD, "rveth list -q", |_| false)?;
         let plan = |line: &String| match line.split_whitespace().collect::<Vec<_>>()[..] {
             [a] => self.plan(a, None),
             [a, b] if self.macvlan.is_none() => self.plan(a, Some(b)),
@@ -253,7 +254,7 @@ fn del(act: Act, force: bool, names: &[String]) -> Result {
     let names = kit_cli::names(names, &["link"])?;
     let mut there = There::default();
     let is_there = |name: &str| Link::parse(name).is_ok_and(|link| link.find("deleting").is_ok());
-    kit_cli::refuse_heads(&names, list::Entry::HEAD, "rveth list -q", is_there)?;
+    kit_cli::refuse_heads(&names, list::HEAD, "rveth list -q", is_there)?;
     let links: Vec<Link> = names
         .iter()
         .map(|name| Link::parse(name))
@@ -336,8 +337,7 @@ impl Set {
 }
 
 impl Row for list::Entry {
-    const HEAD: &'static [&'static str] =
-        &["NAME", "TYPE", "PEER", "STATE", "MTU", "MAC", "ADDRESSES"];
+    const HEAD: &'static [&'static str] = list::HEAD;
 
     fn cells(&self) -> Vec<String> {
         let state = match (self.up, self.carrier) {

@@ -12,6 +12,9 @@ use serde::Serialize;
 use crate::at::label;
 use crate::{VethError, mac};
 
+/// The head of the table that `rveth list` prints.
+pub const HEAD: &[&str] = &["NAME", "TYPE", "PEER", "STATE", "MTU", "MAC", "ADDRESSES"];
+
 /// One link.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {

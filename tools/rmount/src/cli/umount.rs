@@ -4,10 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::Args;
-use kit_cli::{Act, Failure, Failures, Result, need_root};
+use kit_cli::{Act, Failure, Failures, Result, Row, need_root};
 use kit_plan::{Fault, Plan};
 
 use super::real;
+use crate::list::Entry;
 use crate::step::Unmount;
 use crate::{MountError, mountinfo, umount};
 
@@ -42,16 +43,21 @@ impl Fault for Absent {}
 impl Umount {
     pub(super) fn run(self) -> Result {
         let targets = kit_cli::os_names(&self.targets, &["mount"])?;
+        let texts = targets.iter().filter_map(|target| target.to_str());
+        let texts: Vec<String> = texts.map(str::to_owned).collect();
+        let is_there = |name: &str| Path::new(name).exists();
+        kit_cli::refuse_heads(&texts, Entry::HEAD, "rmount list -q", is_there)?;
         if self.targets.iter().any(|target| target == "-") && !self.all_owners {
             spare_others(&targets)?;
         }
         if !self.act.dry_run {
             need_root("unmounting")?;
         }
+        let mut acting = self.act.start("rmount umount")?;
         let mut failures = Failures::default();
         for target in &targets {
             let done = match self.plan(target) {
-                Ok(plan) => self.act.run(&plan),
+                Ok(plan) => acting.run(&plan),
                 Err(error) if error.fault::<Absent>().is_some() => Ok(()),
                 Err(error) => Err(error),
             };

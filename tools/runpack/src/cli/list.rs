@@ -59,7 +59,7 @@ fn heads() -> Value {
 pub(super) fn inspect(roots: &Roots, wanted: &[String]) -> Result {
     let store = Store::open(&roots.root);
     let mut found = Vec::new();
-    let names = kit_cli::names(wanted, &["image"])?;
+    let names = super::image_names(roots, wanted)?;
     let outcome = kit_cli::each(&names, |name| {
         found.push(images::inspect(&store, name)?);
         Ok(())

@@ -4,8 +4,11 @@ use kit_cli::Row;
 
 use crate::images;
 
+/// The head of the table that `images` prints.
+pub(super) const IMAGES: &[&str] = &["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+
 impl Row for images::Row {
-    const HEAD: &'static [&'static str] = &["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+    const HEAD: &'static [&'static str] = IMAGES;
 
     fn cells(&self) -> Vec<String> {
         vec![
