@@ -165,7 +165,10 @@ fn what_a_verb_does_is_explained_and_traced() {
     host.ok("rrun run -d --name web --net none tools sleep 1000");
     let (code, out, said) = host.outcome("rrun rename --explain web front");
     assert_eq!((code, out.as_str()), (0, ""));
-    assert!(said.contains("link(2) decides a race"), "{said}");
+    assert!(
+        said.contains("  1  Take the name front: link(2) decides a race"),
+        "{said}"
+    );
     let (code, out, said) = host.outcome("rrun stop --trace -t 1 front");
     assert_eq!((code, out.as_str()), (0, "front\n"));
     let ids: Vec<String> = said
@@ -182,7 +185,10 @@ fn what_a_verb_does_is_explained_and_traced() {
     assert_eq!(ids, steps);
     let (code, _, said) = host.outcome("rrun rm --explain front");
     assert_eq!(code, 0);
-    assert!(said.contains("a rename: the container is gone"), "{said}");
+    assert!(
+        said.contains("Rename the container's directory away: it is gone"),
+        "{said}"
+    );
     let kept = host.files("root/containers root/names root/trash root/images/pins");
     assert_eq!(
         kept,

@@ -85,7 +85,7 @@ fn watched() {
     let go = wire::Go {
         id: std::env::var("ID").unwrap(),
         attach: false,
-        explain: false,
+        explain: None,
         trace: false,
         size: None,
     };

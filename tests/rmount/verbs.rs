@@ -301,16 +301,20 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
 #[test]
 fn explain_and_trace_tell_each_step() {
     let room = Room::new();
-    let out = room.sh("rmount tmpfs -m --explain n/m");
+    let out = room.sh("rmount tmpfs -m --explain=sh n/m");
     let said = text(&out.stderr);
-    assert!(
-        said.starts_with("1/2 a directory, since there is none\n      mkdir -p "),
-        "{said}"
-    );
-    assert!(
-        said.contains("2/2 files in memory, gone with the mount\n      mount -t tmpfs tmpfs "),
-        "{said}"
-    );
+    let lines: Vec<&str> = said.lines().collect();
+    let begin = |line: usize, text: &str| assert!(lines[line].starts_with(text), "{said}");
+    begin(0, "$ROOT = ");
+    begin(1, "$RUN = ");
+    begin(2, "the root");
+    begin(3, "  1  Make directory ");
+    assert!(lines[3].ends_with(" ms"), "{said}");
+    begin(4, "         mkdir -p ");
+    begin(5, "  2  Mount a tmpfs on ");
+    begin(6, "         mount -t tmpfs tmpfs ");
+    begin(7, "2 steps, ");
+    assert_eq!(lines.len(), 8, "{said}");
     let out = room.sh("rmount tmpfs --trace m");
     let line: Value = serde_json::from_slice(&out.stderr).unwrap();
     assert_eq!(

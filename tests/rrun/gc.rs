@@ -66,7 +66,7 @@ fn its_script_leaves_what_it_leaves() {
 fn what_it_does_is_explained_and_traced() {
     let host = Host::new();
     host.ok(LEFT);
-    let (code, out, said) = host.outcome("rrun gc --explain");
+    let (code, out, said) = host.outcome("rrun gc --explain=sh");
     assert_eq!(code, 0);
     assert!(out.contains("undone: rrun run --name over"), "{out}{said}");
     assert!(
@@ -74,8 +74,8 @@ fn what_it_does_is_explained_and_traced() {
         "{out}"
     );
     for why in [
-        "a name of nobody",
-        "a container that was not made to its end",
+        "Free a name that no container has",
+        "Delete a container that was never finished",
         "flock -n ",
     ] {
         assert!(said.contains(why), "{why}: {said}");

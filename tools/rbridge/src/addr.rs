@@ -6,6 +6,7 @@ use kit_net::Cidr;
 use kit_plan::{Context, Done, LinkWas, Meta, NetnsId, Plan, Shell, Step, StepError, Undo, words};
 
 use crate::place::sysctl_path;
+use crate::says;
 use crate::{BridgeError, Place, quiet};
 
 /// Refuses what no bridge can have as its address, some of which the kernel takes: with `/0` this host would look for
@@ -114,8 +115,8 @@ impl Step for AddAddr {
         }
         let add = words!["ip", "addr", "add", addr, "dev", &self.name];
         lines.push(self.place.run(add));
-        let why = "an address of this host's on the switch: the gateway of what is plugged in";
-        Meta::new("bridge.addr", why, Shell::Exact(lines))
+        let says = says::addr(&self.name, self.addr);
+        Meta::new("bridge.addr", says, Shell::Exact(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -159,8 +160,8 @@ impl Step for DelAddr {
         let line = self
             .place
             .run(words!["ip", "addr", "del", addr, "dev", &self.name]);
-        let why = "the bridge gives an address up; what is plugged in loses that gateway";
-        Meta::new("bridge.addr-del", why, Shell::Exact(vec![line]))
+        let says = says::del_addr(&self.name, self.addr);
+        Meta::new("bridge.addr-del", says, Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

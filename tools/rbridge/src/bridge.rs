@@ -10,6 +10,7 @@ use kit_plan::{
 };
 use nix::errno::Errno;
 
+use crate::says;
 use crate::{BridgeError, Place, addr, looped, nat, quiet, table};
 
 pub(crate) use crate::addr::AddAddr;
@@ -75,11 +76,7 @@ impl Step for Create {
             self.place
                 .run(words!["ip", "link", "set", "dev", name, "up"]),
         );
-        Meta::new(
-            "bridge.create",
-            "a switch: what comes in by one port goes out by the others",
-            Shell::Exact(lines),
-        )
+        Meta::new("bridge.create", says::create(name), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -166,7 +163,7 @@ impl Step for Delete {
         let line = self.place.run(words!["ip", "link", "del", &self.link.name]);
         Meta::new(
             "bridge.delete",
-            "the switch goes; what was plugged in stays",
+            says::delete(&self.link.name),
             Shell::Exact(vec![line]),
         )
     }
@@ -263,8 +260,7 @@ impl Step for Hairpin {
             "hairpin",
             "on"
         ]);
-        let why = "it reaches its own published ports, though br_netfilter is on";
-        Meta::new("bridge.hairpin", why, Shell::Exact(vec![line]))
+        Meta::new("bridge.hairpin", says::hairpin(), Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -339,7 +335,7 @@ impl SetMaster {
 impl Step for SetMaster {
     fn meta(&self) -> Meta {
         let name = &self.link.name;
-        let (argv, id, why) = match &self.bridge {
+        let (argv, id, says) = match &self.bridge {
             Some(bridge) => (
                 words![
                     "ip",
@@ -352,7 +348,7 @@ impl Step for SetMaster {
                     "up"
                 ],
                 "bridge.attach",
-                format!("{name} is plugged into {}", bridge.name),
+                says::attach(name, &bridge.name),
             ),
             None => (
                 if self.lower {
@@ -361,10 +357,10 @@ impl Step for SetMaster {
                     words!["ip", "link", "set", "dev", name, "nomaster"]
                 },
                 "bridge.detach",
-                format!("{name} is pulled out"),
+                says::detach(name),
             ),
         };
-        Meta::new(id, why, Shell::Exact(vec![self.place.run(argv)]))
+        Meta::new(id, says, Shell::Exact(vec![self.place.run(argv)]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -9,6 +9,7 @@ use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Step, StepError, r
 use serde::{Deserialize, Serialize};
 
 use crate::network::{DEFAULT, Dir, preview};
+use crate::says;
 use crate::{BridgeError, addr};
 
 /// The gateway that was chosen, and the length of its network's prefix.
@@ -107,8 +108,7 @@ impl Step for Choose {
                 text: Self::text(choice).into(),
             },
         };
-        let why = "the addresses of the containers' network, when it is made next";
-        Meta::new("network.choose", why, Shell::Exact(vec![line]))
+        Meta::new("network.choose", says::choose(), Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

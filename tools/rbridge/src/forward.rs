@@ -18,6 +18,7 @@ use kit_units::hex::to_hex;
 use rnetns::Netns;
 
 use crate::rules::{self, Hooked};
+use crate::says;
 use crate::{BridgeError, Place};
 
 /// Whoever's instance, one table.
@@ -139,12 +140,12 @@ impl Hold {
 
 impl Step for Hold {
     fn meta(&self) -> Meta {
-        let why = if self.lines().is_empty() {
-            "packets are forwarded between links: this host does so already"
+        let says = if self.lines().is_empty() {
+            says::forwards()
         } else {
-            "packets are forwarded between links, but only from and to our bridges"
+            says::forward()
         };
-        Meta::new("bridge.forward", why, Shell::Exact(self.lines().to_vec()))
+        Meta::new("bridge.forward", says, Shell::Exact(self.lines().to_vec()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -6,6 +6,7 @@ use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepE
 
 use crate::bridge::{AddAddr, Create};
 use crate::network::{Dir, Network, complete};
+use crate::says;
 use crate::{BridgeError, Place, nat};
 
 /// A step that makes sure of a network and makes `member` one of its users. The membership alone is undone.
@@ -75,15 +76,12 @@ fn missing_lines(roots: &Roots, network: &Network) -> Result<Vec<Line>, BridgeEr
 
 impl Step for Join {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "network {}: a bridge with {} as its gateway",
-            self.network.name, self.network.gateway
-        );
+        let says = says::join(&self.network.name, self.network.gateway);
         let shell = self.lines().map_or(
             Shell::None("what the network lacks cannot be read, which needs root"),
             Shell::Exact,
         );
-        Meta::new("network.join", why, shell)
+        Meta::new("network.join", says, shell)
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

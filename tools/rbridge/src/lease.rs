@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::BridgeError;
 use crate::network::{Dir, Network};
 use crate::port::HostPort;
+use crate::says;
 
 /// What a lease's file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,13 +191,10 @@ impl Step for AcquireLease {
             // Strings and numbers only, which always serialize.
             serde_json::to_string(&lease).unwrap_or_default()
         ];
-        let why = format!(
-            "an address of {} that nobody else has",
-            self.network.subnet()
-        );
+        let says = says::lease(self.network.subnet());
         Meta::new(
             "lease.acquire",
-            why,
+            says,
             Shell::Exact(vec![Line::Capture {
                 slot: self.slot,
                 argv,

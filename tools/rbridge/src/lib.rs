@@ -37,6 +37,7 @@ pub mod publish;
 mod quiet;
 pub mod repair;
 mod rules;
+mod says;
 pub mod table;
 
 pub use addr::set_plan;

@@ -15,6 +15,7 @@ use kit_units::hex::to_hex;
 use nix::errno::Errno;
 
 use crate::place::sysctl_path;
+use crate::says;
 use crate::{BridgeError, Place, forward, table};
 
 pub use off::off_plan;
@@ -160,11 +161,8 @@ impl Translate {
 
 impl Step for Translate {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "what comes from {} leaves under this host's address, and only answers and published ports come in",
-            self.bridge
-        );
-        Meta::new("bridge.nat", why, Shell::Exact(self.lines().to_vec()))
+        let says = says::nat(&self.bridge);
+        Meta::new("bridge.nat", says, Shell::Exact(self.lines().to_vec()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -251,9 +249,12 @@ pub(crate) fn route_localnet(bridge: &str) -> String {
 
 impl Step for RouteLocalnet {
     fn meta(&self) -> Meta {
-        let why = "published ports answer on 127.0.0.1 too; the table closes what this opens";
         let line = self.place.write(&route_localnet(&self.bridge), "1");
-        Meta::new("bridge.localnet", why, Shell::Exact(vec![line]))
+        Meta::new(
+            "bridge.localnet",
+            says::localnet(),
+            Shell::Exact(vec![line]),
+        )
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -14,6 +14,7 @@ use kit_units::hex::to_hex;
 use nix::errno::Errno;
 
 use crate::port::{HostPort, Proto, Published, data, published};
+use crate::says;
 use crate::{BridgeError, Place, nat, repair, table};
 
 /// The container's address: known, or what a lease puts into a slot.
@@ -216,17 +217,14 @@ impl Step for Publish {
         let line = Line::Run(self.place.words(words![
             "nft", "create", "element", "ip", table, map, element
         ]));
-        let why = format!(
-            "port {} of this host leads to port {port} inside",
-            self.host
-        );
+        let says = says::publish(self.host, port);
         let mut lines = vec![line];
         if self.host.proto == Proto::Udp {
             let port = self.host.port.to_string();
             let forget = words!["conntrack", "-D", "-p", "udp", "--orig-port-dst", port];
             lines.push(Line::Try(self.place.words(forget)));
         }
-        Meta::new("port.publish", why, Shell::Exact(lines))
+        Meta::new("port.publish", says, Shell::Exact(lines))
     }
 
     fn intent(&self, slots: &Slots) -> Vec<Undo> {
@@ -296,9 +294,9 @@ struct Unpublish {
 
 impl Step for Unpublish {
     fn meta(&self) -> Meta {
-        let why = format!("port {} is this host's own again", self.port.host);
+        let says = says::unpublish(self.port.host);
         let line = self.place.feed(self.port.delete_text(&self.table));
-        Meta::new("port.unpublish", why, Shell::Exact(vec![line]))
+        Meta::new("port.unpublish", says, Shell::Exact(vec![line]))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -16,6 +16,7 @@ use nix::errno::Errno;
 
 use crate::network::{Dir, Network, complete};
 use crate::port::{HostPort, Published, published};
+use crate::says;
 use crate::{BridgeError, Place, forward, lease, nat, table};
 
 /// One thing that the kernel should have, or should not.
@@ -285,8 +286,11 @@ struct Mend {
 
 impl Step for Mend {
     fn meta(&self) -> Meta {
-        let why = "the rules and published ports of containers' networks, as the records have them";
-        Meta::new("network.repair", why, Shell::Exact(self.lines.clone()))
+        Meta::new(
+            "network.repair",
+            says::repair(),
+            Shell::Exact(self.lines.clone()),
+        )
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

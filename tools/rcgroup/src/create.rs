@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
 
 use crate::hierarchy::check_name;
+use crate::says;
 use crate::set::SetLimit;
 use crate::{CgroupError, Group, Hierarchies, Limits, Mode, settings, write};
 
@@ -152,7 +153,7 @@ impl Step for MakeDir {
         lines.push(run!["mkdir", &self.dir]);
         Meta::new(
             "cgroup.make",
-            "what it uses is counted here, and limited",
+            says::make(name_of(&self.dir)),
             Shell::Exact(lines),
         )
     }
@@ -227,7 +228,7 @@ impl Step for Enable {
         };
         Meta::new(
             "cgroup.enable",
-            "a limit needs its controller in each group above",
+            says::enable(self.0.controllers()),
             Shell::Exact(self.0.above().into_iter().map(write).collect()),
         )
     }
@@ -261,7 +262,7 @@ impl Step for FillCpuset {
         });
         Meta::new(
             "cgroup.cpuset",
-            "a cpuset takes nobody before it has CPUs and memory nodes",
+            says::cpuset(),
             Shell::Exact(lines.to_vec()),
         )
     }
@@ -281,4 +282,13 @@ impl Step for FillCpuset {
         }
         Ok(Done::nothing())
     }
+}
+/// The group's own name; a container's is as long as docker shows it.
+pub(crate) fn name_of(dir: &Path) -> String {
+    const SHOWN: usize = 12;
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.chars()
+        .take(if is_id { SHOWN } else { usize::MAX })
+        .collect()
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
 use rustix::io::Errno;
 
+use crate::create::name_of;
+use crate::says;
 use crate::{CgroupError, Hierarchies, member};
 
 /// What `del` does.
@@ -47,22 +49,20 @@ struct Remove {
 
 impl Step for Remove {
     fn meta(&self) -> Meta {
-        let remove = if self.force {
+        let name = name_of(&self.dir);
+        let (says, remove) = if self.force {
             let script = "find \"$1\" -type d | while read -r d; do \
                 { cat \"$d/cgroup.procs\" 2>/dev/null || cat \"$d/cgroup.threads\"; } | \
                 while read -r p; do kill -KILL \"$p\" 2>/dev/null || :; done; done; \
                 find \"$1\" -name freezer.state | while read -r f; do echo THAWED >\"$f\"; done; \
                 find \"$1\" -depth -type d | while read -r d; do \
                 n=0; until rmdir \"$d\" 2>/dev/null; do [ $((n += 1)) -lt 500 ]; sleep 0.01; done; done";
-            run!["sh", "-c", script, "sh", &self.dir]
+            let line = run!["sh", "-c", script, "sh", &self.dir];
+            (says::remove_forced(name), line)
         } else {
-            run!["rmdir", &self.dir]
+            (says::remove(name), run!["rmdir", &self.dir])
         };
-        Meta::new(
-            "cgroup.remove",
-            "the group goes, and its limits",
-            Shell::Exact(vec![remove]),
-        )
+        Meta::new("cgroup.remove", says, Shell::Exact(vec![remove]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

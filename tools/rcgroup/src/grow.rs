@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Meta, Shell, Step, StepError, run};
 
 use crate::create::{Enable, FillCpuset, MakeDir, v2_controllers};
+use crate::says;
 use crate::{CgroupError, Group, Hierarchies, Mode, Setting, member, read, write};
 
 /// What has to be done around the limits.
@@ -136,7 +137,7 @@ impl Step for MoveIn {
             echo \"$p\" >\"$2/cgroup.procs\" || [ ! -e \"/proc/$p\" ]; done";
         Meta::new(
             "cgroup.move",
-            "those in the group are limited too",
+            says::moved(),
             Shell::Exact(vec![run!["sh", "-c", script, "sh", &self.from, &self.to]]),
         )
     }

@@ -27,6 +27,7 @@ mod hierarchy;
 mod limits;
 pub mod map;
 pub mod member;
+mod says;
 pub mod set;
 pub mod stats;
 

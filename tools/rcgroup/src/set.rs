@@ -6,6 +6,7 @@ use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, U
 
 use kit_units::CpuList;
 
+use crate::says;
 use crate::{CgroupError, Group, Hierarchies, Limits, Mode, Setting, grow, read, settings, write};
 
 /// What `set` does.
@@ -131,7 +132,7 @@ impl Step for SetLimit {
         };
         Meta::new(
             "cgroup.limit",
-            format!("{}: {}", self.setting.file, self.setting.formula),
+            says::limit(self.setting.file, &self.setting.text, self.setting.formula),
             Shell::Exact(vec![line]),
         )
     }

@@ -30,6 +30,7 @@ pub mod mountinfo;
 pub mod near;
 pub mod overlay;
 pub mod plan;
+mod says;
 pub mod step;
 pub mod tmpfs;
 pub mod umount;

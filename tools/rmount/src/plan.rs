@@ -8,6 +8,7 @@ use crate::MountError;
 use crate::bind::BindOptions;
 use crate::inroot::Make;
 use crate::overlay::{Lowers, Overlay, OverlayOptions, Upper};
+use crate::says;
 use crate::step::{MakePlace, MountBind, MountOverlay, MountTmpfs};
 use crate::tmpfs::Tmpfs;
 
@@ -92,7 +93,7 @@ impl Step for Scratch {
     fn meta(&self) -> Meta {
         Meta::new(
             "scratch.make",
-            "a directory of this run's own, which goes with all in it",
+            says::scratch(self.path.display()),
             Shell::Exact(vec![run!["mkdir", &self.path]]),
         )
     }

@@ -12,6 +12,7 @@ use kit_plan::{
 use crate::bind::{BindOptions, bind};
 use crate::inroot::Make;
 use crate::overlay::{Overlay, Upper, fits_mount2, mount_overlay, preflight};
+use crate::says;
 use crate::tmpfs::Tmpfs;
 use crate::{MountError, umount};
 
@@ -23,18 +24,18 @@ pub struct MakePlace {
 
 impl Step for MakePlace {
     fn meta(&self) -> Meta {
-        let (why, line) = match self.make {
+        let (says, line) = match self.make {
             Make::Dir => (
-                "a directory, since there is none",
+                says::directory(self.path.display()),
                 run!["mkdir", "-p", &self.path],
             ),
             // Not touch(1), which would follow a dangling symlink.
             Make::File => (
-                "an empty file, since there is none",
+                says::file(self.path.display()),
                 run!["sh", "-Cc", ": >\"$1\"", "sh", &self.path],
             ),
         };
-        Meta::new("place.make", why, Shell::Exact(vec![line]))
+        Meta::new("place.make", says, Shell::Exact(vec![line]))
     }
 
     /// Nothing marks it as ours until it is there: a killed run leaves at most an empty directory.
@@ -153,11 +154,11 @@ impl MountOverlay {
 impl Step for MountOverlay {
     fn meta(&self) -> Meta {
         let count = self.overlay.lowers.len();
-        let why = match &self.overlay.upper {
-            Some(_) => format!("{count} read-only layers and a writable one on top, as one tree"),
-            None => format!("{count} read-only layers as one tree"),
+        let says = match &self.overlay.upper {
+            Some(_) => says::layers_and_upper(count),
+            None => says::layers(count),
         };
-        Meta::new("overlay.mount", why, self.overlay.shell(&self.target))
+        Meta::new("overlay.mount", says, self.overlay.shell(&self.target))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -223,12 +224,13 @@ impl MountBind {
 
 impl Step for MountBind {
     fn meta(&self) -> Meta {
-        let why = if self.options.flags.ro {
-            "the same files in a second place, read-only there"
+        let (from, to) = (self.source.display(), self.target.display());
+        let says = if self.options.flags.ro {
+            says::bind_read_only(from, to)
         } else {
-            "the same files in a second place"
+            says::bind(from, to)
         };
-        Meta::new("bind.mount", why, Shell::Exact(self.lines()))
+        Meta::new("bind.mount", says, Shell::Exact(self.lines()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -258,7 +260,7 @@ impl Step for MountTmpfs {
         };
         Meta::new(
             "tmpfs.mount",
-            "files in memory, gone with the mount",
+            says::memory(self.target.display()),
             Shell::Exact(vec![line]),
         )
     }
@@ -281,15 +283,18 @@ pub struct Unmount {
 
 impl Step for Unmount {
     fn meta(&self) -> Meta {
-        let (why, line) = if self.lazy {
+        let (says, line) = if self.lazy {
             (
-                "out of sight at once, gone with its last user",
+                says::unmount_lazily(self.target.display()),
                 run!["umount", "-l", &self.target],
             )
         } else {
-            ("the mount on top there goes", run!["umount", &self.target])
+            (
+                says::unmount(self.target.display()),
+                run!["umount", &self.target],
+            )
         };
-        Meta::new("mount.unmount", why, Shell::Exact(vec![line]))
+        Meta::new("mount.unmount", says, Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -14,6 +14,7 @@ use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mou
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 use crate::name::check_name;
+use crate::says;
 use crate::{NetnsError, RUN_NETNS};
 
 /// What `add` does: the directory is shared, the file made, the namespace mounted on it, its lo raised.
@@ -56,13 +57,9 @@ impl Create {
 
 impl Step for Create {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "a network stack of its own, kept alive by a mount on {}",
-            self.path().display()
-        );
         Meta::new(
             "netns.create",
-            why,
+            says::create(self.path().display()),
             Shell::Exact(vec![run!["ip", "netns", "add", &self.name]]),
         )
     }
@@ -161,11 +158,7 @@ struct RaiseLo {
 impl Step for RaiseLo {
     fn meta(&self) -> Meta {
         let line = run!["ip", "-n", &self.name, "link", "set", "lo", "up"];
-        Meta::new(
-            "netns.lo",
-            "its programs reach each other on 127.0.0.1",
-            Shell::Exact(vec![line]),
-        )
+        Meta::new("netns.lo", says::lo(), Shell::Exact(vec![line]))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

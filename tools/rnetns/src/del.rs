@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
 use crate::name::check_name;
+use crate::says;
 use crate::{NetnsError, RUN_NETNS};
 
 /// What `del` does. The name must be there.
@@ -36,7 +37,7 @@ impl Step for Delete {
         let lines = vec![run!["ip", "netns", "del", &self.name]];
         Meta::new(
             "netns.delete",
-            "the name goes; processes inside keep the namespace",
+            says::delete(&self.name),
             Shell::Exact(lines),
         )
     }

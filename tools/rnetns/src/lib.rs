@@ -25,6 +25,7 @@ mod error;
 pub mod exec;
 pub mod list;
 mod name;
+mod says;
 
 pub use error::NetnsError;
 pub use name::{Netns, RUN_NETNS, split_link};

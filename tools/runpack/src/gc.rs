@@ -9,6 +9,7 @@ use kit_plan::{
 };
 
 use crate::load::store_error;
+use crate::says;
 use crate::{Gone, Store, StoreError, Sweep};
 use kit_units::human_size;
 
@@ -70,7 +71,7 @@ impl Step for Replay {
     fn meta(&self) -> Meta {
         Meta::new(
             "journal.replay",
-            "what killed commands had begun is undone, as their journals say",
+            says::replay(),
             Shell::Ours(vec![run!["runpack", "gc"]]),
         )
     }
@@ -106,23 +107,24 @@ pub(crate) struct SweepStep {
 
 impl Step for SweepStep {
     fn meta(&self) -> Meta {
-        let (id, why) = match self.kind {
-            Sweep::Blobs => ("blob.sweep", "blobs that no image has"),
-            Sweep::Layers => ("layer.sweep", "unpacked layers that no image has"),
-            Sweep::Temporaries => (
-                "temporary.sweep",
-                "what commands that are gone had not published yet",
-            ),
+        let seen = match self.seen {
+            Some(seen) => format!(": {seen} now"),
+            None => String::new(),
+        };
+        let (id, says) = match self.kind {
+            Sweep::Blobs => ("blob.sweep", says::sweep_blobs(seen)),
+            Sweep::Layers => ("layer.sweep", says::sweep_layers(seen)),
+            Sweep::Temporaries => ("temporary.sweep", says::sweep_temporaries(seen)),
         };
         let Some(seen) = self.seen else {
-            return Meta::new(id, why, Shell::Ours(Vec::new()));
+            return Meta::new(id, says, Shell::Ours(Vec::new()));
         };
         // Looked at anew when the script runs: what is garbage now may be in use then.
         let lines: Vec<Line> = (seen > 0)
             .then(|| run!["runpack", "gc"])
             .into_iter()
             .collect();
-        Meta::new(id, format!("{why}: {seen} now"), Shell::Ours(lines))
+        Meta::new(id, says, Shell::Ours(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

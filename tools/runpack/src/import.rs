@@ -16,6 +16,7 @@ use crate::intake::{
 };
 use crate::interrupt::Patient;
 use crate::layer::LayerError;
+use crate::says;
 use crate::source::{SourceError, foreign_coding};
 use crate::store::to_json;
 use crate::{Reference, Store, config_of, regular};
@@ -57,9 +58,9 @@ pub fn plan(root: &Path, import: &Import) -> Result<(Plan, Outcome), SourceError
     plan.push(ImageName {
         intake,
         images: vec![image(import)],
-        why: match &import.name {
-            Some(name) => format!("an image of that one layer, found as {name}"),
-            None => "an image of that one layer".to_owned(),
+        says: match &import.name {
+            Some(name) => says::name(name),
+            None => says::nameless(),
         },
         line: line(import),
         outcome: Rc::clone(&outcome),

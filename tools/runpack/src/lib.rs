@@ -40,6 +40,7 @@ mod reference;
 mod regular;
 pub mod rmi;
 pub mod save;
+mod says;
 pub mod source;
 mod store;
 pub mod tag;

@@ -14,6 +14,7 @@ use crate::error::check_depth;
 use crate::intake::{Explain, ImageName, Intake, Job, Layer, NewImage, Origin, Outcome, work_of};
 use crate::interrupt::Interrupt;
 use crate::layer::{BLOB_DIGEST, LayerError};
+use crate::says;
 use crate::source::{LoadOptions, Offer, Offered, OfferedLayer, SourceError, blob_error, offered};
 use crate::store::layer_error;
 use crate::{ImageId, Reference, Source, Store};
@@ -78,7 +79,7 @@ pub fn plan(
     plan.push(ImageName {
         intake,
         images,
-        why: format!("from now on it is found as {}", names_of(&loaded)),
+        says: says::name(names_of(&loaded)),
         line: line(text, options),
         outcome: Outcome::default(),
     });

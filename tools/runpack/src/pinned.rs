@@ -33,11 +33,7 @@ impl Step for PinImage {
             path: self.store.pin_path(&self.owner).into(),
             text: self.image.to_string().into(),
         };
-        Meta::new(
-            "image.pin",
-            "its layers are not removed while they are mounted",
-            Shell::Exact(vec![line]),
-        )
+        Meta::new("image.pin", crate::says::pin(), Shell::Exact(vec![line]))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

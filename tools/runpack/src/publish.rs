@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, run};
 
 use crate::load::step_error;
+use crate::says;
 use crate::source::SourceError;
 
 /// Makes the directory that is filled first. Undoing takes it away with all that is in it by then.
@@ -18,7 +19,7 @@ impl Step for MakeDir {
     fn meta(&self) -> Meta {
         Meta::new(
             "dir.make",
-            "made beside its place, so that nobody sees half of it",
+            says::directory(),
             shell(self.in_parts, run!["mkdir", "--", &self.dir]),
         )
     }
@@ -46,7 +47,7 @@ impl Step for Publish {
     fn meta(&self) -> Meta {
         Meta::new(
             "file.publish",
-            "whole, it gets its name by one rename",
+            says::publish(),
             shell(self.in_parts, run!["mv", "-fT", "--", &self.from, &self.to]),
         )
     }

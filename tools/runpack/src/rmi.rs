@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Step, StepError, Value, words};
+use kit_plan::{Context, Done, Line, Meta, Plan, Saying, Shell, Step, StepError, Value, words};
 
 use crate::gc::SweepStep;
 use crate::load::store_error;
+use crate::says;
 use crate::store::is_deletion;
 use crate::{Removed, Store, StoreError, Sweep};
 
@@ -23,7 +24,7 @@ pub fn plan(root: &Path, image: &str, force: bool) -> Result<(Plan, Outcome), St
         root: root.to_owned(),
         image: image.to_owned(),
         force,
-        why: why(&removed),
+        says: says::remove(removals(&removed)),
         outcome: Rc::clone(&outcome),
     });
     if is_deletion(&removed) {
@@ -39,20 +40,20 @@ pub fn plan(root: &Path, image: &str, force: bool) -> Result<(Plan, Outcome), St
     Ok((plan, outcome))
 }
 
-fn why(removed: &[Removed]) -> String {
+fn removals(removed: &[Removed]) -> String {
     let each = removed.iter().map(|what| match what {
         Removed::Untagged(name) => format!("name {name}"),
         Removed::Deleted(id) => format!("image {id}"),
     });
     let each: Vec<String> = each.collect();
-    format!("out of the index: {}", each.join(", "))
+    each.join(", ")
 }
 
 struct Remove {
     root: PathBuf,
     image: String,
     force: bool,
-    why: String,
+    says: Saying,
     outcome: Outcome,
 }
 
@@ -65,7 +66,7 @@ impl Step for Remove {
         line.extend(words!["--", &self.image]);
         Meta::new(
             "image.remove",
-            self.why.clone(),
+            self.says.clone(),
             Shell::Ours(vec![Line::Run(line)]),
         )
     }

@@ -16,6 +16,7 @@ use crate::interrupt::{Checked, Patient};
 use crate::load::store_error;
 use crate::publish::Publish;
 use crate::regular;
+use crate::says;
 use crate::{Image, Reference, Store, StoreError};
 
 const BUFFER: usize = 256 * 1024;
@@ -182,7 +183,7 @@ impl Step for Save {
         line.extend(self.images.iter().map(Value::from));
         Meta::new(
             "image.save",
-            "blobs, an index and docker's manifest.json, in one tar",
+            says::save(),
             Shell::Ours(vec![Line::Run(line)]),
         )
     }

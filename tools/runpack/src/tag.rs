@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
 
 use crate::load::store_error;
+use crate::says;
 use crate::{Reference, Store, StoreError};
 
 /// Looks the image up at once, so that an unknown one is said before anything is done.
@@ -29,11 +30,7 @@ struct Tag {
 impl Step for Tag {
     fn meta(&self) -> Meta {
         let line = run!["runpack", "tag", "--", &self.image, self.name.to_string()];
-        Meta::new(
-            "image.tag",
-            format!("the image is found as {} from now on", self.name),
-            Shell::Ours(vec![line]),
-        )
+        Meta::new("image.tag", says::tag(&self.name), Shell::Ours(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

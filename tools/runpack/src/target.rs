@@ -14,6 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::load::step_error;
+use crate::says;
 use crate::source::SourceError;
 
 const MAX_ATTRIBUTE: usize = 64 * 1024;
@@ -107,8 +108,7 @@ pub(crate) struct MoveUp {
 
 impl Step for MoveUp {
     fn meta(&self) -> Meta {
-        let why = "whole, it comes up into the directory that was there";
-        Meta::new("dir.fill", why, Shell::Ours(Vec::new()))
+        Meta::new("dir.fill", says::fill(), Shell::Ours(Vec::new()))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

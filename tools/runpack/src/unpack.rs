@@ -19,6 +19,7 @@ use crate::layer::{
 };
 use crate::load::step_error;
 use crate::publish::{MakeDir, Publish};
+use crate::says;
 use crate::source::{LoadOptions, SourceError, offered};
 use crate::store::layer_error;
 use crate::target::{MoveUp, Target, plain_mode};
@@ -284,16 +285,10 @@ struct UnpackStep {
 impl Step for UnpackStep {
     fn meta(&self) -> Meta {
         let Unpack { image, layout, .. } = &self.unpack;
-        let (layout, why) = match layout {
-            Layout::Flat => ("flat", "every layer on top of the last, as one root"),
-            Layout::Overlay => (
-                "overlay",
-                "each layer a directory, to be stacked by an overlay",
-            ),
-            Layout::Bundle => (
-                "bundle",
-                "a root, and the configuration that a runtime wants",
-            ),
+        let (layout, says) = match layout {
+            Layout::Flat => ("flat", says::flat()),
+            Layout::Overlay => ("overlay", says::overlay()),
+            Layout::Bundle => ("bundle", says::bundle()),
         };
         let mut line = kit_plan::words!["runpack", "unpack", format!("--layout={layout}")];
         if let Some(platform) = &self.unpack.platform {
@@ -301,7 +296,7 @@ impl Step for UnpackStep {
         }
         line.extend(kit_plan::words!["--", image, &self.shown]);
         let lines = vec![kit_plan::Line::Run(line)];
-        Meta::new("image.unpack", why, Shell::Ours(lines))
+        Meta::new("image.unpack", says, Shell::Ours(lines))
     }
 
     /// All is in the directory that an earlier step made; what leaves it by a later one is known here, before it does.

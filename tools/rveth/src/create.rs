@@ -11,6 +11,7 @@ use kit_plan::{
 };
 use nix::errno::Errno;
 
+use crate::says;
 use crate::{At, Mac, VethError};
 
 /// One end of a cable, or a macvlan.
@@ -186,15 +187,11 @@ impl Cable {
 
 impl Step for Cable {
     fn meta(&self) -> Meta {
-        let why = match &self.bridge {
-            Some(bridge) => format!("a cable from bridge {bridge} to {} inside", self.b.name),
-            None => format!(
-                "a cable: what goes in at {} comes out at {}",
-                self.a.shown(),
-                self.b.shown()
-            ),
+        let says = match &self.bridge {
+            Some(bridge) => says::plugged(bridge, &self.b.name),
+            None => says::cable(self.a.shown(), self.b.shown()),
         };
-        Meta::new("veth.create", why, Shell::Exact(self.lines()))
+        Meta::new("veth.create", says, Shell::Exact(self.lines()))
     }
 
     fn intent(&self, slots: &Slots) -> Vec<Undo> {

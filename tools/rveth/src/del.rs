@@ -4,6 +4,7 @@ use kit_net::Netlink;
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Step, StepError, words};
 use nix::errno::Errno;
 
+use crate::says;
 use crate::{At, Link, VethError};
 
 /// What `del` does. The link must be there, and be a veth or a macvlan.
@@ -38,17 +39,17 @@ struct Delete {
 
 impl Step for Delete {
     fn meta(&self) -> Meta {
-        let why = if self.veth {
-            "one end gone, the other goes too"
+        let says = if self.veth {
+            says::delete_pair(&self.link)
         } else {
-            "the link goes"
+            says::delete(&self.link)
         };
         let line = Line::Run(
             self.link
                 .at()
                 .ip(words!["link", "del", "dev", &self.link.name]),
         );
-        Meta::new("link.delete", why, Shell::Exact(vec![line]))
+        Meta::new("link.delete", says, Shell::Exact(vec![line]))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -1,5 +1,6 @@
 //! A link's alias: whose it is, for people. See ip-link(8).
 
+use crate::says;
 use kit_net::Netlink;
 use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
 
@@ -14,8 +15,11 @@ pub struct Label {
 impl Step for Label {
     fn meta(&self) -> Meta {
         let line = run!["ip", "link", "set", "dev", &self.link, "alias", &self.alias];
-        let why = "ip link shows people whose it is";
-        Meta::new("link.label", why, Shell::Exact(vec![line]))
+        Meta::new(
+            "link.label",
+            says::label(&self.link, &self.alias),
+            Shell::Exact(vec![line]),
+        )
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -30,6 +30,7 @@ mod mac;
 mod macvlan;
 mod pair;
 mod raise;
+mod says;
 pub mod set;
 
 pub use at::{At, Link};

@@ -7,6 +7,7 @@ use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, q
 use nix::errno::Errno;
 
 use crate::create::{identity, link_undo};
+use crate::says;
 use crate::{At, End, Mark, VethError};
 
 /// How macvlans of one parent reach each other, in the words of ip-link(8).
@@ -111,7 +112,7 @@ impl Macvlan {
 
 impl Step for Macvlan {
     fn meta(&self) -> Meta {
-        let why = format!("{}, a plug of its own on {}", self.end.shown(), self.parent);
+        let says = says::macvlan(self.end.shown(), &self.parent);
         let mut add = words![
             "ip",
             "link",
@@ -129,7 +130,7 @@ impl Step for Macvlan {
             add.extend(words!["netns", self.end.at.word()]);
         }
         add.extend(words!["type", "macvlan", "mode", self.mode.word()]);
-        Meta::new("macvlan.create", why, Shell::Exact(vec![Line::Run(add)]))
+        Meta::new("macvlan.create", says, Shell::Exact(vec![Line::Run(add)]))
     }
 
     fn intent(&self, slots: &Slots) -> Vec<Undo> {

@@ -7,6 +7,7 @@ use kit_net::{Cidr, NetError, Netlink, Route};
 use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, words};
 use nix::errno::Errno;
 
+use crate::says;
 use crate::{At, VethError};
 
 /// Addresses, then up, then default routes, for a link that an earlier step of the plan made: it needs no undo
@@ -101,15 +102,12 @@ impl Step for Raise {
             }
             ip(route);
         }
-        let why = match (self.addrs.as_slice(), self.gateways.is_empty()) {
-            ([], _) => format!("{} is up", self.name),
-            (_, true) => format!("{} has its address, and is up", self.name),
-            (_, false) => format!(
-                "{} has its address, is up, and leads to the world",
-                self.name
-            ),
+        let says = match (self.addrs.as_slice(), self.gateways.is_empty()) {
+            ([], _) => says::raise(&self.name),
+            (_, true) => says::raise_with_addr(&self.name),
+            (_, false) => says::raise_with_gateway(&self.name),
         };
-        Meta::new("link.raise", why, Shell::Exact(lines))
+        Meta::new("link.raise", says, Shell::Exact(lines))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -131,8 +129,7 @@ pub struct Release {
 
 impl Step for Release {
     fn meta(&self) -> Meta {
-        let why = "complete: the mark by which an interrupted run is cleaned up comes off";
-        Meta::new("link.release", why, Shell::Exact(Vec::new()))
+        Meta::new("link.release", says::release(), Shell::Exact(Vec::new()))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

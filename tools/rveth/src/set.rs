@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use kit_net::rtnetlink::LinkUnspec;
 use kit_net::{Cidr, Lost, NetError, Netlink, check_addr, check_link_name};
 use kit_plan::{
-    Context, Done, Line, LinkWas, Meta, NetnsId, Plan, Shell, Slots, Step, StepError, Undo, Value,
-    words,
+    Context, Done, Line, LinkWas, Meta, NetnsId, Plan, Saying, Shell, Slots, Step, StepError, Undo,
+    Value, words,
 };
 use nix::errno::Errno;
 use rnetns::Netns;
 
 use crate::at::label;
 use crate::raise::add_addr;
+use crate::says;
 use crate::{At, Link, Mac, VethError};
 
 /// What is to be changed.
@@ -149,26 +150,21 @@ impl Set {
         }
     }
 
-    fn why(&self) -> String {
+    fn says(&self) -> Saying {
         let link = &self.link;
         match &self.change {
-            Change::Up(true) => format!("{link} carries packets"),
-            Change::Up(false) => format!("{link} carries nothing more"),
-            Change::Move { netns, name } => {
-                let called = name.as_ref().map(|name| format!("is called {name}"));
-                let moves = netns.as_ref().map(|netns| {
-                    format!(
-                        "moves to {}, where it begins down and without addresses",
-                        label(netns)
-                    )
-                });
-                let all: Vec<String> = called.into_iter().chain(moves).collect();
-                format!("{link} {}", all.join(", and "))
-            }
-            Change::Mac(mac) => format!("{link} has hardware address {mac}"),
-            Change::Mtu(mtu) => format!("{link} sends at most {mtu} bytes at once"),
-            Change::Addr(addr) => format!("{link} has address {addr}"),
-            Change::DelAddr(addr) => format!("{link} has address {addr} no more"),
+            Change::Up(true) => says::up(link),
+            Change::Up(false) => says::down(link),
+            Change::Move { netns, name } => match (netns.as_ref().map(label), name) {
+                (Some(netns), Some(name)) => says::move_as(link, netns, name),
+                (Some(netns), None) => says::move_to(link, netns),
+                (None, Some(name)) => says::rename(link, name),
+                (None, None) => says::up(link),
+            },
+            Change::Mac(mac) => says::mac(link, mac),
+            Change::Mtu(mtu) => says::mtu(link, mtu),
+            Change::Addr(addr) => says::addr(link, addr),
+            Change::DelAddr(addr) => says::del_addr(link, addr),
         }
     }
 
@@ -282,7 +278,7 @@ impl Set {
 impl Step for Set {
     fn meta(&self) -> Meta {
         let line = Line::Run(self.link.at().ip(self.words()));
-        Meta::new("link.set", self.why(), Shell::Exact(vec![line]))
+        Meta::new("link.set", self.says(), Shell::Exact(vec![line]))
     }
 
     /// Nothing marks a change: only a done one is taken back.

@@ -9,6 +9,7 @@ use rustix::thread::UnshareFlags;
 
 use super::error::fail;
 use super::spawn::CGROUP_DIR;
+use crate::says;
 
 /// Names of the descriptors to join by; more hierarchies than this no kernel has.
 const FILES: [&str; 14] = [
@@ -50,8 +51,7 @@ pub struct Open {
 
 impl Step for Open {
     fn meta(&self) -> Meta {
-        let why = "the way into the cgroup, opened while it can be reached by name";
-        Meta::new("cgroup.open", why, Shell::Exact(Vec::new()))
+        Meta::new("cgroup.open", says::open(), Shell::Exact(Vec::new()))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -94,11 +94,12 @@ pub struct Join {
 impl Step for Join {
     fn meta(&self) -> Meta {
         // In sh it is what `unshare` starts: see `Spawn`.
-        Meta::new(
-            "cgroup.join",
-            "limited from its first moment on",
-            Shell::Exact(Vec::new()),
-        )
+        let says = if self.namespace {
+            says::join_cgroup_and_hide()
+        } else {
+            says::join_cgroup()
+        };
+        Meta::new("cgroup.join", says, Shell::Exact(Vec::new()))
     }
 
     fn side(&self) -> Side {

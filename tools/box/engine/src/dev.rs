@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::error::fail;
 use super::rootfs::ROOT;
+use crate::says;
 
 /// OCI runtime specification, "Default Devices": name, major, minor.
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -86,8 +87,7 @@ impl Step for MakeDevices {
             ]
         });
         let lines = nodes.chain(links).chain(more).collect();
-        let why = "null, zero, random and a terminal; no disk and no memory of the host's";
-        Meta::new("dev.nodes", why, Shell::Exact(lines))
+        Meta::new("dev.nodes", says::nodes(), Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {

@@ -7,6 +7,7 @@ mod program;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use crate::says;
 use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Value, words};
 use kit_sys::bpf::{attach_device_program, load_device_program};
 use rcgroup::{Hierarchies, Mode};
@@ -58,7 +59,7 @@ impl Step for Restrict {
         words.extend(ALLOWED.map(Value::from));
         Meta::new(
             "cgroup.devices",
-            "no disk of the host's can be opened, whoever makes a node for it",
+            says::devices(),
             Shell::Exact(vec![Line::Run(words)]),
         )
     }
@@ -86,7 +87,7 @@ impl Step for Attach {
     fn meta(&self) -> Meta {
         Meta::new(
             "cgroup.devices",
-            "no disk of the host's can be opened, whoever makes a node for it",
+            says::devices(),
             Shell::None(
                 "a program for bpf(2) has no form in sh: on cgroup v2 any device can be opened",
             ),

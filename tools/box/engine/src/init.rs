@@ -14,6 +14,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::error::fail;
 use super::exec::{heard, tell};
+use crate::says;
 
 /// What the step that becomes the program finds in the context.
 pub struct Stays;
@@ -25,7 +26,7 @@ impl Step for Stay {
     fn meta(&self) -> Meta {
         Meta::new(
             "init.stay",
-            "PID 1 is ours: it reaps orphans and passes signals on",
+            says::init(),
             Shell::None(
                 "a sh that stayed as PID 1 would be the host's own: the program is PID 1 itself, without an init",
             ),

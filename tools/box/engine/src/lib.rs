@@ -19,6 +19,7 @@ mod names;
 mod process;
 mod resolve;
 mod rootfs;
+mod says;
 pub mod spawn;
 mod stdio;
 mod terminal;

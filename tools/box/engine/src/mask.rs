@@ -14,6 +14,7 @@ use super::dev::host_null;
 use super::error::fail;
 use super::mounts::Options;
 use super::rootfs::{ROOT, new_filesystem};
+use crate::says;
 
 pub(super) const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
@@ -41,8 +42,7 @@ impl Step for Mask {
             run!["sh", "-c", script, "sh", path]
         });
         let lines: Vec<Line> = hide.chain(freeze).collect();
-        let why = "kernel memory, keys and switches in /proc and /sys that no namespace covers";
-        Meta::new("mount.mask", why, Shell::Exact(lines))
+        Meta::new("mount.mask", says::mask(), Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, run};
+use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
 use rmount::bind::{move_to, unlike};
@@ -17,6 +17,7 @@ use super::cgroupfs;
 use super::error::fail;
 use super::mask::PROC_SUPER_MAGIC;
 use super::rootfs::{ROOT, new_filesystem};
+use crate::says;
 
 /// One entry of `mounts`.
 pub struct MountOne {
@@ -89,22 +90,30 @@ impl MountOne {
         self.mount.options().clone().unwrap_or_default()
     }
 
-    fn why(&self) -> String {
+    fn says(&self) -> Saying {
         let to = self.mount.destination().display();
-        match self.kind() {
-            "proc" => "/proc shows this PID namespace's processes, and no others".to_owned(),
-            "sysfs" => "/sys shows this network namespace's devices".to_owned(),
-            "devpts" => "terminals of its own".to_owned(),
-            "cgroup" => "its own limits and usage, read-only".to_owned(),
-            "tmpfs" => format!("{to} in memory"),
-            "mqueue" => "POSIX message queues of this IPC namespace".to_owned(),
-            _ => match self.mount.source() {
-                Some(source) => format!("the host's {} at {to}", source.display()),
-                None => format!("{to}"),
-            },
+        match (self.kind(), self.mount.source()) {
+            ("proc", _) => says::proc(),
+            ("sysfs", _) => says::sys(),
+            ("devpts", _) => says::terminals(),
+            ("cgroup", _) => says::cgroups(),
+            ("tmpfs", _) => says::memory(to),
+            ("mqueue", _) => says::queues(),
+            ("bind", _)
+                if NAMES
+                    .iter()
+                    .any(|name| self.mount.destination() == Path::new(name)) =>
+            {
+                says::names(to)
+            }
+            ("bind", Some(from)) => says::bind(from.display(), to),
+            (kind, _) => says::other(kind, to),
         }
     }
 }
+
+/// Files that are written for each container, unless a user mounts others there.
+const NAMES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 
 /// What is mounted below takes the options too. mount(8) of Debian 12 does nothing at `ro=recursive`, and says it did.
 const REMOUNT_ALL: &str = r#"findmnt -lno TARGET -R -- "$1" | while IFS= read -r m; do mount -o "$2" -- "$m" || exit; done"#;
@@ -170,7 +179,7 @@ impl Step for MountOne {
             };
             vec![run!["mkdir", "-p", &to], mount]
         };
-        Meta::new("mount.one", self.why(), Shell::Exact(lines))
+        Meta::new("mount.one", self.says(), Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {

@@ -5,6 +5,7 @@ use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, run};
 
 use super::error::fail;
 use super::spawn::LoIsUp;
+use crate::says;
 
 pub struct SetHostname(pub String);
 
@@ -16,7 +17,7 @@ impl Step for SetHostname {
         };
         Meta::new(
             "uts.hostname",
-            "a name of its own, in its own UTS namespace",
+            says::hostname(&self.0),
             Shell::Exact(vec![line]),
         )
     }
@@ -38,11 +39,7 @@ pub struct RaiseLo;
 impl Step for RaiseLo {
     fn meta(&self) -> Meta {
         let lines = vec![run!["ip", "link", "set", "lo", "up"]];
-        Meta::new(
-            "net.lo",
-            "its programs reach each other on 127.0.0.1",
-            Shell::Exact(lines),
-        )
+        Meta::new("net.lo", says::lo(), Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {

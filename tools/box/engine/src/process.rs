@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use kit_sys::calls;
 use oci_spec::runtime::{LinuxCapabilities, Process};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
@@ -16,6 +17,7 @@ use super::find::{self, NotRunnable};
 use super::terminal::TERMINAL;
 use super::{in_sh, init};
 use crate::resolve::ResolvedUser;
+use crate::says;
 use crate::user::{Files, home_of};
 use kit_seccomp::Filter;
 
@@ -37,12 +39,10 @@ pub struct Become {
 impl Step for Become {
     fn meta(&self) -> Meta {
         let argv = self.process.args().clone().unwrap_or_default();
-        let why = format!(
-            "privileges given up, then the program itself: {}",
-            argv.join(" ")
-        );
+        let command = argv.join(" ");
+        let says = says::exec(shown(&command));
         let lines = in_sh::lines(&self.process, &self.user, &self.script);
-        Meta::new("program.exec", why, Shell::Exact(lines))
+        Meta::new("program.exec", says, Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {
@@ -129,6 +129,8 @@ impl Become {
         kit_sys::signal::reset_all();
         let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        calls::note(|| format!("execve({file:?}, {argv:?}, {} variables)", env.len()));
+        calls::told_before_exec();
         let Err(errno) = nix::unistd::execve(&file, &argv, &env);
         Err(refuse(
             &doing,
@@ -141,6 +143,16 @@ fn refuse(doing: &str, why: NotRunnable) -> StepError {
     StepError::new(doing, why.reason)
         .exit(why.exit)
         .hint_from(why.hint)
+}
+
+/// A command that may be a whole script: as much as a line can show.
+fn shown(command: &str) -> String {
+    const MOST: usize = 60;
+    let mut line: String = command.chars().take(MOST).collect();
+    if line.len() < command.len() {
+        line.push('…');
+    }
+    line.replace(char::is_control, " ")
 }
 
 /// The names of setrlimit(2), as config.json has them.

@@ -14,6 +14,7 @@ use rustix::mount::{
 };
 
 use super::error::fail;
+use crate::says;
 
 /// The descriptor of the mounted root, for the steps after.
 pub const ROOT: &str = "root";
@@ -34,11 +35,7 @@ pub struct MakePrivate;
 impl Step for MakePrivate {
     fn meta(&self) -> Meta {
         let line = run!["mount", "--make-rprivate", "/"];
-        Meta::new(
-            "mount.private",
-            "no mount made from here on reaches the host",
-            Shell::Exact(vec![line]),
-        )
+        Meta::new("mount.private", says::private(), Shell::Exact(vec![line]))
     }
 
     fn side(&self) -> Side {
@@ -60,17 +57,16 @@ pub struct MountRoot {
 
 impl Step for MountRoot {
     fn meta(&self) -> Meta {
-        let (why, shell) = match &self.root {
-            Root::Overlay(overlay) => (
-                "the image's layers below, read-only and shared; this container's own on top",
-                overlay.shell(&self.at),
-            ),
+        let (says, shell) = match &self.root {
+            Root::Overlay(overlay) => {
+                (says::overlay(overlay.lowers.len()), overlay.shell(&self.at))
+            }
             Root::Dir(dir) => (
-                "the directory becomes a mount, as a root must be",
+                says::directory(),
                 Shell::Exact(vec![run!["mount", "--rbind", dir, &self.at]]),
             ),
         };
-        Meta::new("root.mount", why, shell)
+        Meta::new("root.mount", says, shell)
     }
 
     fn side(&self) -> Side {
@@ -168,11 +164,7 @@ impl Step for Enter {
             from_host(["umount", "-l"], old(".old")),
             from_host(["rmdir", ""], old(".old")),
         ]);
-        Meta::new(
-            "root.enter",
-            "this root is /, and the host's files are out of reach",
-            Shell::Exact(lines),
-        )
+        Meta::new("root.enter", says::enter(), Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {

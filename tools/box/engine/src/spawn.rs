@@ -10,6 +10,7 @@ use kit_plan::{
 use rustix::io::Errno;
 
 use super::error::fail;
+use crate::says;
 
 /// The child's PID as the host sees it.
 pub const PID: SlotId = SlotId("pid");
@@ -81,9 +82,11 @@ impl Step for Spawn {
         argv.extend(self.join.iter().map(Value::from));
         argv.push("--".into());
         let line = Line::Spawn { slot: PID, argv };
+        let kinds = self.namespaces.iter().map(|namespace| namespace.option);
+        let kinds: Vec<&str> = kinds.map(|option| option.trim_start_matches('-')).collect();
         Meta::new(
             "child.clone",
-            "a process in namespaces of its own, waiting for \"go\"",
+            says::clone(kinds.join(", ")),
             Shell::Exact(vec![line]),
         )
     }
@@ -163,14 +166,9 @@ pub struct Join {
 
 impl Step for Join {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "the {} namespace of {}, instead of one of its own",
-            self.what,
-            self.path.display()
-        );
         Meta::new(
             "namespace.join",
-            why,
+            says::join(self.what, self.path.display()),
             Shell::None("a shell cannot enter a namespace and go on"),
         )
     }

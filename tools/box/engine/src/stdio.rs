@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::error::fail;
 use super::process::STDIO;
 use super::terminal::TERMINAL_TO;
+use crate::says;
 
 /// Which of the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +57,7 @@ impl Step for MakeStdio {
     fn meta(&self) -> Meta {
         let at = self.run_dir.join("root");
         let line = kit_plan::run!["mkdir", "-p", &at];
-        Meta::new(
-            "stdio.make",
-            "a place for the root, and pipes for what the program says",
-            Shell::Exact(vec![line]),
-        )
+        Meta::new("stdio.make", says::stdio(), Shell::Exact(vec![line]))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -14,6 +14,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use super::error::fail;
 use super::mounts::{Options, bind_tree};
 use super::rootfs::{ROOT, new_filesystem};
+use crate::says;
 
 /// Where the slave of the container's terminal is kept, for the step that becomes the program.
 pub const TERMINAL: &str = "terminal";
@@ -52,10 +53,9 @@ pub struct OpenTerminal {
 
 impl Step for OpenTerminal {
     fn meta(&self) -> Meta {
-        let why = "a terminal in the container's own devpts, its other end with the monitor";
         Meta::new(
             "terminal.open",
-            why,
+            says::terminal(),
             Shell::None("a shell cannot hold the other end of a terminal"),
         )
     }

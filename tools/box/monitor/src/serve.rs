@@ -97,7 +97,7 @@ impl Monitor {
         let started = Self::apply(
             &containers,
             &container,
-            &mut Tell::new(client, go, watch),
+            &mut Tell::new(client, go, &containers.roots, watch),
             go.size,
         );
         match started {

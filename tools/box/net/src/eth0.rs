@@ -6,6 +6,7 @@ use kit_net::{Cidr, Netlink};
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, cat, run};
 
 use super::ADDR;
+use crate::says;
 
 pub struct Configure {
     pub prefix: u8,
@@ -33,11 +34,7 @@ impl Step for Configure {
                 self.gateway.to_string()
             ],
         ];
-        Meta::new(
-            "net.eth0",
-            "an address, and the bridge as the way out",
-            Shell::Exact(lines),
-        )
+        Meta::new("net.eth0", says::eth0(), Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {

@@ -6,6 +6,7 @@ use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, c
 use oci_spec::runtime::{Mount, MountBuilder};
 
 use super::ADDR;
+use crate::says;
 use box_state::write_atomic;
 
 const NAMES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
@@ -75,11 +76,7 @@ impl Step for WriteFiles {
                 text: self.resolv_conf().trim_end().into(),
             },
         ];
-        Meta::new(
-            "files.write",
-            "the files that give names: hosts, hostname, resolv.conf",
-            Shell::Exact(lines),
-        )
+        Meta::new("files.write", says::files(), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

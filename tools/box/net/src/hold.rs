@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use kit_plan::{Context, Done, Meta, Roots, Shell, Slots, Step, StepError, Undo};
 use rbridge::{HostPort, Place, Proto};
 
+use crate::says;
 use box_state::{Container, Containers, Port};
 
 /// The sockets, kept in the context for the life of the run.
@@ -80,11 +81,7 @@ impl Hold {
 
 impl Step for Hold {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "port {} is taken for as long as the container runs",
-            self.host
-        );
-        Meta::new("port.hold", why, Shell::Exact(Vec::new()))
+        Meta::new("port.hold", says::hold(self.host), Shell::Exact(Vec::new()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -5,6 +5,7 @@ mod eth0;
 mod files;
 mod hold;
 pub mod relay;
+mod says;
 
 use std::os::fd::OwnedFd;
 

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 
+use crate::says;
 use box_state::Port;
 
 /// Two descriptors each, of the 1024 that a process may have; more wait in the kernel's queue.
@@ -40,11 +41,11 @@ impl Listening {
 
 impl Step for Listen {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "port {} over IPv6, which no rule translates to IPv4: the monitor passes it on, a script does not",
-            self.port
-        );
-        Meta::new("port.relay", why, Shell::Exact(Vec::new()))
+        Meta::new(
+            "port.relay",
+            says::relay(self.port),
+            Shell::Exact(Vec::new()),
+        )
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -12,6 +12,7 @@ use oci_spec::runtime::Spec;
 use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 use rustix::io::Errno;
 
+use crate::says;
 use crate::{OpsError, Subject};
 
 /// The plan that makes one in `dir`, with the container's lock, which is to be held until it is done.
@@ -140,7 +141,7 @@ impl Step for MakeDir {
     fn meta(&self) -> Meta {
         Meta::new(
             "bundle.dir",
-            "a place for the root",
+            says::bundle(self.at.display()),
             Shell::Exact(vec![run!["mkdir", "-p", &self.at]]),
         )
     }
@@ -174,11 +175,7 @@ impl Step for WriteConfig {
             path: (&self.at).into(),
             text: self.text().into(),
         };
-        Meta::new(
-            "bundle.config",
-            "what is to be run, and how: the OCI runtime configuration",
-            Shell::Exact(vec![line]),
-        )
+        Meta::new("bundle.config", says::config(), Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -194,11 +191,7 @@ struct MountRoot {
 
 impl Step for MountRoot {
     fn meta(&self) -> Meta {
-        Meta::new(
-            "bundle.root",
-            "the container's root, layers below and its own on top",
-            self.overlay.shell(&self.at),
-        )
+        Meta::new("bundle.root", says::root(), self.overlay.shell(&self.at))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -223,7 +216,7 @@ impl Step for Unmount {
     fn meta(&self) -> Meta {
         Meta::new(
             "bundle.umount",
-            "the root is let go",
+            says::unroot(),
             Shell::Exact(vec![run!["umount", &self.at]]),
         )
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
 use oci_spec::runtime::Spec;
 
+use crate::says;
 use box_state::{Container, Containers, Files, StateError};
 
 /// What is to be made.
@@ -71,8 +72,8 @@ impl Step for ClaimCidfile {
     fn meta(&self) -> Meta {
         let script = "printf %s \"$1\" >\"$2\"";
         let line = run!["sh", "-Cc", script, "sh", &self.id, &self.path];
-        let why = "the ID for whoever asked for it; a file that is there is of another container";
-        Meta::new("cidfile.claim", why, Shell::Exact(vec![line]))
+        let says = says::cidfile(self.path.display());
+        Meta::new("cidfile.claim", says, Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -118,8 +119,7 @@ impl Step for Begin {
             lines.push(run!["chmod", reference.clone(), "--", &upper]);
             lines.push(run!["touch", reference, "--", &upper]);
         }
-        let why = "a temporary name: until it is whole nobody sees it, and gc takes it if we die";
-        Meta::new("container.begin", why, Shell::Exact(lines))
+        Meta::new("container.begin", says::begin(), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -167,8 +167,7 @@ impl Step for Pin {
             write,
             run!["flock", lock, "mv", "--", temporary, path],
         ];
-        let why = "rmi refuses an image that a container uses";
-        Meta::new("image.pin", why, Shell::Exact(lines))
+        Meta::new("image.pin", says::pin(), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -201,9 +200,7 @@ impl Step for WriteFiles {
                 text: text.into(),
             });
         }
-        let why =
-            "what it is: the OCI configuration, what we know beyond it, and that it has not run";
-        Meta::new("container.write", why, Shell::Exact(lines))
+        Meta::new("container.write", says::write(), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -245,8 +242,8 @@ impl Step for NameIt {
             run!["ln", "-T", "--", &temporary, self.path()],
             run!["rm", "--", temporary],
         ];
-        let why = "link(2) decides a race for the name";
-        Meta::new("name.take", why, Shell::Exact(lines))
+        let says = says::take_name(&self.0.container.name);
+        Meta::new("name.take", says, Shell::Exact(lines))
     }
 
     fn when_done(&self) -> Vec<Undo> {
@@ -273,8 +270,11 @@ impl Publish {
 impl Step for Publish {
     fn meta(&self) -> Meta {
         let line = run!["mv", "-T", "--", self.0.making(), self.path()];
-        let why = "a rename: from here on it is there, whole, for everybody";
-        Meta::new("container.publish", why, Shell::Exact(vec![line]))
+        Meta::new(
+            "container.publish",
+            says::publish(),
+            Shell::Exact(vec![line]),
+        )
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

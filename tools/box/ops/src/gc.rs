@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use box_monitor as monitor;
 use box_state::{Container, Containers, volume};
-use kit_plan::{Mark, Observer, Plan};
+use kit_plan::{Mark, Observer, Plan, Saying};
 use rbridge::network;
 
+use crate::says;
 use crate::steps::collect::{
     OnlyIf, Outcome, ReleaseForwarding, RemoveNetwork, RemoveParents, Replay, Settle, Sweep,
 };
@@ -104,10 +105,10 @@ fn ended(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
 
 /// Trash, half-made containers and what was made for them, run directories, names and pins of nobody.
 fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
-    let mut sweep = |path: PathBuf, why: &'static str, only_if: OnlyIf| {
+    let mut sweep = |path: PathBuf, says: Saying, only_if: OnlyIf| {
         plan.push_boxed(outcome.go_on(Sweep {
             path,
-            why,
+            says,
             only_if,
             outcome: outcome.clone(),
         }));
@@ -116,47 +117,47 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     for of in &both {
         for path in entries(&of.trash()) {
             for volume in doomed(of, &path) {
-                let why = "a volume without a name of a container that was removed";
-                sweep(volume, why, OnlyIf::Always);
+                let says = says::left_volume();
+                sweep(volume, says, OnlyIf::Always);
             }
-            sweep(
-                path,
-                "what was removed, and not deleted yet",
-                OnlyIf::Always,
-            );
+            sweep(path, says::left_trash(), OnlyIf::Always);
         }
         for id in of.half_made() {
             let making = of.making(&id);
             // Last its own directory: by that the others are known.
             for path in volume::leftovers(&of.roots, &id) {
-                let why = "a volume that was made for a container that never was";
-                sweep(path, why, OnlyIf::Unlocked(making.clone()));
+                let says = says::left_new_volume();
+                sweep(path, says, OnlyIf::Unlocked(making.clone()));
             }
             let pin = of.pin(&id);
             if pin.exists() {
-                let why = "the image was not used after all";
-                sweep(pin, why, OnlyIf::Unlocked(making.clone()));
+                let says = says::unpin_unused();
+                sweep(pin, says, OnlyIf::Unlocked(making.clone()));
             }
             for name in of.names_of(&id) {
-                let why = "the name of a container that never was";
-                sweep(of.names().join(name), why, OnlyIf::Unlocked(making.clone()));
+                let says = says::left_new_name();
+                sweep(
+                    of.names().join(name),
+                    says,
+                    OnlyIf::Unlocked(making.clone()),
+                );
             }
-            let why = "a container that was not made to its end";
-            sweep(making.clone(), why, OnlyIf::Unlocked(making));
+            let says = says::left_new();
+            sweep(making.clone(), says, OnlyIf::Unlocked(making));
         }
         for (name, id) in of.orphaned_names() {
             let path = of.names().join(name);
-            sweep(path, "a name of nobody", OnlyIf::Nobodys(of.clone(), id));
+            sweep(path, says::left_name(), OnlyIf::Nobodys(of.clone(), id));
         }
         for (name, id) in of.stale_names() {
             let path = of.names().join(name);
-            let why = "a name that its container does not have";
-            sweep(path, why, OnlyIf::Unlocked(of.dir(&id)));
+            let says = says::left_old_name();
+            sweep(path, says, OnlyIf::Unlocked(of.dir(&id)));
         }
         for pin in pins(of) {
             let path = of.pin(&pin);
-            let why = "its image is used by nobody for that";
-            sweep(path, why, OnlyIf::Nobodys(of.clone(), pin));
+            let says = says::unpin_nobodys();
+            sweep(path, says, OnlyIf::Nobodys(of.clone(), pin));
         }
     }
     for path in entries(&containers.roots.run.join("containers")) {
@@ -167,11 +168,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
         if let Some(id) = id.filter(|id| both.iter().all(|of| of.is_nobodys(id))) {
             // The lock decides: a monitor at the end of a --rm run still holds it.
             let only_if = OnlyIf::LockFree(containers.clone(), id);
-            sweep(
-                path,
-                "the run directory of a container that is gone",
-                only_if,
-            );
+            sweep(path, says::left_run(), only_if);
         }
     }
 }

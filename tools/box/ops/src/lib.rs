@@ -6,6 +6,7 @@ pub mod create;
 mod error;
 pub mod gc;
 pub mod remove;
+mod says;
 pub mod spec;
 pub mod start;
 mod steps;

@@ -4,6 +4,7 @@ use box_state::volume;
 use kit_plan::Plan;
 
 use crate::bundle::{self, refuse_bundled};
+use crate::says;
 use crate::spec::names::check_name;
 use crate::steps::{Delete, Discard, FreeName, SaveContainer, TakeName};
 use crate::{OpsError, Subject, stop};
@@ -62,20 +63,20 @@ pub(crate) fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool
     if container.image.is_some() {
         plan.push(Delete {
             path: containers.pin(&container.id),
-            why: "its image may be removed now",
+            says: says::unpin(),
         });
     }
     if volumes {
         for volume in volume::anonymous(container) {
             plan.push(Delete {
                 path: volume::dir(&containers.roots).join(volume),
-                why: "a volume that has no name was this container's alone",
+                says: says::delete_volume(),
             });
         }
     }
     plan.push(Delete {
         path: containers.trash().join(&container.id),
-        why: "nobody waits for the disk any more",
+        says: says::delete_files(),
     });
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use box_monitor::{Ahead, Fresh};
 
 use box_wire::{Event, Failed, Go, Request};
+use kit_plan::{Detail, Told};
 
 use crate::bundle::refuse_bundled;
 use crate::stop::settled;
@@ -13,12 +14,14 @@ use crate::{OpsError, Subject};
 /// What a client sees of the plan of a start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Watch {
-    /// A text for each step.
-    pub explain: bool,
+    /// Each step, and what is undone.
+    pub explain: Option<Detail>,
     /// A JSON line for each step.
     pub trace: bool,
-    /// What the steps' lines are given to.
+    /// What lines are given to: those of a trace, and warnings.
     pub to: Option<fn(&str)>,
+    /// What each step is given to.
+    pub tell: Option<fn(&Told)>,
 }
 
 impl Watch {
@@ -56,6 +59,11 @@ pub fn wait_started(socket: &mut UnixStream, watch: Watch) -> std::io::Result<Ou
         match Event::read(socket)? {
             Some(Event::Started) => return Ok(Outcome::Started),
             Some(Event::Step(line)) => watch.told(&line),
+            Some(Event::Told(told)) => {
+                if let Some(tell) = watch.tell {
+                    tell(&told);
+                }
+            }
             Some(Event::Failed(failed)) => return Ok(Outcome::Failed(failed)),
             Some(_) => {}
             None => return Ok(Outcome::Lost),

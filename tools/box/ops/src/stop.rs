@@ -6,6 +6,7 @@ use box_state::{Container, Containers, Lock, RunState};
 use box_wire::Event;
 use kit_plan::{Plan, ProcessId};
 
+use crate::says;
 use crate::spec::sizes::parse_signal;
 use crate::steps::{Attend, Await, EndStart, Keep, Send, StartAgain};
 use crate::{OpsError, Subject, Watch};
@@ -51,9 +52,9 @@ pub fn stages(
             })));
         }
         later.push(one(Box::new(Send {
+            says: says::kill_at_last(process.pid),
             process: process.clone(),
             signal: SIGKILL,
-            why: "what is still there does not get asked: with PID 1 all of the container ends",
         })));
     }
     later.push(one(Box::new(Await {
@@ -62,13 +63,13 @@ pub fn stages(
         grace: None,
     })));
     asked.push(Send {
+        says: if signal == SIGKILL {
+            says::kill(process.pid)
+        } else {
+            says::ask(signal, process.pid)
+        },
         process,
         signal,
-        why: if signal == SIGKILL {
-            "with PID 1 all of the container ends"
-        } else {
-            "its program is asked to end"
-        },
     });
     let mut stages = vec![asked];
     stages.extend(later);
@@ -93,7 +94,11 @@ pub fn kill(of: &Subject, signal: i32) -> Result<Vec<Plan>, OpsError> {
     plan.push(Send {
         process: process.clone(),
         signal,
-        why: "what the program does with it is its own affair, but for KILL and STOP",
+        says: if signal == SIGKILL {
+            says::kill(process.pid)
+        } else {
+            says::signal(signal, process.pid)
+        },
     });
     if signal != SIGKILL {
         return Ok(vec![plan]);

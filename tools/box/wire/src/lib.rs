@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 
+use kit_plan::{Detail, Told};
 use serde::{Deserialize, Serialize};
 
 /// Longer frames are refused: nobody sends one.
@@ -17,8 +18,10 @@ pub enum Event {
     Failed(Failed),
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
-    /// A line of `--explain` or `--trace`.
+    /// A line of `--trace`.
     Step(String),
+    /// What `--explain` tells of a step.
+    Told(Told),
     /// The run is over; the exit code. Nothing follows.
     Exited(i32),
     /// The client's own detach keys were seen, or another client took its place.
@@ -53,7 +56,7 @@ pub struct Go {
     pub id: String,
     /// The client wants the output of the run.
     pub attach: bool,
-    pub explain: bool,
+    pub explain: Option<Detail>,
     pub trace: bool,
     /// Rows and columns, if the client has a terminal.
     pub size: Option<(u16, u16)>,
@@ -67,6 +70,7 @@ impl Event {
             Self::Stdout(bytes) => frame(b'o', bytes),
             Self::Stderr(bytes) => frame(b'e', bytes),
             Self::Step(line) => frame(b't', line.as_bytes()),
+            Self::Told(told) => frame(b'T', &serde_json::to_vec(told).unwrap_or_default()),
             Self::Exited(code) => frame(b'X', &code.to_le_bytes()),
             Self::Detached => frame(b'D', &[]),
         }
@@ -83,6 +87,7 @@ impl Event {
             b'o' => Self::Stdout(body),
             b'e' => Self::Stderr(body),
             b't' => Self::Step(String::from_utf8_lossy(&body).into_owned()),
+            b'T' => Self::Told(serde_json::from_slice(&body)?),
             b'X' => Self::Exited(i32::from_le_bytes(body.try_into().map_err(|_| garbled())?)),
             b'D' => Self::Detached,
             _ => return Err(garbled()),

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::time::Duration;
 
 use kit_plan::{
-    Context, Done, Go, Header, Journal, Mark, Observer, Plan, PlanError, Record, Roots, StepError,
-    StepView, UndoError, Undone,
+    Context, Detail, Done, Go, Header, Journal, Lang, Mark, Observer, Plan, PlanError, Record,
+    Roots, StepError, StepView, Telling, Told, UndoError, Undone, Vars,
 };
 use kit_sys::signal::Stops;
 use kit_undo::Kernel;
 
+use crate::explain::{begin, explain};
 use crate::{Failure, Result, emit};
 
 // The flags of every verb that changes something.
@@ -18,12 +19,21 @@ pub struct Act {
     /// Print the shell script that would do the same, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Print each step on standard error as it happens
-    #[arg(long)]
-    pub explain: bool,
+    /// Print each step on standard error as it happens, and why; =sh: with the standard tools' commands; =calls: with the system calls
+    #[arg(
+        long,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "steps"
+    )]
+    pub explain: Option<Detail>,
     /// Print each step on standard error as a JSON line
     #[arg(long, conflicts_with = "explain")]
     pub trace: bool,
+    /// The language of --explain and of a script's comments: en or zh; else the locale's
+    #[arg(long)]
+    pub lang: Option<Lang>,
 }
 
 /// What keeps an unprivileged caller out, before anything is touched.
@@ -52,15 +62,15 @@ impl Act {
     /// Begins a verb that applies several plans, one for each name. `command` is what its journal says.
     pub fn start(self, command: &str) -> Result<Acting> {
         if self.dry_run {
-            return Ok(Acting(None));
+            return Ok(Acting::Script(self));
         }
         // From here on a signal is an answer: there is a journal to be taken along.
-        let watch = Watch::new(self)?;
         let roots = Roots::from_env()?;
+        let watch = Watch::new(self, Vars::of_roots(&roots))?;
         let mark = Mark::new(roots.instance.clone());
         let header = Header::new(&mark, command)
             .map_err(|e| Failure::doing("naming this process in a journal", e))?;
-        Ok(Acting(Some(Work {
+        Ok(Acting::Work(Box::new(Work {
             watch,
             roots,
             cx: Context::new(mark),
@@ -69,17 +79,33 @@ impl Act {
         })))
     }
 
-    /// An observer that prints what these flags ask for, for those who apply a plan themselves.
-    pub fn observer(self) -> Result<Box<dyn Observer>> {
-        Ok(Box::new(Watch::new(self)?))
+    /// An observer that prints what these flags ask for, for those who apply a plan themselves; long paths are said by `vars`.
+    pub fn observer(self, vars: Vars) -> Result<Box<dyn Observer>> {
+        Ok(Box::new(Watch::new(self, vars)?))
+    }
+
+    /// Prints the script that does what `plan` does.
+    pub fn emit_script(self, plan: &Plan, vars: &Vars) -> Result<()> {
+        let lang = self.lang.unwrap_or_else(Lang::from_env);
+        emit(&plan.script_for(lang, vars)?)
+    }
+
+    /// Begins the list of `--explain`, for whoever is told of steps that another process does.
+    pub fn begin_list(self, vars: &Vars) {
+        if let Some(detail) = self.explain {
+            begin(self.lang, detail, vars);
+        }
     }
 }
 
 /// A verb at work on one name after the other: one watch for signals, one context whose sockets the plans share, one
 /// journal. With `--dry-run` it prints each plan.
-pub struct Acting(Option<Work>);
+pub enum Acting {
+    Script(Act),
+    Work(Box<Work>),
+}
 
-struct Work {
+pub struct Work {
     watch: Watch,
     roots: Roots,
     cx: Context,
@@ -92,20 +118,24 @@ impl Acting {
     /// Applies `plan`, or prints it. A plan of several steps is in the journal while it is applied, and no longer: what a
     /// verb made is the user's.
     pub fn run(&mut self, plan: &Plan) -> Result<()> {
-        match &mut self.0 {
-            None => emit(&plan.script()?),
-            Some(work) if plan.len() > 1 => work.written(plan),
-            Some(work) => work.unwritten(plan),
+        match self {
+            Self::Script(act) => script(*act, plan),
+            Self::Work(work) if plan.len() > 1 => work.written(plan),
+            Self::Work(work) => work.unwritten(plan),
         }
     }
 
     /// The same of a plan that only takes away, which nobody could undo: it has no journal, and so makes room on a full disk.
     pub fn run_for_good(&mut self, plan: &Plan) -> Result<()> {
-        match &mut self.0 {
-            None => emit(&plan.script()?),
-            Some(work) => work.unwritten(plan),
+        match self {
+            Self::Script(act) => script(*act, plan),
+            Self::Work(work) => work.unwritten(plan),
         }
     }
+}
+
+fn script(act: Act, plan: &Plan) -> Result<()> {
+    act.emit_script(plan, &Vars::of_roots(&Roots::from_env()?))
 }
 
 impl Work {
@@ -162,15 +192,20 @@ impl Drop for Work {
 /// Prints, and stops between two steps on Ctrl-C, SIGTERM or SIGHUP, so that what was done is undone.
 struct Watch {
     act: Act,
+    telling: Option<Telling<fn(Told)>>,
     stops: Stops,
     interrupted: Option<u8>,
 }
 
 impl Watch {
-    fn new(act: Act) -> Result<Self> {
+    fn new(act: Act, vars: Vars) -> Result<Self> {
+        act.begin_list(&vars);
+        let tell: fn(Told) = |told| explain(&told);
+        let telling = act.explain.map(|detail| Telling { detail, vars, tell });
         let stops = Stops::hold().map_err(|e| Failure::doing("watching for signals", e))?;
         Ok(Self {
             act,
+            telling,
             stops,
             interrupted: None,
         })
@@ -182,7 +217,10 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn before(&mut self, _: &StepView<'_>) -> Go {
+    fn before(&mut self, step: &StepView<'_>) -> Go {
+        if let Some(telling) = &mut self.telling {
+            telling.before(step);
+        }
         match self.stops.next() {
             Some(signal) => {
                 self.interrupted = Some(128 + signal as u8);
@@ -200,15 +238,15 @@ impl Observer for Watch {
     ) {
         if self.act.trace {
             Self::say(&kit_plan::trace_line(step, came_to, took));
-        } else if self.act.explain {
-            Self::say(&kit_plan::explain_text(step, came_to, took));
+        }
+        if let Some(telling) = &mut self.telling {
+            telling.after(step, came_to, took);
         }
     }
 
     fn undone(&mut self, record: &Record, came_to: std::result::Result<&Undone, &UndoError>) {
-        if self.act.explain {
-            let result = came_to.map_or_else(ToString::to_string, |undone| format!("{undone:?}"));
-            Self::say(&format!("    undoing step {}: {result}\n", record.step + 1));
+        if let Some(telling) = &mut self.telling {
+            telling.undone(record, came_to);
         }
     }
 }

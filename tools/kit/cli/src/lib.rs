@@ -3,6 +3,7 @@
 
 mod act;
 mod complete;
+mod explain;
 mod failure;
 mod generate;
 mod names;
@@ -11,6 +12,7 @@ mod run;
 pub mod template;
 
 pub use act::{Act, Acting, need_root};
+pub use explain::{explain, explained};
 pub use failure::{ClosedPipe, Failure, Result};
 pub use names::{Failures, each, names, os_names, refuse_heads};
 pub use output::{

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser};
 
 use kit_plan::Fault;
 
-use crate::{Failure, Result, emit, generate, visible};
+use crate::{Failure, Result, emit, explained, generate, visible};
 
 /// The code of a verb that runs a program, when it is we who failed.
 const OURS: u8 = 125;
@@ -39,6 +39,7 @@ pub fn run_words<C: Parser + CommandFactory>(
         "man" if argv.len() <= 3 => generate::man(command, &argv),
         _ => parsed(command, &tool, &argv, dispatch),
     };
+    explained();
     let error = match outcome {
         Ok(code) => return ExitCode::from(code),
         Err(error) => error,

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use kit_sys::calls;
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,12 @@ struct Report {
     usec: u64,
     note: Option<String>,
     error: Option<Failure>,
+    /// The system calls it made, if somebody wants to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<String>,
+    /// It is not over: what follows replaces the program, or the next report says why not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    going_on: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,19 +116,25 @@ impl Child for Relay {
 impl Relay {
     /// `None` at the end of all reports.
     fn report(&mut self, index: usize) -> Result<Option<Report>, StepError> {
-        let mut line = String::new();
-        self.results.read_line(&mut line).map_err(lost)?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        let report: Report = serde_json::from_str(&line).map_err(lost)?;
-        if report.step == index {
-            Ok(Some(report))
-        } else {
-            Err(lost(format!(
-                "it reports step {} where {index} is due",
-                report.step
-            )))
+        loop {
+            let mut line = String::new();
+            self.results.read_line(&mut line).map_err(lost)?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            let mut report: Report = serde_json::from_str(&line).map_err(lost)?;
+            if report.step != index {
+                return Err(lost(format!(
+                    "it reports step {} where {index} is due",
+                    report.step
+                )));
+            }
+            for call in report.calls.drain(..) {
+                calls::note(|| call);
+            }
+            if !report.going_on {
+                return Ok(Some(report));
+            }
         }
     }
 }
@@ -151,6 +164,8 @@ impl ChildEnd {
         keep.extend([self.go.get_ref().as_fd(), self.results.as_fd()]);
         // The journal's lock and the monitor's sockets among others: a half-made child must hold nothing.
         kit_sys::fds::close_all_but(&keep);
+        // What the clone copied is the parent's to tell.
+        calls::take();
         let steps = cx.steps();
         let last = steps.iter().rposition(|step| step.side() == Side::Child);
         for (index, step) in steps.iter().enumerate() {
@@ -161,8 +176,11 @@ impl ChildEnd {
                 return 1;
             }
             // The last replaces this program.
-            if Some(index) == last && !self.flush() {
-                return 1;
+            if Some(index) == last {
+                if !self.flush() {
+                    return 1;
+                }
+                self.tell_before_exec(index);
             }
             let begun = Instant::now();
             let outcome = step.apply(cx);
@@ -195,6 +213,27 @@ impl ChildEnd {
         true
     }
 
+    /// Nobody is left to tell the calls of the step that replaces this program: they are told just before.
+    fn tell_before_exec(&self, index: usize) {
+        let Ok(mut results) = self.results.try_clone() else {
+            return;
+        };
+        calls::before_exec(move |calls| {
+            let report = Report {
+                step: index,
+                usec: 0,
+                note: None,
+                error: None,
+                calls,
+                going_on: true,
+            };
+            if let Ok(mut line) = serde_json::to_vec(&report) {
+                line.push(b'\n');
+                let _ = results.write_all(&line);
+            }
+        });
+    }
+
     fn tell(&mut self, index: usize, outcome: Result<Done, StepError>, took: Duration) -> bool {
         let is_last_word = outcome.is_err();
         let (note, error) = match outcome {
@@ -213,6 +252,8 @@ impl ChildEnd {
             usec: took.as_micros() as u64,
             note,
             error,
+            calls: calls::take(),
+            going_on: false,
         }) else {
             return false;
         };

@@ -7,13 +7,22 @@
 //! what undoes is an [`Undoer`].
 //!
 //! ```
-//! use kit_plan::{Context, Done, Meta, Plan, Shell, Silent, Slots, Step, StepError, Undo, run, words};
+//! use kit_plan::{Context, Done, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+//!
+//! mod says {
+//!     kit_plan::sayings! {
+//!         Files {
+//!             dir(path): "Make directory {path}: the pages go there", "创建目录 {path}：页面放在这里";
+//!         }
+//!     }
+//! }
 //!
 //! struct MakeDir(std::path::PathBuf);
 //!
 //! impl Step for MakeDir {
 //!     fn meta(&self) -> Meta {
-//!         Meta::new("dir.make", "a place for the pages", Shell::Exact(vec![run!["mkdir", &self.0]]))
+//!         let shell = Shell::Exact(vec![run!["mkdir", &self.0]]);
+//!         Meta::new("dir.make", says::dir(self.0.display()), shell)
 //!     }
 //!     fn intent(&self, _: &Slots) -> Vec<Undo> {
 //!         vec![Undo::rmdir(&self.0)]
@@ -41,12 +50,16 @@ mod observe;
 pub mod os_text;
 mod plan;
 mod recover;
+mod say;
 mod script;
 mod script_child;
 mod session;
 mod shell;
 mod step;
+mod told;
 mod undo;
+mod undo_says;
+mod vars;
 
 pub use child::{Child, ChildEnd, Relay, relay};
 pub use context::{Context, Mark, link_group_of_a_plan, random_bytes};
@@ -56,11 +69,14 @@ pub use identity::{FileId, MountId, NetnsId, ProcessId};
 pub use journal::{Journal, Spared};
 pub use kit_home::{Instance, Roots, RootsError, is_an_instances_group};
 pub use netns::within;
-pub use observe::{Go, Observer, Silent, StepView, explain_text, trace_line};
+pub use observe::{Go, Observer, Silent, StepView, trace_line};
 pub use plan::{Plan, PlanError};
 pub use recover::{Fate, Recovery, recover, recover_one};
-pub use script::{quote, shell_text};
+pub use say::{Lang, Part, Saying};
+pub use script::quote;
 pub use session::{Left, Session, SessionError};
 pub use shell::{Line, Program, Shell, SlotId, Slots, Value};
 pub use step::{Done, Meta, Side, Step, StepError};
+pub use told::{Detail, StepTold, Telling, Told, UndoTold};
 pub use undo::{LinkWas, NftFamily, Undo, UndoError, Undoer, Undone};
+pub use vars::Vars;

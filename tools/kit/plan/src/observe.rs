@@ -1,9 +1,8 @@
 //! Watching a plan as it is applied: explain, trace, stepwise, stop-after, and the tests that kill.
 
-use std::fmt::Write;
 use std::time::Duration;
 
-use crate::{Done, Meta, Record, Shell, Step, StepError, UndoError, Undone, shell_text};
+use crate::{Done, Meta, Record, Step, StepError, UndoError, Undone};
 
 /// A step as an observer sees it.
 pub struct StepView<'a> {
@@ -53,31 +52,6 @@ pub trait Observer {
 pub struct Silent;
 impl Observer for Silent {}
 
-/// What `--explain` says of a step: why, the lines of sh, the result, how long it took.
-pub fn explain_text(
-    step: &StepView<'_>,
-    came_to: Result<&Done, &StepError>,
-    took: Duration,
-) -> String {
-    let meta = step.meta();
-    let mut text = format!("{}/{} {}\n", step.number, step.total, meta.why);
-    for line in shell_text(&meta.shell).lines() {
-        let _ = writeln!(text, "      {line}");
-    }
-    if let Shell::None(reason) = &meta.shell {
-        let _ = writeln!(text, "      (no command does this: {reason})");
-    }
-    let micros = took.as_micros();
-    let _ = match came_to {
-        Ok(Done {
-            note: Some(note), ..
-        }) => writeln!(text, "    = ok ({note}), {micros} us"),
-        Ok(_) => writeln!(text, "    = ok, {micros} us"),
-        Err(error) => writeln!(text, "    = {error}, {micros} us"),
-    };
-    text
-}
-
 /// What `--trace` says of it: one JSON object and a newline.
 pub fn trace_line(
     step: &StepView<'_>,
@@ -91,7 +65,8 @@ pub fn trace_line(
         "step": step.number,
         "steps": step.total,
         "id": meta.id,
-        "why": meta.why,
+        "part": meta.says.part,
+        "why": meta.says.to_string(),
         "ok": came_to.is_ok(),
         "error": came_to.err().map(ToString::to_string),
         "note": came_to.ok().and_then(|done| done.note.as_deref()),

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::script_child::Family;
 use crate::shell::Line;
-use crate::{Plan, PlanError, Shell, Side, Slots, Value};
+use crate::{Lang, Plan, PlanError, Shell, Side, Slots, Value, Vars};
 
 /// One word of sh that stands for exactly this text, whatever is in it. Bytes that are not UTF-8 are kept by
 /// way of printf(1).
@@ -21,51 +21,109 @@ pub fn quote(text: impl AsRef<OsStr>) -> String {
         let octal = bytes.fold(String::new(), |all, byte| all + &format!("\\{byte:03o}"));
         return format!("\"$(printf '{octal}')\"");
     };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !utf8.is_empty() && utf8.chars().all(plain) {
+    if is_plain(utf8) {
         return utf8.to_owned();
     }
     format!("'{}'", utf8.replace('\'', r"'\''"))
 }
 
-pub(crate) fn word(value: &Value) -> String {
+/// Whether sh takes it as one word as it is.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    !text.is_empty() && text.chars().all(plain)
+}
+
+/// One word, its long paths by their variables.
+pub(crate) fn word(value: &Value, vars: &Vars) -> String {
     match value {
-        Value::Lit(text) => quote(text),
+        Value::Lit(text) => match text.to_str() {
+            Some(text) if is_plain(text) => vars.shorten(text),
+            _ => quote(text),
+        },
         Value::Slot(id) => format!("\"${}\"", id.0),
         Value::Cat(parts) => {
             let part = |part: &Value| match part {
                 Value::Slot(id) => format!("\"${{{}}}\"", id.0),
-                other => word(other),
+                other => word(other, vars),
             };
             parts.iter().map(part).collect()
         }
     }
 }
 
-pub(crate) fn words(argv: &[Value]) -> String {
-    argv.iter().map(word).collect::<Vec<_>>().join(" ")
+pub(crate) fn words(argv: &[Value], vars: &Vars) -> String {
+    let words = argv.iter().map(|value| word(value, vars));
+    words.collect::<Vec<_>>().join(" ")
 }
 
-/// The lines of one step, as `--explain` shows them.
-pub fn shell_text(shell: &Shell) -> String {
-    let mut family = Family::default();
+/// The lines of one step for a reader, who knows what a document says by where it is written: without texts of many lines,
+/// and without what only a script needs to keep two processes in step.
+pub(crate) fn brief_lines(lines: &[Line], vars: &Vars) -> Vec<String> {
+    let brief = |value: &Value| match value {
+        Value::Lit(text) if is_document(text) => Value::from("…"),
+        other => other.clone(),
+    };
+    let all = |argv: &[Value]| argv.iter().map(brief).collect::<Vec<_>>();
     let mut text = String::new();
-    for line in shell.lines() {
-        family.line(&mut text, line);
+    for line in lines {
+        let line = match line {
+            Line::Spawn { argv, .. } => {
+                let own = argv.split(|word| matches!(word, Value::Lit(text) if text == "sh"));
+                Line::Run(own.take(1).flatten().cloned().collect())
+            }
+            Line::Exec(program) => {
+                let mut argv = vec!["exec".into()];
+                argv.extend(all(&program.through));
+                argv.extend(all(&program.argv));
+                Line::Run(argv)
+            }
+            Line::Run(argv) => Line::Run(all(argv)),
+            Line::Capture { slot, argv } => Line::Capture {
+                slot: *slot,
+                argv: all(argv),
+            },
+            Line::Write { path, text } => Line::Write {
+                path: path.clone(),
+                text: match text {
+                    Value::Cat(parts) if parts.iter().map(brief).ne(parts.iter().cloned()) => {
+                        "…".into()
+                    }
+                    text => brief(text),
+                },
+            },
+            other => other.clone(),
+        };
+        simple_line(&mut text, &line, vars);
     }
-    family.explained() + &text
+    // What the script's child needs to know the variable too.
+    let lines = text.lines().filter(|line| !line.starts_with("export "));
+    lines.map(str::to_owned).collect()
+}
+
+/// A text of several lines, or JSON.
+fn is_document(text: &OsStr) -> bool {
+    text.as_bytes().contains(&b'\n') || text.as_bytes().starts_with(b"{\"")
 }
 
 impl Plan {
     /// The script. Fails only if the plan is malformed.
     pub fn script(&self) -> Result<String, PlanError> {
+        self.script_for(Lang::En, &Vars::default())
+    }
+
+    /// The same with its comments in a language, and with `vars` for long paths.
+    pub fn script_for(&self, lang: Lang, vars: &Vars) -> Result<String, PlanError> {
         self.check()?;
-        let mut family = Family::default();
+        let mut family = Family::new(vars);
         // Without a child there is no trap that would undo.
         let undone = self.steps().iter().any(|step| step.side() == Side::Child);
         for (number, step) in (1..).zip(self.steps()) {
             let meta = step.meta();
-            let mut text = format!("\n# {number}/{} {}\n", self.len(), comment(&meta.why));
+            let mut text = format!(
+                "\n# {number}/{} {}\n",
+                self.len(),
+                comment(meta.says.text(lang))
+            );
             for line in meta.shell.lines() {
                 family.line(&mut text, line);
             }
@@ -97,7 +155,9 @@ impl Plan {
 }
 
 /// One line of sh for everything that is not about the child.
-pub(crate) fn simple_line(text: &mut String, line: &Line) {
+pub(crate) fn simple_line(text: &mut String, line: &Line, vars: &Vars) {
+    let words = |argv: &[Value]| words(argv, vars);
+    let word = |value: &Value| word(value, vars);
     let _ = match line {
         Line::Run(argv) | Line::Outside(argv) => writeln!(text, "{}", words(argv)),
         Line::Try(argv) => writeln!(text, "{} 2>/dev/null || :", words(argv)),

@@ -11,11 +11,12 @@ use std::fmt::Write;
 
 use crate::script::{quote, simple_line, word, words};
 use crate::shell::{Line, Program};
-use crate::{Undo, Value};
+use crate::{Undo, Value, Vars};
 
 /// What belongs to the parent, to the child, and between the two.
 #[derive(Default)]
 pub(crate) struct Family {
+    vars: Vars,
     pub parent: String,
     pub child: String,
     outside: String,
@@ -40,15 +41,22 @@ const PROGRAM_HEAD: &str = "set -eu\necho ready >&5\nread -r _ <&6 || exit 125\n
 const WAIT: &str = "\n# go; then wait for the program\necho go >&9\n";
 
 impl Family {
+    pub fn new(vars: &Vars) -> Self {
+        Self {
+            vars: vars.clone(),
+            ..Self::default()
+        }
+    }
+
     pub fn line(&mut self, text: &mut String, line: &Line) {
         match line {
             Line::Spawn { slot, argv } => {
                 self.spawned = Some(slot.0);
-                spawn(text, slot.0, argv);
+                spawn(text, slot.0, &words(argv, &self.vars));
             }
             Line::Exec(program) => self.exec(text, program),
-            Line::Outside(_) => simple_line(&mut self.outside, line),
-            other => simple_line(text, other),
+            Line::Outside(_) => simple_line(&mut self.outside, line, &self.vars),
+            other => simple_line(text, other, &self.vars),
         }
     }
 
@@ -63,17 +71,12 @@ impl Family {
         }
     }
 
-    /// Lines that a step gives to the others' texts, for showing that step alone.
-    pub fn explained(self) -> String {
-        self.outside
-    }
-
     fn exec(&mut self, text: &mut String, program: &Program) {
         let path = "env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin";
         let _ = writeln!(
             text,
             "exec {path} {} sh -c \"$program\" program",
-            words(&program.through)
+            words(&program.through, &self.vars)
         );
         let mut own = String::from(PROGRAM_HEAD);
         let _ = writeln!(
@@ -85,7 +88,12 @@ impl Family {
             let _ = writeln!(own, "export {}", quote(pair));
         }
         let stdin = if program.stdin { "" } else { " </dev/null" };
-        let _ = writeln!(own, "exec {}{stdin} 5>&- 6<&-", words(&program.argv));
+        // The environment is the program's by now: no variable of the script's is in it.
+        let _ = writeln!(
+            own,
+            "exec {}{stdin} 5>&- 6<&-",
+            words(&program.argv, &Vars::default())
+        );
         self.program = own;
     }
 
@@ -104,7 +112,7 @@ impl Family {
 
     fn undo_if(&mut self, condition: &str, undo: &[Undo]) {
         let line = |undo: &Undo| {
-            let at = |path: &std::path::Path| word(&Value::from(path));
+            let at = |path: &std::path::Path| word(&Value::from(path), &self.vars);
             Some(match undo {
                 Undo::Unmount { path, .. } => format!("umount -l {}", at(path)),
                 Undo::Cgroup { path, .. } | Undo::Rmdir { path, .. } => {
@@ -138,9 +146,21 @@ impl Family {
         }
     }
 
+    /// The variables that `text` uses, for it and for the child.
+    fn defined(&self, text: &str) -> String {
+        let lines = self.vars.definitions(text);
+        let names = lines.iter().filter_map(|line| line.split('=').next());
+        let names: Vec<&str> = names.collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!("{}\nexport {}\n", lines.join("\n"), names.join(" "))
+    }
+
     pub fn finish(self, command: &str) -> String {
         let Some(pid) = self.spawned else {
-            return format!("#!/bin/sh\n# {command}\nset -eu\n{}", self.parent);
+            let defined = self.defined(&self.parent);
+            return format!("#!/bin/sh\n# {command}\nset -eu\n{defined}{}", self.parent);
         };
         let tell = |slot: &&str| format!("printf '%s\\n' \"${slot}\" >&9\n");
         let hear = |slot: &&str| format!("IFS= read -r {slot} <&6 || exit 125\nexport {slot}\n");
@@ -158,8 +178,13 @@ impl Family {
              {}    rm -rf \"$fifo\"\n    exit \"$code\"\n}}\n{TRAPS}",
             self.undo.concat(),
         );
+        let defined = self.defined(
+            &[&self.child, &cleanup, &self.parent, &between]
+                .map(String::as_str)
+                .concat(),
+        );
         format!(
-            "#!/bin/sh\n# {command}\nset -eu\numask 022\n{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n\
+            "#!/bin/sh\n# {command}\nset -eu\numask 022\n{defined}{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n\
              code=0; wait \"$job\" || code=$?\njob=\n",
             variable("child", &format!("{CHILD_HEAD}{heard}{}", self.child)),
             variable("program", &self.program),
@@ -170,14 +195,13 @@ impl Family {
 
 /// A background job of sh has no standard input and ignores INT and QUIT: both are given back. Opening a FIFO
 /// waits for its other side, so both sides open them in the same order.
-fn spawn(text: &mut String, slot: &str, argv: &[Value]) {
+fn spawn(text: &mut String, slot: &str, command: &str) {
     let _ = write!(
         text,
         "mkfifo -m 600 \"$fifo/said\" \"$fifo/go\"\nexec 3<&0\n\
-         env --default-signal=INT,QUIT {} sh -c \"$child\" child <&3 3<&- 5>\"$fifo/said\" 6<\"$fifo/go\" &\n\
+         env --default-signal=INT,QUIT {command} sh -c \"$child\" child <&3 3<&- 5>\"$fifo/said\" 6<\"$fifo/go\" &\n\
          job=$!\nexec 3<&- 8<\"$fifo/said\" 9>\"$fifo/go\"\n\
          read -r {slot} <&8 || {{ wait \"$job\" || code=$?; exit; }}\nexport {slot}\n",
-        words(argv),
     );
 }
 

@@ -1,11 +1,10 @@
 //! A step: one thing that a plan does, with what undoes it and what it would be in sh.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
 use crate::fault::{FAILED, errno_of, way_out, way_out_of};
-use crate::{Context, Fault, Shell, Slots, Undo};
+use crate::{Context, Fault, Saying, Shell, Slots, Undo};
 
 /// Who does a step: the process that applies the plan, or the child that it cloned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,18 +20,14 @@ pub enum Side {
 pub struct Meta {
     /// `noun.verb`, the same for each step of this kind: `netns.bind`.
     pub id: &'static str,
-    /// Why it is done, one line, for a learner.
-    pub why: Cow<'static, str>,
+    /// What it does and why, one line, for a learner.
+    pub says: Saying,
     pub shell: Shell,
 }
 
 impl Meta {
-    pub fn new(id: &'static str, why: impl Into<Cow<'static, str>>, shell: Shell) -> Self {
-        Self {
-            id,
-            why: why.into(),
-            shell,
-        }
+    pub fn new(id: &'static str, says: Saying, shell: Shell) -> Self {
+        Self { id, says, shell }
     }
 }
 

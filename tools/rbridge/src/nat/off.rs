@@ -6,6 +6,7 @@ use kit_plan::{Context, Done, Instance, Line, Meta, Plan, Shell, Step, StepError
 
 use super::{any_has, is_on, networks, route_localnet};
 use crate::port::{self, Published};
+use crate::says;
 use crate::{BridgeError, Place, forward, table};
 
 /// What `nat BR off` does: the mirror image, published ports of that network included.
@@ -128,11 +129,11 @@ pub(crate) fn off(
 
 impl Step for Off {
     fn meta(&self) -> Meta {
-        let why = format!(
-            "{} is a network of its own again, its published ports gone",
-            self.bridge
-        );
-        Meta::new("bridge.nat-off", why, Shell::Exact(self.lines.clone()))
+        Meta::new(
+            "bridge.nat-off",
+            says::nat_off(&self.bridge),
+            Shell::Exact(self.lines.clone()),
+        )
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -3,7 +3,7 @@
 use box_ops::gc;
 use box_state::Containers;
 use kit_cli::{Act, Failure, Result, emit};
-use kit_plan::StepError;
+use kit_plan::{StepError, Vars};
 
 use super::steps::{fault, observer};
 
@@ -17,12 +17,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
+    let vars = Vars::of_roots(&containers.roots);
     let told = if args.act.dry_run {
         let (plan, told) = gc::plan(containers, args.keep_network);
-        emit(&plan.script()?)?;
+        args.act.emit_script(&plan, &vars)?;
         told
     } else {
-        let mut watch = observer(args.act)?;
+        let mut watch = observer(args.act, vars)?;
         let told = gc::run(containers, args.keep_network, watch.as_mut()).map_err(fault)?;
         emit(&told.text())?;
         told

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kit_cli::{Failure, Result, emit};
-use kit_plan::{Context, Mark, Plan, Roots};
+use kit_plan::{Context, Mark, Plan, Roots, Vars};
 
 use super::flags::Create;
 use super::prepare::{Ready, prepare};
@@ -52,7 +52,7 @@ pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
     let ready = prepare(flags, containers)?;
     let (plan, new) = making(flags, containers, ready, Go::Later);
     if flags.act.dry_run {
-        emit(&plan.script()?)?;
+        flags.act.emit_script(&plan, &vars(&new))?;
         return Ok(0);
     }
     containers.roots.prepare()?;
@@ -169,8 +169,9 @@ fn follow(
     container: &Container,
     args: &Args,
 ) -> Result<Option<Ended>> {
-    match wait_started(socket, steps::watching(args.create.act)).map_err(Failure::new)? {
-        Outcome::Started => {}
+    let watch = steps::watching(args.create.act, &steps::vars(containers, &container.id));
+    match wait_started(socket, watch).map_err(Failure::new)? {
+        Outcome::Started => kit_cli::explained(),
         Outcome::Failed(failed) => {
             // As docker's: it is there, though it did not start.
             if args.detach {
@@ -300,20 +301,24 @@ fn making(flags: &Create, containers: &Containers, mut ready: Ready, go: Go) -> 
     (plan, new)
 }
 
+fn vars(new: &New) -> Vars {
+    steps::vars(&new.containers, &new.container.id)
+}
+
 /// Makes the container; the locks of that are to be held until it runs.
 fn make(flags: &Create, new: &New, plan: &Plan) -> Result<Context> {
     let mark = Mark {
         instance: new.containers.roots.instance.clone(),
         plan: new.container.id.clone(),
     };
-    steps::apply(flags.act, plan, mark)
+    steps::apply(flags.act, plan, mark, vars(new))
 }
 
 /// The script that makes the container and runs it. One of --rm leaves nothing; else what it has made stays.
 fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result {
     let (container, spec) = (ready.container.clone(), ready.spec.clone());
     let running = monitor::plan(containers, &container, spec).map_err(told)?;
-    let (made, _) = making(flags, containers, ready, Go::Now { detach: false });
+    let (made, new) = making(flags, containers, ready, Go::Now { detach: false });
     let mut plan = Plan::new(running.command.clone());
     for step in made.into_steps() {
         plan.push_boxed(if flags.rm {
@@ -323,6 +328,6 @@ fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result
         });
     }
     plan.extend(running);
-    emit(&plan.script()?)?;
+    flags.act.emit_script(&plan, &vars(&new))?;
     Ok(0)
 }

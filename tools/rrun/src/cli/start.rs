@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use kit_cli::{Act, Failure, Result, emit};
 
 use super::run::{detach_keys, finish};
-use super::steps::{self, fault, find, watching};
+use super::steps::{self, fault, find, vars, watching};
 use super::told;
 use crate::client::{self, Attach, Ended};
 use box_monitor as monitor;
 use box_ops::start::{self as ops, Outcome};
 use box_ops::{Subject, stop};
 use box_state::Containers;
+use kit_plan::{Plan, Vars};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -33,7 +34,7 @@ pub struct Args {
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = steps::names(&args.containers, "start")?;
     if args.act.dry_run {
-        return dry_run(&names, containers);
+        return dry_run(args.act, &names, containers);
     }
     if args.attach || args.interactive {
         let [name] = names.as_slice() else {
@@ -45,13 +46,17 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     kit_cli::each(&names, |name| {
         let of = find(containers, name)?;
-        ops::start(&of, watching(args.act)).map_err(fault)?;
+        ops::start(
+            &of,
+            watching(args.act, &vars(&of.containers, &of.container.id)),
+        )
+        .map_err(fault)?;
         emit(&format!("{name}\n"))
     })
 }
 
 /// The plan that its monitor would carry out; a script has one child, so it is of one container.
-fn dry_run(names: &[String], containers: &Containers) -> Result {
+fn dry_run(act: Act, names: &[String], containers: &Containers) -> Result {
     let [name] = names else {
         return Err(Failure::usage("a script starts one container")
             .hint("give --dry-run one name at a time"));
@@ -61,13 +66,13 @@ fn dry_run(names: &[String], containers: &Containers) -> Result {
         container,
     } = find(containers, name)?;
     if containers.state(&container.id).map_err(fault)?.is_running() {
-        let nothing = kit_plan::Plan::new(format!("rrun start {name}"));
-        emit(&nothing.script()?)?;
+        let nothing = Plan::new(format!("rrun start {name}"));
+        act.emit_script(&nothing, &Vars::default())?;
         return Ok(0);
     }
     let spec = containers.spec(&container.id).map_err(fault)?;
     let plan = monitor::plan(&containers, &container, spec).map_err(|e| told(e).exit(1))?;
-    emit(&plan.script()?)?;
+    act.emit_script(&plan, &vars(&containers, &container.id))?;
     Ok(0)
 }
 
@@ -84,9 +89,10 @@ fn attached(args: &Args, of: &Subject) -> Result {
         return finish(Some(ended), container);
     }
     let size = if container.tty { client::size() } else { None };
-    let (mut fresh, outcome) = ops::launch(of, watching(args.act), true, size).map_err(fault)?;
+    let watch = watching(args.act, &vars(containers, &of.container.id));
+    let (mut fresh, outcome) = ops::launch(of, watch, true, size).map_err(fault)?;
     match outcome {
-        Outcome::Started => {}
+        Outcome::Started => kit_cli::explained(),
         Outcome::Failed(failed) => return finish(Some(Ended::Failed(failed)), container),
         Outcome::Lost => return finish(Some(Ended::Lost), container),
     }

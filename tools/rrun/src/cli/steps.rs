@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use box_ops::{OpsError, Subject, Watch, Work};
 use box_state::Containers;
 use kit_cli::{Act, Failure, Result, emit};
-use kit_plan::{Context, Mark, Observer, Plan};
+use kit_plan::{Context, Mark, Observer, Plan, Vars};
 
 /// The container that a user means.
 pub fn find(containers: &Containers, name: &str) -> Result<Subject> {
@@ -57,7 +57,7 @@ pub fn each(
     let mut failures = kit_cli::Failures::default();
     let mut later: Vec<String> = names.to_vec();
     let mut script = Plan::new(format!("rrun {command} {}", names.join(" ")));
-    let mut watch = observer(act)?;
+    let mut watch = observer(act, Vars::of_roots(&containers.roots))?;
     while !later.is_empty() && !failures.is_interrupted() {
         let mut works = Vec::new();
         let mut seen = HashSet::new();
@@ -97,7 +97,7 @@ pub fn each(
         turns.rest(&mut failures);
     }
     if act.dry_run {
-        emit(&script.script()?)?;
+        act.emit_script(&script, &Vars::of_roots(&containers.roots))?;
     }
     failures.end()
 }
@@ -157,34 +157,43 @@ pub fn watched_by(watch: Watching) {
 }
 
 /// Who watches this process's plans.
-pub fn observer(act: Act) -> Result<Box<dyn Observer>> {
+pub fn observer(act: Act, vars: Vars) -> Result<Box<dyn Observer>> {
     match WATCH.get() {
         Some(watch) => Ok(watch()),
-        None => act.observer(),
+        None => act.observer(vars),
     }
 }
 
+/// The names of what every path of a container's has in it.
+pub fn vars(containers: &Containers, id: &str) -> Vars {
+    Vars::of_roots(&containers.roots).and("C", id)
+}
+
 /// What a client of a monitor wants to see of its plan.
-pub fn watching(act: Act) -> Watch {
+pub fn watching(act: Act, vars: &Vars) -> Watch {
+    act.begin_list(vars);
     Watch {
         explain: act.explain,
         trace: act.trace,
         to: Some(|line| {
             let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         }),
+        tell: Some(kit_cli::explain),
     }
 }
 
 /// Does it, or prints the script.
 pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
+    let vars = Vars::of_roots(&containers.roots);
     if act.dry_run {
-        return emit(&plan.script()?);
+        return act.emit_script(plan, &vars);
     }
-    apply(act, plan, Mark::new(containers.roots.instance.clone())).map(drop)
+    let mark = Mark::new(containers.roots.instance.clone());
+    apply(act, plan, mark, vars).map(drop)
 }
 
 /// Does it. What the steps have kept, locks among it, is the caller's to hold.
-pub fn apply(act: Act, plan: &Plan, mark: Mark) -> Result<Context> {
-    let mut watch = observer(act)?;
+pub fn apply(act: Act, plan: &Plan, mark: Mark, vars: Vars) -> Result<Context> {
+    let mut watch = observer(act, vars)?;
     Ok(box_ops::apply(plan, mark, watch.as_mut())?)
 }

@@ -5,7 +5,7 @@ use box_ops::stop;
 use box_state::Containers;
 use kit_cli::{Act, Failure, Result, emit};
 
-use super::steps::{self, fault, find, watching};
+use super::steps::{self, fault, find, vars, watching};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -67,7 +67,8 @@ pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
 pub fn restart(args: &RestartArgs, containers: &Containers) -> Result {
     let names = steps::names(&args.containers, "restart")?;
     steps::each(args.act, "restart", &names, containers, |of| {
-        stop::restart(of, args.time, watching(args.act)).map_err(fault)
+        let watch = watching(args.act, &vars(containers, &of.container.id));
+        stop::restart(of, args.time, watch).map_err(fault)
     })
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Bar(Option<ProgressBar>);
 
 impl Bar {
     pub fn new(act: Act, text: &'static str) -> Self {
-        let told = act.dry_run || act.explain || act.trace;
+        let told = act.dry_run || act.explain.is_some() || act.trace;
         if told || !std::io::stderr().is_terminal() {
             return Self(None);
         }

@@ -7,16 +7,13 @@ use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
 use super::Intake;
 use crate::StoreError;
 use crate::load::store_error;
+use crate::says;
 
 pub(crate) struct Begin(pub Rc<Intake>);
 
 impl Step for Begin {
     fn meta(&self) -> Meta {
-        Meta::new(
-            "store.begin",
-            "a directory beside, for what is not whole yet; nobody sweeps the store meanwhile",
-            Shell::Ours(Vec::new()),
-        )
+        Meta::new("store.begin", says::begin(), Shell::Ours(Vec::new()))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {

@@ -3,7 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Value};
+use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Step, StepError, Value};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 
 use super::Intake;
@@ -38,7 +38,7 @@ pub(crate) struct NewImage {
 pub(crate) struct ImageName {
     pub intake: Rc<Intake>,
     pub images: Vec<NewImage>,
-    pub why: String,
+    pub says: Saying,
     /// The command that does all the steps.
     pub line: Vec<Value>,
     pub outcome: Outcome,
@@ -47,7 +47,7 @@ pub(crate) struct ImageName {
 impl Step for ImageName {
     fn meta(&self) -> Meta {
         let lines = vec![Line::Run(self.line.clone())];
-        Meta::new("image.name", self.why.clone(), Shell::Ours(lines))
+        Meta::new("image.name", self.says.clone(), Shell::Ours(lines))
     }
 
     /// The index is the old one or the new one.

@@ -10,6 +10,7 @@ use super::Intake;
 use crate::StoreError;
 use crate::digest::chain_ids;
 use crate::load::{step_error, store_error};
+use crate::says;
 
 pub(crate) struct Place {
     pub intake: Rc<Intake>,
@@ -21,7 +22,7 @@ impl Step for Place {
         let job = &self.intake.jobs[self.at];
         Meta::new(
             "layer.place",
-            format!("{}: whole, it gets its place by a rename", job.title),
+            says::place(&job.title),
             Shell::Ours(Vec::new()),
         )
     }

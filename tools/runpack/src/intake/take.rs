@@ -7,6 +7,7 @@ use kit_plan::{Context, Done, Meta, Shell, Step, StepError};
 
 use super::{Crew, Intake};
 use crate::load::step_error;
+use crate::says;
 use kit_units::human_size;
 
 pub(crate) struct Take {
@@ -24,7 +25,7 @@ impl Step for Take {
         };
         Meta::new(
             "layer.take",
-            format!("{}: read once, checked, {does} beside its place", job.title),
+            says::take(&job.title, does),
             Shell::Ours(job.check_line()),
         )
     }

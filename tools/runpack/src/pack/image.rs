@@ -16,6 +16,7 @@ use super::tree::{Entry, Tree};
 use super::{Packed, write_layer};
 use crate::intake::{ImageName, Intake, Layer, NewImage, Outcome, Progress, work_of};
 use crate::load::{interrupted, store_error};
+use crate::says;
 use crate::store::to_json;
 use crate::{Reference, Store, StoreError, config_of};
 
@@ -148,7 +149,7 @@ impl PackImage {
         let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
         plan.push(ImageName {
             intake,
-            why: format!("an image of that one layer, found as {}", names.join(", ")),
+            says: says::name(names.join(", ")),
             line: image.words.iter().map(Value::from).collect(),
             images: vec![NewImage {
                 layers: vec![Layer::Written(written)],
@@ -218,10 +219,7 @@ struct WriteLayer {
 impl Step for WriteLayer {
     fn meta(&self) -> Meta {
         let count = self.image.packed.tree.entries().count();
-        let why = format!(
-            "programs, their libraries and interpreters, {count} paths in all, as one layer"
-        );
-        Meta::new("layer.write", why, Shell::Ours(Vec::new()))
+        Meta::new("layer.write", says::pack(count), Shell::Ours(Vec::new()))
     }
 
     /// Nothing names it yet; it is swept up.

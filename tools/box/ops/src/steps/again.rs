@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kit_plan::{Context, Done, Meta, Shell, Step, StepError, Undo, run};
 
 use crate::Subject;
+use crate::says;
 use crate::start::{Watch, start};
 use crate::stop::settled;
 use box_state::at_work;
@@ -22,7 +23,7 @@ impl Step for Keep {
     fn meta(&self) -> Meta {
         Meta::new(
             "container.keep",
-            "its monitor finds this at the end, and does not remove it although it ran with --rm",
+            says::keep(),
             Shell::Exact(vec![run!["touch", self.path()]]),
         )
     }
@@ -61,11 +62,7 @@ impl Step for StartAgain {
         let mark = self.volatile().map(|path| run!["rm", "-rf", "--", path]);
         let mut lines: Vec<_> = mark.into_iter().collect();
         lines.push(run!["rrun", "start", self.of.id()]);
-        Meta::new(
-            "container.start",
-            "a new monitor makes everything anew, but for the files",
-            Shell::Ours(lines),
-        )
+        Meta::new("container.start", says::again(), Shell::Ours(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -4,9 +4,12 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, Undo, run, words};
+use kit_plan::{
+    Context, Done, Line, Meta, Roots, Saying, Shell, Slots, Step, StepError, Undo, run, words,
+};
 
 use crate::Subject;
+use crate::says;
 use box_monitor as monitor;
 use box_state::{Containers, Lock, alone};
 
@@ -99,7 +102,7 @@ impl Step for Replay {
     fn meta(&self) -> Meta {
         Meta::new(
             "journal.replay",
-            "what killed processes had begun is undone, as their journals say",
+            says::replay(),
             Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
         )
     }
@@ -138,9 +141,7 @@ impl Step for Settle {
             },
             run!["mv", "--", new, path],
         ];
-        let why =
-            "it ended while no monitor saw to it: its exit code is not known, and is not guessed";
-        Meta::new("container.settle", why, Shell::Exact(lines))
+        Meta::new("container.settle", says::settle(), Shell::Exact(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -158,7 +159,7 @@ impl Step for Settle {
 /// Deletes something that is nobody's.
 pub struct Sweep {
     pub path: PathBuf,
-    pub why: &'static str,
+    pub says: Saying,
     pub only_if: OnlyIf,
     pub outcome: Outcome,
 }
@@ -189,7 +190,11 @@ impl Step for Sweep {
             }
             None => Line::Run(words),
         };
-        Meta::new("leftover.delete", self.why, Shell::Exact(vec![line]))
+        Meta::new(
+            "leftover.delete",
+            self.says.clone(),
+            Shell::Exact(vec![line]),
+        )
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -212,7 +217,7 @@ impl Step for Sweep {
         };
         let delete = super::Delete {
             path: self.path.clone(),
-            why: self.why,
+            says: self.says.clone(),
         };
         delete.delete()?;
         self.outcome.0.borrow_mut().removed += 1;
@@ -240,8 +245,7 @@ impl Step for RemoveNetwork {
             }
             lines.push(run!["rm", "-rf", "--", dir.path()]);
         }
-        let why = "the network that containers share goes when the last is gone, and somebody asks";
-        Meta::new("network.remove", why, Shell::Ours(lines))
+        Meta::new("network.remove", says::take_down(), Shell::Ours(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -262,8 +266,11 @@ pub struct ReleaseForwarding {
 
 impl Step for ReleaseForwarding {
     fn meta(&self) -> Meta {
-        let why = "no bridge is left that this host forwards for on our account";
-        Meta::new("forwarding.release", why, Shell::Exact(self.lines.clone()))
+        Meta::new(
+            "forwarding.release",
+            says::release(),
+            Shell::Exact(self.lines.clone()),
+        )
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -278,8 +285,7 @@ pub struct RemoveParents(pub Vec<PathBuf>);
 impl Step for RemoveParents {
     fn meta(&self) -> Meta {
         let lines = self.0.iter().map(|dir| Line::Try(words!["rmdir", dir]));
-        let why = "the cgroup that containers are below, with nobody below it";
-        Meta::new("cgroup.tidy", why, Shell::Exact(lines.collect()))
+        Meta::new("cgroup.tidy", says::tidy(), Shell::Exact(lines.collect()))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use kit_plan::{Context, Done, Line, Meta, ProcessId, Shell, Step, StepError, run, words};
+use kit_plan::{Context, Done, Line, Meta, ProcessId, Saying, Shell, Step, StepError, run, words};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::Subject;
+use crate::says;
 use crate::stop::{DYING, over};
 use box_monitor as monitor;
 use box_state::Containers;
@@ -20,7 +21,7 @@ impl Step for Attend {
     fn meta(&self) -> Meta {
         Meta::new(
             "monitor.attend",
-            "its monitor was killed: a new one will see its end, and clean up",
+            says::attend(),
             Shell::Ours(vec![run!["rrun", "gc", "--keep-network"]]),
         )
     }
@@ -43,9 +44,7 @@ impl Step for EndStart {
                 run!["rrun", "gc", "--keep-network"],
             ]
         });
-        let why =
-            "its start does not come to an end: its monitor is killed, and what it did undone";
-        Meta::new("start.end", why, Shell::Ours(lines))
+        Meta::new("start.end", says::end_start(), Shell::Ours(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -60,7 +59,7 @@ pub struct Send {
     pub process: ProcessId,
     /// kill(2)'s number, real-time ones too.
     pub signal: i32,
-    pub why: &'static str,
+    pub says: Saying,
 }
 
 impl Step for Send {
@@ -70,7 +69,7 @@ impl Step for Send {
         // One that has ended by then needs no signal.
         Meta::new(
             "process.signal",
-            self.why,
+            self.says.clone(),
             Shell::Exact(vec![Line::Try(kill)]),
         )
     }
@@ -120,14 +119,16 @@ impl Step for Await {
         let seconds = self.grace.unwrap_or(DYING).as_secs().to_string();
         let Some(grace) = self.grace else {
             let report = Line::Try(words!["timeout", seconds, "flock", lock, "true"]);
-            let why = "its monitor holds the lock until it has cleaned up and reported";
-            return Meta::new("process.report", why, Shell::Exact(vec![report]));
+            return Meta::new("process.report", says::report(), Shell::Exact(vec![report]));
         };
         if grace != Duration::MAX {
             tail.splice(0..0, words!["timeout", seconds]);
         }
-        let why = "the program may end by itself, and tidy up";
-        Meta::new("process.await", why, Shell::Exact(vec![Line::Try(tail)]))
+        Meta::new(
+            "process.await",
+            says::wait(),
+            Shell::Exact(vec![Line::Try(tail)]),
+        )
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, run, words};
+use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Step, StepError, run, words};
 
 use crate::Subject;
+use crate::says;
 use crate::stop::settled;
 use box_state::Lock;
 
@@ -60,7 +61,7 @@ impl Step for Discard {
     fn meta(&self) -> Meta {
         Meta::new(
             "container.discard",
-            "a rename: the container is gone for everybody at once, and its name is free",
+            says::discard(),
             Shell::Exact(self.lines()),
         )
     }
@@ -95,13 +96,13 @@ impl Step for Discard {
 /// Deletes what a removed container held: its pin, a volume, its directory in the trash.
 pub struct Delete {
     pub path: PathBuf,
-    pub why: &'static str,
+    pub says: Saying,
 }
 
 impl Step for Delete {
     fn meta(&self) -> Meta {
         let line = run!["rm", "-rf", "--", &self.path];
-        Meta::new("file.delete", self.why, Shell::Exact(vec![line]))
+        Meta::new("file.delete", self.says.clone(), Shell::Exact(vec![line]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

@@ -3,6 +3,7 @@
 use kit_plan::{Context, Done, Line, Meta, Shell, Step, StepError, Undo, run};
 
 use crate::Subject;
+use crate::says;
 use box_state::at_work;
 
 /// Takes the new name by link(2), which decides a race.
@@ -17,8 +18,11 @@ impl Step for TakeName {
         let names = self.of.containers.names();
         let old = names.join(&self.of.container.name);
         let link = run!["ln", "-T", "--", old, names.join(&self.name)];
-        let why = "link(2) decides a race for the name";
-        Meta::new("name.take", why, Shell::Exact(vec![link]))
+        Meta::new(
+            "name.take",
+            says::take_name(&self.name),
+            Shell::Exact(vec![link]),
+        )
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -46,8 +50,7 @@ impl Step for SaveContainer {
             text: text.into(),
         };
         let lines = vec![write, run!["mv", "--", new, path]];
-        let why = "written beside and renamed: a reader sees the old or the new";
-        Meta::new("container.save", why, Shell::Exact(lines))
+        Meta::new("container.save", says::save(), Shell::Exact(lines))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
@@ -66,8 +69,11 @@ impl Step for FreeName {
     fn meta(&self) -> Meta {
         let path = self.of.containers.names().join(&self.name);
         let line = run!["rm", "-f", "--", path];
-        let why = "another container may have the old name now";
-        Meta::new("name.free", why, Shell::Exact(vec![line]))
+        Meta::new(
+            "name.free",
+            says::free_name(&self.name),
+            Shell::Exact(vec![line]),
+        )
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {

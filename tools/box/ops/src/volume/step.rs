@@ -10,6 +10,7 @@ use kit_plan::{Context, Done, Line, Meta, Roots, Shell, Slots, Step, StepError, 
 use rmount::overlay::{Lowers, Overlay, OverlayOptions};
 
 use super::{VolumeError, copy, dir};
+use crate::says;
 
 /// Makes a new volume, with what the image has at its place.
 pub struct MakeVolume {
@@ -89,8 +90,8 @@ impl Step for MakeVolume {
             lines.push(self.fill(&source.inside, &data));
         }
         lines.push(run!["mv", "-T", "--", making, self.path()]);
-        let why = "a volume begins with what the image has there, and lasts; renamed, so that nobody mounts a half of it";
-        Meta::new("volume.make", why, Shell::Exact(lines))
+        let says = says::volume(&self.name, self.to.display());
+        Meta::new("volume.make", says, Shell::Exact(lines))
     }
 
     /// A named one is shared from the moment it is there, so it stays, as docker's does.

@@ -1,0 +1,194 @@
+//! `--explain`, as a learner reads it: `rrun run` in one list although two processes do it, in English and 中文.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+use kit_test::Host;
+
+/// Columns that a line takes: the letters of these tests are ASCII, or two columns wide.
+fn columns(line: &str) -> usize {
+    line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
+}
+
+/// Number, text and time of each step.
+fn steps(said: &str) -> Vec<(usize, &str)> {
+    said.lines()
+        .filter_map(|line| {
+            let (number, text) = line.trim_start().split_once("  ")?;
+            Some((number.parse().ok()?, text.trim()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_run_is_one_list_that_fits_fifty_lines_of_a_hundred_columns() {
+    let host = Host::new();
+    let (code, out, said) = host.outcome("rrun run --explain --rm --name web tools id");
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "uid=0(root) gid=0(root) groups=0(root)\n"),
+        "{said}"
+    );
+    assert!(said.lines().count() < 50, "{said}");
+    for line in said.lines() {
+        assert!(columns(line) <= 100, "{line}");
+    }
+    let steps = steps(&said);
+    let numbers: Vec<usize> = steps.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=steps.len()).collect::<Vec<_>>(), "{said}");
+    let headings = said.lines().filter(|line| !line.starts_with(' '));
+    let headings: Vec<&str> = headings.collect();
+    let (total, headings) = headings.split_last().unwrap();
+    assert_eq!(
+        headings,
+        [
+            "the container's files",
+            "the cgroup",
+            "the namespaces",
+            "the network",
+            "inside the container: the namespaces",
+            "inside the container: the image's layers",
+            "inside the container: the root",
+            "inside the container: who it is",
+            "inside the container: the network",
+            "inside the container: the root",
+            "inside the container: the program",
+        ]
+    );
+    let begin = format!("{} steps, ", steps.len());
+    assert!(
+        total.starts_with(&begin) && total.contains(" ms. The longest: "),
+        "{total}"
+    );
+    let proc = "Mount /proc: ps then shows this PID namespace's processes and no others";
+    let is_proc = |(_, text): &&(usize, &str)| text.starts_with(proc);
+    assert_eq!(steps.iter().filter(is_proc).count(), 1, "{said}");
+}
+
+#[test]
+fn the_commands_of_sh_have_short_names_for_long_paths_and_no_documents() {
+    let host = Host::new();
+    let (code, _, said) = host.outcome("rrun run --explain=sh --rm tools id");
+    assert_eq!(code, 0, "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let id = lines[0].strip_prefix("$C = ").unwrap();
+    let root = lines[1].strip_prefix("$ROOT = ").unwrap();
+    let run = lines[2].strip_prefix("$RUN = ").unwrap();
+    assert_eq!(root, host.root().to_str().unwrap());
+    for line in &lines[3..] {
+        for long in [id, root, run, "ociVersion", "localhost"] {
+            assert!(!line.contains(long), "{line}");
+        }
+    }
+    let proc = "           mount -t proc -o nosuid,noexec,nodev proc $RUN/containers/$C/root/proc";
+    assert!(lines.contains(&proc), "{said}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.ends_with(">$ROOT/containers/.$C.new/config.json"))
+    );
+}
+
+#[test]
+fn a_script_names_long_paths_once_and_does_the_same() {
+    let host = Host::new();
+    let script = host.ok("rrun run --dry-run --name web --rm tools id | tee script");
+    let root = host.root();
+    let count = script.matches(root.to_str().unwrap()).count();
+    // Where it is defined, and in container.json, which is data.
+    assert!(count < 4, "{count}: {script}");
+    assert!(script.contains("\nexport C ROOT RUN\n"), "{script}");
+    assert_eq!(
+        host.ok("sh script"),
+        "uid=0(root) gid=0(root) groups=0(root)\n"
+    );
+}
+
+#[test]
+fn a_learner_reads_chinese_where_the_locale_or_the_flag_says_so() {
+    let host = Host::new();
+    let run = "rrun run --explain --rm tools id";
+    for command in [
+        format!("LC_ALL= LANG=zh_CN.UTF-8 {run}"),
+        format!("LC_ALL=C {run} --lang zh").replace("tools id --lang zh", "--lang zh tools id"),
+    ] {
+        let (code, _, said) = host.outcome(&command);
+        assert_eq!(code, 0, "{said}");
+        let steps = steps(&said);
+        assert!(steps.len() > 25, "{said}");
+        let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..'\u{9fff}').contains(&c));
+        for (_, text) in steps {
+            assert!(is_chinese(text), "{command}: {text}");
+        }
+        for line in said.lines() {
+            assert!(columns(line) <= 101, "{line}");
+        }
+        assert!(said.contains("\n容器内：根文件系统\n"), "{said}");
+    }
+    // LC_ALL has the last word; a script's comments are in the language too.
+    let said = host.outcome(&format!("LC_ALL=C LANG=zh_CN.UTF-8 {run}")).2;
+    assert!(said.starts_with("the container's files\n"), "{said}");
+    let script = host.ok("LC_ALL=zh_CN.UTF-8 rrun create --dry-run tools");
+    assert!(script.contains("# 1/5 用临时名新建容器的目录"), "{script}");
+}
+
+#[test]
+fn a_failure_ends_the_list_with_its_cause_and_with_what_was_undone() {
+    let host = Host::new();
+    let (code, _, said) = host.outcome("rrun run --explain --name web tools no-such-program");
+    assert_eq!(code, 127, "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let failed = lines
+        .iter()
+        .position(|line| line.contains("become the program: no-such-program"))
+        .unwrap();
+    assert!(
+        lines[failed + 1].starts_with("       executing \"no-such-program\": "),
+        "{said}"
+    );
+    assert!(
+        lines.contains(&"and this was undone, the last first"),
+        "{said}"
+    );
+    let at = |begin: &str| {
+        let found = lines
+            .iter()
+            .position(|line| line.trim_start().starts_with(begin));
+        found.unwrap_or_else(|| panic!("{begin}: {said}"))
+    };
+    // The lease was taken after the clone, and the cgroup made before it.
+    let order = [
+        at("Remove file $RUN/networks/"),
+        at("Kill the process: "),
+        at("Remove cgroup "),
+    ];
+    assert!(order.is_sorted() && order[0] > failed, "{said}");
+    let last: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.starts_with("rrun: "))
+        .copied()
+        .collect();
+    assert_eq!(last.len(), 1, "{said}");
+    host.ok("rrun rm web");
+}
+
+#[test]
+fn colours_are_a_terminals_alone_and_no_color_is_honoured() {
+    let host = Host::new();
+    let told = |variables: &str| {
+        let run = "rrun create --explain --name one tools true; rrun rm one";
+        host.ok(&format!(
+            "TERM=xterm {variables} script -qec '{run}' /dev/null"
+        ))
+    };
+    assert!(told("").contains("\u{1b}[1mthe container's files\u{1b}[0m"));
+    assert!(!told("NO_COLOR=1").contains('\u{1b}'));
+    assert!(!told("TERM=dumb").contains('\u{1b}'));
+}
+
+#[test]
+fn a_word_that_explain_does_not_know_is_told() {
+    let host = Host::bare();
+    let (code, _, said) = host.outcome("rnetns add --explain=all blue");
+    assert_eq!(code, 2);
+    assert!(said.contains("one of sh and calls, or nothing"), "{said}");
+}
