@@ -5,6 +5,8 @@
 //! what is routed neither from nor to one of them, and nothing that another bridge merely passes on. The table
 //! is the memory too: that it is there says that the value was 0, and it dies with the namespace. Where `ip_forward` was 1 already there is no table.
 
+mod memory;
+
 use std::cell::OnceCell;
 use std::fmt::Write;
 use std::path::Path;
@@ -285,59 +287,6 @@ pub(crate) fn mend_text(place: &Place, nft: &Nft, bridge: &str) -> Result<String
         let _ = writeln!(text, "add element {} {SET} {{ \"{bridge}\" }}", guard());
     }
     Ok(text)
-}
-
-/// The lines of [`LOCK`], which is held.
-mod memory {
-    use kit_plan::NetnsId;
-
-    use super::LOCK;
-    use crate::{BridgeError, Place};
-
-    /// Cookies are never used again; where a kernel has none, its number must do.
-    fn own(place: &Place) -> Result<String, BridgeError> {
-        let nl = place.netlink()?;
-        let id = NetnsId::of_socket(&nl, place.path().as_deref());
-        let id = id.map_err(BridgeError::io("looking at", LOCK))?;
-        // Numbers only, which always serialize.
-        Ok(serde_json::to_string(&id).unwrap_or_default())
-    }
-
-    fn lines() -> Vec<String> {
-        let text = std::fs::read_to_string(LOCK).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    /// Of those that have ended some stay; a hundred are enough.
-    fn write(lines: &[String]) -> Result<(), BridgeError> {
-        let from = lines.len().saturating_sub(100);
-        let text: String = lines[from..]
-            .iter()
-            .map(|line| line.clone() + "\n")
-            .collect();
-        std::fs::write(LOCK, text).map_err(BridgeError::io("writing", LOCK))
-    }
-
-    pub fn has(place: &Place) -> Result<bool, BridgeError> {
-        Ok(lines().contains(&own(place)?))
-    }
-
-    pub fn add(place: &Place) -> Result<(), BridgeError> {
-        let (mut lines, own) = (lines(), own(place)?);
-        lines.retain(|line| *line != own);
-        lines.push(own);
-        write(&lines)
-    }
-
-    pub fn remove(place: &Place) -> Result<(), BridgeError> {
-        let (mut lines, own) = (lines(), own(place)?);
-        let before = lines.len();
-        lines.retain(|line| *line != own);
-        if lines.len() == before {
-            return Ok(());
-        }
-        write(&lines)
-    }
 }
 
 /// What [`release_unused`] would be in sh, as things are now; empty if there is nothing to release.

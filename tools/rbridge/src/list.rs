@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use kit_net::nft::{Table, ifname};
-use kit_net::{Cidr, Link, Nft, Route};
+use kit_net::{Addr, Cidr, Link, Nft, Route};
 use kit_plan::Instance;
 use serde::Serialize;
 
@@ -73,24 +73,47 @@ pub fn list(
     };
     let nl = place.netlink()?;
     let (links, addrs) = (nl.links()?, nl.all_addrs()?);
-    let routes = nl.routes()?;
-    let doings = place.nft().map(|nft| doings(&nft)).unwrap_or_default();
-    let own_table = table::table(instance);
-    let entry = |bridge: Link| {
-        let own: Vec<Cidr> = addrs
+    let all = All {
+        own_table: table::table(instance),
+        doings: place.nft().map(|nft| doings(&nft)).unwrap_or_default(),
+        routes: nl.routes()?,
+        links,
+        addrs,
+    };
+    Ok(bridges
+        .into_iter()
+        .map(|bridge| all.entry(bridge))
+        .collect())
+}
+
+/// All that a namespace has, asked for once.
+struct All {
+    links: Vec<Link>,
+    addrs: Vec<Addr>,
+    routes: Vec<Route>,
+    doings: Vec<Doing>,
+    own_table: Table,
+}
+
+impl All {
+    fn entry(&self, bridge: Link) -> Entry {
+        let own: Vec<Cidr> = self
+            .addrs
             .iter()
             .filter(|addr| addr.index == bridge.index)
             .map(|addr| addr.cidr)
             .collect();
         let inside = |addr| {
             let inside = own.iter().any(|cidr| cidr.contains(IpAddr::V4(addr)));
-            inside && way_to(&routes, addr).is_none_or(|index| index == bridge.index)
+            inside && way_to(&self.routes, addr).is_none_or(|index| index == bridge.index)
         };
-        let ports = links
+        let ports = self
+            .links
             .iter()
             .filter(|link| link.master == Some(bridge.index));
         let key = ifname(&bridge.name);
-        let doing = doings
+        let doing = self
+            .doings
             .iter()
             .find(|doing| doing.bridges.iter().any(|there| there[..] == key));
         let published = doing.into_iter().flat_map(|doing| &doing.published);
@@ -115,11 +138,10 @@ pub fn list(
                 .filter(|port| inside(port.addr))
                 .map(ToString::to_string)
                 .collect(),
-            ours: doing.is_some_and(|doing| doing.table == own_table),
+            ours: doing.is_some_and(|doing| doing.table == self.own_table),
             name: bridge.name,
         }
-    };
-    Ok(bridges.into_iter().map(entry).collect())
+    }
 }
 
 /// The link by which the host reaches an address: where two bridges have its network, a published port leads to one.
