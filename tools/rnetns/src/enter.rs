@@ -22,6 +22,7 @@ const SYS: &str = "/sys";
 /// A file of `/etc/netns/NAME` that could not be put over the one of /etc.
 #[derive(Debug, thiserror::Error)]
 #[error("mounting {from:?} on {to:?}: {source}")]
+#[allow(missing_docs)] // each variant is its message
 pub struct LeftOut {
     pub from: PathBuf,
     pub to: PathBuf,

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use kit_plan::{FAILED, Fault, USAGE, quote};
 
+/// What can go wrong with a namespace.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum NetnsError {
     #[error("naming network namespace {name:?}: {reason}")]
     BadName { name: String, reason: &'static str },

@@ -14,7 +14,9 @@ pub fn exec(netns: &Netns, argv: &[OsString]) -> Result<Infallible, ExecError> {
     Err(kit_sys::exec::exec(argv).into())
 }
 
+/// Why a program was not executed in a namespace.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum ExecError {
     #[error(transparent)]
     Netns(#[from] NetnsError),

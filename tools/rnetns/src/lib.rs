@@ -15,6 +15,7 @@
 //! println!("{} links", nl.links()?.len());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![warn(missing_docs)]
 
 pub mod add;
 #[cfg(feature = "cli")]

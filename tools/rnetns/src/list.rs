@@ -13,8 +13,11 @@ use crate::{Netns, NetnsError, RUN_NETNS};
 /// A named namespace.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `netns`
     pub kind: &'static str,
+    /// As ip-netns(8) has it.
     pub name: String,
     /// The namespace's inode, as in `/proc/PID/ns/net`; `None` for a file with nothing mounted on it.
     pub inode: Option<u64>,
@@ -25,10 +28,14 @@ pub struct Entry {
     pub links: Vec<LinkEntry>,
 }
 
+/// A link of a namespace that is shown.
 #[derive(Debug, Clone, Serialize)]
 pub struct LinkEntry {
+    /// Its name there.
     pub name: String,
+    /// Administratively up.
     pub up: bool,
+    /// Each with its prefix length.
     pub addresses: Vec<String>,
 }
 

@@ -19,8 +19,11 @@ const NSFS_MAGIC: i64 = 0x6e73_6673;
 /// A namespace as a user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Netns {
+    /// A file of [`RUN_NETNS`].
     Name(String),
+    /// The one that this process is in.
     Pid(i32),
+    /// A file that stands for one.
     Path(PathBuf),
 }
 

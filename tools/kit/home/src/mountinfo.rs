@@ -15,6 +15,7 @@ pub struct Propagation {
     pub shared: Option<u32>,
     /// `master:N`: a slave of peer group N.
     pub master: Option<u32>,
+    /// Cannot be bound elsewhere.
     pub unbindable: bool,
 }
 
@@ -36,8 +37,11 @@ impl Propagation {
 pub struct Mount {
     /// Reused by the kernel once the mount is gone.
     pub id: u64,
+    /// The ID of the mount that it is on.
     pub parent: u64,
+    /// The device of its file system: the major number.
     pub major: u32,
+    /// The minor number.
     pub minor: u32,
     /// Which directory (or file) of the filesystem is mounted: `/` but for bind mounts and subvolumes.
     pub root: PathBuf,
@@ -45,8 +49,11 @@ pub struct Mount {
     pub target: PathBuf,
     /// Per-mount options: `rw,nosuid,relatime`.
     pub options: OsString,
+    /// Whether mounts beneath it travel to others.
     pub propagation: Propagation,
+    /// The kind of its file system: `ext4`, `overlay`.
     pub fstype: OsString,
+    /// What was mounted, in the file system's own words: a device, `tmpfs`.
     pub source: OsString,
     /// Per-filesystem options, still octal-escaped: see [`Mount::super_options`].
     raw_super_options: Vec<u8>,
@@ -116,6 +123,7 @@ pub fn parse(text: &[u8]) -> Option<Vec<Mount>> {
 pub struct Line<'a> {
     fields: [&'a [u8]; 6],
     tags: &'a [u8],
+    /// The kind of its file system.
     pub fstype: &'a [u8],
     source: &'a [u8],
     /// See [`Mount::super_options`].

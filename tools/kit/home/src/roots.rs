@@ -13,8 +13,11 @@ const GROUP: u32 = 0x626b;
 /// Where an instance keeps what must survive a reboot (`root`) and what need not (`run`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
+    /// What outlives a reboot: images, containers, volumes. `/var/lib/boxkit` by default.
     pub root: PathBuf,
+    /// What does not: journals, locks, networks. `/run/boxkit` by default.
     pub run: PathBuf,
+    /// Told from others by its run root.
     pub instance: Instance,
 }
 
@@ -24,7 +27,9 @@ pub struct Instance {
     suffix: Option<u32>,
 }
 
+/// Why the roots cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum RootsError {
     #[error("using root directory {path:?}: {reason}")]
     Unsafe {
@@ -42,6 +47,7 @@ pub enum RootsError {
 }
 
 impl RootsError {
+    /// What to do about it.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Unsafe { hint, .. } => Some(hint),
@@ -69,6 +75,7 @@ impl Roots {
         ))
     }
 
+    /// These two. Touches nothing.
     pub fn at(root: PathBuf, run: PathBuf) -> Self {
         let instance = Instance::of(&run);
         Self {
@@ -92,6 +99,7 @@ impl Roots {
         Ok(())
     }
 
+    /// Where each plan that is at work has its journal.
     pub fn journals(&self) -> PathBuf {
         self.run.join("journals")
     }

@@ -17,6 +17,7 @@ use crate::{Cidr, NetError, Netlink};
 pub struct Addr {
     /// The link's index.
     pub index: u32,
+    /// The address, and its network's prefix.
     pub cidr: Cidr,
     /// As ip(8) names it: `global`, `link`, `host`.
     pub scope: &'static str,
@@ -60,6 +61,8 @@ impl Netlink {
             .map_err(|e| self.named(index, e))
     }
 
+    /// Takes an address from link `index`; of the first of a network the kernel may take the others along: see
+    /// [`Netlink::del_addr_alone`].
     pub fn del_addr(&self, index: u32, cidr: Cidr) -> Result<(), NetError> {
         let doing = format!("removing address \"{cidr}\" from link number {index}");
         let message = RouteNetlinkMessage::DelAddress(message(index, cidr));

@@ -7,12 +7,16 @@ use std::str::FromStr;
 /// An address and the length of its network's prefix in bits. The host part is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
+    /// The address itself, with its host part.
     pub addr: IpAddr,
+    /// In bits, from the left.
     pub prefix: u8,
 }
 
+/// A text that is no address with a prefix length.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("reading address {text:?}: {reason}")]
+#[allow(missing_docs)] // each variant is its message
 pub struct CidrError {
     pub text: String,
     pub reason: &'static str,
@@ -42,6 +46,7 @@ impl Cidr {
         }
     }
 
+    /// Whether `addr` is in its network; one of the other family is not.
     pub fn contains(self, addr: IpAddr) -> bool {
         self.addr.is_ipv4() == addr.is_ipv4()
             && Self {

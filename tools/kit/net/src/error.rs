@@ -12,6 +12,7 @@ use crate::link::NAME_MAX as LINK_NAME_MAX;
 /// A failed call. Prints as `doing what "object": reason`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // each variant is its message
 pub enum NetError {
     #[error("opening a {kind} netlink socket: {}", text(.source))]
     Open {
@@ -47,6 +48,7 @@ pub enum NetError {
 /// The kernel's answer to a request that it refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// The kernel's number for it.
     pub errno: Errno,
     /// The extended acknowledgement's text, which is where ip(8) has its "Error: …" from.
     pub message: Option<String>,
@@ -96,6 +98,7 @@ impl NetError {
         }
     }
 
+    /// Whether the kernel refused with that errno.
     pub fn is(&self, errno: Errno) -> bool {
         self.errno() == Some(errno)
     }

@@ -14,6 +14,7 @@
 //! nl.add_addr(bridge.index, "10.1.0.1/24".parse().unwrap())?;
 //! # Ok::<(), kit_net::NetError>(())
 //! ```
+#![warn(missing_docs)]
 
 mod addr;
 mod cidr;

@@ -20,12 +20,15 @@ const SKIP_STATS: u32 = 1 << 3;
 /// A link as the kernel describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
+    /// Its number, unique in its namespace.
     pub index: u32,
+    /// 1 to 15 bytes, unique in its namespace.
     pub name: String,
     /// Administratively up (`IFF_UP`).
     pub up: bool,
     /// It has a carrier (`IFF_LOWER_UP`).
     pub carrier: bool,
+    /// The largest packet, in bytes.
     pub mtu: u32,
     /// Its hardware address; empty where it has none.
     pub mac: Vec<u8>,
@@ -39,9 +42,11 @@ pub struct Link {
     pub peer: Option<u32>,
     /// The namespace of `peer`, as this one numbers it; `None` for this one itself.
     pub netnsid: Option<i32>,
+    /// `IFLA_IFALIAS`: a text for people.
     pub alias: Option<String>,
     /// Of a bridge: its ID as brctl(8) writes it, and whether it keeps loops open by the spanning tree protocol.
     pub bridge_id: Option<String>,
+    /// Of a bridge: it speaks the spanning tree protocol.
     pub stp: bool,
 }
 
@@ -96,6 +101,7 @@ impl Netlink {
         )
     }
 
+    /// The link of that number; `None` if there is none.
     pub fn link_by_index(&self, index: u32) -> Result<Option<Link>, NetError> {
         self.get_link(
             LinkUnspec::new_with_index(index).build(),
@@ -169,6 +175,7 @@ impl Netlink {
         }
     }
 
+    /// Deletes it; with one end of a cable goes the other.
     pub fn del_link(&self, index: u32) -> Result<(), NetError> {
         let message = LinkUnspec::new_with_index(index).build();
         let doing = format!("deleting link number {index}");
@@ -192,10 +199,12 @@ impl Netlink {
             .map_err(|e| self.named(index, e))
     }
 
+    /// `ip link set up`.
     pub fn set_up(&self, index: u32) -> Result<(), NetError> {
         self.set_link(LinkUnspec::new_with_index(index).up().build())
     }
 
+    /// `ip link set down`: its IPv6 addresses go, and the routes out of it.
     pub fn set_down(&self, index: u32) -> Result<(), NetError> {
         self.set_link(LinkUnspec::new_with_index(index).down().build())
     }

@@ -17,13 +17,16 @@ use crate::{Cidr, NetError, Netlink};
 pub struct Route {
     /// Its network; prefix 0 is the default route.
     pub to: Cidr,
+    /// The gateway; `None` for what is beside the link.
     pub via: Option<IpAddr>,
     /// Index of the link that it leaves by.
     pub out: Option<u32>,
+    /// Of two routes to one network the lower is taken.
     pub metric: Option<u32>,
 }
 
 impl Route {
+    /// Whether it is for all that no other route reaches.
     pub fn is_default(&self) -> bool {
         self.to.prefix == 0
     }

@@ -2,6 +2,7 @@
 //!
 //! Compiled here, at run time, without libseccomp. See seccomp(2) and the OCI runtime specification,
 //! config-linux.md, "Seccomp".
+#![warn(missing_docs)]
 
 mod arch;
 mod bpf;
@@ -27,7 +28,9 @@ use rustix::io::Errno;
 pub use default::default_profile;
 pub use file::read_profile;
 
+/// A profile that cannot be compiled or loaded.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[allow(missing_docs)] // each variant is its message
 pub enum SeccompError {
     #[error("compiling the seccomp profile: SCMP_ACT_NOTIFY needs a listener, and none is offered")]
     Notify,
@@ -44,6 +47,7 @@ pub enum SeccompError {
 /// In config.json's annotations: the profile is the default one for the process's bounding set, and is not written
 /// out, since 300 names written, read and compiled at each start cost more than the start's mounts.
 pub const ANNOTATION: &str = "org.boxkit.seccomp";
+/// docker's default profile, by its name in a container's annotation.
 pub const DEFAULT: &str = "default";
 
 /// A profile compiled: made before the clone, loaded after it.
@@ -54,6 +58,7 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Compiles a profile of an OCI configuration.
     pub fn compile(profile: &LinuxSeccomp) -> Result<Self, SeccompError> {
         Ok(Self {
             code: compile::compile(profile)?,

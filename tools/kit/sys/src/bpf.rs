@@ -16,11 +16,13 @@ const BPF_F_ALLOW_MULTI: u32 = 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instruction {
+    /// Which instruction: `BPF_JMP | BPF_EXIT`.
     pub code: u8,
     /// The destination register in the low four bits, the source in the high ones.
     pub registers: u8,
     /// How many instructions a jump skips.
     pub offset: i16,
+    /// Its constant.
     pub immediate: i32,
 }
 

@@ -33,7 +33,9 @@ struct CloneArgs {
 /// What the parent gets: the child's PID in the parent's PID namespace, and a descriptor that stands for it.
 #[derive(Debug)]
 pub struct Cloned {
+    /// As the parent's PID namespace numbers it.
     pub pid: i32,
+    /// Stands for this very process, whoever has its number later.
     pub pidfd: OwnedFd,
 }
 

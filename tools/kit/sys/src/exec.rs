@@ -61,12 +61,14 @@ fn on_path(program: &OsStr) -> Option<PathBuf> {
 /// A program that was not executed. Prints as `executing "object": reason`.
 #[derive(Debug, thiserror::Error)]
 #[error("executing {program:?}: {}", refusal.reason("on this machine"))]
+#[allow(missing_docs)] // each variant is its message
 pub struct ExecError {
     pub program: OsString,
     pub refusal: Refusal,
 }
 
 impl ExecError {
+    /// 127 not found, 126 cannot be executed: as env(1).
     pub fn exit_code(&self) -> u8 {
         self.refusal.exit_code()
     }
@@ -89,8 +91,11 @@ impl ExecError {
 pub enum Refusal {
     /// No directory of `PATH` has it.
     NoCommand,
+    /// A path with a slash leads to nothing.
     NoFile,
+    /// The path is one of a directory.
     Directory,
+    /// It has no execute permission.
     NotExecutable,
     /// A script's interpreter is not there.
     Interpreter(String),
@@ -100,9 +105,11 @@ pub enum Refusal {
     Loader(String),
     /// A program for another machine, by that one's name.
     Machine(String),
+    /// A file without a byte.
     Empty,
     /// Neither a program nor a script.
     Format,
+    /// Anything else, as the kernel says it.
     Errno(Errno),
 }
 

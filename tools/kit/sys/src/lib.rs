@@ -3,6 +3,7 @@
 //! The only crate of the workspace in which `unsafe` is allowed; each block says why it is sound. Everything
 //! exported from here is safe to call. What a crate already offers does not belong here; `tree` is what std offers, for trees that mean harm; `calls`
 //! is a record of what was called.
+#![warn(missing_docs)]
 #![allow(unsafe_code)]
 
 pub mod bpf;

@@ -5,22 +5,32 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
+/// Read-only.
 pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
+/// Set-user-ID programs do not change their user.
 pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
+/// Device files open nothing.
 pub const MOUNT_ATTR_NODEV: u64 = 0x4;
+/// No program is executed.
 pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
 /// Propagation values, as in mount(2).
 pub const MS_PRIVATE: u64 = 1 << 18;
+/// Takes mounts from its master and gives none.
 pub const MS_SLAVE: u64 = 1 << 19;
+/// Mounts travel both ways.
 pub const MS_SHARED: u64 = 1 << 20;
 
 /// What is set and cleared on a mount; `propagation` 0 leaves it as it is.
 #[derive(Debug, Default, Clone, Copy)]
 #[repr(C)]
 pub struct MountAttr {
+    /// `MOUNT_ATTR_*` to be set.
     pub set: u64,
+    /// `MOUNT_ATTR_*` to be cleared.
     pub clear: u64,
+    /// One of the `MS_*` above.
     pub propagation: u64,
+    /// The user namespace of an idmapped mount; 0 without `MOUNT_ATTR_IDMAP`.
     pub userns_fd: u64,
 }
 

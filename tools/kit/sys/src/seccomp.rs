@@ -8,11 +8,13 @@ use rustix::io::Errno;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instruction {
+    /// Which instruction: `BPF_RET | BPF_K`.
     pub code: u16,
     /// How many instructions to skip when the comparison holds.
     pub jt: u8,
     /// And when it does not.
     pub jf: u8,
+    /// Its constant.
     pub k: u32,
 }
 

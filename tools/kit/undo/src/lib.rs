@@ -2,6 +2,7 @@
 //!
 //! One file a kind. Each undoes a *done* record only if the identity matches, and an *intended* one only if
 //! our mark is on the object; what is gone already is success. Idempotent, so two recoveries may race.
+#![warn(missing_docs)]
 
 mod cgroup;
 mod file;
@@ -25,6 +26,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// Opens nothing yet.
     pub fn new() -> Self {
         Self::default()
     }

@@ -13,10 +13,12 @@ pub struct CpuList(Vec<(u32, u32)>);
 const LAST: u32 = 8191;
 
 impl CpuList {
+    /// No number is in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Whether `number` is in it.
     pub fn contains(&self, number: u32) -> bool {
         self.0
             .iter()

@@ -5,17 +5,27 @@ use std::fmt;
 /// Which kind of value was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// `64m`
     Size,
+    /// `1.5`
     Cpus,
+    /// `0-2,4`
     CpuList,
+    /// `1h30m`
     Duration,
+    /// `SIGTERM`
     Signal,
     /// The whole of a port's specification.
     Port,
+    /// A port of the host.
     HostPort,
+    /// A port of a container.
     ContainerPort,
+    /// `80/tcp`
     Expose,
+    /// `tcp`
     Protocol,
+    /// `192.0.2.1`
     Address,
 }
 
@@ -37,6 +47,7 @@ impl fmt::Display for Kind {
 /// Why a text was refused. It displays in this house's form; [`UnitError::docker`] has docker's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("reading {kind} \"{text}\": {reason}")]
+#[allow(missing_docs)] // each variant is its message
 pub struct UnitError {
     pub kind: Kind,
     pub text: String,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+/// Two lower-case digits a byte.
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes
         .iter()

@@ -12,6 +12,7 @@
 //! assert_eq!(signal_name(37).as_deref(), Some("SIGRTMIN+3"));
 //! # Ok::<(), kit_units::UnitError>(())
 //! ```
+#![warn(missing_docs)]
 
 mod bytes;
 mod cpu_list;

@@ -14,15 +14,20 @@ use crate::error::{Kind, UnitError};
 const NUMBER: &str = "a port is a number from 1 to 65535";
 pub(crate) const NO_PORT: &str = "the container's port is missing";
 
+/// What a port is one of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proto {
+    /// 6
     Tcp,
+    /// 17
     Udp,
+    /// 132
     Sctp,
 }
 
 impl Proto {
+    /// Each once.
     pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
 
     /// The number in an IP header, see protocols(5).
@@ -34,6 +39,7 @@ impl Proto {
         }
     }
 
+    /// As docker and nft(8) write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -67,6 +73,7 @@ impl FromStr for Proto {
 pub enum HostPort {
     /// Any that is free.
     Any,
+    /// This one.
     One(u16),
     /// The first free one of these, both ends included.
     Range(u16, u16),
@@ -77,8 +84,11 @@ pub enum HostPort {
 pub struct Published {
     /// The host's address; `None` is all of them, v4 and v6.
     pub ip: Option<IpAddr>,
+    /// Where the host is reached.
     pub host: HostPort,
+    /// Where the container listens.
     pub container: u16,
+    /// Of both.
     pub proto: Proto,
 }
 
@@ -103,7 +113,9 @@ impl fmt::Display for Published {
 /// A port that an image exposes, or `--expose` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Exposed {
+    /// The container's port.
     pub port: u16,
+    /// Its protocol.
     pub proto: Proto,
 }
 

@@ -16,10 +16,13 @@ const NLM_F_NONREC: u16 = 0x100;
 /// A base chain: one that the kernel calls at a hook.
 #[derive(Debug, Clone)]
 pub struct Chain<'a> {
+    /// Its name in the table.
     pub name: &'a str,
     /// `filter` or `nat`.
     pub kind: &'a str,
+    /// Where in a packet's way it is asked.
     pub hook: InetHookNumber,
+    /// Its turn among those of the same hook: lower is earlier.
     pub priority: i32,
 }
 
@@ -30,10 +33,12 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty one.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// Whether committing it would change nothing.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -160,6 +165,7 @@ impl Batch {
         self.push(table, inner, NLM_F_CREATE | NLM_F_APPEND, doing);
     }
 
+    /// Deletes one rule.
     pub fn del_rule(&mut self, table: &Table, chain: &str, handle: u64) {
         let attributes = vec![
             RuleAttribute::Table(table.name.clone()),

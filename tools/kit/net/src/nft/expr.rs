@@ -12,9 +12,11 @@ pub use netlink_packet_netfilter::nftables::MetaKey;
 
 /// The first register of 16 bytes.
 pub const REG1: Register = Register::Reg1;
+/// The second 16-byte register.
 pub const REG2: Register = Register::Reg2;
 /// The second and third word of [`REG1`]: where the later fields of a concatenation go.
 pub const REG1_WORD1: Register = Register::Reg32_01;
+/// The third word of the first register: the last part of an address, a protocol and a port.
 pub const REG1_WORD2: Register = Register::Reg32_02;
 
 /// `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`.
@@ -42,16 +44,19 @@ const STATUS_DNAT: u32 = 1 << 5;
 pub struct Rule(Vec<Expressions>);
 
 impl Rule {
+    /// One that matches every packet and does nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// With one more expression at its end.
     #[must_use]
     pub fn push(mut self, expression: Expressions) -> Self {
         self.0.push(expression);
         self
     }
 
+    /// The expressions, as [`crate::Batch::add_rule`] takes them.
     pub fn build(self) -> Vec<Expressions> {
         self.0
     }
@@ -257,16 +262,19 @@ impl Rule {
         ))
     }
 
+    /// The packet leaves under this host's address.
     #[must_use]
     pub fn masquerade(self) -> Self {
         self.push(other("masq", &[]))
     }
 
+    /// The packet passes.
     #[must_use]
     pub fn accept(self) -> Self {
         self.verdict(ACCEPT)
     }
 
+    /// The packet is dropped.
     #[must_use]
     pub fn drop(self) -> Self {
         self.verdict(DROP)

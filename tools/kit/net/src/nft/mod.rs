@@ -34,10 +34,15 @@ const SUBSYSTEM: u16 = 10;
 /// Which packets a table sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
+    /// IPv4.
     Ip,
+    /// IPv6.
     Ip6,
+    /// IPv4 and IPv6 alike.
     Inet,
+    /// Frames between the ports of bridges.
     Bridge,
+    /// Frames of one device.
     Netdev,
     /// One that we have no name for, by number.
     Other(u8),
@@ -46,11 +51,14 @@ pub enum Family {
 /// A table by its name, which is what everything in it is addressed by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Table {
+    /// Which packets it sees.
     pub family: Family,
+    /// Unique in its family.
     pub name: String,
 }
 
 impl Table {
+    /// Names one; nothing is made.
     pub fn new(family: Family, name: impl Into<String>) -> Self {
         Self {
             family,

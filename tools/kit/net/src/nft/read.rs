@@ -17,28 +17,38 @@ use crate::socket::parse;
 /// `NF_ACCEPT` as a chain's policy; 0 drops.
 pub(super) const ACCEPT: u32 = 1;
 
+/// A table as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableInfo {
+    /// Which one.
     pub table: Table,
     /// Never used again in this namespace, so that it tells one table from the next of that name.
     pub handle: u64,
 }
 
+/// A base chain as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainInfo {
+    /// The table that it is in.
     pub table: Table,
+    /// Its name in the table.
     pub name: String,
     /// `None` for one that is only jumped to.
     pub hook: Option<InetHookNumber>,
+    /// Its turn among those of the same hook: lower is earlier.
     pub priority: i32,
     /// What no rule decides is dropped.
     pub policy_drop: bool,
+    /// The kernel's number for it.
     pub handle: u64,
 }
 
+/// A rule as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleInfo {
+    /// The kernel's number for it, by which it is deleted.
     pub handle: u64,
+    /// What it compares and does.
     pub expressions: Vec<Expressions>,
 }
 
@@ -54,8 +64,10 @@ impl RuleInfo {
     }
 }
 
+/// An element of a set or map as the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
+    /// Its key, as [`crate::nft::Concat`] makes it.
     pub key: Vec<u8>,
     /// `None` in a set.
     pub data: Option<Vec<u8>>,
@@ -78,6 +90,7 @@ impl Nft {
         )
     }
 
+    /// One table; `None` if there is none of that name.
     pub fn table(&self, table: &Table) -> Result<Option<TableInfo>, NetError> {
         Ok(self.tables()?.into_iter().find(|info| info.table == *table))
     }

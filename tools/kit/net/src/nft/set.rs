@@ -19,9 +19,13 @@ const IFNAME_LEN: u32 = 16;
 /// A type of nft(8), by its number there (nftables `enum datatypes`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
+    /// An IPv4 address, 4 bytes.
     Ipv4Addr,
+    /// A protocol by its number, 1 byte.
     InetProto,
+    /// A port, 2 bytes.
     InetService,
+    /// An interface's name, 16 bytes.
     Ifname,
 }
 
@@ -59,6 +63,7 @@ impl Type {
 /// A set, or a map where it has data.
 #[derive(Debug, Clone)]
 pub struct Set<'a> {
+    /// Its name in the table.
     pub name: &'a str,
     /// More than one: a concatenation, `proto . port`.
     pub key: &'a [Type],
@@ -127,6 +132,7 @@ fn byte_order(types: &[Type]) -> u32 {
 pub struct Concat(Vec<u8>);
 
 impl Concat {
+    /// No part yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -137,6 +143,7 @@ impl Concat {
         self
     }
 
+    /// Then an IPv4 address.
     #[must_use]
     pub fn addr(self, addr: Ipv4Addr) -> Self {
         self.field(&addr.octets())
@@ -148,16 +155,19 @@ impl Concat {
         self.field(&[proto])
     }
 
+    /// Then a port.
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         self.field(&port.to_be_bytes())
     }
 
+    /// Then an interface's name.
     #[must_use]
     pub fn ifname(self, name: &str) -> Self {
         self.field(&ifname(name))
     }
 
+    /// The key, each part filled to 4 bytes.
     pub fn bytes(self) -> Vec<u8> {
         self.0
     }
