@@ -241,6 +241,7 @@ pub struct Hairpin {
 }
 
 impl Hairpin {
+    /// For the port `link`.
     pub fn new(place: Place, link: impl Into<String>) -> Self {
         let link = link.into();
         Self { place, link }

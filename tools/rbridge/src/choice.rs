@@ -30,19 +30,27 @@ pub(crate) fn read(roots: &Roots) -> Option<Choice> {
 /// The containers' network as it is, or will be.
 #[derive(Debug, Clone, Serialize)]
 pub struct Default {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `network`
     pub kind: &'static str,
+    /// The network's name, as docker's.
     pub name: String,
+    /// Its bridge.
     pub bridge: String,
+    /// The bridge's address, with its prefix length; empty where it is still to be chosen.
     pub gateway: String,
+    /// All addresses that it has.
     pub subnet: String,
     /// It is there now; else the next container makes it.
     pub made: bool,
     /// By `rbridge default --addr`.
     pub chosen: bool,
+    /// The containers that use it, by their IDs.
     pub members: Vec<String>,
 }
 
+/// The network as it is, or as it will be made.
 pub fn show(roots: &Roots) -> Result<Default, BridgeError> {
     let dir = Dir::new(roots, DEFAULT);
     let network = preview(roots)?;

@@ -167,6 +167,7 @@ enum Verb {
     },
 }
 
+/// Does what was asked for; its exit code.
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Add {

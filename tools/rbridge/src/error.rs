@@ -7,7 +7,9 @@ use kit_net::{CidrError, NetError};
 use kit_plan::{FAILED, Fault, USAGE};
 use rnetns::NetnsError;
 
+/// What can go wrong with a bridge.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum BridgeError {
     #[error(transparent)]
     Net(#[from] NetError),

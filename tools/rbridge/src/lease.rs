@@ -159,9 +159,13 @@ pub fn sweep(dir: &Dir) -> Vec<PathBuf> {
 
 /// A step that takes an address, or the one asked for, and fills `slot` with it, without a prefix.
 pub struct AcquireLease {
+    /// The network's files.
     pub dir: Dir,
+    /// Whose addresses it is one of.
     pub network: Network,
+    /// Who gets it: a container's ID.
     pub owner: String,
+    /// Where the address is put.
     pub slot: SlotId,
     /// What will be published, see [`Lease::ports`].
     pub ports: Vec<(HostPort, u16)>,

@@ -14,6 +14,7 @@
 //! run.apply(bridge.plan(run.instance())?)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![warn(missing_docs)]
 
 mod addr;
 pub mod blockers;

@@ -10,17 +10,26 @@ use serde::Serialize;
 use crate::port::Published;
 use crate::{BridgeError, Place, port, table};
 
+/// A bridge, as `list` shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `bridge`
     pub kind: &'static str,
+    /// Its name in its namespace.
     pub name: String,
+    /// Its number in its namespace.
     pub index: u32,
     /// As brctl(8) writes it.
     pub id: String,
+    /// Its hardware address, in hex with colons.
     pub mac: String,
+    /// It speaks the spanning tree protocol.
     pub stp: bool,
+    /// Administratively up.
     pub up: bool,
+    /// Each with its prefix length.
     pub addresses: Vec<String>,
     /// The links plugged in.
     pub ports: Vec<String>,

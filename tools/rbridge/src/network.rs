@@ -3,17 +3,17 @@
 //! It is in no container's journal; that has the membership only, a file. An empty network stays until
 //! [`remove`]. Under the run root: `networks/NAME/{network.json,lock,cursor,leases/ADDR,members/ID}`.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+mod dir;
 
-use kit_home::{Replace, replace};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+
 use kit_net::{Cidr, Link, Nft};
 use kit_plan::Roots;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
+
+pub use dir::Dir;
 
 use crate::bridge::{Create, create};
 use crate::{BridgeError, Place, choice, forward, lease, nat, repair, table};
@@ -39,14 +39,18 @@ fn pool() -> impl Iterator<Item = Cidr> {
 /// A network's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
+    /// As a user names it.
     pub name: String,
+    /// The link that it is.
     pub bridge: String,
     /// The bridge's own address.
     pub gateway: Ipv4Addr,
+    /// The length of its network's prefix, in bits.
     pub prefix: u8,
 }
 
 impl Network {
+    /// `172.30.0.0/24`
     pub fn subnet(&self) -> Cidr {
         self.gateway_cidr().network()
     }
@@ -81,98 +85,6 @@ impl Network {
             Ipv4Addr::from_bits(gateway & !host),
             Ipv4Addr::from_bits(gateway | host),
         )
-    }
-}
-
-/// Where a network's files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dir(PathBuf);
-
-impl Dir {
-    pub fn new(roots: &Roots, name: &str) -> Self {
-        Self(roots.run.join("networks").join(name))
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.0.join("lock")
-    }
-
-    pub(crate) fn cursor(&self) -> PathBuf {
-        self.0.join("cursor")
-    }
-
-    pub(crate) fn record(&self) -> PathBuf {
-        self.0.join("network.json")
-    }
-
-    pub(crate) fn leases(&self) -> PathBuf {
-        self.0.join("leases")
-    }
-
-    pub(crate) fn lease(&self, addr: Ipv4Addr) -> PathBuf {
-        self.leases().join(addr.to_string())
-    }
-
-    pub(crate) fn members(&self) -> PathBuf {
-        self.0.join("members")
-    }
-
-    pub fn member(&self, id: &str) -> PathBuf {
-        self.members().join(id)
-    }
-
-    /// The IDs of those who use it.
-    pub fn list_members(&self) -> Vec<String> {
-        let files = fs::read_dir(self.members()).into_iter().flatten().flatten();
-        let mut ids: Vec<String> = files
-            .filter_map(|file| file.file_name().into_string().ok())
-            .collect();
-        ids.sort();
-        ids
-    }
-
-    /// The record, if the network is there.
-    pub fn read(&self) -> Option<Network> {
-        serde_json::from_slice(&fs::read(self.record()).ok()?).ok()
-    }
-
-    pub(crate) fn make(&self) -> Result<(), BridgeError> {
-        let members = self.members();
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&members);
-        made.map_err(BridgeError::io("making", members))
-    }
-
-    /// Made if need be, and locked: [`remove`] may delete it between the two.
-    pub(crate) fn make_locked(&self) -> Result<kit_home::lock::Lock, BridgeError> {
-        let gone = |error: &BridgeError| matches!(error, BridgeError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
-        loop {
-            match self.make().and_then(|()| crate::lock::wait(&self.lock())) {
-                Ok(lock) if self.members().is_dir() => return Ok(lock),
-                // Locked before it was emptied, or not at all.
-                Ok(_) => {}
-                Err(error) if gone(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn write(&self, network: &Network) -> Result<(), BridgeError> {
-        let temporary = self.0.join(".network.json.new");
-        // Strings and numbers only, which always serialize.
-        let text = serde_json::to_string(network).unwrap_or_default() + "\n";
-        let written = replace(
-            &self.record(),
-            text.as_bytes(),
-            &Replace::beside(&temporary),
-        );
-        written.map_err(BridgeError::io("writing", self.record()))
     }
 }
 

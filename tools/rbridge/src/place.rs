@@ -19,6 +19,7 @@ impl Place {
         Self(netns)
     }
 
+    /// Whether it is the caller's.
     pub fn is_ours(&self) -> bool {
         self.0.is_none()
     }
@@ -45,6 +46,7 @@ impl Place {
         })
     }
 
+    /// Does one thing there, and comes back.
     pub fn within<T>(
         &self,
         act: impl FnOnce() -> Result<T, BridgeError>,
@@ -55,10 +57,12 @@ impl Place {
         }
     }
 
+    /// A socket there, for links, addresses and routes.
     pub fn netlink(&self) -> Result<Netlink, BridgeError> {
         self.within(|| Ok(Netlink::open()?))
     }
 
+    /// A socket there, for nftables.
     pub fn nft(&self) -> Result<Nft, BridgeError> {
         self.within(|| Ok(Nft::open()?))
     }

@@ -19,8 +19,11 @@ use crate::{BridgeError, Place, table};
 /// The host's end: an address, or all of them, and a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HostPort {
+    /// One of the host's addresses; `None` for all of them.
     pub ip: Option<Ipv4Addr>,
+    /// 1 to 65535.
     pub port: u16,
+    /// TCP or UDP.
     pub proto: Proto,
 }
 
@@ -30,8 +33,11 @@ const FORM: &str = "it is [IP:]PORT:ADDRESS:PORT[/udp]";
 /// `[IP:]HP:ADDR:CP[/udp]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Published {
+    /// What of the host leads there.
     pub host: HostPort,
+    /// The container's address.
     pub addr: Ipv4Addr,
+    /// The container's port.
     pub port: u16,
 }
 
@@ -76,6 +82,7 @@ impl HostPort {
         })
     }
 
+    /// The map of the instance's table that has it.
     pub fn map(self) -> &'static str {
         if self.ip.is_some() {
             table::PORTS_ON
@@ -84,6 +91,7 @@ impl HostPort {
         }
     }
 
+    /// Its key there.
     pub fn key(self) -> Vec<u8> {
         let start = self
             .ip
@@ -185,6 +193,7 @@ impl HostPort {
 }
 
 impl Published {
+    /// `[IP:]HP:ADDR:CP[/udp]`
     pub fn parse(text: &str) -> Result<Self, BridgeError> {
         let wrong = |reason| BridgeError::BadPort {
             text: text.to_owned(),
@@ -214,14 +223,17 @@ impl Published {
         })
     }
 
+    /// The map of the instance's table that has it.
     pub fn map(&self) -> &'static str {
         self.host.map()
     }
 
+    /// Its key there.
     pub fn key(&self) -> Vec<u8> {
         self.host.key()
     }
 
+    /// What the key leads to there.
     pub fn data(&self) -> Vec<u8> {
         data(self.addr, self.port)
     }

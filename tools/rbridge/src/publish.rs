@@ -20,7 +20,9 @@ use crate::{BridgeError, Place, nat, repair, table};
 /// The container's address: known, or what a lease puts into a slot.
 #[derive(Debug, Clone, Copy)]
 pub enum Target {
+    /// This one.
     Addr(Ipv4Addr),
+    /// What an earlier step puts there.
     Slot(SlotId),
 }
 
@@ -106,6 +108,7 @@ pub struct Publish {
 }
 
 impl Publish {
+    /// `host` leads to `to`, an address and a port.
     pub fn new(instance: &Instance, place: Place, host: HostPort, to: (Target, u16)) -> Self {
         Self {
             table: table::table(instance),

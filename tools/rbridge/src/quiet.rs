@@ -47,6 +47,7 @@ pub struct QuietEnds {
     pub link: String,
     /// The container's end, and the name of the descriptor of its network namespace in the plan's context.
     pub inside: &'static str,
+    /// The descriptor of the context that stands for the container's namespace.
     pub netns: &'static str,
     /// That namespace as a script names it.
     pub path: Value,
@@ -69,6 +70,7 @@ impl QuietEnds {
         Ok(kit_net::within(netns, || quieten(self.inside))?)
     }
 
+    /// The same in sh.
     pub fn lines(&self) -> Vec<Line> {
         if !has_ipv6() {
             return Vec::new();

@@ -21,6 +21,7 @@ use crate::{BridgeError, Place, forward, lease, nat, table};
 
 /// One thing that the kernel should have, or should not.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the network's and the bridge's name
 pub enum Damage {
     /// Of the tables, their chains and rules, or the bridge in them.
     Rules { network: String, bridge: String },

@@ -52,6 +52,7 @@ const OWN_SET: Set<'static> = Set {
 };
 const SETS_OVER_IPV6: [Set<'static>; 2] = [BRIDGES_SET, OWN_SET];
 
+/// The table of an instance.
 pub fn table(instance: &Instance) -> Table {
     Table::new(Family::Ip, instance.name())
 }

@@ -187,6 +187,7 @@ fn or_unlimited(
     text.map(value).transpose()
 }
 
+/// Does what was asked for; its exit code.
 pub fn dispatch(cli: Cli) -> Result {
     let host = Hierarchies::detect()?;
     match cli.verb {

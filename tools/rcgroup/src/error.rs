@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use kit_plan::{FAILED, Fault, USAGE};
 
+/// What can go wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum CgroupError {
     #[error("finding cgroups: none are mounted")]
     NotMounted,

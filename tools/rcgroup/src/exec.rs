@@ -7,7 +7,9 @@ use kit_plan::Fault;
 
 use crate::{CgroupError, Hierarchies, member};
 
+/// Why a program was not executed in a cgroup.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum ExecError {
     #[error(transparent)]
     Cgroup(#[from] CgroupError),

@@ -28,19 +28,23 @@ pub enum Mode {
 pub struct Hierarchies {
     /// v1: mount point by controller. cpu and cpuacct may share one.
     pub v1: BTreeMap<String, PathBuf>,
+    /// The mount point of v2's one hierarchy.
     pub v2: Option<PathBuf>,
+    /// Which of them have the controllers.
     pub mode: Mode,
 }
 
 /// The directories of one cgroup, one on v2, several on v1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// Relative to the root of each hierarchy.
     pub name: String,
     /// By controller; on v2 the one entry `""`.
     pub dirs: BTreeMap<String, PathBuf>,
 }
 
 impl Hierarchies {
+    /// Those of this host, as this process sees them.
     pub fn detect() -> Result<Self, CgroupError> {
         let path = Path::new(mountinfo::OWN);
         // As bytes: a mount point of somebody else's need not be UTF-8.

@@ -13,6 +13,7 @@
 //! println!("{}", plan.script().unwrap());
 //! # Ok::<(), rcgroup::CgroupError>(())
 //! ```
+#![warn(missing_docs)]
 
 mod cgroup;
 #[cfg(feature = "cli")]

@@ -15,16 +15,21 @@ const TOO_MANY_PIDS: &str = "the kernel counts no more than 4194304; -1 is no li
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
+    /// The most memory.
     pub memory_bytes: Option<u64>,
     /// Memory and swap together; -1 for no limit.
     pub memory_swap_bytes: Option<i64>,
+    /// What is left alone while the host has enough.
     pub memory_reservation_bytes: Option<u64>,
     /// Billionths of a CPU.
     pub nano_cpus: Option<u64>,
     /// A weight, 2 to 262144, 1024 by default; 0 says nothing, as docker's.
     pub cpu_shares: Option<u64>,
+    /// CPUs to run on: `0-2,4`.
     pub cpuset_cpus: Option<String>,
+    /// Memory nodes to take from: `0-1`.
     pub cpuset_mems: Option<String>,
+    /// The most processes and threads.
     pub pids: Option<u64>,
     /// A weight, 10 to 1000.
     pub blkio_weight: Option<u16>,

@@ -13,8 +13,11 @@ pub struct Setting {
     /// Of which limit it comes: `memory`, `cpus`.
     #[serde(skip)]
     pub limit: &'static str,
+    /// Whose file it is.
     pub controller: &'static str,
+    /// The control file, in the group's directory.
     pub file: &'static str,
+    /// What is written to it.
     pub text: String,
     /// How the text comes from the limit.
     pub formula: &'static str,
@@ -63,13 +66,17 @@ pub fn settings(host: &Hierarchies, limits: &Limits) -> Result<Vec<Setting>, Cgr
 /// A limit, and the kernel files that it becomes in either version of cgroups.
 #[derive(Debug, Clone, Serialize)]
 pub struct Mapped {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `limit`
     pub kind: &'static str,
     /// The limit: `memory`, `cpus`.
     pub name: &'static str,
     /// Which of the two this host has: `v1` or `v2`.
     pub here: &'static str,
+    /// What it becomes on v1.
     pub v1: Vec<Setting>,
+    /// What it becomes on v2.
     pub v2: Vec<Setting>,
 }
 

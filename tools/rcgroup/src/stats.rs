@@ -9,20 +9,31 @@ use crate::{CgroupError, Group, Hierarchies, Mode, member};
 /// What a group uses; `None` where the host does not count it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `cgroup`
     pub kind: &'static str,
+    /// Relative to the root of each hierarchy.
     pub name: String,
+    /// In use now. Here as below, `None` is what this group's controllers do not count.
     pub memory_bytes: Option<u64>,
+    /// The most that it may use.
     pub memory_limit_bytes: Option<u64>,
+    /// The most that it has used.
     pub memory_peak_bytes: Option<u64>,
+    /// CPU time, in microseconds.
     pub cpu_usec: Option<u64>,
+    /// How long it was held back by its quota, in microseconds.
     pub cpu_throttled_usec: Option<u64>,
+    /// Processes and threads inside.
     pub pids_current: Option<u64>,
+    /// The most that there may be.
     pub pids_limit: Option<u64>,
     /// How often the kernel killed a process of it for want of memory.
     pub oom_kills: Option<u64>,
 }
 
+/// What a group uses now.
 pub fn stats(host: &Hierarchies, name: &str) -> Result<Stats, CgroupError> {
     let group = host.existing(name)?;
     Ok(if host.mode == Mode::V2 {
@@ -85,11 +96,15 @@ fn v2(group: &Group) -> Stats {
 /// A group in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `cgroup`
     pub kind: &'static str,
+    /// Relative to the root of each hierarchy.
     pub name: String,
     /// On v1; empty on v2.
     pub controllers: Vec<String>,
+    /// Those inside, not those of groups below.
     pub pids: Vec<i32>,
 }
 

@@ -10,10 +10,15 @@ use crate::{At, Cable, End, Link, Mac, Macvlan, MacvlanMode, Mark, Raise, Releas
 /// What one end shall be.
 #[derive(Debug, Clone)]
 pub struct Wanted {
+    /// Its name, and where it is to be.
     pub link: Link,
+    /// Its addresses.
     pub addrs: Vec<Cidr>,
+    /// Default routes where it is.
     pub gateways: Vec<IpAddr>,
+    /// Its hardware address; `None` lets the kernel draw one.
     pub mac: Option<Mac>,
+    /// The largest packet, in bytes; `None` is the kernel's 1500.
     pub mtu: Option<u32>,
 }
 

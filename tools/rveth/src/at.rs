@@ -16,10 +16,13 @@ use crate::VethError;
 pub enum At {
     /// That of whoever applies the plan.
     Own,
+    /// One that a user named.
     Netns(Netns),
     /// Descriptor `fd` of the plan's context; in the script, `path`.
     Opened {
+        /// The descriptor's name in the context.
         fd: &'static str,
+        /// The same namespace as a file, for sh.
         path: Value,
     },
 }
@@ -99,7 +102,9 @@ impl At {
 /// A link of a user's: `NAME` or `NAME@NETNS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
+    /// In its namespace.
     pub name: String,
+    /// `None` for our own.
     pub netns: Option<Netns>,
 }
 
@@ -114,6 +119,7 @@ impl Link {
         })
     }
 
+    /// The same, as a step has it.
     pub fn at(&self) -> At {
         self.netns.clone().map_or(At::Own, At::Netns)
     }

@@ -150,6 +150,7 @@ struct Set {
     netns: Option<String>,
 }
 
+/// Does what was asked for; its exit code.
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Add(verb) => verb.run(),

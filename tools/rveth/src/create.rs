@@ -17,14 +17,18 @@ use crate::{At, Mac, VethError};
 /// One end of a cable, or a macvlan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
+    /// 1 to 15 bytes.
     pub name: String,
+    /// The namespace that it is made in.
     pub at: At,
     /// `None` lets the kernel draw one.
     pub mac: Option<Mac>,
+    /// The largest packet, in bytes.
     pub mtu: Option<u32>,
 }
 
 impl End {
+    /// With what the kernel chooses for the rest.
     pub fn new(name: impl Into<String>, at: At) -> Self {
         Self {
             name: name.into(),
@@ -89,6 +93,7 @@ impl End {
 /// `IFLA_GROUP`, by which rollback knows a link as ours before its index is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
+    /// The number.
     pub group: u32,
     /// It stays: a container's. Else a [`crate::Release`] at the plan's end takes it off.
     pub kept: bool,
@@ -97,7 +102,9 @@ pub struct Mark {
 /// A veth pair. `a` is up at once; the kernel refuses to create `b` so, hence a [`crate::Raise`] from inside.
 #[derive(Debug, Clone)]
 pub struct Cable {
+    /// The near end.
     pub a: End,
+    /// The far end.
     pub b: End,
     /// A bridge, where `a` is, whose port `a` becomes.
     pub bridge: Option<String>,
@@ -106,6 +113,7 @@ pub struct Cable {
 }
 
 impl Cable {
+    /// Between these two.
     pub fn new(a: End, b: End) -> Self {
         Self {
             a,

@@ -8,6 +8,7 @@ use rnetns::NetnsError;
 /// Prints as `doing what "object": reason`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // each variant is its message
 pub enum VethError {
     #[error(transparent)]
     Net(#[from] NetError),

@@ -8,7 +8,9 @@ use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo, run};
 /// without a word; and nothing waits for it.
 #[derive(Debug, Clone)]
 pub struct Label {
+    /// Its name, in our own namespace.
     pub link: String,
+    /// The text: a container's name.
     pub alias: String,
 }
 

@@ -16,6 +16,7 @@
 //! # let mut plan = kit_plan::Plan::new("run");
 //! plan.push(cable);
 //! ```
+#![warn(missing_docs)]
 
 pub mod add;
 mod at;

@@ -18,24 +18,33 @@ pub const HEAD: &[&str] = &["NAME", "TYPE", "PEER", "STATE", "MTU", "MAC", "ADDR
 /// One link.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `link`
     pub kind: &'static str,
     /// `NAME`, or `NAME@NETNS` outside our own namespace.
     pub name: String,
     /// `veth` or `macvlan`.
     #[serde(rename = "type")]
     pub link_type: String,
+    /// Its number in its namespace.
     pub index: u32,
+    /// Administratively up.
     pub up: bool,
+    /// The other end is up too.
     pub carrier: bool,
+    /// Its hardware address, in hex with colons.
     pub mac: String,
+    /// The largest packet.
     pub mtu_bytes: u32,
+    /// Each with its prefix length.
     pub addresses: Vec<String>,
     /// The other end of a veth, or what a macvlan sits on, as `NAME@NETNS`; `None` if its namespace has no
     /// name that we know.
     pub peer: Option<String>,
     /// The bridge that it is a port of.
     pub bridge: Option<String>,
+    /// A text for people: a container's name.
     pub alias: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use crate::VethError;
 pub struct Mac([u8; 6]);
 
 impl Mac {
+    /// The six of them.
     pub fn bytes(self) -> Vec<u8> {
         self.0.to_vec()
     }

@@ -13,9 +13,13 @@ use crate::{At, End, Mark, VethError};
 /// How macvlans of one parent reach each other, in the words of ip-link(8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MacvlanMode {
+    /// Directly.
     Bridge,
+    /// Not at all.
     Private,
+    /// By a switch outside, which sends their frames back.
     Vepa,
+    /// There is one alone, and it has the parent's own address.
     Passthru,
 }
 
@@ -42,9 +46,13 @@ impl MacvlanMode {
 /// A second plug, with a hardware address of its own, on device `parent` of our own namespace.
 #[derive(Debug, Clone)]
 pub struct Macvlan {
+    /// The macvlan itself.
     pub end: End,
+    /// The device that it is on.
     pub parent: String,
+    /// How it reaches others on that device.
     pub mode: MacvlanMode,
+    /// Without it an interrupted plan leaves it behind.
     pub mark: Option<Mark>,
 }
 

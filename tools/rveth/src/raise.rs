@@ -14,9 +14,13 @@ use crate::{At, VethError};
 /// of its own, since it goes with the link.
 #[derive(Debug, Clone)]
 pub struct Raise {
+    /// Where the link is.
     pub at: At,
+    /// Its name there.
     pub name: String,
+    /// What it gets.
     pub addrs: Vec<Cidr>,
+    /// Each a default route.
     pub gateways: Vec<IpAddr>,
 }
 

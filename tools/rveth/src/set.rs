@@ -22,11 +22,17 @@ use crate::{At, Link, Mac, VethError};
 pub struct Wanted {
     /// `Some(true)` is up.
     pub up: Option<bool>,
+    /// It moves there.
     pub netns: Option<Netns>,
+    /// Its new name.
     pub name: Option<String>,
+    /// Its new hardware address.
     pub mac: Option<Mac>,
+    /// The largest packet, in bytes.
     pub mtu: Option<u32>,
+    /// Addresses that come.
     pub addrs: Vec<Cidr>,
+    /// Addresses that go first.
     pub del_addrs: Vec<Cidr>,
 }
 

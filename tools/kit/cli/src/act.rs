@@ -14,6 +14,7 @@ use crate::explain::{begin, explain};
 use crate::{Failure, Result, emit};
 
 // The flags of every verb that changes something.
+/// How a verb that changes something does so.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Act {
     /// Print the shell script that would do the same, and change nothing
@@ -101,7 +102,9 @@ impl Act {
 /// A verb at work on one name after the other: one watch for signals, one context whose sockets the plans share, one
 /// journal. With `--dry-run` it prints each plan.
 pub enum Acting {
+    /// Of `--dry-run`: each plan is printed.
     Script(Act),
+    /// Each plan is applied.
     Work(Box<Work>),
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use kit_plan::{Fault, StepError, USAGE, way_out};
 
+/// What a verb comes to: its exit code, or why it failed.
 pub type Result<T = u8, E = Failure> = std::result::Result<T, E>;
 
 /// A [`Fault`] on its way to the error line. Any library's becomes one by `?`; a verb says its own by [`Failure::new`],
@@ -26,6 +27,7 @@ struct Said {
 }
 
 impl Failure {
+    /// An operation that failed, exit code 1.
     pub fn new(text: impl fmt::Display) -> Self {
         let text = text.to_string();
         Self::from(Said { text, cause: None })
@@ -43,6 +45,7 @@ impl Failure {
         Self::new(text).exit(USAGE)
     }
 
+    /// What to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -58,6 +61,7 @@ impl Failure {
         }
     }
 
+    /// Another exit code.
     #[must_use]
     pub fn exit(mut self, code: u8) -> Self {
         self.exit = code;

@@ -1,5 +1,6 @@
 //! What every command's `main` shares: exit codes, the error line, output for people and for programs, names
 //! on standard input, and carrying out a plan. For `main.rs` and `cli.rs` only: libraries print nothing.
+#![warn(missing_docs)]
 
 mod act;
 mod complete;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{ClosedPipe, Failure, Result, is_terminal};
 
 // How a verb that lists prints.
+/// How a list is printed.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Output {
     /// One JSON array
@@ -24,13 +25,16 @@ pub struct Output {
 
 /// Something that is listed. Serialized it has `kind`, `name` and `schema`.
 pub trait Row: Serialize {
+    /// The words above the columns.
     const HEAD: &'static [&'static str];
+    /// One text a column.
     fn cells(&self) -> Vec<String>;
     /// What `-q` prints, and what `-` takes.
     fn name(&self) -> String;
 }
 
 impl Output {
+    /// Prints the rows as was asked for.
     pub fn list<R: Row>(self, rows: &[R]) -> Result<()> {
         if self.json {
             return emit_json(rows);

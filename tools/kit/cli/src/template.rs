@@ -11,7 +11,9 @@ use expression::{Scope, evaluate};
 use functions::{FUNCTIONS, is_true, plain};
 use words::{action, words};
 
+/// Why a text is no template, or cannot be filled in.
 #[derive(Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum TemplateError {
     /// It is no template.
     #[error("template parsing error: {reason} in {{{{{at}}}}}")]
@@ -61,6 +63,7 @@ enum Node {
 type Block = (Vec<Node>, Vec<String>);
 
 impl Template {
+    /// Reads one: `{{.Name}} is {{.Status}}`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut rest = text;
         Ok(Self(block(&mut rest, false)?.0))

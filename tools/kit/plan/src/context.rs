@@ -11,6 +11,7 @@ use crate::{Child, Instance, Slots, Step, StepError};
 /// Whose a thing is: the instance and the plan that made it.
 #[derive(Debug, Clone)]
 pub struct Mark {
+    /// The instance that makes it.
     pub instance: Instance,
     /// 12 hex digits, or a container's ID; part of each temporary name.
     pub plan: String,
@@ -55,8 +56,11 @@ pub fn random_bytes() -> [u8; 6] {
     bytes
 }
 
+/// What the steps of a plan share.
 pub struct Context {
+    /// What is known only as the plan runs.
     pub slots: Slots,
+    /// Whose what they make is.
     pub mark: Mark,
     /// The other end of the plan's child, once a step has cloned it.
     pub child: Option<Box<dyn Child>>,
@@ -68,6 +72,7 @@ pub struct Context {
 }
 
 impl Context {
+    /// With nothing in it yet.
     pub fn new(mark: Mark) -> Self {
         Self {
             slots: Slots::default(),
@@ -95,14 +100,17 @@ impl Context {
         })
     }
 
+    /// Whether an earlier step put one there.
     pub fn has_fd(&self, name: &'static str) -> bool {
         self.fds.contains_key(name)
     }
 
+    /// Takes it out; it is the caller's to close.
     pub fn take_fd(&mut self, name: &'static str) -> Option<OwnedFd> {
         self.fds.remove(name)
     }
 
+    /// All that are in it.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.fds.values().map(AsFd::as_fd)
     }
@@ -112,10 +120,12 @@ impl Context {
         self.kept.insert(TypeId::of::<T>(), Box::new(value));
     }
 
+    /// The value of that type, if one was kept.
     pub fn kept<T: Any>(&mut self) -> Option<&mut T> {
         self.kept.get_mut(&TypeId::of::<T>())?.downcast_mut()
     }
 
+    /// Takes it out.
     pub fn take<T: Any>(&mut self) -> Option<T> {
         self.kept
             .remove(&TypeId::of::<T>())?

@@ -13,14 +13,18 @@ const VERSION: u32 = 1;
 /// The first line: whose journal it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Header {
+    /// Of the journal's form; a newer one is left alone.
     pub version: u32,
+    /// The plan's ID, by which its file is named.
     pub plan: String,
+    /// The instance's name.
     pub instance: String,
     /// The command, for people.
     pub command: String,
     /// Set for a container's journal, which goes on past its last step: that container's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// Who applies the plan.
     pub owner: ProcessId,
     /// The network namespace that a record means by "our own".
     #[serde(default)]
@@ -31,16 +35,25 @@ pub struct Header {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
+    /// A step is about to act; `undo` is what would undo it.
     Intended {
+        /// Its place in the plan, from 0.
         step: usize,
+        /// Without identities.
         undo: Vec<Undo>,
     },
+    /// A step has acted; in place of what it intended.
     Done {
+        /// Its place in the plan, from 0.
         step: usize,
+        /// With the identities of what it made.
         undo: Vec<Undo>,
     },
+    /// One of a step's records was undone.
     Undone {
+        /// The step's place in the plan, from 0.
         step: usize,
+        /// The record's place among the step's, from 0.
         nth: usize,
     },
     /// The last step is done: the plan stands.
@@ -54,18 +67,26 @@ pub struct Record {
     pub step: usize,
     /// Its place among the records of that step.
     pub nth: usize,
+    /// What would undo it, or did.
     pub undo: Undo,
+    /// How far it has come.
     pub state: State,
 }
 
+/// How far a record has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// Written down before the step acted.
     Intended,
+    /// The step acted; identities are known.
     Done,
+    /// There is nothing left to undo.
     Undone,
 }
 
+/// A journal that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum JournalError {
     #[error("{doing} journal {path:?}: {source}")]
     Io {
@@ -113,6 +134,7 @@ impl Header {
         }
     }
 
+    /// Of this process, in the network namespace of the calling thread. `command` is for people.
     pub fn new(mark: &crate::Mark, command: impl Into<String>) -> io::Result<Self> {
         Ok(Self {
             version: VERSION,

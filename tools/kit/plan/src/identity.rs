@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 /// A file: device and inode number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
+    /// The file system's device number.
     pub dev: u64,
+    /// The inode's number in it.
     pub ino: u64,
 }
 
@@ -35,6 +37,7 @@ impl FileId {
         })
     }
 
+    /// Of an open file.
     pub fn of_fd(fd: impl AsFd) -> io::Result<Self> {
         let stat = rustix::fs::fstat(fd)?;
         Ok(Self {
@@ -48,8 +51,11 @@ impl FileId {
 /// before the next boot, but kernels before 5.14 have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetnsId {
+    /// The device number of nsfs.
     pub dev: u64,
+    /// The namespace's number in it.
     pub ino: u64,
+    /// `SO_NETNS_COOKIE`; `None` where the kernel has none.
     #[serde(default)]
     pub cookie: Option<u64>,
 }
@@ -88,7 +94,9 @@ impl NetnsId {
 /// used again, and so are the numbers of a tmpfs's root: there only the root's birth tells two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountId {
+    /// The mount's unique ID.
     pub mount: u64,
+    /// What is at its root.
     pub root: FileId,
     /// Seconds and nanoseconds, where the filesystem knows.
     #[serde(default)]
@@ -124,8 +132,11 @@ impl MountId {
 /// A process: PID and start time in clock ticks since the boot that `boot` names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
+    /// Its number, which another process may have later.
     pub pid: i32,
+    /// When it started, in clock ticks since boot.
     pub start: u64,
+    /// The boot's ID.
     pub boot: String,
 }
 
@@ -141,6 +152,7 @@ impl ProcessId {
         })
     }
 
+    /// Of this process.
     pub fn of_self() -> io::Result<Self> {
         Self::of(std::process::id() as i32)
     }

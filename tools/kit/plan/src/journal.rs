@@ -18,6 +18,7 @@ use kit_home::lock::{self, Hold};
 /// A plan's records, on disk or, for a plan of one kernel-atomic step, in memory alone.
 #[derive(Debug)]
 pub struct Journal {
+    /// Its first line.
     pub header: Header,
     records: Vec<Record>,
     committed: bool,
@@ -158,10 +159,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// All of them, in the order in which their steps began.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
+    /// Whether its plan came to its end: what it made stands.
     pub fn is_committed(&self) -> bool {
         self.committed
     }
@@ -196,6 +199,7 @@ impl Journal {
         self.enter(Entry::Done { step, undo })
     }
 
+    /// Writes down that the plan came to its end.
     pub fn commit(&mut self) -> Result<(), JournalError> {
         let entered = self.enter(Entry::Committed);
         self.committed = entered.is_ok();

@@ -38,6 +38,7 @@
 //! assert!(plan.script()?.contains("mkdir /srv/pages"));
 //! # Ok::<(), kit_plan::PlanError>(())
 //! ```
+#![warn(missing_docs)]
 
 mod child;
 mod context;

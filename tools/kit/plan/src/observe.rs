@@ -8,7 +8,9 @@ use crate::{Done, Meta, Record, Step, StepError, UndoError, Undone};
 pub struct StepView<'a> {
     /// From 1.
     pub number: usize,
+    /// How many steps the plan has.
     pub total: usize,
+    /// The step itself.
     pub step: &'a dyn Step,
 }
 
@@ -22,6 +24,7 @@ impl StepView<'_> {
 /// What an observer wants next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Go {
+    /// Take it.
     On,
     /// Do not take this step: undo what was done, and say why. For a step of the child's it takes
     /// [`Observer::lockstep`].
@@ -30,9 +33,11 @@ pub enum Go {
 
 /// Watches; each method does nothing unless it is written.
 pub trait Observer {
+    /// A step is about to be taken.
     fn before(&mut self, _step: &StepView<'_>) -> Go {
         Go::On
     }
+    /// It was, and came to this.
     fn after(
         &mut self,
         _step: &StepView<'_>,
@@ -40,6 +45,7 @@ pub trait Observer {
         _took: Duration,
     ) {
     }
+    /// One of its records was undone, or could not be.
     fn undone(&mut self, _record: &Record, _came_to: Result<&Undone, &UndoError>) {}
     /// Whether each step waits until `before` has returned and the step before it is done. Otherwise the child runs
     /// ahead while the parent does its own steps, and is heard of in the plan's order.

@@ -24,6 +24,7 @@ enum Text {
     Bytes(Vec<u8>),
 }
 
+/// For `#[serde(with = "os_text")]`.
 pub fn serialize<T: AsRef<OsStr>, S: Serializer>(text: &T, to: S) -> Result<S::Ok, S::Error> {
     let text = text.as_ref();
     match text.to_str() {
@@ -32,6 +33,7 @@ pub fn serialize<T: AsRef<OsStr>, S: Serializer>(text: &T, to: S) -> Result<S::O
     }
 }
 
+/// For `#[serde(with = "os_text")]`.
 pub fn deserialize<'de, T: From<OsString>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     Ok(match Text::deserialize(from)? {
         Text::Utf8(utf8) => OsString::from(utf8),

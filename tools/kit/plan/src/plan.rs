@@ -18,7 +18,9 @@ pub struct Plan {
     pub(crate) steps: Rc<Vec<Box<dyn Step>>>,
 }
 
+/// Why a plan does not stand. Prints as one line, with what is left.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum PlanError {
     /// A step failed, and what had been done was undone but for `left`.
     #[error("{error}{}", left_text(.left))]
@@ -93,6 +95,7 @@ impl PlanError {
 }
 
 impl Plan {
+    /// Without a step yet.
     pub fn new(command: impl Into<String>) -> Self {
         Self {
             command: command.into(),
@@ -100,10 +103,12 @@ impl Plan {
         }
     }
 
+    /// Adds a step at its end.
     pub fn push(&mut self, step: impl Step + 'static) {
         self.push_boxed(Box::new(step));
     }
 
+    /// Adds a step of whatever kind at its end.
     pub fn push_boxed(&mut self, step: Box<dyn Step>) {
         // Only apply() shares the list, and nobody has a plan to push to while it is applied.
         if let Some(steps) = Rc::get_mut(&mut self.steps) {
@@ -125,14 +130,17 @@ impl Plan {
         Rc::try_unwrap(self.steps).unwrap_or_default()
     }
 
+    /// How many steps it has.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
+    /// Whether it does nothing.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
+    /// Its steps, in the order in which they are taken.
     pub fn steps(&self) -> &[Box<dyn Step>] {
         &self.steps
     }

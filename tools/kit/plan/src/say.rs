@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 /// A language that steps are told in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lang {
+    /// English.
     #[default]
     En,
+    /// Chinese.
     Zh,
 }
 
@@ -55,13 +57,21 @@ impl FromStr for Lang {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
+    /// The image's layers.
     Image,
+    /// The container's files.
     Files,
+    /// The cgroup.
     Cgroup,
+    /// The namespaces.
     Namespaces,
+    /// The network.
     Network,
+    /// The root of its files, and what is mounted there.
     Root,
+    /// Who the program is, and what it may do.
     Identity,
+    /// The program.
     Program,
 }
 
@@ -88,12 +98,14 @@ impl Part {
 /// One line for a learner, what is done before why, in each language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saying {
+    /// The heading that it is told under.
     pub part: Part,
     en: Cow<'static, str>,
     zh: Cow<'static, str>,
 }
 
 impl Saying {
+    /// In English and in Chinese, under a heading.
     pub fn new(
         part: Part,
         en: impl Into<Cow<'static, str>>,
@@ -110,6 +122,7 @@ impl Saying {
         self
     }
 
+    /// In that language.
     pub fn text(&self, lang: Lang) -> &str {
         match lang {
             Lang::En => &self.en,

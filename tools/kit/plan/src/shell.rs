@@ -16,6 +16,7 @@ pub struct SlotId(pub &'static str);
 /// One word of a command, or a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
+    /// A text as it is.
     Lit(OsString),
     /// Exactly one step fills it, earlier than any that reads it.
     Slot(SlotId),
@@ -119,6 +120,7 @@ macro_rules! run {
 
 /// One line of sh.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // each variant's line names its fields
 pub enum Line {
     /// `argv`
     Run(Vec<Value>),
@@ -149,9 +151,11 @@ pub enum Line {
 pub struct Program {
     /// A command of the host's that gives up privileges and runs the rest of its words: `setpriv …`.
     pub through: Vec<Value>,
+    /// The program and its words.
     pub argv: Vec<Value>,
     /// All of its environment, `KEY=value`.
     pub env: Vec<OsString>,
+    /// Where it begins.
     pub cwd: PathBuf,
     /// It reads what the script's caller gives it; else its standard input is /dev/null.
     pub stdin: bool,
@@ -186,6 +190,7 @@ pub struct Slots(BTreeMap<Cow<'static, str>, Filled>);
 struct Filled(#[serde(with = "crate::os_text")] OsString);
 
 impl Slots {
+    /// What a step put there, if one has.
     pub fn get(&self, id: SlotId) -> Option<&OsStr> {
         self.0.get(id.0).map(|filled| filled.0.as_os_str())
     }

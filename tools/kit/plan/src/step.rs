@@ -9,6 +9,7 @@ use crate::{Context, Fault, Saying, Shell, Slots, Undo};
 /// Who does a step: the process that applies the plan, or the child that it cloned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Side {
+    /// The process that applies the plan.
     #[default]
     Parent,
     /// Inside the child's own namespaces; needs no undo, because it dies with them.
@@ -22,10 +23,12 @@ pub struct Meta {
     pub id: &'static str,
     /// What it does and why, one line, for a learner.
     pub says: Saying,
+    /// The same in sh.
     pub shell: Shell,
 }
 
 impl Meta {
+    /// Of these three.
     pub fn new(id: &'static str, says: Saying, shell: Shell) -> Self {
         Self { id, says, shell }
     }
@@ -41,6 +44,7 @@ pub struct Done {
 }
 
 impl Done {
+    /// What undoes it now.
     pub fn made(made: Vec<Undo>) -> Self {
         Self { made, note: None }
     }
@@ -58,6 +62,7 @@ impl Done {
         Self::default()
     }
 
+    /// With something for a reader of `--explain`.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
@@ -151,6 +156,7 @@ impl StepError {
         self.reason.downcast_ref()
     }
 
+    /// What a command exits with.
     pub fn exit_code(&self) -> u8 {
         self.exit
     }

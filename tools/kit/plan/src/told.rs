@@ -39,10 +39,13 @@ impl FromStr for Detail {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Told {
+    /// A step was taken, or failed.
     Step(Box<StepTold>),
     /// A step's record was undone.
     Undone {
+        /// The step that it undoes.
         says: Saying,
+        /// What became of it.
         came_to: UndoTold,
     },
 }
@@ -50,6 +53,7 @@ pub enum Told {
 /// What undoing came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UndoTold {
+    /// It is gone.
     Removed,
     /// It went with something else.
     Gone,
@@ -64,10 +68,13 @@ pub struct StepTold {
     pub id: String,
     /// Done by the child, inside its namespaces.
     pub inside: bool,
+    /// What it does and why.
     pub says: Saying,
+    /// What a reader wants to know of it besides: an address chosen, a fallback taken.
     pub note: Option<String>,
     /// Commands or calls, as [`Detail`] asks.
     pub lines: Vec<String>,
+    /// How long it took, in microseconds.
     pub usec: u64,
     /// The cause, and the way out.
     pub failed: Option<(String, Option<String>)>,
@@ -75,8 +82,11 @@ pub struct StepTold {
 
 /// Tells what happens to `tell`.
 pub struct Telling<F: FnMut(Told)> {
+    /// How much is told.
     pub detail: Detail,
+    /// What the shell's variables stand for.
     pub vars: Vars,
+    /// Gets each event.
     pub tell: F,
 }
 

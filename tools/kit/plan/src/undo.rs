@@ -15,9 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fault, FileId, MountId, NetnsId, ProcessId, Record};
 
+/// What would undo a step: one kernel object. `netns` is the file of the namespace that it is in, `None` for the one in which
+/// the journal was written; `id`, `index`, `handle` are its identity, `None` while it is only intended; `done` says that the
+/// record counts only when it is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[allow(missing_docs)] // the fields are told above
 pub enum Undo {
     /// Delete a network link. Mark: `group` (`IFLA_GROUP`), set in the message that creates it.
     Link {
@@ -131,15 +135,20 @@ pub enum Undo {
 /// What a link was before a `set`; `None` where it was not touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkWas {
+    /// Administratively.
     pub up: Option<bool>,
+    /// In bytes.
     pub mtu: Option<u32>,
     /// Index of the bridge it belonged to; 0 for none.
     pub master: Option<u32>,
+    /// In its namespace.
     pub name: Option<String>,
+    /// Its hardware address.
     pub address: Option<Vec<u8>>,
     /// The namespace that it was in, as the undoing process names it.
     #[serde(default)]
     pub netns: Option<PathBuf>,
+    /// That namespace itself.
     #[serde(default)]
     pub netns_id: Option<NetnsId>,
     /// Addresses and routes that it loses by going down or elsewhere, in the order in which they are put back; `Lost` of
@@ -148,8 +157,10 @@ pub struct LinkWas {
     pub lost: Vec<String>,
 }
 
+/// A family of nft(8), each by that program's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // by their names
 pub enum NftFamily {
     Inet,
     Ip,
@@ -172,6 +183,7 @@ impl NftFamily {
 }
 
 impl Undo {
+    /// A file.
     pub fn unlink(path: impl Into<PathBuf>) -> Self {
         Self::Unlink {
             path: path.into(),
@@ -179,6 +191,7 @@ impl Undo {
         }
     }
 
+    /// A directory, if it is empty by then.
     pub fn rmdir(path: impl Into<PathBuf>) -> Self {
         Self::Rmdir {
             path: path.into(),
@@ -186,6 +199,7 @@ impl Undo {
         }
     }
 
+    /// A directory with all that is in it by then.
     pub fn tree(path: impl Into<PathBuf>) -> Self {
         Self::Tree {
             path: path.into(),
@@ -193,6 +207,7 @@ impl Undo {
         }
     }
 
+    /// The mount on top at `path`.
     pub fn unmount(path: impl Into<PathBuf>) -> Self {
         Self::Unmount {
             path: path.into(),
@@ -200,6 +215,7 @@ impl Undo {
         }
     }
 
+    /// A cgroup, with the processes inside.
     pub fn cgroup(path: impl Into<PathBuf>) -> Self {
         Self::Cgroup {
             path: path.into(),
@@ -296,6 +312,7 @@ impl fmt::Display for Undo {
 /// What undoing came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undone {
+    /// It was there, and is gone.
     Removed,
     /// It was gone already.
     Absent,
@@ -306,6 +323,7 @@ pub enum Undone {
 /// One thing that could not be undone.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}: {reason}")]
+#[allow(missing_docs)] // each variant is its message
 pub struct UndoError {
     pub doing: String,
     pub reason: String,
@@ -314,6 +332,7 @@ pub struct UndoError {
 impl Fault for UndoError {}
 
 impl UndoError {
+    /// `doing` says what to which object: `removing "/srv/x"`.
     pub fn new(doing: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self {
             doing: doing.into(),
@@ -324,5 +343,6 @@ impl UndoError {
 
 /// Undoes records; `kit/undo` is the one for the real kernel. Idempotent.
 pub trait Undoer {
+    /// Undoes one, if it is what the record is about.
     fn undo(&self, record: &Record) -> Result<Undone, UndoError>;
 }
