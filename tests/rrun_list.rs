@@ -85,6 +85,119 @@ fn inspect_answers_what_a_template_asks() {
     assert!(host.ok("rrun info").contains("\n Running: 1\n"));
 }
 
+/// F45: docker's lines and fields.
+#[test]
+fn info_and_version_as_a_person_and_a_script_ask() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools true");
+    let info = host.ok("rrun info");
+    for line in [
+        "Containers: 1",
+        " Stopped: 1",
+        "Images: 1",
+        "Cgroup Driver: cgroupfs",
+        "OSType: linux",
+    ] {
+        assert!(info.lines().any(|it| it == line), "{line}: {info}");
+    }
+    assert!(
+        info.lines()
+            .any(|it| it.starts_with("Total Memory: ") && it.ends_with("iB")),
+        "{info}"
+    );
+    let root = host.root().display().to_string();
+    assert_eq!(
+        host.ok("rrun info -f '{{.DockerRootDir}} {{.ContainersStopped}}'"),
+        format!("{root} 1\n")
+    );
+    assert_eq!(
+        host.ok("rrun info --json | jq .Images; rrun info --format json | jq .NCPU"),
+        format!("1\n{}", host.ok("nproc"))
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        host.ok(
+            "rrun version -f '{{.Server.Version}}'; rrun version --json | jq -r .Client.Version"
+        ),
+        format!("{version}\n{version}\n")
+    );
+    assert_eq!(host.code("rrun version -f '{{.Nope}}'"), 1);
+    // docker's order.
+    let keys = host.ok("rrun inspect box | jq -r '.[0] | keys_unsorted | .[0:5] | join(\" \")'");
+    assert_eq!(keys, "Id Created Path Args State\n");
+    let keys =
+        host.ok("rrun image inspect tools | jq -r '.[0] | keys_unsorted | .[0:2] | join(\" \")'");
+    assert_eq!(keys, "Id RepoTags\n");
+}
+
+/// F45
+#[test]
+fn a_refused_rmi_names_the_container() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools true");
+    let (code, _, said) = host.outcome("rrun rmi tools");
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("container \"box\"")
+            && !said.contains(host.ok("rrun ps -aq --no-trunc").trim()),
+        "{said}"
+    );
+}
+
+/// F33: each reload of firewalld does this.
+#[test]
+fn published_ports_whose_rules_were_flushed_are_told_of_and_come_back() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000; rrun run -d --name quiet --net none tools sleep 1000");
+    let rules = || host.ok("nft -s list ruleset | grep -v '^\t*counter' | sed 's/ # handle.*//'");
+    let before = rules();
+    let hint =
+        "hint: another program has flushed the rules of published ports: rrun gc puts them back\n";
+    let told = |script: &str| host.outcome(script).2;
+    for script in ["rrun ps", "rrun port web", "rrun port web 80"] {
+        assert_eq!(told(script), "", "{script}");
+    }
+    host.ok("nft flush ruleset");
+    for script in ["rrun ps", "rrun port web", "rrun port web 80"] {
+        assert_eq!(told(script), hint, "{script}");
+    }
+    for script in ["rrun ps -q", "rrun ps -f name=quiet", "rrun port quiet"] {
+        assert_eq!(told(script), "", "{script}");
+    }
+    let row =
+        "rrun doctor --jsonl | jq -r 'select(.name | startswith(\"rules of the networks\")) | .ok'";
+    assert_eq!(host.ok(row), "false\n");
+    let script = host.ok("rrun gc --dry-run");
+    assert!(
+        script.contains("rbridge repair") || script.contains("nft -f"),
+        "{script}"
+    );
+    assert_eq!(told("rrun ps"), hint);
+    let mended = host.ok("rrun gc");
+    assert!(mended.contains("mended: published port"), "{mended}");
+    assert_eq!((rules(), host.ok(row).as_str()), (before, "true\n"));
+    assert_eq!(
+        (told("rrun ps"), host.ok("rrun gc")),
+        (String::new(), String::new())
+    );
+}
+
+/// F45: where nothing may be done, it helps most.
+#[test]
+fn doctor_runs_without_root() {
+    let host = Host::new();
+    let copy = "cp \"$(command -v rrun)\" /tmp/rrun-doctor-$$; chmod 755 /tmp/rrun-doctor-$$; trap 'rm /tmp/rrun-doctor-$$' EXIT";
+    let (code, out, said) = host.outcome(&format!("{copy}; cd /; setpriv --reuid 65534 --regid 65534 --clear-groups /tmp/rrun-doctor-$$ doctor"));
+    assert_eq!((code, said.as_str()), (1, ""), "{out}");
+    let root = out
+        .lines()
+        .find(|line| line.split_whitespace().nth(1) == Some("root"));
+    assert!(
+        root.is_some_and(|row| row.starts_with("missing") && row.contains("sudo rrun doctor")),
+        "{out}"
+    );
+}
+
 #[test]
 fn logs_of_a_time_and_to_the_end() {
     let host = Host::new();

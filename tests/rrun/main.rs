@@ -1,14 +1,17 @@
 //! The command `rrun`: what a user of docker types, and what comes of it.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod bytes;
 mod client;
 mod create;
 mod engine;
 mod exec;
 mod forms;
 mod gc;
+mod hints;
 mod images;
 mod inside;
 mod life;
 mod run;
+mod volumes;
 mod words;

@@ -1,6 +1,7 @@
 //! Finding a program on the container's PATH, and saying why it does not run there. What execve(2) means by its
 //! errno, [`kit_sys::exec`] tells.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -34,11 +35,12 @@ impl NotRunnable {
 }
 
 /// A name without a slash is looked up on the PATH of `env`; what it finds may still not run.
-pub fn program(name: &str, env: &[String]) -> Result<PathBuf, NotRunnable> {
+pub fn program(name: impl AsRef<OsStr>, env: &[String]) -> Result<PathBuf, NotRunnable> {
+    let name = name.as_ref();
     if name.is_empty() {
         return Err(NotRunnable::new(127, "the command is empty"));
     }
-    let path = if name.contains('/') {
+    let path = if name.as_encoded_bytes().contains(&b'/') {
         PathBuf::from(name)
     } else {
         on_path(name, env)?
@@ -47,7 +49,7 @@ pub fn program(name: &str, env: &[String]) -> Result<PathBuf, NotRunnable> {
     Ok(path)
 }
 
-fn on_path(name: &str, env: &[String]) -> Result<PathBuf, NotRunnable> {
+fn on_path(name: &OsStr, env: &[String]) -> Result<PathBuf, NotRunnable> {
     let path = env
         .iter()
         .find_map(|pair| pair.strip_prefix("PATH="))

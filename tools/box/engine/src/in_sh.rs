@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use kit_plan::os_text::unescape;
 use kit_plan::{Line, Program, Value, run};
 use oci_spec::runtime::Process;
 
@@ -65,7 +66,7 @@ pub struct Script {
 /// The lines; `user` as given to `-u`, empty for config.json's numbers.
 pub fn lines(process: &Process, user: &str, script: &Script) -> Vec<Line> {
     let mut lines = Vec::new();
-    let cwd = process.cwd();
+    let cwd = &PathBuf::from(unescape(process.cwd()));
     if cwd != Path::new("/") {
         let made = script.at.join(cwd.strip_prefix("/").unwrap_or(cwd));
         lines.push(run!["sh", "-c", MAKE_CWD, "sh", made, &script.at]);
@@ -82,8 +83,8 @@ pub fn lines(process: &Process, user: &str, script: &Script) -> Vec<Line> {
     through.extend(as_user(process, user, &script.at));
     lines.push(Line::Exec(Program {
         through,
-        argv: argv.map(Value::from).collect(),
-        env: env.map(Into::into).collect(),
+        argv: argv.map(|word| Value::from(unescape(word))).collect(),
+        env: env.map(unescape).collect(),
         cwd: cwd.clone(),
         stdin: script.stdin,
     }));

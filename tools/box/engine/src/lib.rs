@@ -154,7 +154,7 @@ fn inside(
 ) {
     for mount in spec.mounts().iter().flatten() {
         plan.push(mounts::MountOne {
-            mount: mount.clone(),
+            mount: mounts::unescaped(mount),
             at: at.to_owned(),
         });
     }

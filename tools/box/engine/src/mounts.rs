@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
@@ -221,6 +222,14 @@ impl Step for MountOne {
         }
         Ok(Done::nothing())
     }
+}
+
+/// With paths of any bytes again, which config.json cannot have.
+pub(super) fn unescaped(mount: &Mount) -> Mount {
+    let mut mount = mount.clone();
+    mount.set_destination(unescape(mount.destination()).into());
+    mount.set_source(mount.source().as_ref().map(|path| unescape(path).into()));
+    mount
 }
 
 /// /proc and /sys are looked up by name later, by us and by every program: they must be where their names say,

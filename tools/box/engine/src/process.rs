@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
+use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls;
 use oci_spec::runtime::{LinuxCapabilities, Process};
@@ -61,7 +62,7 @@ impl Step for Become {
         let user = self.resolve_user()?;
         own_streams(cx, &user)?;
         take_streams(cx)?;
-        enter_directory(self.process.cwd(), self.makes_cwd)?;
+        enter_directory(Path::new(&unescape(self.process.cwd())), self.makes_cwd)?;
         self.give_up(&user)?;
         if cx.take::<init::Stays>().is_some() {
             init::stay(|| self.exec(&user))
@@ -114,8 +115,8 @@ impl Become {
         let env = self.process.env().clone().unwrap_or_default();
         let name = argv.first().cloned().unwrap_or_default();
         let doing = format!("executing \"{name}\"");
-        let path = find::program(&name, &env).map_err(|why| refuse(&doing, why))?;
-        let text = |text: &String| CString::new(text.as_str());
+        let path = find::program(unescape(&name), &env).map_err(|why| refuse(&doing, why))?;
+        let text = |text: &String| CString::new(unescape(text).into_vec());
         let argv: Result<Vec<CString>, _> = argv.iter().map(text).collect();
         let has_home = env.iter().any(|pair| pair.starts_with("HOME="));
         let home = (!has_home).then(|| CString::new(home_of(user).into_vec()));

@@ -74,9 +74,18 @@ pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
         return Ok(());
     }
     let runs = containers.is_running(id);
-    let recovery = recover_one(&path, &Kernel::new(), &mut |_| {
-        if runs { Fate::Leave } else { Fate::Replay }
-    });
+    let deadline = Instant::now() + PATIENCE;
+    let recovery = loop {
+        let recovery = recover_one(&path, &Kernel::new(), &mut |_| {
+            if runs { Fate::Leave } else { Fate::Replay }
+        });
+        // A gc that undoes the same journal deletes it at its end, and must not delete the one of this start.
+        let is_others = recovery.is_empty() && path.exists();
+        if !is_others || Instant::now() >= deadline {
+            break recovery;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
     let wrong: Option<&dyn std::error::Error> =
         match (recovery.errors.first(), recovery.unreadable.first()) {
             (Some(error), _) => Some(error),

@@ -39,6 +39,10 @@ pub enum OpsError {
         "bundling container \"{name}\": it has no image, and its root is a directory on this host"
     )]
     NoImage { name: String },
+    #[error("removing volume \"{name}\": container \"{user}\" uses it")]
+    VolumeInUse { name: String, user: String },
+    #[error("removing volume \"{name}\": no such volume")]
+    NoVolume { name: String, near: Option<String> },
     #[error("reading the root of container \"{name}\": {source}")]
     Root {
         name: String,
@@ -64,6 +68,11 @@ impl Fault for OpsError {
                 format!("rrun stop {name} first, or rrun rm -f {name}")
             } else {
                 format!("rrun stop {name} first")
+            }),
+            Self::VolumeInUse { user, .. } => Some(format!("rrun rm {user} first")),
+            Self::NoVolume { near, .. } => Some(match near {
+                Some(near) => format!("did you mean \"{near}\"? rrun volume ls shows them all"),
+                None => "rrun volume ls shows them".to_owned(),
             }),
             Self::NotRunning { name, .. } => Some(format!("rrun start {name} starts it")),
             Self::Bundled { name, at, .. } => {

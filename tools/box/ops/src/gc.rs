@@ -21,7 +21,7 @@ pub use crate::steps::collect::Told;
 type Part = fn(&mut Plan, &Containers, &Outcome);
 
 fn parts(keep_network: bool) -> Vec<Part> {
-    let mut parts: Vec<Part> = vec![begun, ended, left, store];
+    let mut parts: Vec<Part> = vec![begun, ended, left, store, rules];
     if !keep_network {
         parts.push(network);
     }
@@ -147,7 +147,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
         }
         for (name, id) in of.orphaned_names() {
             let path = of.names().join(name);
-            sweep(path, says::left_name(), OnlyIf::Nobodys(of.clone(), id));
+            sweep(path, says::left_name(), OnlyIf::Orphan(of.clone(), id));
         }
         for (name, id) in of.stale_names() {
             let path = of.names().join(name);
@@ -213,6 +213,31 @@ fn store(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
                 plan.push_boxed(outcome.go_on_boxed(step, None));
             }
         }
+        Err(error) => outcome.fail(error),
+    }
+}
+
+/// Rules and published ports of running containers that another program has flushed.
+fn rules(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    let roots = &containers.roots;
+    if !roots.run.join("networks").exists() {
+        return;
+    }
+    let found = kit_net::Nft::open()
+        .map_err(rbridge::BridgeError::from)
+        .and_then(|nft| rbridge::repair::damage(roots, &nft));
+    match found {
+        Ok(found) if found.is_empty() => {}
+        Ok(found) => match rbridge::repair::plan(roots) {
+            Ok(mending) => {
+                let each: Vec<String> = found.iter().map(ToString::to_string).collect();
+                let mut said = Some(format!("mended: {}", each.join("\nmended: ")));
+                for step in mending.into_steps() {
+                    plan.push_boxed(outcome.go_on_boxed(step, said.take()));
+                }
+            }
+            Err(error) => outcome.fail(error),
+        },
         Err(error) => outcome.fail(error),
     }
 }

@@ -30,6 +30,10 @@ kit_plan::sayings! {
             "用镜像中 {at} 的内容新建卷 {name}；完整之后才改名";
         discard(): "Rename the container's directory away: it is gone at once, and its name is free",
             "把容器的目录改名移走：它立刻消失，名字空出";
+        discard_volume(name): "Rename volume {name} away: no container mounts one that is half deleted",
+            "把卷 {name} 改名移走：没有容器会挂载删了一半的卷";
+        delete_trash(): "Delete the volume's files: last, since nobody waits for the disk any more",
+            "删除卷的文件：放在最后，因为没人再等磁盘";
         delete_volume(): "Delete a volume that has no name: it was this container's alone",
             "删除没有名字的卷：它只属于这个容器";
         delete_files(): "Delete the container's files: last, since nobody waits for the disk any more",

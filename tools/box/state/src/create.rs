@@ -72,6 +72,13 @@ impl Containers {
 
     /// The IDs of those that were begun, and that nobody is at work on.
     pub fn half_made(&self) -> Vec<String> {
+        let mut ids = self.all_in_the_making();
+        ids.retain(|id| is_abandoned(&self.making(id)));
+        ids
+    }
+
+    /// The IDs of those that were begun.
+    pub fn all_in_the_making(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.roots.root.join("containers"));
         let names = files.into_iter().flatten().flatten();
         let names = names.filter_map(|file| file.file_name().into_string().ok());
@@ -79,7 +86,7 @@ impl Containers {
             let id = name.strip_prefix('.')?.strip_suffix(".new")?;
             Some(id.to_owned())
         });
-        ids.filter(|id| is_abandoned(&self.making(id))).collect()
+        ids.collect()
     }
 
     /// Makes the directories of a new container; the lock tells a gc that somebody is at work.

@@ -1,7 +1,10 @@
 //! Names of containers: `names/NAME` holds an ID. A name is taken by link(2), which decides a race; one whose
-//! container is gone is anybody's.
+//! container is gone is anybody's. A name is freed under a lock on the directory: without it, of two who find the same
+//! orphan, the slower would delete the name that the quicker has just taken.
 
 use std::io;
+
+use kit_home::lock::{self, Hold};
 
 use super::create::is_abandoned;
 use super::files::write_new;
@@ -27,7 +30,7 @@ impl Containers {
                     let holder = self.holder(name).unwrap_or_default();
                     // Left by a kill between two steps of a removal: nobody has it.
                     let orphan = holder != id && self.is_nobodys(&holder);
-                    if orphan && std::fs::remove_file(&path).is_ok() {
+                    if orphan && self.free_orphan(name, &holder).map_err(io)? {
                         continue;
                     }
                     break Err(StateError::NameTaken {
@@ -59,14 +62,35 @@ impl Containers {
 
     /// Frees a name, if it is that container's.
     pub fn free_name(&self, name: &str, id: &str) {
-        if self.has_name(name, id) {
-            let _ = std::fs::remove_file(self.names().join(name));
+        let _ = self.free_if(name, |holder| holder == id);
+    }
+
+    /// Frees a name whose container `id` is gone; `false` if another container has taken the name meanwhile, or the
+    /// container is there after all.
+    pub fn free_orphan(&self, name: &str, id: &str) -> io::Result<bool> {
+        // The file that a name is linked from may be empty yet.
+        self.free_if(name, |holder| {
+            (holder.is_empty() || holder == id) && self.is_nobodys(id)
+        })
+    }
+
+    /// Deletes the file of a name if that is still to go by its holder; whether the name was free then. What is free is
+    /// left alone: whoever takes it does so without the lock.
+    fn free_if(&self, name: &str, is_to_go: impl FnOnce(&str) -> bool) -> io::Result<bool> {
+        let names = std::fs::File::open(self.names())?;
+        lock::wait(&names, Hold::Alone)?;
+        match self.holder(name) {
+            None => Ok(true),
+            Some(holder) if is_to_go(&holder) => {
+                std::fs::remove_file(self.names().join(name)).map(|()| true)
+            }
+            Some(_) => Ok(false),
         }
     }
 
-    /// Whether nobody has taken a name yet.
+    /// Whether no container, an ordinary one or one of `--rootfs`, has this name.
     pub fn is_free(&self, name: &str) -> bool {
-        !self.names().join(name).exists()
+        self.both().iter().all(|of| !of.names().join(name).exists())
     }
 
     pub(super) fn has_name(&self, name: &str, id: &str) -> bool {
@@ -113,5 +137,62 @@ impl Containers {
         self.held_names()
             .filter(|(_, id)| !id.is_empty() && self.is_nobodys(id))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kit_plan::Roots;
+
+    fn containers() -> (tempfile::TempDir, Containers) {
+        let dir = tempfile::tempdir().unwrap();
+        let containers =
+            Containers::new(Roots::at(dir.path().join("root"), dir.path().join("run")));
+        std::fs::create_dir_all(containers.names()).unwrap();
+        (dir, containers)
+    }
+
+    /// F18: the name of a container that is gone, which many want at once.
+    #[test]
+    fn an_orphaned_name_is_taken_once() {
+        let (_dir, containers) = containers();
+        for round in 0..200 {
+            let name = format!("web{round}");
+            std::fs::write(containers.names().join(&name), "gone\n").unwrap();
+            let ids: Vec<String> = (0..4).map(|nth| format!("id{round}-{nth}")).collect();
+            for id in &ids {
+                std::fs::create_dir_all(containers.making(id)).unwrap();
+            }
+            let got: Vec<bool> = std::thread::scope(|scope| {
+                let (containers, name) = (&containers, &name);
+                let threads: Vec<_> = ids
+                    .iter()
+                    .map(|id| scope.spawn(move || containers.take_name(name, id).is_ok()))
+                    .collect();
+                threads.into_iter().map(|it| it.join().unwrap()).collect()
+            });
+            assert_eq!(
+                got.iter().filter(|taken| **taken).count(),
+                1,
+                "round {round}"
+            );
+            let winner = &ids[got.iter().position(|taken| *taken).unwrap()];
+            assert!(containers.has_name(&name, winner), "round {round}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_another_has_taken_is_not_freed() {
+        let (_dir, containers) = containers();
+        let path = containers.names().join("web");
+        std::fs::create_dir_all(containers.making("new")).unwrap();
+        std::fs::write(&path, "new\n").unwrap();
+        assert!(!containers.free_orphan("web", "old").unwrap());
+        assert!(!containers.free_orphan("web", "new").unwrap());
+        containers.free_name("web", "old");
+        assert!(path.exists());
+        containers.free_name("web", "new");
+        assert!(!path.exists());
     }
 }

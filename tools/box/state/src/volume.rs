@@ -28,13 +28,15 @@ fn own_part(id: &str) -> &str {
     id.get(..62).unwrap_or(id)
 }
 
+/// Whether a volume of this name is one without a name of container `id`.
+pub fn is_anonymous_of(name: &str, id: &str) -> bool {
+    name.len() == 64 && name.starts_with(own_part(id))
+}
+
 /// What the making of a container left that was killed: its volumes without a name, and any half-made.
 pub fn leftovers(roots: &Roots, id: &str) -> Vec<PathBuf> {
     let volumes = fs::read_dir(dir(roots)).into_iter().flatten().flatten();
-    let is_its = |name: &str| {
-        let nameless = name.len() == 64 && name.starts_with(own_part(id));
-        nameless || name.starts_with(&format!(".{id}."))
-    };
+    let is_its = |name: &str| is_anonymous_of(name, id) || name.starts_with(&format!(".{id}."));
     let its = volumes.filter(|file| file.file_name().to_str().is_some_and(is_its));
     its.map(|file| file.path()).collect()
 }

@@ -11,6 +11,7 @@ mod names;
 mod output;
 mod run;
 pub mod template;
+mod usage;
 
 pub use act::{Act, Acting, need_root};
 pub use explain::{explain, explained};
@@ -21,3 +22,4 @@ pub use output::{
     tell, visible,
 };
 pub use run::{hand_over, is_terminal, run, run_words, warn};
+pub use usage::{Advice, advised_by};

@@ -122,7 +122,9 @@ pub fn rows_like_docker(rows: &[Vec<String>]) -> String {
 pub fn visible(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            if c.is_control() {
+            if let Some(byte) = kit_plan::os_text::escaped_byte(c) {
+                format!("\\x{byte:02x}").chars().collect()
+            } else if c.is_control() {
                 c.escape_default().collect::<Vec<_>>()
             } else {
                 vec![c]

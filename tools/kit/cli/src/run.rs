@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use kit_plan::Fault;
 
-use crate::{Failure, Result, emit, explained, generate, visible};
+use crate::usage::parse_error;
+use crate::{Failure, Result, explained, generate, visible};
 
 /// The code of a verb that runs a program, when it is we who failed.
 const OURS: u8 = 125;
@@ -88,7 +88,7 @@ fn parsed<C: Parser>(
     let verb = argv.get(1).and_then(|word| word.to_str());
     match parse(&mut command, argv) {
         Ok(cli) => dispatch(cli),
-        Err(error) => parse_error(&error, tool, verb.unwrap_or_default()),
+        Err(error) => parse_error(&error, &command, argv, (tool, verb.unwrap_or_default())),
     }
 }
 
@@ -143,89 +143,6 @@ fn shortened(line: String) -> String {
     let head: String = line.chars().take(HEAD).collect();
     let tail: String = line.chars().skip(count - TAIL).collect();
     format!("{head} … {tail}")
-}
-
-/// clap's errors are paragraphs; ours are a line and a hint.
-fn parse_error(error: &clap::Error, tool: &str, verb: &str) -> Result {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        emit(&error.render().to_string())?;
-        return Ok(0);
-    }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Err(Failure::usage(format!("no verb given: see {tool} --help")));
-    }
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
-        _ => None,
-    };
-    let of = |kind| context(kind).unwrap_or_default();
-    let text = match error.kind() {
-        ErrorKind::InvalidSubcommand => {
-            format!(
-                "\"{}\" is not a verb of {tool}",
-                of(ContextKind::InvalidSubcommand)
-            )
-        }
-        ErrorKind::UnknownArgument => unknown_argument(&of(ContextKind::InvalidArg)),
-        ErrorKind::MissingRequiredArgument => format!("missing {}", of(ContextKind::InvalidArg)),
-        // "--input <FILE>", without its value.
-        ErrorKind::InvalidValue if of(ContextKind::InvalidValue).is_empty() => {
-            let flag = of(ContextKind::InvalidArg);
-            let flag = flag.split(' ').next().unwrap_or_default();
-            format!("flag needs an argument: {flag}")
-        }
-        ErrorKind::ArgumentConflict => format!(
-            "{} cannot be used with {}",
-            of(ContextKind::InvalidArg),
-            of(ContextKind::PriorArg)
-        ),
-        _ => {
-            let all = error.render().to_string();
-            let first = all
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
-            let rest: Vec<&str> = all.lines().skip(1).map(str::trim).collect();
-            let values = rest
-                .iter()
-                .find(|line| line.starts_with("[possible"))
-                .unwrap_or(&"");
-            format!("{first} {values}").trim_end().to_owned()
-        }
-    };
-    let suggestion = [
-        ContextKind::SuggestedSubcommand,
-        ContextKind::SuggestedArg,
-        ContextKind::SuggestedValue,
-    ]
-    .into_iter()
-    .find_map(context);
-    let verb = if error.kind() == ErrorKind::InvalidSubcommand || verb.starts_with('-') {
-        ""
-    } else {
-        verb
-    };
-    let help = format!("{tool} {verb}").trim_end().to_owned() + " --help";
-    let hint = match suggestion {
-        Some(suggestion) => format!("did you mean \"{suggestion}\"? See {help}"),
-        None => format!("see {help}"),
-    };
-    Err(Failure::usage(text).hint(hint))
-}
-
-/// In docker's words.
-fn unknown_argument(text: &str) -> String {
-    let letter = text.strip_prefix('-').and_then(|text| text.chars().next());
-    match letter {
-        Some('-') => format!("unknown flag: {text}"),
-        Some(letter) => format!("unknown shorthand flag: '{letter}' in {text}"),
-        None => format!("unexpected argument \"{text}\""),
-    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,16 @@ pub struct Recovery {
     pub unreadable: Vec<JournalError>,
 }
 
+impl Recovery {
+    /// There was nothing to recover, or another process is at work on it.
+    pub fn is_empty(&self) -> bool {
+        self.replayed.is_empty()
+            && self.left.is_empty()
+            && self.errors.is_empty()
+            && self.unreadable.is_empty()
+    }
+}
+
 /// Replays each journal in `dir` whose owner is gone, in the network namespace that it was written in: those
 /// that were still building always, a committed one as `judge` says, whosever it is. A missing `dir` is an empty one.
 pub fn recover(

@@ -55,7 +55,8 @@ impl Row for Finding {
 }
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let mut findings = for_any_run(containers);
+    let mut findings = vec![root()];
+    findings.extend(for_any_run(containers));
     findings.extend(limits::probe(containers));
     findings.extend(networks::probe(containers));
     args.output.list(&findings)?;
@@ -83,6 +84,16 @@ fn find(
         needed_by,
         way_out: way_out.into(),
     }
+}
+
+/// Most of the others are missing with it.
+fn root() -> Finding {
+    let user = rustix::process::geteuid();
+    let way_out = format!(
+        "sudo rrun doctor: user {} may do little of this",
+        user.as_raw()
+    );
+    find("root", user.is_root(), "every verb but version", way_out).essential()
 }
 
 fn for_any_run(containers: &Containers) -> Vec<Finding> {

@@ -2,136 +2,261 @@
 
 use std::ffi::OsString;
 
+use box_state::Containers;
 use kit_cli::{Failure, Result};
+use kit_plan::{Roots, quote};
 
-/// Each with the way that works; C is the container.
-const WAYS: &[(&str, &str)] = &[
-    (
+/// Another way to what docker has a verb or a flag for.
+pub struct Way {
+    /// The verb, or the flag.
+    pub word: &'static str,
+    /// What has to be known before.
+    pub note: &'static str,
+    /// Commands that do it, as they can be pasted; `{C}` is the container, `{IMAGE}` the image, and so on. Empty where
+    /// none does.
+    pub sh: &'static str,
+}
+
+const fn way(word: &'static str, note: &'static str, sh: &'static str) -> Way {
+    Way { word, note, sh }
+}
+
+/// docker's verbs that are none of ours, each with the way that works.
+pub const VERBS_ELSEWHERE: &[Way] = &[
+    way(
         "pull",
-        "skopeo copy docker://… oci-archive:F && rrun load -t NAME F, or runpack pack",
+        "",
+        "skopeo copy docker://{IMAGE} docker-archive:image.tar:{IMAGE} && rrun load -i image.tar",
     ),
-    (
+    way(
         "push",
-        "skopeo copy oci:…/images:NAME docker://…: the store is an OCI layout",
+        "",
+        "rrun save -o image.tar {IMAGE} && skopeo copy docker-archive:image.tar docker://{IMAGE}",
     ),
-    (
+    way(
         "build",
-        "runpack pack --bin PROGRAM…, or rrun run, then rrun bundle and runpack import",
+        "an image of programs of this machine",
+        "runpack pack -t {NAME} --bin {PROGRAM}",
     ),
-    (
+    way(
         "buildx",
-        "runpack pack --bin PROGRAM…, or rrun run, then rrun bundle and runpack import",
+        "an image of programs of this machine",
+        "runpack pack -t {NAME} --bin {PROGRAM}",
     ),
-    (
+    way(
         "commit",
-        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' C)/root --one-file-system -c . | runpack import - NAME",
+        "without the image's CMD and ENV, which import -c sets",
+        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . | rrun import - {NAME}",
     ),
-    (
+    way(
         "export",
-        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' C)/root --one-file-system -c . >C.tar",
+        "",
+        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . >{C}.tar",
     ),
-    (
+    way(
         "cp",
-        "rrun exec C tar -c PATH | tar -x, and the other way round",
+        "a file out of a container, and a file into one",
+        "rrun exec {C} cat {PATH} >{FILE}; rrun exec -i {C} sh -c 'cat >{PATH}' <{FILE}",
     ),
-    (
+    way(
         "diff",
-        "rmount diff $(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' C)",
+        "",
+        "rmount diff $(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' {C})",
     ),
-    (
+    way(
         "top",
-        "ps -f -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid)",
+        "",
+        "ps -f -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid)",
     ),
-    (
+    way(
         "stats",
-        "ps -o pid,%cpu,rss,args -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid)",
+        "",
+        "ps -o pid,%cpu,rss,args -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid)",
     ),
-    (
+    way(
         "pause",
-        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid | xargs kill -STOP",
+        "",
+        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid | xargs kill -STOP",
     ),
-    (
+    way(
         "unpause",
-        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' C) --nslist pid | xargs kill -CONT",
+        "",
+        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid | xargs kill -CONT",
     ),
-    (
+    way(
         "update",
-        "rcgroup set INSTANCE/ID -m …, for a limit that it was started with",
+        "of a limit that the container was started with",
+        "rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' {C})\" -m 512m",
     ),
-    (
+    way(
         "network",
-        "rbridge add, rveth add, and rrun run --net ns:NAME",
+        "a network of your own is a namespace that rveth and rbridge connect",
+        "rnetns add {NETNS} && rrun run --net ns:{NETNS} {IMAGE}",
     ),
-    ("network prune", "rrun gc"),
-    (
-        "volume",
-        "ls \"$(rrun info | sed -n 's/^Root Dir: //p')/volumes\" shows them; -v NAME:/path makes one",
+    way("network ls", "", "rbridge list"),
+    way("network prune", "", "rrun gc"),
+    way(
+        "volume create",
+        "a volume is made by its first use",
+        "rrun run --rm -v {NAME}:/data {IMAGE} true",
     ),
-    (
-        "volume prune",
-        "rm -r \"$(rrun info | sed -n 's/^Root Dir: //p')/volumes/NAME\"; rrun rm -v removes those without a name",
-    ),
-    (
+    way("volume inspect", "", "rrun volume ls --json"),
+    way(
         "container prune",
-        "rrun rm $(rrun ps -aq -f status=exited -f status=created)",
+        "",
+        "rrun ps -aq -f status=exited -f status=created | rrun rm -",
     ),
-    (
+    way(
         "image prune",
-        "rrun gc takes what no image has; rrun rmi NAME",
+        "",
+        "rrun images -q -f dangling=true | xargs -r rrun rmi; rrun gc",
     ),
-    (
+    way(
         "system",
-        "rrun info; rrun gc; du -sh \"$(rrun info | sed -n 's/^Root Dir: //p')\"",
+        "",
+        "rrun info; du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"; rrun gc",
     ),
-    (
+    way(
+        "system df",
+        "",
+        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
+    ),
+    way(
+        "df",
+        "",
+        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
+    ),
+    way(
         "system prune",
-        "rrun rm $(rrun ps -aq -f status=exited); rrun gc",
+        "",
+        "rrun ps -aq -f status=exited -f status=created | rrun rm -; rrun gc",
     ),
-    ("login", "skopeo login"),
-    ("logout", "skopeo logout"),
-    ("search", "skopeo list-tags docker://…"),
-    ("manifest", "skopeo inspect --raw docker://…"),
-    ("compose", "a shell script of rrun run lines"),
-    ("events", "rrun wait C, rrun logs -f C"),
-    (
+    way("login", "", "skopeo login {REGISTRY}"),
+    way("logout", "", "skopeo logout {REGISTRY}"),
+    way(
+        "search",
+        "the tags of one repository",
+        "skopeo list-tags docker://{IMAGE}",
+    ),
+    way("manifest", "", "skopeo inspect --raw docker://{IMAGE}"),
+    way("compose", "a shell script of rrun run lines does it", ""),
+    way(
+        "events",
+        "the end of one container, and what it writes",
+        "rrun wait {C}; rrun logs -f {C}",
+    ),
+    way(
         "context",
-        "there is no daemon to choose: BOXKIT_ROOT and BOXKIT_RUN name an instance",
+        "no daemon is to be chosen: BOXKIT_ROOT and BOXKIT_RUN name an instance",
+        "",
     ),
-    ("builder", "nothing is cached between builds: rrun gc"),
-    (
+    way("builder", "no build leaves a cache", "rrun gc"),
+    way(
         "plugin",
         "the primitives are commands: rnetns, rveth, rbridge, rcgroup, rmount, runpack",
+        "",
     ),
-    ("swarm", "this machine only: ssh HOST rrun run …"),
+    way(
+        "swarm",
+        "containers run on this machine only",
+        "ssh {HOST} rrun run {IMAGE}",
+    ),
+];
+
+/// The same of a container that does not run: nothing of it is in /proc.
+pub const OF_STOPPED: &[Way] = &[
+    way(
+        "commit",
+        "without the image's CMD and ENV, which import -c sets",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR}",
+    ),
+    way(
+        "export",
+        "",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR}",
+    ),
 ];
 
 /// What tutorials misspell, and the suggestion.
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
     "run", "create", "start", "restart", "wait", "ps", "logs", "exec", "attach", "stop", "kill",
     "rm", "rename", "inspect", "port", "bundle", "gc", "info", "version", "doctor", "load",
-    "images", "tag", "rmi",
+    "images", "tag", "rmi", "volume", "history",
 ];
 
 /// Whether these words together have a way of their own: `container prune`.
 pub fn has_way(words: &str) -> bool {
-    WAYS.iter().any(|(name, _)| *name == words)
+    VERBS_ELSEWHERE.iter().any(|way| way.word == words)
 }
 
-pub fn refuse(words: &[OsString]) -> Result {
-    let verb = words
-        .first()
-        .map(|word| word.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    if let Some((_, way)) = WAYS.iter().find(|(name, _)| *name == verb) {
-        return Err(Failure::new(format!("rrun has no verb \"{verb}\"")).hint(*way));
+impl Way {
+    /// The hint, for people: what was typed is in it, where that is known.
+    pub fn hint(&self, container: Option<&str>, image: Option<&str>) -> String {
+        let mut sh = self.sh.to_owned();
+        let typed = [("{C}", container), ("{IMAGE}", image)];
+        for (place, value) in typed {
+            if let Some(value) = value {
+                sh = sh.replace(place, &quote(value));
+            }
+        }
+        // The template of an inspect has two braces.
+        for place in PLACES {
+            sh = sh.replace(place, place.trim_matches(['{', '}']));
+        }
+        match (self.note, sh.as_str()) {
+            (note, "") => note.to_owned(),
+            ("", sh) => sh.to_owned(),
+            (note, sh) => format!("{note}: {sh}"),
+        }
     }
-    let names = VERBS.iter().chain(WAYS.iter().map(|(name, _)| name));
-    let near = kit_units::nearest(&verb, names);
-    let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
-    Err(match near {
-        Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
-        None => failure.hint("see rrun --help"),
-    })
+}
+
+/// What a way leaves open.
+pub const PLACES: [&str; 12] = [
+    "{C}",
+    "{IMAGE}",
+    "{NAME}",
+    "{PROGRAM}",
+    "{COMMAND}",
+    "{NETNS}",
+    "{REGISTRY}",
+    "{HOST}",
+    "{FILE}",
+    "{PATH}",
+    "{DIR}",
+    "{ID}",
+];
+
+pub fn refuse(words: &[OsString]) -> Result {
+    let texts: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let verb = texts.first().cloned().unwrap_or_default();
+    let Some(way) = VERBS_ELSEWHERE.iter().find(|way| way.word == verb) else {
+        let names = VERBS
+            .iter()
+            .chain(VERBS_ELSEWHERE.iter().map(|way| &way.word));
+        let near = kit_units::nearest(&verb, names);
+        let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
+        return Err(match near {
+            Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
+            None => failure.hint("see rrun --help"),
+        });
+    };
+    let args = &texts[1..];
+    let found = Roots::from_env().ok().map(Containers::new).and_then(|all| {
+        args.iter().find_map(|word| {
+            let (of, container) = all.find(word.split(':').next()?).ok()?;
+            Some((of.is_running(&container.id), container.name))
+        })
+    });
+    let stopped = found.as_ref().is_some_and(|(runs, _)| !runs);
+    let way = OF_STOPPED
+        .iter()
+        .find(|other| stopped && other.word == verb)
+        .unwrap_or(way);
+    let image = args.last().filter(|word| !word.starts_with('-'));
+    let container = found.as_ref().map(|(_, name)| name.as_str());
+    let hint = way.hint(container, image.map(AsRef::as_ref));
+    Err(Failure::new(format!("rrun has no verb \"{verb}\"")).hint(hint))
 }
 
 #[cfg(test)]
@@ -143,6 +268,31 @@ mod tests {
         let said = |verb: &str| refuse(&[verb.into()]).unwrap_err().get_hint().unwrap();
         assert!(said("uppause").contains("\"unpause\""));
         assert!(said("lods").contains("did you mean"));
-        assert_eq!(said("frobnicate"), "see rrun --help");
+        // F40: guesses that mislead.
+        for verb in ["frobnicate", "reach"] {
+            assert_eq!(said(verb), "see rrun --help", "{verb}");
+        }
+    }
+
+    #[test]
+    fn what_a_way_leaves_open_is_named() {
+        for way in VERBS_ELSEWHERE.iter().chain(OF_STOPPED) {
+            let hint = way.hint(None, None);
+            for word in hint
+                .split("{{")
+                .flat_map(|part| part.split("}}").skip(1).chain([part]))
+            {
+                assert!(!PLACES.iter().any(|place| word.contains(place)), "{hint}");
+            }
+        }
+        let pull = VERBS_ELSEWHERE
+            .iter()
+            .find(|way| way.word == "pull")
+            .unwrap();
+        let hint = pull.hint(None, Some("busybox:1"));
+        assert!(
+            hint.starts_with("skopeo copy docker://busybox:1 docker-archive:"),
+            "{hint}"
+        );
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal};
 
 use kit_cli::{Failure, Result};
 
+use super::flags::Bytes;
+use super::prepare::changes;
 use super::run::detach_keys;
 use super::steps::fault;
 use crate::client::exec::{Over, follow};
@@ -11,7 +13,6 @@ use crate::client::size;
 use box_engine::exec::{Exec, start};
 use box_monitor as monitor;
 use box_ops::spec::build::all_sets;
-use box_ops::spec::env::parse_env;
 use box_state::Containers;
 use kit_seccomp::Filter;
 
@@ -27,8 +28,11 @@ pub struct Args {
     #[arg(short, long)]
     pub tty: bool,
     /// Set a variable
-    #[arg(short, long, value_name = "K[=V]")]
+    #[arg(short, long, value_name = "K[=V]", value_parser = Bytes)]
     pub env: Vec<String>,
+    /// Read variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<std::path::PathBuf>,
     /// User, or UID, and :group
     #[arg(short, long)]
     pub user: Option<String>,
@@ -42,7 +46,7 @@ pub struct Args {
     #[arg(long)]
     pub detach_keys: Option<String>,
     pub container: String,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_parser = Bytes)]
     pub command: Vec<String>,
 }
 
@@ -82,8 +86,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if args.tty && !env.iter().any(|pair| pair.starts_with("TERM=")) {
         env.push("TERM=xterm".to_owned());
     }
-    for text in &args.env {
-        let change = parse_env(text, &|key| std::env::var(key).ok()).map_err(Failure::usage)?;
+    for change in changes(&args.env_file, &args.env)? {
         box_ops::spec::env::apply(&mut env, &change);
     }
     own.set_env(Some(env));

@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Args};
 use kit_cli::Act;
+use kit_plan::os_text::escape;
 
 // docker's flags. Whatever follows IMAGE belongs to the program.
 #[derive(Args)]
@@ -21,13 +22,13 @@ pub struct Create {
     #[arg(long)]
     pub name: Option<String>,
     /// Set a variable, or pass the caller's on
-    #[arg(short, long, value_name = "K[=V]")]
+    #[arg(short, long, value_name = "K[=V]", value_parser = Bytes)]
     pub env: Vec<String>,
     /// Read variables from a file
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<std::path::PathBuf>,
     /// Working directory
-    #[arg(short, long, default_value = "", hide_default_value = true)]
+    #[arg(short, long, default_value = "", hide_default_value = true, value_parser = Bytes)]
     pub workdir: String,
     /// User, or UID, and :group
     #[arg(short, long)]
@@ -36,7 +37,7 @@ pub struct Create {
     #[arg(short = 'h', long)]
     pub hostname: Option<String>,
     /// Run this instead of the image's entrypoint
-    #[arg(long)]
+    #[arg(long, value_parser = Bytes)]
     pub entrypoint: Option<String>,
     /// Set a label
     #[arg(short, long, value_name = "K=V")]
@@ -45,10 +46,10 @@ pub struct Create {
     #[arg(long, value_name = "FILE")]
     pub cidfile: Option<std::path::PathBuf>,
     /// Mount a volume or a directory: [SOURCE:]PATH[:ro,create=dir|file]
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = Bytes)]
     pub volume: Vec<String>,
     /// Mount: type=bind|volume|tmpfs,source=…,target=…[,readonly]
-    #[arg(long)]
+    #[arg(long, value_parser = Bytes)]
     pub mount: Vec<String>,
     /// Mount memory: PATH[:size=…,mode=…]
     #[arg(long)]
@@ -129,8 +130,25 @@ pub struct Create {
     #[arg(long, action = ArgAction::HelpLong)]
     pub help: Option<bool>,
     /// IMAGE [COMMAND [ARG…]]; with --rootfs, the command
-    #[arg(trailing_var_arg = true, value_name = "IMAGE COMMAND")]
+    #[arg(trailing_var_arg = true, value_name = "IMAGE COMMAND", value_parser = Bytes)]
     pub words: Vec<String>,
+}
+
+/// Text of any bytes: a path, an argument, a variable. What is not UTF-8 in it is escaped, since config.json has strings.
+#[derive(Clone)]
+pub struct Bytes;
+
+impl clap::builder::TypedValueParser for Bytes {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        _: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        Ok(escape(value))
+    }
 }
 
 /// 10 to 1000; 0 is docker's for none.

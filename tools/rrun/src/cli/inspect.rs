@@ -1,5 +1,7 @@
 //! `rrun inspect`: containers and images, with docker's field names.
 
+mod order;
+
 use kit_cli::{Failure, Result, emit, emit_json};
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use super::docker;
 use super::steps::fault;
 use box_state::{Containers, StateError};
 use kit_cli::template::Template;
+use order::InOrder;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -39,9 +42,23 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if template.is_some() {
         emit(&texts)?;
     } else {
+        let found: Vec<InOrder> = found.iter().map(InOrder).collect();
         emit_json(&found)?;
     }
     outcome
+}
+
+/// What is not UTF-8 as docker shows it: by U+FFFD.
+fn lossy(value: Value) -> Value {
+    match value {
+        Value::String(text) => kit_plan::os_text::unescape(text).to_string_lossy().into(),
+        Value::Array(all) => all.into_iter().map(lossy).collect(),
+        Value::Object(all) => all
+            .into_iter()
+            .map(|(key, one)| (key, lossy(one)))
+            .collect(),
+        other => other,
+    }
 }
 
 fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
@@ -49,7 +66,8 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     if wants("container") {
         match containers.find(name) {
             Ok((containers, container)) => {
-                return docker::container(&containers, &container).map_err(fault);
+                let object = docker::container(&containers, &container).map_err(fault)?;
+                return Ok(lossy(object));
             }
             Err(StateError::Unknown { .. }) => {}
             Err(error) => return Err(fault(error)),

@@ -13,6 +13,7 @@ mod image;
 mod info;
 mod inspect;
 mod logs;
+mod missing;
 mod port;
 mod prepare;
 mod ps;
@@ -22,6 +23,7 @@ mod start;
 mod steps;
 mod stop;
 mod switches;
+mod volume;
 
 use std::ffi::OsString;
 
@@ -29,7 +31,9 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
+pub use elsewhere::{OF_STOPPED, PLACES, VERBS_ELSEWHERE, Way};
 pub use groups::words;
+pub use missing::{FLAGS_MISSING, advice};
 pub use run::ahead;
 pub use steps::{Watching, watched_by};
 
@@ -91,9 +95,9 @@ enum Verb {
     /// Undo what killed processes left behind
     Gc(gc::Args),
     /// What this installation has and does
-    Info,
+    Info(info::Args),
     /// Versions
-    Version,
+    Version(info::Args),
     /// Try what this kernel can do, by doing it
     Doctor(doctor::Args),
     /// Load an image from an archive or a layout
@@ -120,6 +124,8 @@ enum Verb {
     /// docker's group of image verbs
     #[command(disable_help_flag = true)]
     Image(image::Words),
+    /// Volumes: ls, rm, prune
+    Volume(volume::Args),
     /// docker's group of container verbs
     #[command(disable_help_flag = true)]
     Container(image::Words),
@@ -150,9 +156,10 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Port(args) => port::run(&args, &all()?),
         Verb::Bundle(args) => bundle::run(&args, &all()?),
         Verb::Gc(args) => gc::run(&args, &open(args.act)?),
-        Verb::Info => info::info(&all()?),
-        Verb::Doctor(args) => doctor::run(&args, &all()?),
-        Verb::Version => info::version(),
+        Verb::Info(args) => info::info(&args, &all()?),
+        // Whoever may do nothing is told what is missing.
+        Verb::Doctor(args) => doctor::run(&args, &roots(!rustix::process::geteuid().is_root())?),
+        Verb::Version(args) => info::version(&args),
         Verb::Load(words) => image::verb("load", &words.words),
         Verb::Import(words) => image::verb("import", &words.words),
         Verb::Save(words) => image::verb("save", &words.words),
@@ -161,6 +168,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Rmi(words) => image::verb("rmi", &words.words),
         Verb::History(words) => image::verb("history", &words.words),
         Verb::Image(_) => groups::alone("image"),
+        Verb::Volume(args) => volume::run(&args, open),
         Verb::Container(_) => groups::alone("container"),
         Verb::Other(words) => elsewhere::refuse(&words),
     }

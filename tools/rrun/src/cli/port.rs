@@ -15,10 +15,32 @@ pub struct Args {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(std::slice::from_ref(&args.container), &["container"])?;
-    kit_cli::each(&names, |name| one(name, args.port.as_deref(), containers))
+    let mut any = false;
+    let outcome = kit_cli::each(&names, |name| {
+        one(name, args.port.as_deref(), containers).map(|found| any |= found)
+    });
+    hint_on_flushed_rules(containers, any);
+    outcome
 }
 
-fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<()> {
+/// A reload of firewalld, or `nft flush ruleset`, takes the rules of published ports, and leaves the containers running:
+/// what is listed is what was asked for, so the reader is told that it leads nowhere.
+pub fn hint_on_flushed_rules(containers: &Containers, any_published: bool) {
+    if !any_published {
+        return;
+    }
+    let damage = kit_net::Nft::open()
+        .map_err(rbridge::BridgeError::from)
+        .and_then(|nft| rbridge::repair::damage(&containers.roots, &nft));
+    if damage.is_ok_and(|damage| !damage.is_empty()) {
+        let text = b"hint: another program has flushed the rules of published ports: rrun gc puts them back\n";
+        // Nobody to tell if this fails.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
+    }
+}
+
+/// Whether it has any.
+fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<bool> {
     let box_ops::Subject {
         containers,
         container,
@@ -33,7 +55,8 @@ fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<()> 
         let line =
             |port: &&Port| format!("{}/{} -> {}\n", port.container_port, port.proto, host(port));
         let lines: Vec<String> = ports.iter().map(line).collect();
-        return emit(&lines.concat());
+        emit(&lines.concat())?;
+        return Ok(!lines.is_empty());
     };
     let (number, proto) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
     let is_wanted = |port: &&&Port| {
@@ -48,7 +71,8 @@ fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<()> 
         let text = format!("no public port '{wanted}' published for {name}");
         return Err(Failure::new(text).hint(format!("rrun port {name} shows them all")));
     }
-    emit(&lines.concat())
+    emit(&lines.concat())?;
+    Ok(true)
 }
 
 /// `0.0.0.0:8080`

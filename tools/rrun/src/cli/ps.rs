@@ -4,6 +4,7 @@ mod filter;
 
 use kit_cli::template::formatted;
 use kit_cli::{Result, emit, emit_json, rows_like_docker as table};
+use kit_plan::os_text::unescape;
 use kit_units::human_duration;
 use serde_json::{Value, json};
 
@@ -80,6 +81,8 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         .take(limit.unwrap_or(usize::MAX))
         .collect();
     print(args, &entries)?;
+    let is_published = |entry: &&Entry| entry.state.is_running() && !entry.state.ports.is_empty();
+    super::port::hint_on_flushed_rules(containers, !args.quiet && entries.iter().any(is_published));
     Ok(0)
 }
 
@@ -166,7 +169,8 @@ fn cells(entry: &Entry, whole: bool) -> [String; 7] {
     [
         id(entry, whole),
         image,
-        format!("\"{command}\""),
+        // As docker shows what is not UTF-8: by U+FFFD.
+        format!("\"{}\"", unescape(&command).to_string_lossy()),
         format!("{} ago", human_duration(seconds_since(&container.created))),
         status(state),
         ports(container, state),

@@ -10,7 +10,7 @@ use kit_cli::{Failure, Result, emit};
 use kit_plan::{Context, Mark, Plan, Roots, Vars};
 
 use super::flags::Create;
-use super::prepare::{Ready, prepare};
+use super::prepare::{Ready, is_name_drawn, prepare};
 use super::{steps, talking, told};
 use crate::client::{self, Attach, DetachKeys, Ended};
 use box_monitor as monitor;
@@ -50,14 +50,15 @@ pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
     let bare = flags.rootfs.is_some().then(|| containers.bare());
     let containers = bare.as_ref().unwrap_or(containers);
     let ready = prepare(flags, containers)?;
-    let (plan, new) = making(flags, containers, ready, Go::Later);
     if flags.act.dry_run {
+        let (plan, new) = making(flags, containers, ready, Go::Later);
         flags.act.emit_script(&plan, &vars(&new))?;
         return Ok(0);
     }
     containers.roots.prepare()?;
     // docker's create has 125 for what it cannot read alone.
-    make(flags, &new, &plan).map_err(|failure| failure.exactly(1))?;
+    let made = make(flags, containers, ready, Go::Later).map_err(|failure| failure.exactly(1));
+    let (new, _at_work) = made?;
     emit(&format!("{}\n", new.container.id))?;
     Ok(0)
 }
@@ -86,8 +87,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let mut fresh = monitor::fork(containers, likely(!is_shared(flags.network())))?;
     let ready = prepare(flags, containers)?;
     let detach = args.detach;
-    let (plan, new) = making(flags, containers, ready, Go::Now { detach });
-    let _at_work = make(flags, &new, &plan)?;
+    let (new, _at_work) = make(flags, containers, ready, Go::Now { detach })?;
     let go = wire::Go {
         id: new.container.id.clone(),
         attach: !args.detach,
@@ -97,6 +97,11 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     };
     Request::Go(go).write(&mut fresh.socket).map_err(talking)?;
     let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
+    if matches!(ended, Some(Ended::Escaped)) {
+        // The container goes on: as with -d, whoever left it is told its ID. The cursor is behind its prompt.
+        let new_line = if kit_cli::is_terminal() { "\n" } else { "" };
+        emit(&format!("{new_line}{}\n", new.container.id))?;
+    }
     finish(ended, &new.container)
 }
 
@@ -305,13 +310,37 @@ fn vars(new: &New) -> Vars {
     steps::vars(&new.containers, &new.container.id)
 }
 
-/// Makes the container; the locks of that are to be held until it runs.
-fn make(flags: &Create, new: &New, plan: &Plan) -> Result<Context> {
-    let mark = Mark {
-        instance: new.containers.roots.instance.clone(),
-        plan: new.container.id.clone(),
-    };
-    steps::apply(flags.act, plan, mark, vars(new))
+/// How often a name is drawn that another takes first.
+const DRAWS: u32 = 16;
+
+/// Makes the container. The locks in the context are to be held until it runs. A name that was drawn, and that another
+/// command has taken since, is drawn again.
+fn make(
+    flags: &Create,
+    containers: &Containers,
+    mut ready: Ready,
+    go: Go,
+) -> Result<(Rc<New>, Context)> {
+    let mut draws = 1;
+    loop {
+        let (plan, new) = making(flags, containers, ready, go);
+        let mark = Mark {
+            instance: new.containers.roots.instance.clone(),
+            plan: new.container.id.clone(),
+        };
+        match steps::apply(flags.act, &plan, mark, vars(&new)) {
+            // What this attempt had taken is free again: this is another's.
+            Err(_)
+                if draws < DRAWS
+                    && is_name_drawn(flags)
+                    && !containers.is_free(&new.container.name) =>
+            {
+                draws += 1;
+                ready = prepare(flags, containers)?;
+            }
+            made => return made.map(|context| (new, context)),
+        }
+    }
 }
 
 /// The script that makes the container and runs it. One of --rm leaves nothing; else what it has made stays.

@@ -171,6 +171,8 @@ pub enum OnlyIf {
     Unlocked(PathBuf),
     /// There is no such container, and nobody makes it.
     Nobodys(Containers, String),
+    /// The same of a name, which another container may have taken meanwhile.
+    Orphan(Containers, String),
     /// Neither has that container's lock a holder.
     LockFree(Containers, String),
 }
@@ -178,7 +180,7 @@ pub enum OnlyIf {
 impl Step for Sweep {
     fn meta(&self) -> Meta {
         let lock = match &self.only_if {
-            OnlyIf::Always | OnlyIf::Nobodys(..) => None,
+            OnlyIf::Always | OnlyIf::Nobodys(..) | OnlyIf::Orphan(..) => None,
             OnlyIf::Unlocked(dir) => Some(dir.clone()),
             OnlyIf::LockFree(..) => Some(self.path.join("lock")),
         };
@@ -207,6 +209,15 @@ impl Step for Sweep {
                 Err(_) => return busy(),
             },
             OnlyIf::Nobodys(of, id) if of.is_nobodys(id) => (None, None),
+            OnlyIf::Orphan(of, id) => {
+                let name = self.path.file_name().and_then(|name| name.to_str());
+                let freed = of.free_orphan(name.unwrap_or_default(), id);
+                let fail = |e| StepError::new(format!("deleting {:?}", self.path), e);
+                if !freed.map_err(fail)? {
+                    return busy();
+                }
+                (None, None)
+            }
             OnlyIf::LockFree(of, id) if of.both().iter().all(|of| of.is_nobodys(id)) => {
                 match Lock::try_take(of, id) {
                     Ok(Some(lock)) => (None, Some(lock)),

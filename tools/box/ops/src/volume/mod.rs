@@ -2,6 +2,7 @@
 //! who make the same, one finds it there.
 
 mod copy;
+pub mod remove;
 mod step;
 
 use std::io;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::Fault;
 
-pub use box_state::volume::{anonymous, anonymous_name, data, dir, leftovers};
+pub use box_state::volume::{anonymous, anonymous_name, data, dir, is_anonymous_of, leftovers};
 pub use step::MakeVolume;
 
 #[derive(Debug, thiserror::Error)]

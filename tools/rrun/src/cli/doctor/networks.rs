@@ -33,10 +33,15 @@ pub fn probe(containers: &Containers) -> Vec<Finding> {
         ),
     ];
     let bridge = containers.roots.instance.bridge();
-    let blockers = Nft::open()
-        .map_err(rbridge::BridgeError::from)
-        .and_then(|nft| rbridge::forward_blockers(&nft, &bridge));
-    // Without nftables nobody drops by it; that row is above.
+    // Rules are listed to root alone; without nftables nobody drops by it: that row is above.
+    if !rustix::process::geteuid().is_root() {
+        return found;
+    }
+    let nft = Nft::open().map_err(rbridge::BridgeError::from);
+    let damage = nft
+        .as_ref()
+        .map_or_else(|_| Vec::new(), |nft| damage(containers, nft));
+    let blockers = nft.and_then(|nft| rbridge::forward_blockers(&nft, &bridge));
     let blocker = blockers.unwrap_or_default().into_iter().next();
     let way_out = blocker.as_ref().map(|blocker| blocker.command.clone());
     found.push(find(
@@ -45,7 +50,17 @@ pub fn probe(containers: &Containers) -> Vec<Finding> {
         "the way out of the bridge, and -p",
         way_out.unwrap_or_default(),
     ));
+    found.push(find(
+        "rules of the networks that containers use",
+        damage.is_empty(),
+        "the way out of the bridge, and -p",
+        "rrun gc: another program has flushed them",
+    ));
     found
+}
+
+fn damage(containers: &Containers, nft: &Nft) -> Vec<rbridge::Damage> {
+    rbridge::repair::damage(&containers.roots, nft).unwrap_or_default()
 }
 
 fn cable() -> Result<(), NetError> {

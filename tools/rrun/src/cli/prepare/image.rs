@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kit_cli::{Failure, Result};
+use kit_plan::os_text::escape;
 use runpack::Store;
 
 use crate::cli::flags::Create;
@@ -41,7 +42,8 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
     check_architecture(name, &found)?;
     let layers = store.layers_unpacked(&found)?.into_lowest_first();
     let config = found.config.config().clone().unwrap_or_default();
-    let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    // They are text already: what looks like an escape in it is none.
+    let list = |list: &Option<Vec<String>>| list.iter().flatten().map(escape).collect();
     let config = Config {
         image: Some(Image {
             name: name.clone(),
@@ -51,7 +53,11 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
         entrypoint: list(config.entrypoint()),
         cmd: list(config.cmd()),
         env: list(config.env()),
-        workdir: config.working_dir().clone().unwrap_or_default(),
+        workdir: config
+            .working_dir()
+            .as_ref()
+            .map(escape)
+            .unwrap_or_default(),
         user: config.user().clone().unwrap_or_default(),
         exposed: list(config.exposed_ports()),
         volumes: list(config.volumes()),

@@ -14,6 +14,7 @@ use oci_spec::runtime::Spec;
 
 use self::image::{Config, source};
 use self::ports::{exposed, ports};
+pub use self::security::changes;
 use self::security::wanted;
 use self::volumes::volumes;
 use super::flags::Create;
@@ -101,15 +102,24 @@ fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())
 }
 
+/// Whether the container gets a name that is drawn for it.
+pub fn is_name_drawn(flags: &Create) -> bool {
+    given(flags.name.as_ref()).is_none_or(|name| name == "/")
+}
+
 /// 64 hex digits, as docker's.
 fn random_id() -> Result<String> {
     let mut bytes = [0u8; 32];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes))
-        .map_err(|e| Failure::doing("reading \"/dev/urandom\"", e))?;
+    read_random(&mut bytes)?;
     Ok(bytes.iter().fold(String::with_capacity(64), |id, byte| {
         id + &format!("{byte:02x}")
     }))
+}
+
+fn read_random(bytes: &mut [u8]) -> Result<()> {
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| std::io::Read::read_exact(&mut random, bytes))
+        .map_err(|e| Failure::doing("reading \"/dev/urandom\"", e))
 }
 
 fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
@@ -137,8 +147,9 @@ fn name(flags: &Create, containers: &Containers) -> Result<String> {
         check_name(name).map_err(usage)?;
         return Ok(name.to_owned());
     }
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seed = nanos.map_or(0, |t| t.as_nanos() as u64) ^ u64::from(std::process::id());
+    let mut seed = [0u8; 8];
+    read_random(&mut seed)?;
+    let seed = u64::from_ne_bytes(seed);
     let free = (0..10_000)
         .map(|attempt| generated_name(seed, attempt))
         .find(|name| containers.is_free(name));

@@ -1,12 +1,17 @@
 //! What the configuration is built from: environment, capabilities, the filter of system calls.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
 use kit_cli::{Failure, Result};
+use kit_plan::os_text::{escape, unescape};
 use oci_spec::runtime::Mount;
 
 use super::usage;
 use crate::cli::flags::Create;
 use box_ops::spec::build::{Seccomp, Wanted};
-use box_ops::spec::env::{parse_env, parse_env_file};
+use box_ops::spec::env::{EnvChange, parse_env, parse_env_file};
 use box_ops::spec::sizes::parse_ulimit;
 use box_state::Net;
 use kit_seccomp::read_profile;
@@ -18,16 +23,7 @@ pub(super) fn wanted(
     argv: Vec<String>,
     mounts: Vec<Mount>,
 ) -> Result<Wanted> {
-    let host = |key: &str| std::env::var(key).ok();
-    let mut env = Vec::new();
-    for file in &flags.env_file {
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| Failure::new(format!("reading --env-file {file:?}: {e}")))?;
-        env.extend(parse_env_file(&text, &host).map_err(usage)?);
-    }
-    for text in &flags.env {
-        env.push(parse_env(text, &host).map_err(usage)?);
-    }
+    let env = changes(&flags.env_file, &flags.env)?;
     let ulimits: std::result::Result<Vec<_>, _> =
         flags.ulimit.iter().map(|text| parse_ulimit(text)).collect();
     let (no_new_privileges, seccomp, profile) = security(flags)?;
@@ -58,6 +54,22 @@ pub(super) fn wanted(
         }
     };
     Ok(wanted)
+}
+
+/// What `--env-file` and then `-e` do to the environment.
+pub fn changes(files: &[PathBuf], texts: &[String]) -> Result<Vec<EnvChange>> {
+    let host = |key: &str| std::env::var_os(unescape(key)).map(escape);
+    let mut env = Vec::new();
+    for file in files {
+        let text = std::fs::read(file)
+            .map_err(|e| Failure::new(format!("reading --env-file {file:?}: {e}")))?;
+        let text = escape(OsString::from_vec(text));
+        env.extend(parse_env_file(&text, &host).map_err(usage)?);
+    }
+    for text in texts {
+        env.push(parse_env(text, &host).map_err(usage)?);
+    }
+    Ok(env)
 }
 
 /// A profile's text, and what is being read.

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use kit_cli::{Failure, Result};
 use kit_plan::Step;
+use kit_plan::os_text::{escape, unescape};
 use oci_spec::runtime::Mount;
 use rmount::inroot::Make;
 use rmount::overlay::Lowers;
@@ -90,7 +91,8 @@ fn one_volume(
             return Ok((built, point));
         }
         From::Host(path) => {
-            let path = &from_here(path)?;
+            // On this host it has its bytes; config.json, which is JSON, has it escaped.
+            let path = &from_here(Path::new(&unescape(path)))?;
             let make = match volume.create {
                 Missing::No => None,
                 Missing::File => Some(Make::File),
@@ -103,7 +105,7 @@ fn one_volume(
                 })),
                 None => volume::check_source(path).map_err(wrong)?,
             }
-            ("bind", String::new(), path.clone())
+            ("bind", String::new(), PathBuf::from(escape(path)))
         }
         From::Named(_) | From::Anonymous => {
             let (name, anonymous) = match &volume.from {
@@ -122,7 +124,7 @@ fn one_volume(
                     layers: image
                         .filter(|_| !volume.nocopy)
                         .map_or_else(Lowers::default, |image| Lowers::lowest_first(&image.layers)),
-                    to: volume.to.clone(),
+                    to: unescape(&volume.to).into(),
                 }));
             }
             ("volume", name, path)

@@ -1,0 +1,83 @@
+//! F11: paths, arguments and variables that are not UTF-8 go through as they are.
+
+use kit_test::Host;
+
+/// Latin-1, and a private character that stands for a byte where an escape is needed.
+const ODD: &str =
+    "odd=$(printf 'caf\\351'); private=$(printf 'p\\364\\217\\242\\251'); export odd private";
+
+#[test]
+fn a_text_of_any_bytes_reaches_the_program() {
+    let host = Host::new();
+    let hex = |script: &str| {
+        host.ok(&format!(
+            "{ODD}; {{ {script}; }} | od -An -tx1 | tr -d ' \\n'"
+        ))
+    };
+    let want = hex("printf '%s\\n' \"$odd\" \"$private\"");
+    assert_eq!(want, "636166e90a70f48fa2a90a");
+    let print = "sh -c 'printf \"%s\\n\" \"$1\" \"$2\"' sh \"$odd\" \"$private\"";
+    host.ok("rrun run -d --name box --net none tools sleep 1000");
+    for way in ["run --rm --net none tools", "exec box"] {
+        assert_eq!(hex(&format!("rrun {way} {print}")), want, "{way}");
+    }
+    // As a file's text, a variable's value, one of the caller's and a line of a file.
+    let vars = "sh -c 'printf \"%s\\n\" \"$A\" \"$private\"'";
+    host.ok(&format!("{ODD}; printf 'A=%s\\nprivate\\n' \"$odd\" >vars"));
+    for flags in ["-e A=\"$odd\" -e private", "--env-file vars"] {
+        for way in ["run --rm --net none", "exec"] {
+            let what = if way == "exec" { "box" } else { "tools" };
+            assert_eq!(
+                hex(&format!("rrun {way} {flags} {what} {vars}")),
+                want,
+                "{way} {flags}"
+            );
+        }
+    }
+    // Of a container that is made now and started later.
+    host.ok(&format!(
+        "{ODD}; rrun create --name later --net none -e A=\"$odd\" tools {print}"
+    ));
+    assert_eq!(hex("rrun start -a later"), want);
+    let shown = host.ok("rrun ps -a --no-trunc -f name=later --format '{{.Command}}'");
+    assert!(shown.contains("caf\u{fffd}"), "{shown}");
+    let shown = host
+        .ok("rrun inspect -f '{{index .Args 3}}' later; rrun inspect later | jq -r '.[0].Args[3]'");
+    assert_eq!(shown, "caf\u{fffd}\ncaf\u{fffd}\n");
+}
+
+#[test]
+fn a_path_of_any_bytes_is_mounted_entered_and_loaded() {
+    let host = Host::new();
+    host.ok(&format!("{ODD}; mkdir \"$odd\"; echo here >\"$odd/$odd\""));
+    for flags in [
+        "-v \"$PWD/$odd:/$odd\"",
+        "-v \"./$odd:/$odd\"",
+        "--mount \"type=bind,source=$PWD/$odd,target=/$odd\"",
+        "-v \"$PWD/$odd:/$odd\" -w \"/$odd\"",
+    ] {
+        let got = host.ok(&format!(
+            "{ODD}; rrun run --rm --net none {flags} tools cat \"/$odd/$odd\""
+        ));
+        assert_eq!(got, "here\n", "{flags}");
+    }
+    host.ok(&format!("{ODD}; rrun run -d --name box --net none -v \"$PWD/$odd:/$odd\" -v \"/anon$odd\" tools sleep 1000"));
+    let got = host.ok(&format!(
+        "{ODD}; rrun exec -w \"/$odd\" box ls | od -An -tx1"
+    ));
+    assert_eq!(got.trim(), "63 61 66 e9 0a");
+}
+
+#[test]
+fn an_archive_at_a_path_of_any_bytes_is_loaded() {
+    let host = Host::new();
+    host.ok(&format!("{ODD}; rrun save -o \"$odd.tar\" tools; rrun rmi tools; rrun load -i \"$odd.tar\"; rrun run --rm --net none tools id"));
+}
+
+/// What a dry run prints does the same.
+#[test]
+fn a_script_has_the_bytes() {
+    let host = Host::new();
+    host.ok(&format!("{ODD}; mkdir \"$odd\"; echo here >\"$odd/$odd\"; rrun run --rm --net none --dry-run -v \"$PWD/$odd:/$odd\" tools cat \"/$odd/$odd\" >s"));
+    assert_eq!(host.ok("BOXKIT_PARTIAL=1 sh s"), "here\n");
+}

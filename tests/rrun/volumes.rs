@@ -1,0 +1,112 @@
+//! Volumes that outlive containers, and the verbs on them.
+
+use kit_test::Host;
+
+/// F17e: as with docker, `rm -f` leaves an anonymous volume, `rm -v` and `--rm` take it along; `volume prune` takes what
+/// was left.
+#[test]
+fn a_volume_without_a_name_goes_when_docker_removes_it() {
+    let host = Host::new();
+    let count = || host.ok("ls root/volumes | wc -l").trim().to_owned();
+    host.ok("rrun run --rm --net none -v /a -v named:/n tools id >out");
+    assert_eq!(count(), "1");
+    host.ok("rrun create --name one -v /a tools id; rrun rm -v one");
+    assert_eq!(count(), "1");
+    host.ok("rrun create --name two -v /a tools id; rrun rm -f two");
+    host.ok("rrun create --name three -v /a -v named:/n tools id");
+    assert_eq!(count(), "3");
+    assert_eq!(
+        host.ok("rrun volume ls -q -f dangling=true | wc -l").trim(),
+        "1"
+    );
+    let (code, out, said) = host.outcome("echo n | rrun volume prune");
+    assert_eq!(
+        (code, out.as_str(), count().as_str()),
+        (1, "", "3"),
+        "{said}"
+    );
+    let dangling = host.ok("rrun volume ls -q -f dangling=true");
+    assert_eq!(host.ok("rrun volume prune -f"), dangling);
+    assert_eq!(count(), "2");
+    // Those with a name are asked for; what a container uses stays.
+    host.ok("rrun run --rm --net none -v other:/n tools id >out");
+    assert_eq!(host.ok("rrun volume prune -f"), "");
+    assert_eq!(host.ok("echo y | rrun volume prune -a 2>said"), "other\n");
+    assert_eq!(host.ok("rrun volume ls -q | tail -n 1"), "named\n");
+    assert_eq!(host.ok("ls -A root/trash"), "");
+}
+
+#[test]
+fn a_volume_that_is_used_stays() {
+    let host = Host::new();
+    host.ok("rrun create --name box -v data:/d tools id");
+    let used =
+        "rrun: removing volume \"data\": container \"box\" uses it\nhint: rrun rm box first\n";
+    assert_eq!(
+        host.outcome("rrun volume rm data"),
+        (1, String::new(), used.to_owned())
+    );
+    let none = "rrun: removing volume \"dat\": no such volume\nhint: did you mean \"data\"? rrun volume ls shows them all\n";
+    assert_eq!(
+        host.outcome("rrun volume rm dat"),
+        (1, String::new(), none.to_owned())
+    );
+    assert_eq!(
+        host.outcome("rrun volume rm -f dat"),
+        (0, String::new(), String::new())
+    );
+    assert_eq!(
+        host.ok("rrun volume ls"),
+        "DRIVER    VOLUME NAME\nlocal     data\n"
+    );
+    let listed = host.ok("rrun volume ls --jsonl");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let data = host.root().join("volumes/data/_data");
+    assert_eq!(listed["Mountpoint"], data.to_str().unwrap());
+    host.ok("rrun rm box; rrun volume rm --dry-run data >s");
+    assert_eq!(host.ok("ls root/volumes"), "data\n");
+    host.ok("sh -e s");
+    assert_eq!(
+        host.ok("ls -A root/volumes root/trash"),
+        "root/trash:\n\nroot/volumes:\n"
+    );
+    host.ok("rrun create --name box -v data:/d tools id; rrun rm box");
+    assert_eq!(
+        host.ok("rrun volume ls --jsonl | rrun volume rm -"),
+        "data\n"
+    );
+    // A table's head deletes nothing.
+    assert_eq!(host.code("rrun volume ls | rrun volume rm -"), 2);
+}
+
+/// F17e: two that draw one name. The slower is held up before it takes the name (strace(1)), and the name is taken.
+#[test]
+fn a_drawn_name_that_another_was_quicker_to_take_is_drawn_again() {
+    let host = Host::new();
+    host.ok("rrun create --name keeper tools id");
+    let out = host.ok("strace -f -qq -o log -e trace=link,linkat -e inject=link,linkat:delay_enter=3000000:when=1 rrun create tools id >made & \
+        until name=$(jq -r .name root/containers/.*.new/container.json 2>/dev/null) && [ -n \"$name\" ]; do sleep 0.02; done; \
+        rrun ps -aq --no-trunc -f name=keeper >\"root/names/$name\"; wait $! || exit; \
+        echo $name; rrun inspect -f '{{.Name}}' $(cat made)");
+    let names: Vec<&str> = out.lines().collect();
+    assert!(
+        names.len() == 2 && names[1] != format!("/{}", names[0]),
+        "{out}"
+    );
+    // A name that was given is not.
+    assert_eq!(host.code("rrun create --name keeper tools id"), 1);
+}
+
+/// F17e, as runc: what is inside /proc hides from programs what they look for there.
+#[test]
+fn nothing_is_mounted_inside_proc() {
+    let host = Host::new();
+    for path in ["/proc", "/proc/sys", "/proc/1/attr"] {
+        let (code, _, said) =
+            host.outcome(&format!("rrun run --rm --net none -v /tmp:{path} tools id"));
+        assert!(
+            code == 125 && said.contains("mounting at \"/proc"),
+            "{path}: {code} {said}"
+        );
+    }
+}

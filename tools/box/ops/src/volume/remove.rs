@@ -1,0 +1,143 @@
+//! Which volumes there are, whose they are, and removing one.
+
+use std::path::PathBuf;
+
+use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
+
+use super::{data, dir};
+use crate::steps::Delete;
+use crate::{OpsError, says};
+use box_state::Containers;
+
+/// A volume, as its directory and the containers say.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Those of the ordinary containers, or of the ones of `--rootfs`, whose files it is among.
+    pub containers: Containers,
+    pub name: String,
+}
+
+impl Volume {
+    /// Whether it was made without a name, for one container.
+    pub fn is_anonymous(&self) -> bool {
+        self.name.len() == 64 && self.name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// Where its files are.
+    pub fn data(&self) -> PathBuf {
+        data(&self.containers.roots, &self.name)
+    }
+
+    /// A container that uses it, by name; or the ID of one that is being made.
+    pub fn user(&self) -> Option<String> {
+        // First those in the making: one of them may be published meanwhile, and is found among the others then.
+        let making = self.containers.all_in_the_making();
+        let mut making = making.into_iter();
+        if let Some(id) = making.find(|id| super::is_anonymous_of(&self.name, id)) {
+            return Some(id);
+        }
+        let uses = |container: &box_state::Container| {
+            let mut points = container.mounts.iter();
+            points.any(|point| point.kind == "volume" && point.name == self.name)
+        };
+        let user = self.containers.list().into_iter().find(uses);
+        user.map(|container| container.name)
+    }
+}
+
+/// All of them, by name.
+pub fn all(containers: &Containers) -> Vec<Volume> {
+    let mut all = Vec::new();
+    for containers in containers.both() {
+        let files = std::fs::read_dir(dir(&containers.roots));
+        let files = files.into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        all.extend(
+            names
+                .filter(|name| !name.starts_with('.'))
+                .map(|name| Volume {
+                    containers: containers.clone(),
+                    name,
+                }),
+        );
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+/// The volume of this name.
+///
+/// # Errors
+/// There is none.
+pub fn find(containers: &Containers, name: &str) -> Result<Volume, OpsError> {
+    let mut all = all(containers);
+    if let Some(at) = all.iter().position(|volume| volume.name == name) {
+        return Ok(all.swap_remove(at));
+    }
+    Err(OpsError::NoVolume {
+        name: name.to_owned(),
+        near: kit_units::nearest(name, all.into_iter().map(|volume| volume.name)),
+    })
+}
+
+/// The plan that removes a volume.
+///
+/// # Errors
+/// A container uses it.
+pub fn removal(volume: &Volume) -> Result<Plan, OpsError> {
+    refuse_used(volume)?;
+    let mut plan = Plan::new(format!("rrun volume rm {}", volume.name));
+    plan.push(Discard(volume.clone()));
+    plan.push(Delete {
+        path: trash(volume),
+        says: says::delete_trash(),
+    });
+    Ok(plan)
+}
+
+fn refuse_used(volume: &Volume) -> Result<(), OpsError> {
+    match volume.user() {
+        Some(user) => Err(OpsError::VolumeInUse {
+            name: volume.name.clone(),
+            user,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn trash(volume: &Volume) -> PathBuf {
+    let name = format!("volume.{}", volume.name);
+    volume.containers.trash().join(name)
+}
+
+/// Moves a volume into the trash.
+struct Discard(Volume);
+
+impl Discard {
+    fn path(&self) -> PathBuf {
+        dir(&self.0.containers.roots).join(&self.0.name)
+    }
+}
+
+impl Step for Discard {
+    fn meta(&self) -> Meta {
+        let lines = vec![
+            run!["mkdir", "-p", "-m", "0700", self.0.containers.trash()],
+            run!["mv", "-T", "--", self.path(), trash(&self.0)],
+        ];
+        Meta::new(
+            "volume.discard",
+            says::discard_volume(&self.0.name),
+            Shell::Exact(lines),
+        )
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        // A container may have been made since.
+        refuse_used(&self.0)?;
+        let fail = |e| StepError::new(format!("removing volume {:?}", self.0.name), e);
+        std::fs::create_dir_all(self.0.containers.trash()).map_err(fail)?;
+        std::fs::rename(self.path(), trash(&self.0)).map_err(fail)?;
+        Ok(Done::nothing())
+    }
+}

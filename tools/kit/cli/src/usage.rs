@@ -1,0 +1,146 @@
+//! Bad usage: clap's errors as a line and a hint, with a guess that is near or none.
+
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::{Failure, Result, emit};
+
+/// What a tool knows of a flag that it has not got.
+pub type Advice = fn(&[OsString], &str) -> Option<Failure>;
+
+static ADVICE: OnceLock<Advice> = OnceLock::new();
+
+/// From here on an unknown flag is told by `advice`, if that knows it: it is given the command line and the flag.
+pub fn advised_by(advice: Advice) {
+    let _ = ADVICE.set(advice);
+}
+
+/// The name that was probably meant: the flags of the verb, or the verbs. clap's own guesses take names for near that only
+/// begin alike.
+fn near(error: &clap::Error, command: &clap::Command, verb: &str) -> Option<String> {
+    let typed = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if let Some(flag) = typed(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+    {
+        let flag = flag.strip_prefix("--")?.split('=').next()?;
+        let verb = command.find_subcommand(verb).unwrap_or(command);
+        let args = verb.get_arguments();
+        let names = args.flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default());
+        return kit_units::nearest(flag, names).map(|name| format!("--{name}"));
+    }
+    if let Some(word) = typed(ContextKind::InvalidSubcommand) {
+        let group = command.find_subcommand(verb).unwrap_or(command);
+        let verbs = group.get_subcommands();
+        let names =
+            verbs.flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_all_aliases()));
+        return kit_units::nearest(word, names).map(str::to_owned);
+    }
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => {
+            kit_units::nearest(typed(ContextKind::InvalidValue)?, values.iter().cloned())
+        }
+        _ => None,
+    }
+}
+
+/// clap's errors are paragraphs; ours are a line and a hint.
+pub(crate) fn parse_error(
+    error: &clap::Error,
+    command: &clap::Command,
+    argv: &[OsString],
+    (tool, verb): (&str, &str),
+) -> Result {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        emit(&error.render().to_string())?;
+        return Ok(0);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err(Failure::usage(format!("no verb given: see {tool} --help")));
+    }
+    let of = |kind| context(error, kind).unwrap_or_default();
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(advice) = ADVICE.get()
+        && let Some(failure) = advice(argv, &of(ContextKind::InvalidArg))
+    {
+        return Err(failure);
+    }
+    let is_verb = error.kind() == ErrorKind::InvalidSubcommand;
+    let group = command.find_subcommand(verb).filter(|_| is_verb);
+    let of_what = match group {
+        Some(group) => format!("{tool} {}", group.get_name()),
+        None if is_verb || verb.starts_with('-') => tool.to_owned(),
+        None => format!("{tool} {verb}").trim_end().to_owned(),
+    };
+    let help = format!("{of_what} --help");
+    let hint = match near(error, command, verb) {
+        Some(near) => format!("did you mean \"{near}\"? See {help}"),
+        None => format!("see {help}"),
+    };
+    Err(Failure::usage(said(error, &of_what)).hint(hint))
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    }
+}
+
+/// The error line. `of_what` has no such verb.
+fn said(error: &clap::Error, of_what: &str) -> String {
+    let of = |kind| context(error, kind).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            format!(
+                "\"{}\" is not a verb of {of_what}",
+                of(ContextKind::InvalidSubcommand)
+            )
+        }
+        ErrorKind::UnknownArgument => unknown_argument(&of(ContextKind::InvalidArg)),
+        ErrorKind::MissingRequiredArgument => format!("missing {}", of(ContextKind::InvalidArg)),
+        // "--input <FILE>", without its value.
+        ErrorKind::InvalidValue if of(ContextKind::InvalidValue).is_empty() => {
+            let flag = of(ContextKind::InvalidArg);
+            let flag = flag.split(' ').next().unwrap_or_default();
+            format!("flag needs an argument: {flag}")
+        }
+        ErrorKind::ArgumentConflict => format!(
+            "{} cannot be used with {}",
+            of(ContextKind::InvalidArg),
+            of(ContextKind::PriorArg)
+        ),
+        _ => {
+            let all = error.render().to_string();
+            let first = all
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            let rest: Vec<&str> = all.lines().skip(1).map(str::trim).collect();
+            let values = rest
+                .iter()
+                .find(|line| line.starts_with("[possible"))
+                .unwrap_or(&"");
+            format!("{first} {values}").trim_end().to_owned()
+        }
+    }
+}
+
+/// In docker's words.
+fn unknown_argument(text: &str) -> String {
+    let letter = text.strip_prefix('-').and_then(|text| text.chars().next());
+    match letter {
+        Some('-') => format!("unknown flag: {text}"),
+        Some(letter) => format!("unknown shorthand flag: '{letter}' in {text}"),
+        None => format!("unexpected argument \"{text}\""),
+    }
+}

@@ -1,0 +1,188 @@
+//! `rrun volume ls`, `rm` and `prune`. A volume is made by its first use: `-v NAME:/path`.
+
+use std::io::Write;
+
+use box_ops::volume::remove::{self, Volume};
+use box_state::Containers;
+use kit_cli::{Act, Failure, Output, Result, Row, emit};
+use serde::Serialize;
+
+use super::steps::{carry_out, fault};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// List volumes
+    #[command(visible_alias = "list")]
+    Ls(LsArgs),
+    /// Remove volumes that no container uses
+    #[command(visible_alias = "remove")]
+    Rm(RmArgs),
+    /// Remove the volumes without a name that no container uses
+    Prune(PruneArgs),
+}
+
+#[derive(clap::Args)]
+struct LsArgs {
+    #[command(flatten)]
+    output: Output,
+    /// dangling=true: those that no container uses; dangling=false: the others
+    #[arg(short, long)]
+    filter: Vec<String>,
+}
+
+#[derive(clap::Args)]
+struct RmArgs {
+    #[command(flatten)]
+    act: Act,
+    /// Be quiet about a volume that does not exist
+    #[arg(short, long)]
+    force: bool,
+    /// Volumes; - reads them from standard input
+    #[arg(required = true, value_name = "VOLUME")]
+    volumes: Vec<String>,
+}
+
+#[derive(clap::Args)]
+struct PruneArgs {
+    #[command(flatten)]
+    act: Act,
+    /// Those with a name too
+    #[arg(short, long)]
+    all: bool,
+    /// Do not ask first
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    schema: u32,
+    kind: &'static str,
+    name: String,
+    #[serde(rename = "Name")]
+    docker_name: String,
+    #[serde(rename = "Driver")]
+    driver: &'static str,
+    #[serde(rename = "Scope")]
+    scope: &'static str,
+    #[serde(rename = "Mountpoint")]
+    mountpoint: String,
+}
+
+impl Row for Listed {
+    const HEAD: &'static [&'static str] = &["DRIVER", "VOLUME NAME"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.driver.to_owned(), self.name.clone()]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+pub fn run(args: &Args, containers: impl Fn(Act) -> Result<Containers>) -> Result {
+    match &args.verb {
+        Verb::Ls(args) => list(args, &containers(Act::default())?),
+        Verb::Rm(args) => rm(args, &containers(args.act)?),
+        Verb::Prune(args) => prune(args, &containers(args.act)?),
+    }
+}
+
+fn list(args: &LsArgs, containers: &Containers) -> Result {
+    let mut all = remove::all(containers);
+    for filter in &args.filter {
+        let dangling = match filter.as_str() {
+            "dangling=true" | "dangling=1" => true,
+            "dangling=false" | "dangling=0" => false,
+            _ => {
+                let text = format!("invalid filter '{filter}'");
+                return Err(Failure::usage(text).hint("dangling=true, dangling=false"));
+            }
+        };
+        all.retain(|volume| volume.user().is_none() == dangling);
+    }
+    let rows: Vec<Listed> = all.iter().map(listed).collect();
+    kit_cli::tables_like_docker();
+    args.output.list(&rows)?;
+    Ok(0)
+}
+
+fn listed(volume: &Volume) -> Listed {
+    Listed {
+        schema: 1,
+        kind: "volume",
+        name: volume.name.clone(),
+        docker_name: volume.name.clone(),
+        driver: "local",
+        scope: "local",
+        mountpoint: volume.data().display().to_string(),
+    }
+}
+
+fn rm(args: &RmArgs, containers: &Containers) -> Result {
+    let names = kit_cli::names(&args.volumes, &["volume"])?;
+    let is_there = |name: &str| remove::find(containers, name).is_ok();
+    kit_cli::refuse_heads(&names, Listed::HEAD, "rrun volume ls -q", is_there)?;
+    kit_cli::each(&names, |name| {
+        let volume = match remove::find(containers, name) {
+            Err(_) if args.force => return Ok(()),
+            found => found.map_err(fault)?,
+        };
+        gone(&volume, args.act, containers)
+    })
+}
+
+fn prune(args: &PruneArgs, containers: &Containers) -> Result {
+    if !args.force && !args.act.dry_run && !is_confirmed(args.all)? {
+        let failure = Failure::new("removing volumes: the answer was not \"y\"");
+        return Err(failure.hint("rrun volume prune -f does not ask"));
+    }
+    let is_unused = |volume: &Volume| volume.user().is_none();
+    let mut failures = kit_cli::Failures::default();
+    for volume in remove::all(containers) {
+        let meant = args.all || volume.is_anonymous();
+        if meant
+            && is_unused(&volume)
+            && !failures.is_interrupted()
+            && let Err(error) = gone(&volume, args.act, containers)
+        {
+            failures.add(error);
+        }
+    }
+    failures.end()
+}
+
+/// Removes it, and says its name as docker does.
+fn gone(volume: &Volume, act: Act, containers: &Containers) -> Result<()> {
+    let plan = remove::removal(volume).map_err(fault)?;
+    carry_out(act, &plan, containers)?;
+    if act.dry_run {
+        return Ok(());
+    }
+    emit(&format!("{}\n", volume.name))
+}
+
+/// docker's question.
+fn is_confirmed(all: bool) -> Result<bool> {
+    let which = if all {
+        "all volumes"
+    } else {
+        "all volumes without a name"
+    };
+    let text = format!(
+        "WARNING! This will remove {which} that no container uses.\nAre you sure you want to continue? [y/N] "
+    );
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|e| Failure::doing("reading the answer", e))?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
