@@ -13,9 +13,13 @@ use crate::error::MountError;
 /// How mounts and unmounts in a tree shall travel. See `mount_namespaces(7)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travel {
+    /// Neither way.
     Private,
+    /// From its master to it.
     Slave,
+    /// Both ways.
     Shared,
+    /// Neither way, and it cannot be bound elsewhere.
     Unbindable,
 }
 
@@ -45,13 +49,18 @@ impl Travel {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // four independent kernel flags
 pub struct Flags {
+    /// Nothing can be written.
     pub ro: bool,
+    /// Set-user-ID programs do not change their user.
     pub nosuid: bool,
+    /// Device files open nothing.
     pub nodev: bool,
+    /// No program is executed.
     pub noexec: bool,
 }
 
 impl Flags {
+    /// None of them.
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }

@@ -22,6 +22,7 @@ use crate::near::near_miss;
 pub struct BindOptions {
     /// With the mounts beneath the source; `flags` and `travel` then hold for all of them.
     pub recursive: bool,
+    /// Of the new place alone.
     pub flags: Flags,
     /// `None` leaves it to the kernel: shared where the target's parent is.
     pub travel: Option<Travel>,

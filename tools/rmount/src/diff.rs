@@ -19,10 +19,13 @@ use crate::whiteout::{attribute, is_opaque, is_whiteout};
 /// What happened to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum Kind {
+    /// No lower has it.
     #[serde(rename = "added")]
     Added,
+    /// A lower has it otherwise.
     #[serde(rename = "changed")]
     Changed,
+    /// A lower has it, and the upper hides it.
     #[serde(rename = "deleted")]
     Deleted,
 }
@@ -41,9 +44,11 @@ impl Kind {
 /// One changed path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
+    /// What happened to it.
     pub kind: Kind,
     /// From the overlay's root: `/etc/hosts`.
     pub path: PathBuf,
+    /// `file`, `dir`, `link`: what it is now, or was.
     pub file_type: &'static str,
     /// Only its owner, mode or times changed; its content is still the lower's.
     pub metadata_only: bool,

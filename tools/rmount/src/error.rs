@@ -12,6 +12,7 @@ use crate::umount::Holder;
 /// A failed operation. Prints as `doing what "object": reason`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // each variant is its message
 pub enum MountError {
     /// A call failed, and its errno says what there is to say.
     #[error("{doing} {path:?}: {}", text(*.errno))]

@@ -16,7 +16,9 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICL
 /// What a missing mount point is made as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Make {
+    /// A directory.
     Dir,
+    /// An empty file.
     File,
 }
 

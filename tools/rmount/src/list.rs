@@ -12,33 +12,46 @@ use crate::overlay::layers_of;
 /// Which mounts to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Of kind overlay.
     Overlay,
     /// See [`Mount::is_bind`].
     Bind,
+    /// Of kind tmpfs.
     Tmpfs,
 }
 
 /// One mount. In JSON a text that is not UTF-8 is an array of its bytes.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
+    /// The version of this form: 1.
     pub schema: u32,
+    /// `mount`
     pub kind: &'static str,
     /// The mount point.
     pub name: OsText,
+    /// The mount's ID, as mountinfo has it.
     pub id: u64,
+    /// That of the mount which it is on.
     pub parent_id: u64,
+    /// Of its file system: `8:1`.
     pub device: String,
+    /// The kind of its file system.
     pub fstype: String,
+    /// What was mounted, in the file system's own words.
     pub source: OsText,
     /// Which directory of the filesystem is mounted.
     pub root: OsText,
+    /// Of the mount, and of its file system.
     pub options: Vec<String>,
+    /// Which way mounts beneath it travel.
     pub propagation: &'static str,
     /// An overlay's, topmost first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lowers: Vec<OsText>,
+    /// Where what is changed goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upper: Option<OsText>,
+    /// The kernel's own directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work: Option<OsText>,
 }

@@ -18,7 +18,9 @@ use crate::{MountError, umount};
 
 /// Makes a directory or an empty file that a mount needs.
 pub struct MakePlace {
+    /// Where.
     pub path: PathBuf,
+    /// Which of the two.
     pub make: Make,
 }
 
@@ -80,7 +82,9 @@ fn make_dirs(path: &Path) -> Result<Done, StepError> {
 
 /// Mounts an overlay.
 pub struct MountOverlay {
+    /// The layers, and the options.
     pub overlay: Overlay,
+    /// A directory.
     pub target: PathBuf,
 }
 
@@ -183,8 +187,11 @@ impl Step for MountOverlay {
 
 /// Binds a directory or file at a second place.
 pub struct MountBind {
+    /// What is shown there too.
     pub source: PathBuf,
+    /// A directory for a directory, a file for a file.
     pub target: PathBuf,
+    /// How.
     pub options: BindOptions,
 }
 
@@ -245,7 +252,9 @@ impl Step for MountBind {
 
 /// Mounts a tmpfs.
 pub struct MountTmpfs {
+    /// Its size, mode and flags.
     pub tmpfs: Tmpfs,
+    /// A directory.
     pub target: PathBuf,
 }
 
@@ -277,7 +286,9 @@ impl Step for MountTmpfs {
 
 /// Unmounts. Not to be undone: what was mounted is not known well enough to mount it again.
 pub struct Unmount {
+    /// The mount on top there.
     pub target: PathBuf,
+    /// Out of sight at once, gone with its last user.
     pub lazy: bool,
 }
 

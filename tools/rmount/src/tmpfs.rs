@@ -12,6 +12,7 @@ use crate::error::MountError;
 /// How much a tmpfs may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
+    /// That many.
     Bytes(u64),
     /// Of the machine's memory.
     Percent(u8),
@@ -35,6 +36,7 @@ pub struct Tmpfs {
     pub inodes: Option<u64>,
     /// Permissions of its root directory; `None` is 1777.
     pub mode: Option<u32>,
+    /// Of the mount.
     pub flags: Flags,
 }
 

@@ -13,6 +13,7 @@ use crate::mountinfo;
 /// A process that keeps a mount busy, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
+    /// Its number.
     pub pid: i32,
     /// Its command name, from `/proc/PID/comm`.
     pub comm: String,

@@ -12,19 +12,30 @@ use crate::pack::{PackError, split_words};
 /// One instruction, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// The words that a container runs.
     Cmd(Vec<String>),
+    /// The words before those.
     Entrypoint(Vec<String>),
+    /// A variable and its value.
     Env(String, String),
+    /// A port, `80/tcp`.
     Expose(String),
+    /// A key and its value.
     Label(String, String),
+    /// `USER[:GROUP]`
     User(String),
+    /// A path that becomes a volume.
     Volume(String),
+    /// Where a container begins.
     Workdir(String),
+    /// What asks it to stop.
     Stopsignal(String),
 }
 
+/// A text that is no instruction of a Dockerfile which `import -c` knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("reading change {text:?}: {reason}")]
+#[allow(missing_docs)] // each variant is its message
 pub struct ChangeError {
     text: String,
     reason: &'static str,
@@ -166,6 +177,7 @@ impl fmt::Display for Change {
 }
 
 impl Change {
+    /// Makes the change.
     pub fn apply(&self, image: &mut ImageConfiguration) {
         let mut config: Config = image.config().clone().unwrap_or_default();
         match self {

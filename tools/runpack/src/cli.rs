@@ -163,6 +163,7 @@ enum Verb {
     },
 }
 
+/// Does what was asked for; its exit code.
 pub fn dispatch(cli: Cli) -> Result {
     let roots = Roots::from_env()?;
     match cli.verb {

@@ -9,7 +9,9 @@ use crate::layer::LayerError;
 use crate::reference::ReferenceError;
 use crate::source::SourceError;
 
+/// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum StoreError {
     #[error("{call} {path:?}: {source}")]
     Io {

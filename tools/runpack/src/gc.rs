@@ -18,11 +18,14 @@ use kit_units::human_size;
 pub struct Collected {
     /// The commands of the journals that were replayed.
     pub undone: Vec<String>,
+    /// What was removed.
     pub gone: Gone,
 }
 
+/// Filled as the plan is applied.
 pub type Outcome = Rc<RefCell<Collected>>;
 
+/// What `gc` does, and where it says what that came to.
 pub fn plan(roots: &Roots) -> Result<(Plan, Outcome), StoreError> {
     let outcome = Outcome::default();
     let mut plan = Plan::new("runpack gc");

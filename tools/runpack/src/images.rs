@@ -19,21 +19,31 @@ const NONE: &str = "<none>";
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Row {
+    /// `image`
     #[serde(rename = "kind")]
     pub kind: &'static str,
+    /// `REPOSITORY:TAG`, or the ID of one without a name.
     #[serde(rename = "name")]
     pub name: String,
+    /// The version of this form: 1.
     #[serde(rename = "schema")]
     pub schema: u32,
+    /// `<none>` of one without a name.
     pub repository: String,
+    /// `<none>` of one without a name.
     pub tag: String,
+    /// Of its configuration.
     #[serde(rename = "ID")]
     pub id: String,
     /// Of the manifest.
     pub digest: String,
+    /// As its configuration says it.
     pub created_at: String,
+    /// `3 days ago`
     pub created_since: String,
+    /// For people.
     pub size: String,
+    /// Of its files, where its layers are unpacked, else of its blobs.
     #[serde(rename = "SizeBytes")]
     pub size_bytes: u64,
 }
@@ -132,18 +142,27 @@ fn repo_digests(image: &Image) -> Vec<String> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HistoryRow {
+    /// `layer`
     #[serde(rename = "kind")]
     pub kind: &'static str,
+    /// The image's ID, or `<missing>`, as docker has it.
     #[serde(rename = "name")]
     pub name: String,
+    /// The version of this form: 1.
     #[serde(rename = "schema")]
     pub schema: u32,
+    /// The same for programs.
     #[serde(rename = "ID")]
     pub id: String,
+    /// As the image's history says it.
     pub created_at: String,
+    /// `3 days ago`
     pub created_since: String,
+    /// The instruction that made it.
     pub created_by: String,
+    /// For people.
     pub size: String,
+    /// As the image's history says it.
     pub comment: String,
 }
 

@@ -28,10 +28,13 @@ const BUFFER: usize = 256 * 1024;
 pub struct Import {
     /// A file, or `-`.
     pub file: PathBuf,
+    /// What it is to be called.
     pub name: Option<Reference>,
+    /// To its configuration.
     pub changes: Vec<Change>,
     /// The one line of its history.
     pub message: Option<String>,
+    /// Hears how far it has come.
     pub progress: Progress,
 }
 

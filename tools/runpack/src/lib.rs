@@ -18,6 +18,7 @@
 //! # let _ = (id, lowers);
 //! # Ok::<(), runpack::StoreError>(())
 //! ```
+#![warn(missing_docs)]
 
 mod bundle;
 pub mod change;

@@ -22,13 +22,17 @@ use crate::{ImageId, Reference, Source, Store};
 /// An image that is loaded when the plan has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
+    /// Its ID in the store.
     pub id: ImageId,
+    /// What it is called.
     pub names: Vec<Reference>,
 }
 
 /// What is to be done, and what it comes to.
 pub struct Loading {
+    /// What loads it.
     pub plan: Plan,
+    /// What there will be then.
     pub images: Vec<Loaded>,
     /// That are to be read.
     pub bytes: u64,

@@ -19,7 +19,9 @@ const ID_DIGITS: usize = 64;
 /// No image's name begins with these.
 const PATHS: [&[u8]; 3] = [b"/", b"./", b"../"];
 
+/// Why a text names no image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum ReferenceError {
     #[error("reading image name {name:?}: {reason}")]
     Name { name: String, reason: &'static str },
@@ -63,6 +65,7 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// `[HOST[:PORT]/]REPOSITORY[:TAG]`
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
         let wrong = |reason| ReferenceError::Name {
             name: text.to_owned(),
@@ -129,6 +132,7 @@ impl Reference {
         }
     }
 
+    /// `latest` where none was given.
     pub fn tag(&self) -> &str {
         &self.tag
     }
@@ -193,6 +197,7 @@ fn tag_ok(tag: &str) -> bool {
 
 /// Where an image is to be read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // a directory or file, and which image in it
 pub enum Source {
     /// `oci:DIR[:TAG]`, an OCI image layout.
     OciDir { dir: PathBuf, tag: Option<String> },

@@ -43,10 +43,15 @@ pub enum Layout {
 pub struct Unpack {
     /// As the user gave it.
     pub image: OsString,
+    /// The image.
     pub source: Source,
+    /// A directory that is not there yet.
     pub dir: PathBuf,
+    /// What it is to be.
     pub layout: Layout,
+    /// Which of several images: `linux/arm64`.
     pub platform: Option<String>,
+    /// Hears how far it has come.
     pub progress: Progress,
 }
 

@@ -109,6 +109,7 @@ impl From<FlagArgs> for Flags {
     }
 }
 
+/// Does what was asked for; its exit code.
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Overlay(verb) => verb.run(),

@@ -19,9 +19,13 @@ use crate::near::near_miss;
 /// What a directory is to the overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
+    /// One of the read-only layers.
     Lower,
+    /// Where what is changed goes.
     Upper,
+    /// The kernel's own directory.
     Work,
+    /// Where it is mounted.
     Target,
 }
 
@@ -39,6 +43,7 @@ impl fmt::Display for Role {
 /// Why an overlay cannot be mounted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // each variant is its message
 pub enum OverlayFault {
     #[error("{role} {path:?} does not exist")]
     Missing { role: Role, path: PathBuf },

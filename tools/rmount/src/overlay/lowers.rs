@@ -31,10 +31,12 @@ impl Lowers {
         self.0.iter()
     }
 
+    /// How many.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -29,7 +29,9 @@ pub const MAX_LOWERS: usize = 500;
 /// The writable part: two directories on one mount; `work` is the kernel's own, empty at first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upper {
+    /// Where what is changed goes.
     pub upper: PathBuf,
+    /// The kernel's own, on the same mount; empty at first.
     pub work: PathBuf,
 }
 
@@ -47,15 +49,18 @@ pub struct OverlayOptions {
     pub userxattr: bool,
     /// No fsync ever: fast, and after a crash the upper is refused.
     pub volatile: bool,
+    /// Of the mount.
     pub flags: Flags,
 }
 
 /// An overlay to be mounted. Paths are absolute; whatever characters are in them is taken care of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
+    /// Read-only.
     pub lowers: Lowers,
     /// `None` for a read-only one, which then needs two lowers.
     pub upper: Option<Upper>,
+    /// What the kernel is told besides.
     pub options: OverlayOptions,
 }
 

@@ -11,9 +11,11 @@ pub enum Filter {
     Reference(String),
     /// Without a name, or with one.
     Dangling(bool),
+    /// A label, and its value if that matters.
     Label(String, Option<String>),
     /// Made before or after that image, in seconds since 1970.
     Before(i64),
+    /// Created later, in seconds since 1970.
     Since(i64),
 }
 
@@ -46,6 +48,7 @@ impl Filter {
         }
     }
 
+    /// By a pattern of names.
     pub fn reference(pattern: &str) -> Self {
         // docker.io/library/web is web.
         let normal = pattern.strip_prefix("docker.io/").unwrap_or(pattern);

@@ -31,6 +31,7 @@ use crate::{Store, StoreError};
 pub struct Progress(Option<Arc<dyn Fn(u64) + Send + Sync>>);
 
 impl Progress {
+    /// `tell` gets the bytes that were read since it was last called.
     pub fn new(tell: impl Fn(u64) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(tell)))
     }

@@ -38,7 +38,9 @@ use stream::Pipe;
 /// Whiteouts: as overlay's own forms, in a directory of the layer's own, or carried out on the layers below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// As overlayfs has it: a whiteout is a device, 0:0.
     Overlay,
+    /// Carried out: what a whiteout names is removed.
     Flat,
 }
 
@@ -47,6 +49,7 @@ pub enum Form {
 pub struct LayerReport {
     /// In its files.
     pub bytes: u64,
+    /// Of all kinds.
     pub files: u64,
     /// Directories that the archive has only as parts of paths, parents first.
     pub implicit: Vec<PathBuf>,
@@ -110,7 +113,9 @@ pub fn unpack_stream(
     Extractor::new(tree::open_root(into)?, form, tar).all()
 }
 
+/// Why a layer is not unpacked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum LayerError {
     #[error("{call} {path:?}: {source}")]
     Io {

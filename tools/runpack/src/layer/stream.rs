@@ -25,9 +25,13 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// A blob on its way in: where it comes from, where it is kept as it passes, and what it must turn out to be.
 pub struct LayerStream<'a> {
+    /// Where it is read from.
     pub blob: Box<dyn Read + Send + 'a>,
+    /// Where it is kept as it is read.
     pub keep: Option<Keep>,
+    /// What it must have as it is.
     pub digest: Option<Digest>,
+    /// What it must have decompressed.
     pub diff_id: Option<Digest>,
     /// Told how many bytes of the blob have come; an error of its ends the stream.
     pub watch: &'a (dyn Fn(usize) -> io::Result<()> + Sync),
@@ -35,7 +39,9 @@ pub struct LayerStream<'a> {
 
 /// The file a blob is written to as it passes; on the disk when its digests are known to be right.
 pub struct Keep {
+    /// Open for writing.
     pub file: File,
+    /// Its name, for messages.
     pub path: PathBuf,
 }
 
@@ -55,21 +61,29 @@ impl<'a> LayerStream<'a> {
 /// What a blob turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sums {
+    /// As it is.
     pub digest: Digest,
+    /// In bytes, as it is.
     pub size: u64,
+    /// Decompressed.
     pub diff_id: Digest,
+    /// How it is compressed.
     pub coding: Coding,
 }
 
 /// How a stream is compressed: told by its first bytes, never by a name or a media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
+    /// Not at all.
     Plain,
+    /// RFC 1952.
     Gzip,
+    /// RFC 8878.
     Zstd,
 }
 
 impl Coding {
+    /// By its first bytes.
     pub fn of(start: &[u8]) -> Self {
         match start {
             _ if start.starts_with(GZIP) => Self::Gzip,
@@ -78,6 +92,7 @@ impl Coding {
         }
     }
 
+    /// The OCI type of a layer that is compressed so.
     pub fn media_type(self) -> MediaType {
         match self {
             Self::Plain => MediaType::ImageLayer,

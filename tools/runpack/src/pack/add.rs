@@ -13,6 +13,7 @@ use super::tree::{Entry, Source, Tree, mode};
 /// One thing to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Add {
+    /// On this host.
     pub source: PathBuf,
     /// Absolute, in the image.
     pub dest: PathBuf,

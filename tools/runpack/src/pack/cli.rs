@@ -13,6 +13,7 @@ use crate::cli::progress::Bar;
 use crate::{Progress, Reference};
 
 // A doc comment here would be the verb's help in place of its own.
+/// The flags of `runpack pack`.
 #[derive(Debug, clap::Args)]
 pub struct PackArgs {
     #[command(flatten)]

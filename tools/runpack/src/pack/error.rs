@@ -11,10 +11,15 @@ use kit_plan::{FAILED, Fault, USAGE};
 /// The call that failed, as its manual page has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
+    /// open(2)
     Open,
+    /// read(2)
     Read,
+    /// stat(2)
     Stat,
+    /// Listing a directory.
     ReadDir,
+    /// write(2)
     Write,
 }
 
@@ -32,6 +37,7 @@ impl fmt::Display for Call {
 
 /// Why an image could not be made of what was asked for.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum PackError {
     #[error("program {name:?}: not found through PATH")]
     NoProgram {
@@ -109,6 +115,7 @@ pub enum PackError {
 /// Where a library that ld.so would not find lies all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stray {
+    /// It is nowhere.
     Nowhere,
     /// In a directory of `/etc/ld.so.conf`: the cache is older than the file.
     NotInCache(PathBuf),

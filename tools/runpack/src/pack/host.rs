@@ -30,13 +30,16 @@ pub enum Passed {
 /// Where a path ended.
 #[derive(Debug)]
 pub struct Walk {
+    /// The directories and symbolic links on the way.
     pub passed: Vec<Passed>,
     /// The file itself; all links on the way are resolved.
     pub real: PathBuf,
+    /// Of what is at the end.
     pub metadata: Metadata,
 }
 
 impl Host {
+    /// A host whose files are beneath `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }

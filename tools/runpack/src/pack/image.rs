@@ -26,6 +26,7 @@ const BUFFER: usize = 256 * 1024;
 /// What a container of the image starts with, unless told otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// The words before those that a container is given.
     pub entrypoint: Option<Vec<String>>,
     /// The first program, if this and the entrypoint are both left out.
     pub cmd: Option<Vec<String>>,
@@ -33,17 +34,25 @@ pub struct Settings {
     pub env: Vec<String>,
     /// `8080`, `53/udp`.
     pub expose: Vec<String>,
+    /// Where a container begins.
     pub workdir: Option<String>,
+    /// `USER[:GROUP]`
     pub user: Option<String>,
+    /// Keys and values.
     pub labels: Vec<(String, String)>,
+    /// Paths that become volumes.
     pub volumes: Vec<String>,
 }
 
 /// An image ready to be made.
 pub struct PackImage {
+    /// Whose files they are.
     pub host: Host,
+    /// What is packed.
     pub packed: Packed,
+    /// What its configuration says.
     pub settings: Settings,
+    /// What it is to be called.
     pub names: Vec<Reference>,
     /// `BOXKIT_ROOT`.
     pub root: PathBuf,
@@ -51,6 +60,7 @@ pub struct PackImage {
     pub time: u64,
     /// The command line that makes the same image.
     pub words: Vec<OsString>,
+    /// Hears how far it has come.
     pub progress: Progress,
 }
 

@@ -28,7 +28,9 @@ const GLIBC_OPENS: [&str; 4] = [
 /// A needed name and the file that answers it, by the path it was found at (which may have links in it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
+    /// As the program asks for it.
     pub name: OsString,
+    /// Where it was found.
     pub path: PathBuf,
 }
 

@@ -69,6 +69,7 @@ const STANDARD_PATH: [&str; 6] = [
 pub struct Request {
     /// Names or paths.
     pub programs: Vec<OsString>,
+    /// Files besides the programs and what they need.
     pub adds: Vec<Add>,
     /// Directories that must exist: the working directory, volumes.
     pub dirs: Vec<PathBuf>,
@@ -76,6 +77,7 @@ pub struct Request {
     pub search: Vec<PathBuf>,
     /// `LD_LIBRARY_PATH`, for hints only.
     pub library_path: Vec<PathBuf>,
+    /// What relative paths begin at.
     pub cwd: PathBuf,
 }
 
@@ -96,6 +98,7 @@ impl Request {
 /// What [`collect`] found.
 #[derive(Debug)]
 pub struct Packed {
+    /// What the image will have in it.
     pub tree: Tree,
     /// Where each program of the request is in the image, in its order.
     pub programs: Vec<PathBuf>,

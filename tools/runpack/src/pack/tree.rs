@@ -19,24 +19,34 @@ const MAX_LINKS: usize = 40;
 pub struct Source {
     /// On the host, without links.
     pub path: PathBuf,
+    /// Permission bits.
     pub mode: u32,
+    /// In bytes.
     pub len: u64,
     /// Device and inode, where more than one name has them: hard links stay hard links.
     pub linked: Option<(u64, u64)>,
 }
 
+/// One name of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
+    /// A directory.
     Dir {
+        /// Permission bits.
         mode: u32,
     },
+    /// A symbolic link.
     Link {
+        /// Where it leads, as it is written.
         target: PathBuf,
     },
+    /// A file of the host's.
     File(Source),
     /// A file that exists in the image only.
     Text {
+        /// All of it.
         bytes: Vec<u8>,
+        /// Permission bits.
         mode: u32,
     },
 }
@@ -48,6 +58,7 @@ pub struct Tree {
 }
 
 impl Source {
+    /// Of the file at `path`, which has this metadata.
     pub fn new(path: PathBuf, metadata: &Metadata) -> Self {
         Self {
             path,
@@ -71,12 +82,14 @@ pub fn mode(metadata: &Metadata) -> u32 {
 }
 
 impl Tree {
+    /// All of them, each directory before what is in it.
     pub fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries
             .iter()
             .map(|(path, entry)| (path.as_path(), entry))
     }
 
+    /// What is at `path`.
     pub fn get(&self, path: &Path) -> Option<&Entry> {
         self.entries.get(path)
     }

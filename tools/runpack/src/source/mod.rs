@@ -59,10 +59,13 @@ pub struct LoadOptions {
     pub name: Option<Reference>,
     /// `OS/ARCHITECTURE[/VARIANT]`, where not this machine's.
     pub platform: Option<String>,
+    /// Hears how far it has come.
     pub progress: Progress,
 }
 
+/// Why images cannot be taken from where they are.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum SourceError {
     #[error("{call} {path:?}: {source}")]
     Io {

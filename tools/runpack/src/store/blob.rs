@@ -23,6 +23,7 @@ pub enum Compression {
     /// As it is: quickest to make and to unpack.
     #[default]
     None,
+    /// RFC 1952.
     Gzip,
 }
 
@@ -101,6 +102,7 @@ impl Store {
         self.dir.join("blobs/sha256").join(digest.digest())
     }
 
+    /// Whether the store has it.
     pub fn has_blob(&self, digest: &Digest) -> bool {
         *digest.algorithm() == DigestAlgorithm::Sha256 && self.blob_path(digest).exists()
     }

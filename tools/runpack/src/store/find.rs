@@ -18,6 +18,7 @@ use crate::reference::Reference;
 pub struct Unreadable {
     /// Its name, or its digest if it has none.
     pub name: String,
+    /// Why.
     pub error: StoreError,
 }
 

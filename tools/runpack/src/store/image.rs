@@ -22,10 +22,13 @@ const SHORT: usize = 12;
 /// An image in the store.
 #[derive(Debug, Clone)]
 pub struct Image {
+    /// The digest of its configuration.
     pub id: ImageId,
     /// Of the manifest, as the index has it.
     pub descriptor: Descriptor,
+    /// Which layers it has.
     pub manifest: ImageManifest,
+    /// What a container of it is.
     pub config: ImageConfiguration,
     /// Sorted; none for a dangling image.
     pub names: Vec<Reference>,
@@ -41,6 +44,7 @@ impl Image {
         &self.id.digest()[..SHORT]
     }
 
+    /// Of its layers decompressed, lowest first.
     pub fn diff_ids(&self) -> Result<Vec<Digest>, StoreError> {
         diff_ids(&self.id, &self.config)
     }

@@ -16,6 +16,7 @@ use crate::regular;
 pub struct Pin {
     /// A container's ID.
     pub owner: String,
+    /// What it uses.
     pub image: ImageId,
 }
 

@@ -17,6 +17,7 @@ use crate::reference::Reference;
 /// One thing that a removal did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removed {
+    /// A name.
     Untagged(Reference),
     /// An image, by its ID.
     Deleted(Digest),
@@ -25,7 +26,9 @@ pub enum Removed {
 /// What a sweep took away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gone {
+    /// How many.
     pub blobs: u64,
+    /// How many unpacked ones.
     pub layers: u64,
     /// Left by somebody who was killed.
     pub temporaries: u64,
@@ -38,12 +41,16 @@ pub struct Gone {
 /// What a sweep looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sweep {
+    /// Blobs that no image has.
     Blobs,
+    /// Unpacked layers that no image has.
     Layers,
+    /// What commands that are gone had not published.
     Temporaries,
 }
 
 impl Sweep {
+    /// In the order in which they are swept.
     pub const ALL: [Self; 3] = [Self::Blobs, Self::Layers, Self::Temporaries];
 }
 

@@ -20,6 +20,7 @@ use crate::regular;
 
 /// Of one layer, lowest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // where it is, and how large
 pub enum LayerState {
     /// Ready to be mounted; `bytes` is what its files hold.
     Unpacked { path: PathBuf, bytes: u64 },
