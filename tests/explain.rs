@@ -89,6 +89,39 @@ fn the_commands_of_sh_have_short_names_for_long_paths_and_no_documents() {
 }
 
 #[test]
+fn the_calls_are_those_that_were_made_in_both_processes() {
+    let host = Host::new();
+    let (code, _, said) = host.outcome("rrun run --explain=calls --rm tools id");
+    assert_eq!(code, 0, "{said}");
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let has = |begin: &str, end: &str| {
+        let found = lines
+            .iter()
+            .find(|line| line.starts_with(begin) && line.ends_with(end));
+        found.unwrap_or_else(|| panic!("{begin}…{end}: {said}"))
+    };
+    // The client, the monitor, the child, and the child just before it is the program.
+    has(
+        "rename(\"$ROOT/containers/.$C.new\", ",
+        "\"$ROOT/containers/$C\")",
+    );
+    let clone = has("clone3(CLONE_NEWPID|CLONE_NEWNS|", "");
+    let pid = clone.rsplit(" = ").next().unwrap();
+    assert!(pid.parse::<u32>().is_ok(), "{clone}");
+    has(
+        "netlink RTM_NEWLINK|NLM_F_EXCL|NLM_F_CREATE: creating link \"",
+        "\"",
+    );
+    has(
+        "fsmount(FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID|MOUNT_ATTR_NODEV|MOUNT_ATTR_NOEXEC",
+        ")",
+    );
+    has("pivot_root(\".\", \".\")", "");
+    has("seccomp(SECCOMP_SET_MODE_FILTER, ", " instructions})");
+    has("execve(\"/usr/bin/id\", [\"id\"], ", " variables)");
+}
+
+#[test]
 fn a_script_names_long_paths_once_and_does_the_same() {
     let host = Host::new();
     let script = host.ok("rrun run --dry-run --name web --rm tools id | tee script");

@@ -1,7 +1,5 @@
 //! Joining a network: it is made or completed, and its member is a file, which is what a container's journal has.
 
-use std::fs;
-
 use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo, run};
 
 use crate::bridge::{AddAddr, Create};
@@ -101,7 +99,7 @@ impl Step for Join {
         Place::default().with_nft(cx, |nft| {
             complete(&self.roots, &self.dir, nft, &self.network)
         })?;
-        fs::write(self.dir.member(&self.member), b"").map_err(doing)?;
+        kit_sys::calls::fs::write(self.dir.member(&self.member), b"").map_err(doing)?;
         Ok(Done::made(vec![
             Undo::unlink(self.dir.member(&self.member)).identified(),
         ]))

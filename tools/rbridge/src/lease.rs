@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{
     Context, Done, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, words,
 };
+use kit_sys::calls;
 use serde::{Deserialize, Serialize};
 
 use crate::BridgeError;
@@ -72,7 +73,7 @@ fn acquire_with(
     ports: &[(HostPort, u16)],
 ) -> Result<Ipv4Addr, BridgeError> {
     let leases = dir.leases();
-    fs::create_dir_all(&leases).map_err(BridgeError::io("making", &leases))?;
+    calls::fs::create_dir_all(&leases).map_err(BridgeError::io("making", &leases))?;
     let by = ProcessId::of_self().map_err(BridgeError::io("reading", "/proc/self/stat"))?;
     let by = Some(by);
     let lease = Lease {
@@ -83,7 +84,7 @@ fn acquire_with(
     let temporary = leases.join(format!(".{owner}.{}.new", std::process::id()));
     // Lease has strings and numbers only, which always serialize.
     let text = serde_json::to_vec(&lease).unwrap_or_default();
-    fs::write(&temporary, text).map_err(BridgeError::io("writing", &temporary))?;
+    calls::fs::write(&temporary, text).map_err(BridgeError::io("writing", &temporary))?;
     let taken = take(dir, network, &temporary);
     let _ = fs::remove_file(&temporary);
     let addr = taken?;
@@ -120,7 +121,7 @@ fn take(dir: &Dir, network: &Network, temporary: &Path) -> Result<Ipv4Addr, Brid
 
 /// Whether it is ours now.
 fn publish(temporary: &Path, path: &Path) -> Result<bool, BridgeError> {
-    match fs::hard_link(temporary, path) {
+    match calls::fs::hard_link(temporary, path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(BridgeError::io("leasing", path)(error)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use kit_net::{Link, NetError, Netlink, Nft};
 use kit_plan::{Context, Line, Value};
+use kit_sys::calls;
 use rnetns::Netns;
 
 use crate::BridgeError;
@@ -147,9 +148,14 @@ impl Place {
     pub(crate) fn write_sysctl(&self, sysctl: &str, value: &str) -> Result<(), BridgeError> {
         let path = sysctl_path(sysctl);
         self.within(|| {
-            let written = std::fs::OpenOptions::new().write(true).open(&path);
-            let written =
-                written.and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()));
+            let text = value.as_bytes();
+            let written = calls::told(
+                || calls::fs::written(&path, text, "O_WRONLY"),
+                || {
+                    let file = std::fs::OpenOptions::new().write(true).open(&path);
+                    file.and_then(|mut file| std::io::Write::write_all(&mut file, text))
+                },
+            );
             written.map_err(BridgeError::io("writing", path.clone()))
         })
     }

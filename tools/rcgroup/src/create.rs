@@ -194,14 +194,15 @@ impl Step for MakeDir {
 
 fn make(step: &MakeDir) -> Result<(), CgroupError> {
     if let Some(parent) = step.dir.parent() {
-        std::fs::create_dir_all(parent).map_err(CgroupError::io("making cgroup", parent))?;
+        kit_sys::calls::fs::create_dir_all(parent)
+            .map_err(CgroupError::io("making cgroup", parent))?;
     }
     if !step.enable.is_empty() {
         for dir in step.above() {
             enable(dir, step)?;
         }
     }
-    std::fs::create_dir(&step.dir).map_err(CgroupError::io("making cgroup", &step.dir))
+    kit_sys::calls::fs::create_dir(&step.dir).map_err(CgroupError::io("making cgroup", &step.dir))
 }
 
 fn enable(dir: &Path, step: &MakeDir) -> Result<(), CgroupError> {

@@ -69,7 +69,11 @@ impl Step for Remove {
         if self.force {
             member::kill_and_remove(&self.dir)?;
         } else {
-            rustix::fs::rmdir(&self.dir).map_err(|errno| {
+            kit_sys::calls::told(
+                || format!("rmdir({:?})", self.dir),
+                || rustix::fs::rmdir(&self.dir),
+            )
+            .map_err(|errno| {
                 let doing = format!("deleting cgroup {:?}", self.dir);
                 if errno == Errno::NOENT {
                     return StepError::new(doing, "somebody else was first");

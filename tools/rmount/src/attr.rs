@@ -5,8 +5,9 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use kit_sys::calls::mount::mount_change;
 use kit_sys::mount::{self, MountAttr};
-use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::mount::MountPropagationFlags;
 
 use crate::error::MountError;
 

@@ -6,10 +6,11 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use kit_sys::calls::mount::{move_mount, open_tree};
 use kit_sys::mount::MountAttr;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::attr::{Flags, Travel, fd_path};
 use crate::error::MountError;

@@ -56,12 +56,12 @@ impl Tmpfs {
         // No NUL can be in it.
         let data = CString::new(self.data()).unwrap_or_default();
         let flags = self.flags.mount_flags();
-        rustix::mount::mount("tmpfs", target, "tmpfs", flags, data.as_c_str()).map_err(|errno| {
-            match errno {
+        kit_sys::calls::mount::mount("tmpfs", target, "tmpfs", flags, data.as_c_str()).map_err(
+            |errno| match errno {
                 Errno::NOENT => crate::bind::missing(target, "mounting a tmpfs at"),
                 errno => MountError::call("mounting a tmpfs at", target, errno),
-            }
-        })
+            },
+        )
     }
 }
 

@@ -9,9 +9,11 @@ use kit_net::Netlink;
 use kit_plan::{
     Context, Done, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, quote, run,
 };
+use kit_sys::calls::mount::{mount_bind, mount_bind_recursive, mount_change};
+use kit_sys::calls::thread::move_into_link_name_space;
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mount_change};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+use rustix::mount::MountPropagationFlags;
+use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use crate::name::check_name;
 use crate::says;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Plan, Shell, Step, StepError, run};
+use kit_sys::calls::mount::unmount;
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, unmount};
+use rustix::mount::UnmountFlags;
 
 use crate::name::check_name;
 use crate::says;

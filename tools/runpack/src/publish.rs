@@ -29,7 +29,8 @@ impl Step for MakeDir {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let made = std::fs::create_dir(&self.dir).map_err(SourceError::io("mkdir", &self.dir));
+        let made =
+            kit_sys::calls::fs::create_dir(&self.dir).map_err(SourceError::io("mkdir", &self.dir));
         made.map_err(step_error)?;
         Ok(Done::made(vec![Undo::tree(&self.dir).identified()]))
     }
@@ -53,7 +54,7 @@ impl Step for Publish {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let renamed = std::fs::rename(&self.from, &self.to);
+        let renamed = kit_sys::calls::fs::rename(&self.from, &self.to);
         renamed.map_err(|error| step_error(SourceError::io("rename", &self.to)(error)))?;
         Ok(Done::nothing())
     }

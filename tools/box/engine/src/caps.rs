@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 
 use caps::Capability;
+use kit_sys::calls;
+use kit_sys::calls::thread::{
+    set_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 use oci_spec::runtime::LinuxCapabilities;
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
-    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    configure_capability_in_ambient_set, remove_capability_from_bounding_set,
+    set_keep_capabilities,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,10 @@ pub fn become_user(
 }
 
 fn bound(keep: CapabilitySet) -> Result<(), Errno> {
+    calls::note(|| {
+        let keep = calls::flags(keep, "CAP_");
+        format!("prctl(PR_CAPBSET_DROP) of all but {keep}")
+    });
     for number in 0..u64::BITS {
         let cap = CapabilitySet::from_bits_retain(1 << number);
         if keep.contains(cap) {

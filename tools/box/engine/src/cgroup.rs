@@ -111,7 +111,11 @@ impl Step for Join {
             let Some(file) = cx.take_fd(name) else { break };
             // Writing "0" to a v1 `tasks` file as a single thread takes 50 us; being moved by another, or by
             // `cgroup.procs`, waits for a grace period of 11 to 15 ms.
-            rustix::io::write(file.as_fd(), b"0").map_err(fail("joining the cgroup"))?;
+            kit_sys::calls::told(
+                || format!("write({}, \"0\")", kit_sys::calls::fd(&file)),
+                || rustix::io::write(file.as_fd(), b"0"),
+            )
+            .map_err(fail("joining the cgroup"))?;
         }
         any_cpu();
         // What the mount of /sys/fs/cgroup will show, seen from outside for the last time.

@@ -8,12 +8,14 @@ use std::sync::OnceLock;
 
 use kit_home::mountinfo;
 use kit_plan::{Line, run};
+use kit_sys::calls::fs::mkdirat;
+use kit_sys::calls::mount::open_tree;
 use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
 use rmount::bind::move_to;
 use rmount::inroot;
-use rustix::fs::{CWD, Mode, mkdirat};
+use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use super::rootfs::new_filesystem;
 

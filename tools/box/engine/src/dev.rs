@@ -4,8 +4,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
+use kit_sys::calls::fs::{mknodat, symlinkat};
 use rmount::inroot;
-use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
 use rustix::io::Errno;
 
 use super::error::fail;

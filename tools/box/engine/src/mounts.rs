@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
+use kit_sys::calls::mount::open_tree;
 use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
 use rmount::bind::{move_to, unlike};
 use rmount::inroot;
 use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use super::cgroupfs;
 use super::error::fail;

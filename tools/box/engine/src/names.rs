@@ -2,6 +2,7 @@
 
 use kit_net::Netlink;
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, run};
+use kit_sys::calls;
 
 use super::error::fail;
 use super::spawn::LoIsUp;
@@ -27,7 +28,7 @@ impl Step for SetHostname {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let set = rustix::system::sethostname(self.0.as_bytes());
+        let set = calls::thread::sethostname(self.0.as_bytes());
         set.map_err(fail(format!("setting host name \"{}\"", self.0)))?;
         Ok(Done::nothing())
     }
@@ -48,6 +49,9 @@ impl Step for RaiseLo {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         if cx.kept::<LoIsUp>().is_some() {
+            calls::note(|| {
+                "netlink RTM_NEWLINK: IFF_UP of link number 1, with the namespace".to_owned()
+            });
             return Ok(Done::nothing());
         }
         let nl = Netlink::open()?;

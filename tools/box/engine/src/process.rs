@@ -255,7 +255,7 @@ fn enter_directory(cwd: &Path, make: bool) -> Result<(), StepError> {
         std::fs::create_dir_all(cwd).map_err(fail(doing()))?;
     }
     let code = if make { 125 } else { 126 };
-    rustix::process::chdir(cwd).map_err(|errno| fail(doing())(errno).exit(code))?;
+    calls::thread::chdir(cwd).map_err(|errno| fail(doing())(errno).exit(code))?;
     let here = rustix::process::getcwd(Vec::new()).map_err(fail(doing()))?;
     // getcwd(2) says "(unreachable)…" of a directory that is not below the root.
     if here.as_bytes().first() != Some(&b'/') {

@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, cat, run};
+use kit_sys::calls::mount::{
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change,
+    move_mount, open_tree, unmount,
+};
+use kit_sys::calls::thread::{chdir, fchdir, pivot_root};
 use rmount::MountError;
 use rmount::overlay::{Overlay, OverlayFault, Role, mount_overlay};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount,
-    fsopen, mount_change, move_mount, open_tree, unmount,
+    OpenTreeFlags, UnmountFlags,
 };
 
 use super::error::fail;
@@ -173,9 +177,9 @@ impl Step for Enter {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = "entering the root";
-        rustix::process::fchdir(cx.fd(ROOT)?).map_err(fail(doing))?;
+        fchdir(cx.fd(ROOT)?).map_err(fail(doing))?;
         // "." over ".": the old root lies under the new one for a moment and needs no directory (pivot_root(2)).
-        rustix::process::pivot_root(".", ".").map_err(|errno| {
+        pivot_root(".", ".").map_err(|errno| {
             let error = StepError::new(doing, errno);
             if errno == Errno::INVAL {
                 return error
@@ -184,7 +188,7 @@ impl Step for Enter {
             error
         })?;
         unmount(".", UnmountFlags::DETACH).map_err(fail("letting go of the host's root"))?;
-        rustix::process::chdir("/").map_err(fail(doing))?;
+        chdir("/").map_err(fail(doing))?;
         if self.readonly {
             let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
             let attr = kit_sys::mount::MountAttr {

@@ -7,6 +7,7 @@ use kit_plan::{
     Context, Done, Line, Meta, ProcessId, Shell, Side, SlotId, Slots, Step, StepError, Undo, Value,
     relay,
 };
+use kit_sys::calls;
 use rustix::io::Errno;
 
 use super::error::fail;
@@ -107,6 +108,8 @@ impl Step for Spawn {
             .filter(|_| self.namespaces.contains(&NET));
         if ready.is_some() {
             flags &= !(NET.flag as u64);
+            // It was made while the client read the image, so that nobody waits for it: the child is born in it.
+            calls::note(|| "unshare(CLONE_NEWNET), before the image was read".to_owned());
             cx.keep(LoIsUp);
         }
         // The parent's own end must not be open in the child, or its go-pipe would never end.
@@ -178,7 +181,7 @@ impl Step for Join {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let joined = rustix::thread::move_into_link_name_space(cx.fd(self.fd)?, None);
+        let joined = calls::thread::move_into_link_name_space(cx.fd(self.fd)?, None);
         joined.map_err(fail(format!(
             "joining the {} namespace {:?}",
             self.what, self.path

@@ -7,7 +7,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
-use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use kit_sys::calls::fs::{create_dir_all, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::fail;
@@ -73,7 +74,7 @@ impl Step for MakeStdio {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let root = self.run_dir.join("root");
-        std::fs::create_dir_all(&root).map_err(fail(format!("making {root:?}")))?;
+        create_dir_all(&root).map_err(fail(format!("making {root:?}")))?;
         let mut streams = Streams {
             stdin: None,
             stdout: None,

@@ -4,10 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use kit_sys::calls::mount::open_tree;
 use rmount::inroot;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use kit_home::lock::{self, Hold};
+use kit_sys::calls;
 use oci_spec::runtime::Spec;
 
 use super::files::{to_json, write_new};
@@ -92,12 +93,17 @@ impl Containers {
     /// Makes the directories of a new container; the lock tells a gc that somebody is at work.
     pub fn begin(&self, id: &str) -> Result<AtWork, StateError> {
         let making = self.making(id);
-        let mkdir = |path: &Path| DirBuilder::new().mode(0o755).create(path);
+        let mkdir = |path: &Path| {
+            calls::told(
+                || format!("mkdir({path:?}, 0755)"),
+                || DirBuilder::new().mode(0o755).create(path),
+            )
+        };
         let work = loop {
             match mkdir(&making) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let parent = making.parent().unwrap_or(&making);
-                    std::fs::create_dir_all(parent).map_err(fail("making", parent))?;
+                    calls::fs::create_dir_all(parent).map_err(fail("making", parent))?;
                     continue;
                 }
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
@@ -152,6 +158,6 @@ impl Containers {
     /// From here on it is there, for everybody.
     pub fn publish(&self, id: &str) -> Result<(), StateError> {
         let dir = self.dir(id);
-        std::fs::rename(self.making(id), &dir).map_err(fail("publishing", &dir))
+        calls::fs::rename(self.making(id), &dir).map_err(fail("publishing", &dir))
     }
 }

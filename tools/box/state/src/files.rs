@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kit_home::{Replace, replace};
 use kit_plan::Fault;
+use kit_sys::calls;
 use oci_spec::runtime::Spec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,7 +73,11 @@ pub fn now() -> String {
 
 /// Writes a file that nobody looks for yet; with `sync` a power cut cannot lose it.
 pub(super) fn write_new(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
-    put(path, text, sync).map_err(|source| StateError::Io {
+    let written = calls::told(
+        || calls::fs::written(path, text, "O_WRONLY|O_CREAT|O_TRUNC"),
+        || put(path, text, sync),
+    );
+    written.map_err(|source| StateError::Io {
         doing: "writing",
         path: path.to_owned(),
         source,
@@ -154,12 +159,12 @@ impl Containers {
             path: dir.clone(),
             source,
         };
-        std::fs::create_dir_all(&trash).map_err(io)?;
+        calls::fs::create_dir_all(&trash).map_err(io)?;
         // First: a name whose container is gone is anybody's.
         if self.has_name(&container.name, &container.id) {
             let _ = std::fs::rename(self.names().join(&container.name), dir.join("name"));
         }
-        std::fs::rename(&dir, &to).map_err(io)?;
+        calls::fs::rename(&dir, &to).map_err(io)?;
         let _ = std::fs::remove_dir_all(self.run_dir(&container.id));
         Ok(to)
     }

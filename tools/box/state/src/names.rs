@@ -5,6 +5,7 @@
 use std::io;
 
 use kit_home::lock::{self, Hold};
+use kit_sys::calls;
 
 use super::create::is_abandoned;
 use super::files::write_new;
@@ -21,11 +22,11 @@ impl Containers {
             source,
         };
         self.is_nobody_elses(name)?;
-        std::fs::create_dir_all(&names).map_err(io)?;
+        calls::fs::create_dir_all(&names).map_err(io)?;
         let temporary = names.join(format!(".{id}.new"));
         write_new(&temporary, format!("{id}\n").as_bytes(), false)?;
         let linked = loop {
-            match std::fs::hard_link(&temporary, &path) {
+            match calls::fs::hard_link(&temporary, &path) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                     let holder = self.holder(name).unwrap_or_default();
                     // Left by a kill between two steps of a removal: nobody has it.
@@ -41,7 +42,7 @@ impl Containers {
                 other => break other.map_err(io),
             }
         };
-        let _ = std::fs::remove_file(&temporary);
+        let _ = calls::fs::remove_file(&temporary);
         linked
     }
 
@@ -82,7 +83,7 @@ impl Containers {
         match self.holder(name) {
             None => Ok(true),
             Some(holder) if is_to_go(&holder) => {
-                std::fs::remove_file(self.names().join(name)).map(|()| true)
+                calls::fs::remove_file(self.names().join(name)).map(|()| true)
             }
             Some(_) => Ok(false),
         }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use kit_sys::calls;
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Replace<'a> {
@@ -30,7 +32,11 @@ impl<'a> Replace<'a> {
 
 /// Puts `text` at `path`, in place of what was there. A failed write leaves the old file, and nothing beside it.
 pub fn replace(path: &Path, text: &[u8], how: &Replace<'_>) -> io::Result<()> {
-    let written = write(text, how).and_then(|()| std::fs::rename(how.temporary, path));
+    let written = calls::told(
+        || calls::fs::written(how.temporary, text, "O_WRONLY|O_CREAT|O_TRUNC"),
+        || write(text, how),
+    );
+    let written = written.and_then(|()| calls::fs::rename(how.temporary, path));
     if written.is_err() {
         // The first error is what counts.
         let _ = std::fs::remove_file(how.temporary);

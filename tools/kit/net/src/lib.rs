@@ -27,6 +27,7 @@ pub mod nft;
 mod nsid;
 mod route;
 mod socket;
+mod told;
 
 pub use addr::{Addr, check_addr};
 pub use cidr::{Cidr, CidrError};

@@ -82,6 +82,12 @@ impl Socket {
     }
 
     pub fn send(&self, bytes: &[u8], doing: &str) -> Result<(), NetError> {
+        kit_sys::calls::note(|| crate::told::told(bytes, doing));
+        self.send_untold(bytes, doing)
+    }
+
+    /// Sends what its sender has noted.
+    pub fn send_untold(&self, bytes: &[u8], doing: &str) -> Result<(), NetError> {
         let sent = self.inner.send(bytes, 0);
         sent.map(drop).map_err(|source| NetError::Talk {
             doing: doing.to_owned(),

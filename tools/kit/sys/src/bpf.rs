@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use crate::calls;
+
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_PROG_ATTACH: libc::c_int = 8;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
@@ -62,6 +64,9 @@ pub fn load_device_program(program: &[Instruction]) -> Result<OwnedFd, Errno> {
         license: c"Apache-2.0".as_ptr() as u64,
         ..Load::default()
     };
+    calls::note(|| {
+        format!("bpf(BPF_PROG_LOAD, {{BPF_PROG_TYPE_CGROUP_DEVICE, {insn_cnt} instructions}})")
+    });
     // SAFETY: `attr` is a valid bpf_attr of the size given; the instructions have the kernel's layout, their
     // pointer and count are one slice's, and the kernel copies them and the C string without writing to them.
     let fd = unsafe {
@@ -90,6 +95,10 @@ pub fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) ->
         hook: BPF_CGROUP_DEVICE,
         flags: BPF_F_ALLOW_MULTI,
     };
+    calls::note(|| {
+        let cgroup = calls::fd(cgroup);
+        format!("bpf(BPF_PROG_ATTACH, {{{cgroup}, BPF_CGROUP_DEVICE, BPF_F_ALLOW_MULTI}})")
+    });
     // SAFETY: `attr` is a valid bpf_attr of the size given, and both descriptors are borrowed for the call.
     let rc = unsafe {
         libc::syscall(

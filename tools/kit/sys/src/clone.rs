@@ -97,7 +97,9 @@ pub fn clone_into(
     // SAFETY: `args` is a valid clone_args of the size given; with no stack and without CLONE_VM the child
     // gets a copy of this address space and continues here, as after fork(2).
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
-    parted(pid, pidfd, body)
+    let cloned = parted(pid, pidfd, body);
+    note("clone3", flags, cgroup.is_some(), &cloned);
+    cloned
 }
 
 /// The same by clone(2) and without namespaces: docker's filter answers clone3(2) with ENOSYS, since a filter cannot
@@ -118,6 +120,32 @@ pub fn clone_plain(body: impl FnOnce() -> c_int) -> Result<Cloned, Errno> {
         )
     };
     parted(pid, pidfd, body)
+}
+
+/// For the parent; the child never comes back.
+fn note(call: &str, flags: u64, into_cgroup: bool, cloned: &Result<Cloned, Errno>) {
+    const NAMES: [(c_int, &str); 7] = [
+        (libc::CLONE_NEWPID, "CLONE_NEWPID"),
+        (libc::CLONE_NEWNS, "CLONE_NEWNS"),
+        (libc::CLONE_NEWNET, "CLONE_NEWNET"),
+        (libc::CLONE_NEWIPC, "CLONE_NEWIPC"),
+        (libc::CLONE_NEWUTS, "CLONE_NEWUTS"),
+        (libc::CLONE_NEWCGROUP, "CLONE_NEWCGROUP"),
+        (libc::CLONE_NEWUSER, "CLONE_NEWUSER"),
+    ];
+    crate::calls::note(|| {
+        let set = NAMES.iter().filter(|(bit, _)| flags & *bit as u64 != 0);
+        let mut names: Vec<&str> = set.map(|(_, name)| *name).collect();
+        names.push("CLONE_PIDFD");
+        if into_cgroup {
+            names.push("CLONE_INTO_CGROUP");
+        }
+        let names = names.join("|");
+        match cloned {
+            Ok(cloned) => format!("{call}({names}) = {}", cloned.pid),
+            Err(errno) => format!("{call}({names}) = -1 ({errno})"),
+        }
+    });
 }
 
 /// Either side of a clone: the child goes into `body` and stays there.

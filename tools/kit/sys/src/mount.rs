@@ -5,6 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
+use crate::calls;
+
 /// Read-only.
 pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
 /// Set-user-ID programs do not change their user.
@@ -34,11 +36,47 @@ pub struct MountAttr {
     pub userns_fd: u64,
 }
 
+impl MountAttr {
+    /// By the names of mount_setattr(2).
+    fn names(&self) -> String {
+        const ATTRS: [(u64, &str); 4] = [
+            (MOUNT_ATTR_RDONLY, "RDONLY"),
+            (MOUNT_ATTR_NOSUID, "NOSUID"),
+            (MOUNT_ATTR_NODEV, "NODEV"),
+            (MOUNT_ATTR_NOEXEC, "NOEXEC"),
+        ];
+        const KINDS: [(u64, &str); 3] = [
+            (MS_PRIVATE, "MS_PRIVATE"),
+            (MS_SLAVE, "MS_SLAVE"),
+            (MS_SHARED, "MS_SHARED"),
+        ];
+        let of = |bits: u64, names: &[(u64, &str)]| {
+            let set = names.iter().filter(|(bit, _)| bits & bit != 0);
+            set.map(|(_, name)| *name).collect::<Vec<_>>().join("|")
+        };
+        let all = [
+            ("set", of(self.set, &ATTRS)),
+            ("clear", of(self.clear, &ATTRS)),
+            ("propagation", of(self.propagation, &KINDS)),
+        ];
+        let told = all.iter().filter(|(_, names)| !names.is_empty());
+        let told: Vec<String> = told
+            .map(|(what, names)| format!("{what} {names}"))
+            .collect();
+        told.join(", ")
+    }
+}
+
 /// Changes the attributes of the mount `dir` refers to (an `O_PATH` or mount descriptor), and with
 /// `recursive` of every mount below it, all or none. Linux 5.12; see `mount_setattr(2)`.
 pub fn set_attr(dir: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<(), Errno> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     let empty: &CStr = c"";
+    calls::note(|| {
+        let all = if recursive { "|AT_RECURSIVE" } else { "" };
+        let (dir, names) = (calls::fd(dir), attr.names());
+        format!("mount_setattr({dir}, \"\", AT_EMPTY_PATH{all}, {{{names}}})")
+    });
     // SAFETY: `dir` is open, `empty` is NUL-terminated, and `attr` is a struct mount_attr of the size given.
     let rc = unsafe {
         libc::syscall(

@@ -6,12 +6,15 @@ use std::sync::OnceLock;
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
+use crate::calls;
+
 /// unshare(2) for a thread that shares no descriptor table with another thread that relies on it: rustix marks
 /// the call unsafe because of CLONE_FILES alone, which is refused here.
 pub fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     if flags.contains(UnshareFlags::FILES) {
         return Err(Errno::INVAL);
     }
+    calls::note(|| format!("unshare({})", calls::flags(flags, "CLONE_")));
     // SAFETY: without CLONE_FILES no descriptor changes its meaning under another thread.
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }

@@ -4,6 +4,8 @@
 
 use rustix::io::Errno;
 
+use crate::calls;
+
 /// One instruction of classic BPF, `struct sock_filter` of linux/filter.h.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub fn load(filter: &[Instruction], flags: u32) -> Result<(), Errno> {
         len,
         filter: filter.as_ptr().cast_mut().cast(),
     };
+    calls::note(|| format!("seccomp(SECCOMP_SET_MODE_FILTER, {flags:#x}, {{{len} instructions}})"));
     // SAFETY: `Instruction` has the layout of sock_filter, the pointer and length are one slice's, and the kernel
     // copies the instructions without writing to them.
     let rc = unsafe {

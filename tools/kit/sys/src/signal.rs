@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::calls;
+
 /// SIGINT, SIGTERM and SIGHUP, held back from the calling thread until somebody asks for them (signalfd(2)); a caller that
 /// does so between two steps can undo what it did. What was ignored before stays ignored: a script's clean-up, by
 /// `trap ''`, must not be interrupted. Dropping it lets them through again.
@@ -80,6 +82,7 @@ pub fn is_ignored(sig: Signal) -> bool {
 /// # Errors
 /// The kernel's: ESRCH for one that has ended, EINVAL for a number that is no signal's.
 pub fn send(pidfd: impl AsFd, signal: i32) -> io::Result<()> {
+    calls::note(|| format!("pidfd_send_signal({}, {signal})", calls::fd(&pidfd)));
     let fd = std::os::fd::AsRawFd::as_raw_fd(&pidfd.as_fd());
     let none = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the descriptor is open for the call's time, and without a siginfo the kernel reads no memory of ours.

@@ -31,6 +31,7 @@ struct Level {
 
 /// As [`std::fs::remove_dir_all`]: a symbolic link is removed, and not what it leads to. A mount inside is `EXDEV`, and stays.
 pub fn remove(path: &Path) -> io::Result<()> {
+    crate::calls::note(|| format!("unlinkat(AT_FDCWD, {path:?}, AT_REMOVEDIR) and all below"));
     let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
         return Ok(unlinkat(CWD, path, AtFlags::empty())?);

@@ -26,6 +26,7 @@ use netlink_packet_netfilter::{
 use rustix::net::RecvFlags;
 
 use crate::socket::{Protocol, Socket, serialize};
+use crate::told::told;
 use crate::{NetError, netns};
 
 /// `NFNL_SUBSYS_NFTABLES`, which a batch names in its begin and end.
@@ -141,7 +142,9 @@ impl Nft {
         let mut sent = Vec::with_capacity(batch.messages.len());
         for (message, flags, doing) in batch.messages {
             let seq = self.socket.next_seq();
-            bytes.extend(serialize(message, NLM_F_REQUEST | flags, seq));
+            let message = serialize(message, NLM_F_REQUEST | flags, seq);
+            kit_sys::calls::note(|| told(&message, &doing));
+            bytes.extend(message);
             sent.push((seq, doing));
         }
         bytes.extend(control(ControlMessage::BatchEnd, self.socket.next_seq()));
@@ -150,7 +153,7 @@ impl Nft {
             .map_or((begin, "changing nftables"), |(seq, doing)| {
                 (*seq, doing.as_str())
             });
-        self.socket.send(&bytes, whole)?;
+        self.socket.send_untold(&bytes, whole)?;
         self.outcome(&sent, begin, last)
     }
 
