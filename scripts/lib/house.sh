@@ -116,8 +116,7 @@ house_floors() {
         $1 ~ /^r(netns|veth|bridge|cgroup|mount|unpack)$/ && $2 ~ /^box-/ { refuse("a primitive has no notion of a container") }
         $1 ~ /^box-/ && $2 ~ /^(clap.*|kit-cli|anyhow)$/ { refuse("box has no command line") }
         $1 == "box-engine" && $2 ~ /^(box-.*|runpack|rbridge)$/ { refuse("the engine takes a bundle and steps, and nothing else") }
-        # Its limits are still rcgroup'"'"'s: they go with the day that config.json alone has them.
-        $1 == "box-state" && $2 ~ /^(box-.*|runpack|rbridge)$/ { refuse("a file on disk is no business of a primitive") }
+        $1 == "box-state" && $2 ~ /^(box-.*|runpack|r(bridge|cgroup|veth|mount|netns))$/ { refuse("a file on disk is no business of a primitive") }
         $1 == "box-wire" && $2 ~ /^(box-.*|r[a-z]*)$/ { refuse("the wire has frames only") }
         $1 == "box-net" && $2 ~ /^(box-monitor|box-ops|runpack)$/ { refuse("a network knows no monitor and no image") }
         $1 == "box-monitor" && $2 ~ /^(box-ops|runpack)$/ { refuse("a monitor knows no image") }

@@ -4,7 +4,7 @@ use kit_test::Host;
 
 /// What there is of containers, with file contents; IDs, times and generated names are made the same.
 fn made(host: &Host) -> String {
-    let ids = r"s/[0-9a-f]{62,64}/ID/g; s/[0-9a-f]{12}/SHORT/g; s/20[0-9-]+T[0-9:.]+Z/TIME/g; s/[a-z]+_[a-z]+$/NAME/; s/,$//";
+    let ids = r"s/boxkit-[0-9a-f]+/INSTANCE/g; s/[0-9a-f]{62,64}/ID/g; s/[0-9a-f]{12}/SHORT/g; s/20[0-9-]+T[0-9:.]+Z/TIME/g; s/[a-z]+_[a-z]+$/NAME/; s/,$//";
     host.ok(&format!(
         "cd root; {{ find containers names volumes images/pins trash -printf '%p %y %m %s %l\n'
          find containers names images/pins -type f -exec cat {{}} +; }} 2>/dev/null |

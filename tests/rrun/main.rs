@@ -13,5 +13,6 @@ mod images;
 mod inside;
 mod life;
 mod run;
+mod versions;
 mod volumes;
 mod words;

@@ -46,7 +46,7 @@ pub struct QuietEnds {
     /// Our end.
     pub link: String,
     /// The container's end, and the name of the descriptor of its network namespace in the plan's context.
-    pub inside: &'static str,
+    pub inside: String,
     /// The descriptor of the context that stands for the container's namespace.
     pub netns: &'static str,
     /// That namespace as a script names it.
@@ -67,7 +67,7 @@ impl QuietEnds {
         };
         quieten(&self.link)?;
         let netns = cx.fd(self.netns)?;
-        Ok(kit_net::within(netns, || quieten(self.inside))?)
+        Ok(kit_net::within(netns, || quieten(&self.inside))?)
     }
 
     /// The same in sh.
@@ -76,7 +76,7 @@ impl QuietEnds {
             return Vec::new();
         }
         let here = advice(&self.link).map(|sysctl| Place::default().write(&sysctl, "0"));
-        let [ra, redirects] = advice(self.inside).map(|sysctl| sysctl_path(&sysctl));
+        let [ra, redirects] = advice(&self.inside).map(|sysctl| sysctl_path(&sysctl));
         let net = cat!["--net=", self.path.clone()];
         let script = "echo 0 >\"$1\"; echo 0 >\"$2\"";
         let there = words!["nsenter", net, "sh", "-c", script, "sh", ra, redirects];

@@ -7,7 +7,7 @@ use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, U
 use crate::hierarchy::check_name;
 use crate::says;
 use crate::set::SetLimit;
-use crate::{CgroupError, Group, Hierarchies, Limits, Mode, settings, write};
+use crate::{CgroupError, Group, Hierarchies, Limits, Mode, Setting, settings, write};
 
 /// Controllers that every cgroup of v1 has a directory for: what is limited comes on top.
 const ALWAYS: [&str; 5] = ["cpu", "cpuacct", "freezer", "memory", "pids"];
@@ -21,7 +21,9 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
         });
     }
     let mut plan = Plan::new(format!("rcgroup create {name}"));
-    for step in named_steps(host, (name, false), &ALWAYS, limits)? {
+    limits.check()?;
+    let settings = settings(host, &limits.of_new_group())?;
+    for step in named_steps(host, (name, false), &ALWAYS, settings) {
         plan.push_boxed(step);
     }
     Ok(plan)
@@ -35,17 +37,28 @@ pub fn steps(
     controllers: &[&str],
     limits: &Limits,
 ) -> Result<Vec<Box<dyn Step>>, CgroupError> {
-    named_steps(host, (name, true), controllers, limits)
+    limits.check()?;
+    let settings = settings(host, &limits.of_new_group())?;
+    Ok(named_steps(host, (name, true), controllers, settings))
+}
+
+/// The same with settings that are made already.
+pub fn steps_with(
+    host: &Hierarchies,
+    name: &str,
+    controllers: &[&str],
+    settings: Vec<Setting>,
+) -> Result<Vec<Box<dyn Step>>, CgroupError> {
+    check_name(name)?;
+    Ok(named_steps(host, (name, true), controllers, settings))
 }
 
 fn named_steps(
     host: &Hierarchies,
     (name, marked): (&str, bool),
     controllers: &[&str],
-    limits: &Limits,
-) -> Result<Vec<Box<dyn Step>>, CgroupError> {
-    limits.check()?;
-    let settings = settings(host, &limits.of_new_group())?;
+    settings: Vec<Setting>,
+) -> Vec<Box<dyn Step>> {
     let mut wanted: Vec<&str> = controllers.to_vec();
     wanted.extend(settings.iter().map(|setting| setting.controller));
     wanted.sort_unstable();
@@ -78,13 +91,13 @@ fn named_steps(
     for setting in settings {
         if let Some(dir) = group.dir(setting.controller) {
             steps.push(Box::new(SetLimit {
-                path: dir.join(setting.file),
+                path: dir.join(&*setting.file),
                 setting,
                 fresh: true,
             }));
         }
     }
-    Ok(steps)
+    steps
 }
 
 /// Those of the wanted controllers that the v2 root has.

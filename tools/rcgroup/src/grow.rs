@@ -59,7 +59,7 @@ pub(crate) fn grow(host: &Hierarchies, group: &Group, settings: &[Setting]) -> G
 
 fn enabled(host: &Hierarchies, group: &Group, settings: &[Setting]) -> Grown {
     let dir = group.dir("").unwrap_or(Path::new("/"));
-    let lacks = |setting: &&Setting| !dir.join(setting.file).exists();
+    let lacks = |setting: &&Setting| !dir.join(&*setting.file).exists();
     let mut wanted: Vec<&str> = settings
         .iter()
         .filter(lacks)

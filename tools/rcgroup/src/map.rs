@@ -1,5 +1,7 @@
 //! Limits to kernel files: pure, for v1 and v2. `rcgroup map` prints it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::{CgroupError, Hierarchies, Limits, Mode, UNLIMITED};
@@ -16,13 +18,16 @@ pub struct Setting {
     /// Whose file it is.
     pub controller: &'static str,
     /// The control file, in the group's directory.
-    pub file: &'static str,
+    pub file: Cow<'static, str>,
     /// What is written to it.
     pub text: String,
     /// How the text comes from the limit.
     pub formula: &'static str,
     /// A file that some kernels lack: then it is passed over.
     pub optional: bool,
+    /// The file holds this value alone, so that it can be read back: not one with a line for each device.
+    #[serde(skip)]
+    pub alone: bool,
 }
 
 impl Setting {
@@ -35,10 +40,33 @@ impl Setting {
         Self {
             limit,
             controller,
-            file,
+            file: Cow::Borrowed(file),
             text: text.to_string(),
             formula,
             optional: false,
+            alone: true,
+        }
+    }
+
+    /// A file of `controller` that docker has no word for, and what is written to it.
+    pub fn raw(
+        controller: &'static str,
+        file: impl Into<Cow<'static, str>>,
+        text: impl std::fmt::Display,
+        formula: &'static str,
+    ) -> Self {
+        Self {
+            file: file.into(),
+            ..Self::new("raw", (controller, ""), text, formula)
+        }
+    }
+
+    /// The same for a file with a line for each device or page size: what it reads back is not what was written.
+    #[must_use]
+    pub fn one_of_many(self) -> Self {
+        Self {
+            alone: false,
+            ..self
         }
     }
 }

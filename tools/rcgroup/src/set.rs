@@ -25,7 +25,7 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
             continue;
         };
         plan.push(SetLimit {
-            path: dir.join(setting.file),
+            path: dir.join(&*setting.file),
             setting,
             fresh: own.is_none(),
         });
@@ -132,7 +132,7 @@ impl Step for SetLimit {
         };
         Meta::new(
             "cgroup.limit",
-            says::limit(self.setting.file, &self.setting.text, self.setting.formula),
+            says::limit(&self.setting.file, &self.setting.text, self.setting.formula),
             Shell::Exact(vec![line]),
         )
     }
@@ -145,6 +145,10 @@ impl Step for SetLimit {
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         if self.setting.optional && !self.path.exists() {
             return Ok(Done::nothing().note(format!("this kernel has no {}", self.setting.file)));
+        }
+        if !self.setting.alone {
+            write(&self.path, &self.setting.text)?;
+            return Ok(Done::nothing());
         }
         let was = read(&self.path)?;
         write(&self.path, &self.setting.text).map_err(|error| beyond_parent(self, error))?;
@@ -176,7 +180,7 @@ impl Step for SetLimit {
 /// v1 answers "Permission denied" to CPUs that the group above does not have (cpuset(7)).
 fn beyond_parent(step: &SetLimit, error: CgroupError) -> CgroupError {
     let above = step.path.parent().and_then(Path::parent);
-    let parents = above.and_then(|above| read(&above.join(step.setting.file)).ok());
+    let parents = above.and_then(|above| read(&above.join(&*step.setting.file)).ok());
     let lists = (
         step.setting.text.parse::<CpuList>(),
         parents.as_deref().unwrap_or_default().parse::<CpuList>(),
@@ -221,10 +225,11 @@ mod tests {
         let setting = Setting {
             limit: "",
             controller,
-            file: "",
+            file: "".into(),
             text: wrote.to_owned(),
             formula: "",
             optional: false,
+            alone: true,
         };
         super::took(&setting, now)
     }
@@ -266,7 +271,7 @@ mod tests {
         let set = |memory: &str| -> Result<Vec<(String, String)>, CgroupError> {
             std::fs::write(root.path().join("g/memory.max"), memory).unwrap();
             let settings = settings_of(&host, &host.existing("g").unwrap(), &limits)?;
-            let pair = |setting: Setting| (setting.file.to_owned(), setting.text);
+            let pair = |setting: Setting| (setting.file.into_owned(), setting.text);
             Ok(settings.into_iter().map(pair).collect())
         };
         let swap = ("memory.swap.max".to_owned(), (200 << 20).to_string());

@@ -4,10 +4,11 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use oci_spec::runtime::Spec;
 use rcgroup::{Group, Hierarchies, Mode};
 use rustix::thread::UnshareFlags;
 
-use super::error::fail;
+use super::error::{EngineError, fail};
 use super::spawn::CGROUP_DIR;
 use crate::says;
 
@@ -28,6 +29,24 @@ const FILES: [&str; 14] = [
     "cgroup-12",
     "cgroup-13",
 ];
+
+/// The name below the root of each hierarchy that `linux.cgroupsPath` asks for; without it one by the container's ID.
+pub fn name(spec: &Spec, id: &str) -> Result<String, EngineError> {
+    let given = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.cgroups_path().clone());
+    let Some(path) = given.filter(|path| !path.as_os_str().is_empty()) else {
+        return Ok(format!("boxkit/{id}"));
+    };
+    let text = path.to_str().unwrap_or_default().trim_matches('/');
+    if text.contains(':') {
+        let reason = "systemd is not asked for a unit: give a path below the root of the hierarchy";
+        return Err(EngineError::unsupported("linux.cgroupsPath", reason));
+    }
+    rcgroup::check_name(text)?;
+    Ok(text.to_owned())
+}
 
 /// The files by which a child of the plan's joins, in the script and in exec.
 pub fn join_files(host: &Hierarchies, group: &Group) -> Vec<PathBuf> {

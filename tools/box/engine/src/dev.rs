@@ -1,13 +1,16 @@
 //! /dev: the few devices that every program expects, the usual links. Child-side.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
 use kit_sys::calls::fs::{mknodat, symlinkat};
+use kit_sys::calls::mount::open_tree;
+use rmount::bind::move_to;
 use rmount::inroot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
 use rustix::io::Errno;
+use rustix::mount::OpenTreeFlags;
 
 use super::error::fail;
 use super::rootfs::ROOT;
@@ -48,6 +51,8 @@ pub struct Device {
 pub struct MakeDevices {
     pub more: Vec<Device>,
     pub at: PathBuf,
+    /// In a user namespace nobody may make nodes (mknod(2)): the host's are bound.
+    pub bound: bool,
 }
 
 impl Step for MakeDevices {
@@ -101,6 +106,11 @@ impl Step for MakeDevices {
         // mknod(2) takes the umask into account, and 0666 is meant.
         rustix::process::umask(Mode::empty());
         for (name, major, minor) in DEVICES {
+            if self.bound {
+                let path = Path::new("/dev").join(name);
+                bind_node(root, &path).map_err(fail(format!("binding the host's {path:?}")))?;
+                continue;
+            }
             let made = mknodat(
                 &dev,
                 name,
@@ -114,11 +124,23 @@ impl Step for MakeDevices {
             present(symlinkat(to, &dev, name)).map_err(fail(format!("making link /dev/{name}")))?;
         }
         for device in &self.more {
+            if self.bound {
+                bind_node(root, &device.path)
+                    .map_err(fail(format!("binding the host's {:?}", device.path)))?;
+                continue;
+            }
             make_device(root, device).map_err(fail(format!("making device {:?}", device.path)))?;
         }
         rustix::process::umask(Mode::from_raw_mode(0o022));
         Ok(Done::nothing())
     }
+}
+
+fn bind_node(root: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, path, flags)?;
+    let target = inroot::make_file(root, path)?;
+    move_to(tree.as_fd(), target.as_fd())
 }
 
 /// A root directory given as it is may have them already.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::os_text::unescape;
 use kit_plan::{Line, Program, Value, run};
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{LinuxPersonality, Process};
+
+use crate::attributes;
 
 /// Enters a command in the user's place. `$1` is where the root is mounted, `$2` USER[:GROUP], `$3` more groups; the
 /// rest goes to setpriv(1). The rules are those of [`crate::resolve`]. A link of the image's to another place is not
@@ -64,7 +66,12 @@ pub struct Script {
 }
 
 /// The lines; `user` as given to `-u`, empty for config.json's numbers.
-pub fn lines(process: &Process, user: &str, script: &Script) -> Vec<Line> {
+pub fn lines(
+    process: &Process,
+    user: &str,
+    personality: Option<&LinuxPersonality>,
+    script: &Script,
+) -> Vec<Line> {
     let mut lines = Vec::new();
     let cwd = &PathBuf::from(unescape(process.cwd()));
     if cwd != Path::new("/") {
@@ -79,13 +86,15 @@ pub fn lines(process: &Process, user: &str, script: &Script) -> Vec<Line> {
     }
     let argv = process.args().iter().flatten();
     let env = process.env().iter().flatten();
-    let mut through = rlimits(process);
+    let mut through = attributes::through(process, personality);
+    through.extend(rlimits(process));
     through.extend(as_user(process, user, &script.at));
     lines.push(Line::Exec(Program {
         through,
         argv: argv.map(|word| Value::from(unescape(word))).collect(),
         env: env.map(unescape).collect(),
         cwd: cwd.clone(),
+        umask: process.user().umask(),
         stdin: script.stdin,
     }));
     lines

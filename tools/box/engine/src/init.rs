@@ -5,6 +5,8 @@
 
 use std::os::fd::AsFd;
 
+use oci_spec::runtime::Spec;
+
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::io::Errno;
@@ -13,8 +15,19 @@ use rustix::termios::tcsetpgrp;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::error::fail;
-use super::exec::{heard, tell};
+use super::told::{heard, tell};
 use crate::says;
+
+/// In config.json's annotations, `true`: PID 1 is ours, and reaps.
+pub const ANNOTATION: &str = "org.boxkit.init";
+
+/// Whether it is asked for.
+pub fn is_wanted(spec: &Spec) -> bool {
+    let annotations = spec.annotations().as_ref();
+    annotations
+        .and_then(|all| all.get(ANNOTATION))
+        .is_some_and(|value| value == "true")
+}
 
 /// What the step that becomes the program finds in the context.
 pub struct Stays;

@@ -1,13 +1,15 @@
 //! The mounts of config.json, one step each: /proc, /dev, /sys, volumes. Child-side, before the root is
 //! entered, so that sources are the host's; each target is found beneath the root by descriptor.
 
+mod options;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
 use kit_sys::calls::mount::open_tree;
-use kit_sys::mount::{MS_PRIVATE, MS_SHARED, MS_SLAVE, MountAttr, set_attr};
+use kit_sys::mount::{MS_PRIVATE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
 use rmount::bind::{move_to, unlike};
 use rmount::inroot;
@@ -15,8 +17,12 @@ use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
+use options::ATTRS;
+pub(super) use options::Options;
+
 use super::cgroupfs;
-use super::error::fail;
+use super::error::{EngineError, fail};
+use super::idmap::Sources;
 use super::mask::PROC_SUPER_MAGIC;
 use super::rootfs::{ROOT, new_filesystem};
 use crate::says;
@@ -28,59 +34,28 @@ pub struct MountOne {
     pub at: PathBuf,
 }
 
-/// Mount options, sorted by what they are to the kernel.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Options {
-    pub attrs: AttrBits,
-    pub bind: bool,
-    pub recursive: bool,
-    pub propagation: u64,
-    /// The filesystem's own.
-    pub data: Vec<String>,
-}
-
-/// `MOUNT_ATTR_*` bits: the same numbers for fsmount(2) and mount_setattr(2).
-pub(super) type AttrBits = u64;
-
-/// `MOUNT_ATTR_*` of linux/mount.h.
-const ATTRS: [(&str, u64); 7] = [
-    ("ro", 0x1),
-    ("nosuid", 0x2),
-    ("nodev", 0x4),
-    ("noexec", 0x8),
-    ("noatime", 0x10),
-    ("strictatime", 0x20),
-    ("nodiratime", 0x80),
-];
-
-impl Options {
-    pub fn parse(options: &[String]) -> Self {
-        let mut parsed = Self::default();
-        for option in options {
-            let text = option.as_str();
-            if let Some((_, bit)) = ATTRS.iter().find(|(name, _)| *name == text) {
-                parsed.attrs |= bit;
-                continue;
-            }
-            match text {
-                "bind" => parsed.bind = true,
-                "rbind" => (parsed.bind, parsed.recursive) = (true, true),
-                "private" | "rprivate" => parsed.propagation = MS_PRIVATE,
-                "slave" | "rslave" => parsed.propagation = MS_SLAVE,
-                "shared" | "rshared" => parsed.propagation = MS_SHARED,
-                // The defaults, spelled out.
-                "rw" | "suid" | "dev" | "exec" | "relatime" | "atime" | "diratime" | "defaults" => {
-                }
-                _ => parsed.data.push(option.clone()),
-            }
-        }
-        parsed
-    }
-}
-
 pub(super) fn is_bind(mount: &Mount) -> bool {
     mount.typ().as_deref() == Some("bind")
         || Options::parse(mount.options().as_deref().unwrap_or_default()).bind
+}
+
+/// What no mount takes: kernels pass over the options of a bind that they do not know, which would look as if they held.
+pub(super) fn check(mounts: &[Mount]) -> Result<(), EngineError> {
+    for mount in mounts {
+        let parsed = Options::parse(mount.options().as_deref().unwrap_or_default());
+        if let (true, Some(option)) = (is_bind(mount), parsed.data.first()) {
+            let reason = format!(
+                "{option:?} is no option of a bind mount, at {:?}",
+                mount.destination()
+            );
+            return Err(EngineError::unsupported("mounts.options", reason));
+        }
+        if !mount.destination().is_absolute() {
+            let reason = format!("{:?} does not begin with a slash", mount.destination());
+            return Err(EngineError::invalid("mounts.destination", reason));
+        }
+    }
+    Ok(())
 }
 
 impl MountOne {
@@ -189,23 +164,37 @@ impl Step for MountOne {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let to = self.mount.destination();
         let parsed = Options::parse(&self.options());
         let own = if self.kind() == "cgroup" {
             cx.take::<cgroupfs::Own>()
         } else {
             None
         };
-        let root = cx.fd(ROOT)?;
+        let sources = cx.take::<Sources>();
+        let mounted = self.mount(cx.fd(ROOT)?, &parsed, own.as_ref(), sources.as_ref());
+        if let Some(sources) = sources {
+            cx.keep(sources);
+        }
+        mounted.map(|()| Done::nothing())
+    }
+}
+
+impl MountOne {
+    fn mount(
+        &self,
+        root: BorrowedFd<'_>,
+        parsed: &Options,
+        own: Option<&cgroupfs::Own>,
+        sources: Option<&Sources>,
+    ) -> Result<(), StepError> {
+        let to = self.mount.destination();
         let doing = || format!("mounting {} at {to:?}", self.kind());
         if self.kind() == "cgroup" {
-            let own = own
-                .as_ref()
-                .ok_or_else(|| StepError::new(doing(), "no step has joined a cgroup"))?;
+            let own = own.ok_or_else(|| StepError::new(doing(), "no step has joined a cgroup"))?;
             cgroupfs::mount(root, to, own).map_err(fail(doing()))?;
         } else if parsed.bind {
             let source = self.mount.source().clone().unwrap_or_default();
-            bind(root, &source, to, &parsed)?;
+            bind(root, (&source, sources), to, parsed)?;
         } else {
             let source = self
                 .mount
@@ -221,7 +210,7 @@ impl Step for MountOne {
                 new_filesystem(self.kind(), source, &parsed.data, attrs).map_err(fail(doing()))?;
             move_to(tree.as_fd(), target.as_fd()).map_err(fail(doing()))?;
         }
-        Ok(Done::nothing())
+        Ok(())
     }
 }
 
@@ -250,7 +239,7 @@ fn check_place(to: &Path, target: &OwnedFd) -> Result<(), StepError> {
 
 fn bind(
     root: BorrowedFd<'_>,
-    source: &Path,
+    (source, opened): (&Path, Option<&Sources>),
     to: &Path,
     options: &Options,
 ) -> Result<(), StepError> {
@@ -259,7 +248,11 @@ fn bind(
     if options.recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    let tree = open_tree(CWD, source, flags).map_err(|errno| {
+    let tree = match opened.and_then(|opened| opened.get(source)) {
+        Some(fd) => open_tree(fd, "", flags | OpenTreeFlags::AT_EMPTY_PATH),
+        None => open_tree(CWD, source, flags),
+    };
+    let tree = tree.map_err(|errno| {
         let error = StepError::new(doing(), errno);
         if errno == Errno::NOENT {
             error.hint("make the source first, or let :create=dir do it")
@@ -363,22 +356,4 @@ fn attach(tree: &OwnedFd, target: &OwnedFd, options: &Options) -> Result<(), Err
     };
     set_attr(tree.as_fd(), &attr, true)?;
     move_to(tree.as_fd(), target.as_fd())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_sorted_by_what_they_are() {
-        let words =
-            ["nosuid", "ro", "rbind", "rprivate", "mode=755", "size=64k"].map(str::to_owned);
-        let parsed = Options::parse(&words);
-        assert_eq!(
-            (parsed.attrs, parsed.bind, parsed.recursive),
-            (3, true, true)
-        );
-        assert_eq!(parsed.propagation, MS_PRIVATE);
-        assert_eq!(parsed.data, ["mode=755", "size=64k"]);
-    }
 }

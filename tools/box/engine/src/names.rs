@@ -34,6 +34,33 @@ impl Step for SetHostname {
     }
 }
 
+/// The NIS domain name (uts_namespaces(7)).
+pub struct SetDomainname(pub String);
+
+impl Step for SetDomainname {
+    fn meta(&self) -> Meta {
+        let line = Line::Write {
+            path: "/proc/sys/kernel/domainname".into(),
+            text: (&self.0).into(),
+        };
+        Meta::new(
+            "uts.domainname",
+            says::domainname(&self.0),
+            Shell::Exact(vec![line]),
+        )
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        let set = rustix::system::setdomainname(self.0.as_bytes());
+        set.map_err(fail(format!("setting domain name \"{}\"", self.0)))?;
+        Ok(Done::nothing())
+    }
+}
+
 /// A new network namespace has its lo down.
 pub struct RaiseLo;
 

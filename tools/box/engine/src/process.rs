@@ -8,7 +8,7 @@ use std::path::Path;
 use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls;
-use oci_spec::runtime::{LinuxCapabilities, Process};
+use oci_spec::runtime::{LinuxCapabilities, LinuxPersonality, Process};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 
@@ -16,7 +16,7 @@ use super::caps;
 use super::error::fail;
 use super::find::{self, NotRunnable};
 use super::terminal::TERMINAL;
-use super::{in_sh, init};
+use super::{attributes, hooks, in_sh, init};
 use crate::resolve::ResolvedUser;
 use crate::says;
 use crate::user::{Files, home_of};
@@ -31,6 +31,9 @@ pub struct Become {
     pub filter: Option<Filter>,
     /// As given to `-u`, to be looked up in the container's own files; empty takes config.json's numbers.
     pub user: String,
+    pub personality: Option<LinuxPersonality>,
+    /// Those that run inside, as the program's user.
+    pub hooks: Option<hooks::Run>,
     /// For the script.
     pub script: in_sh::Script,
     /// A working directory that is not there is made: by a run, as docker's, and not by an exec.
@@ -42,7 +45,12 @@ impl Step for Become {
         let argv = self.process.args().clone().unwrap_or_default();
         let command = argv.join(" ");
         let says = says::exec(shown(&command));
-        let lines = in_sh::lines(&self.process, &self.user, &self.script);
+        let lines = in_sh::lines(
+            &self.process,
+            &self.user,
+            self.personality.as_ref(),
+            &self.script,
+        );
         Meta::new("program.exec", says, Shell::Exact(lines))
     }
 
@@ -59,11 +67,15 @@ impl Step for Become {
             std::fs::write("/proc/self/oom_score_adj", score.to_string())
                 .map_err(fail("setting the OOM score"))?;
         }
+        attributes::set(&self.process, self.personality.as_ref())?;
         let user = self.resolve_user()?;
         own_streams(cx, &user)?;
         take_streams(cx)?;
         enter_directory(Path::new(&unescape(self.process.cwd())), self.makes_cwd)?;
         self.give_up(&user)?;
+        if let Some(hooks) = &self.hooks {
+            hooks.run(1)?;
+        }
         if cx.take::<init::Stays>().is_some() {
             init::stay(|| self.exec(&user))
         } else {
@@ -129,7 +141,8 @@ impl Become {
             CString::new(path.as_os_str().as_encoded_bytes()).map_err(fail(doing.clone()))?;
         kit_sys::signal::reset_all();
         let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        let umask = self.process.user().umask().unwrap_or(0o022);
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
         calls::note(|| format!("execve({file:?}, {argv:?}, {} variables)", env.len()));
         calls::told_before_exec();
         let Err(errno) = nix::unistd::execve(&file, &argv, &env);
@@ -147,7 +160,7 @@ fn refuse(doing: &str, why: NotRunnable) -> StepError {
 }
 
 /// A command that may be a whole script: as much as a line can show.
-fn shown(command: &str) -> String {
+pub(super) fn shown(command: &str) -> String {
     const MOST: usize = 60;
     let mut line: String = command.chars().take(MOST).collect();
     if line.len() < command.len() {
@@ -213,8 +226,13 @@ fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
             || name == TERMINAL;
         if is_ours {
             let group = if name == TERMINAL { None } else { Some(gid) };
-            rustix::fs::fchown(fd, Some(uid), group)
-                .map_err(fail(format!("giving {name} to user {}", user.uid)))?;
+            match rustix::fs::fchown(fd, Some(uid), group) {
+                // Inherited, of a user of the host's that a user namespace does not have: as runc does.
+                Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
+                Err(errno) => {
+                    return Err(fail(format!("giving {name} to user {}", user.uid))(errno));
+                }
+            }
         }
     }
     Ok(())

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, cat, run};
 use kit_sys::calls::mount::{
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change,
-    move_mount, open_tree, unmount,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_bind,
+    mount_change, move_mount, open_tree, unmount,
 };
 use kit_sys::calls::thread::{chdir, fchdir, pivot_root};
+use oci_spec::runtime::Spec;
 use rmount::MountError;
 use rmount::overlay::{Overlay, OverlayFault, Role, mount_overlay};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -17,7 +18,7 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::error::fail;
+use super::error::{EngineError, fail};
 use crate::says;
 
 /// The descriptor of the mounted root, for the steps after.
@@ -33,13 +34,91 @@ pub enum Root {
     Dir(PathBuf),
 }
 
-/// No mount that the child makes may reach the host.
-pub struct MakePrivate;
+/// How mounts pass between the container and the host (mount_namespaces(7)), as config.json's `linux.rootfsPropagation`
+/// has it. Private, the default: none made inside reaches the host, and none made outside comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Propagation {
+    #[default]
+    Private,
+    /// What the host mounts comes in.
+    Slave,
+    /// Both ways.
+    Shared,
+    /// Private, and the root cannot be bound elsewhere.
+    Unbindable,
+}
 
-impl Step for MakePrivate {
+impl Propagation {
+    pub fn of(spec: &Spec) -> Result<Self, EngineError> {
+        let given = spec
+            .linux()
+            .as_ref()
+            .and_then(|linux| linux.rootfs_propagation().as_deref());
+        match given.unwrap_or_default() {
+            "" | "private" | "rprivate" => Ok(Self::Private),
+            "slave" | "rslave" => Ok(Self::Slave),
+            "shared" | "rshared" => Ok(Self::Shared),
+            "unbindable" | "runbindable" => Ok(Self::Unbindable),
+            other => {
+                let reason = format!("{other:?} is none of shared, slave, private and unbindable");
+                Err(EngineError::invalid("linux.rootfsPropagation", reason))
+            }
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Slave => "slave",
+            Self::Shared => "shared",
+            Self::Unbindable => "unbindable",
+        }
+    }
+
+    fn flag(self) -> MountPropagationFlags {
+        match self {
+            Self::Private => MountPropagationFlags::PRIVATE,
+            Self::Slave => MountPropagationFlags::DOWNSTREAM,
+            Self::Shared => MountPropagationFlags::SHARED,
+            Self::Unbindable => MountPropagationFlags::UNBINDABLE,
+        }
+    }
+
+    /// That of the host's mounts in the child, before the root is there.
+    fn of_the_hosts(self) -> Self {
+        if self == Self::Unbindable {
+            Self::Private
+        } else {
+            self
+        }
+    }
+}
+
+/// Sets it for all the mounts that the child has a copy of.
+pub struct SetPropagation {
+    pub propagation: Propagation,
+    /// Below it the root is mounted: not on a shared mount, or the host would have it too.
+    pub run_dir: PathBuf,
+}
+
+impl Step for SetPropagation {
     fn meta(&self) -> Meta {
-        let line = run!["mount", "--make-rprivate", "/"];
-        Meta::new("mount.private", says::private(), Shell::Exact(vec![line]))
+        let propagation = self.propagation.of_the_hosts();
+        let mut lines = vec![run![
+            "mount",
+            format!("--make-r{}", propagation.word()),
+            "/"
+        ]];
+        let says = match propagation {
+            Propagation::Slave => says::slave(),
+            Propagation::Shared => says::shared(),
+            _ => says::private(),
+        };
+        if propagation == Propagation::Shared {
+            lines.push(run!["mount", "--bind", &self.run_dir, &self.run_dir]);
+            lines.push(run!["mount", "--make-rprivate", &self.run_dir]);
+        }
+        Meta::new("mount.private", says, Shell::Exact(lines))
     }
 
     fn side(&self) -> Side {
@@ -47,8 +126,20 @@ impl Step for MakePrivate {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        mount_change("/", flags).map_err(fail("making all mounts private"))?;
+        let propagation = self.propagation.of_the_hosts();
+        if propagation == Propagation::Shared {
+            // Attached to what is private by then, so that the host does not get it.
+            let doing = || format!("keeping {:?} from the host", self.run_dir);
+            let flags = MountPropagationFlags::DOWNSTREAM;
+            let parent = parent_mount(&self.run_dir).map_err(fail(doing()))?;
+            mount_change(&parent, flags).map_err(fail(doing()))?;
+            mount_bind(&self.run_dir, &self.run_dir).map_err(fail(doing()))?;
+            mount_change(&self.run_dir, MountPropagationFlags::PRIVATE).map_err(fail(doing()))?;
+            return Ok(Done::nothing());
+        }
+        let flags = propagation.flag() | MountPropagationFlags::REC;
+        mount_change("/", flags)
+            .map_err(fail(format!("making all mounts {}", propagation.word())))?;
         Ok(Done::nothing())
     }
 }
@@ -131,6 +222,7 @@ pub struct Enter {
     pub at: PathBuf,
     pub pid: kit_plan::SlotId,
     pub readonly: bool,
+    pub propagation: Propagation,
 }
 
 impl Step for Enter {
@@ -177,6 +269,13 @@ impl Step for Enter {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = "entering the root";
+        let host = match self.propagation {
+            Propagation::Shared => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                Some(rustix::fs::open("/", flags, Mode::empty()).map_err(fail(doing))?)
+            }
+            _ => None,
+        };
         fchdir(cx.fd(ROOT)?).map_err(fail(doing))?;
         // "." over ".": the old root lies under the new one for a moment and needs no directory (pivot_root(2)).
         pivot_root(".", ".").map_err(|errno| {
@@ -187,6 +286,12 @@ impl Step for Enter {
             }
             error
         })?;
+        if let Some(host) = host {
+            // The host's mounts are not to be unmounted with ours. "." is looked up below what lies on it by mount(2).
+            let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+            fchdir(std::os::fd::AsFd::as_fd(&host)).map_err(fail(doing))?;
+            mount_change(".", flags).map_err(fail("letting go of the host's root"))?;
+        }
         unmount(".", UnmountFlags::DETACH).map_err(fail("letting go of the host's root"))?;
         chdir("/").map_err(fail(doing))?;
         if self.readonly {
@@ -199,9 +304,25 @@ impl Step for Enter {
             kit_sys::mount::set_attr(std::os::fd::AsFd::as_fd(&root), &attr, false)
                 .map_err(fail("making the root read-only"))?;
         }
+        if self.propagation != Propagation::Private {
+            let doing = format!("making the root {}", self.propagation.word());
+            mount_change("/", self.propagation.flag()).map_err(fail(doing))?;
+        }
         cx.take_fd(ROOT);
         Ok(Done::nothing())
     }
+}
+
+/// Where the mount that `path` lies on is attached.
+fn parent_mount(path: &Path) -> Result<PathBuf, std::io::Error> {
+    let mounts = std::fs::read(kit_home::mountinfo::OWN)?;
+    let points = kit_home::mountinfo::lines(&mounts)
+        .flatten()
+        .map(|line| line.target());
+    let holds = points.filter(|point| path.starts_with(point));
+    Ok(holds
+        .max_by_key(|point| point.as_os_str().len())
+        .unwrap_or_else(|| "/".into()))
 }
 
 /// A new filesystem of a type, not attached yet. `data` are its own options, `key` or `key=value`.

@@ -18,6 +18,24 @@ kit_plan::sayings! {
             "加入 cgroup：从第一刻起就受它限制";
         join_cgroup_and_hide(): "Join the cgroup, then take a new cgroup namespace: no group above is seen",
             "加入 cgroup，再新建 cgroup 命名空间：看不到上层的组";
+        slave(): "Make every mount a slave of the host's: what is mounted in here stays, what the host mounts comes in",
+            "把所有挂载设为主机的从属：里面挂载的不外传，主机挂载的会传进来";
+        shared(): "Keep the mounts shared with the host, but for the root: mounts pass both ways",
+            "除根以外，挂载继续与主机共享：两边的挂载互相可见";
+        open_namespace(what, path): "Open the {what} namespace {path} while its name can be reached",
+            "趁还能按名字访问时打开 {what} 命名空间 {path}";
+        clocks(): "Take a new time namespace: its uptime is not the host's",
+            "新建时间命名空间：它的开机时间与主机不同";
+        map_ids(): "Map its user IDs to others of the host: root in here has no rights out there",
+            "把里面的用户 ID 映射成主机的其他 ID：里面的 root 在外面没有权限";
+        root_inside(): "Become root of the user namespace: what is made from here on is its own",
+            "成为用户命名空间的 root：此后创建的都归它";
+        target(pid): "Open the container's first process, PID {pid} here: its namespaces and root are entered",
+            "打开容器的第一个进程（这里的 PID {pid}）：要进入它的命名空间和根";
+        clone_to_enter(): "Clone a process to enter the container with: whoever enters stays there",
+            "克隆一个进程去进入容器：进去的就留在里面";
+        enter_container(): "Enter its namespaces and root: mounts, network, processes, host name and queues are the container's",
+            "进入它的命名空间和根：挂载、网络、进程、主机名和消息队列都是容器的";
         private(): "Make every mount private: what is mounted from here on stays in here",
             "把所有挂载设为私有：此后挂载的都留在里面";
     }
@@ -52,6 +70,10 @@ kit_plan::sayings! {
             "把这个根变成“/”（pivot_root），放开主机的文件";
     }
     Identity {
+        domainname(name): "Set the NIS domain name to {name}: a UTS namespace has one of its own",
+            "把 NIS 域名设为 {name}：UTS 命名空间有自己的域名";
+        sysctl(name, value): "Set sysctl {name} to {value}: in its own namespace, and nowhere else",
+            "把 sysctl {name} 设为 {value}：只在它自己的命名空间里";
         hostname(name): "Set the hostname to {name}: a UTS namespace has one of its own",
             "把主机名设为 {name}：UTS 命名空间有自己的主机名";
     }
@@ -64,6 +86,16 @@ kit_plan::sayings! {
     Program {
         terminal(): "Open a terminal in the container's /dev/pts: the monitor holds the other end",
             "在容器的 /dev/pts 里打开终端：另一端由监控进程拿着";
+        terminal_here(): "Open a terminal in the container's /dev/pts: the other end comes to us",
+            "在容器的 /dev/pts 里打开终端：另一端交给我们";
+        terminal_way(): "Make a socket for the terminal's other end to come by",
+            "创建一个套接字，用来接收终端的另一端";
+        to_null(): "Take /dev/null for its streams: nobody reads or writes them",
+            "把它的标准流接到 /dev/null：没有人读写";
+        pipes(): "Make pipes between us and the program",
+            "在我们和程序之间创建管道";
+        hooks(name, count): "Run the {name} hooks of config.json ({count}): each is told the container's state",
+            "运行 config.json 的 {name} 钩子（{count} 个）：每个都会得到容器的状态";
         init(): "Stay as PID 1: it reaps orphans and passes signals on to the program",
             "作为 PID 1 留下：回收孤儿进程，把信号转给程序";
         exec(command): "Give up the privileges it must not have, then become the program: {command}",

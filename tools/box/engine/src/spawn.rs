@@ -4,11 +4,13 @@ use std::os::fd::AsFd;
 
 use kit_net::NetError;
 use kit_plan::{
-    Context, Done, Line, Meta, ProcessId, Shell, Side, SlotId, Slots, Step, StepError, Undo, Value,
-    relay,
+    Context, Done, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, Value, relay,
 };
 use kit_sys::calls;
+use kit_sys::calls::thread::move_into_link_name_space;
+use kit_sys::clone::Cloned;
 use rustix::io::Errno;
+use rustix::thread::LinkNameSpaceType;
 
 use super::error::fail;
 use crate::says;
@@ -26,6 +28,26 @@ pub const NETNS_READY: &str = "netns-ready";
 
 /// What [`NETNS_READY`] spared the child.
 pub struct LoIsUp;
+
+/// While it lives our children are born in another PID namespace.
+struct Pids(std::fs::File);
+
+impl Pids {
+    fn enter(other: &std::os::fd::OwnedFd) -> Result<Self, StepError> {
+        let doing = "entering the container's PID namespace";
+        let own = std::fs::File::open("/proc/self/ns/pid").map_err(fail(doing))?;
+        let kind = Some(LinkNameSpaceType::ProcessID);
+        move_into_link_name_space(other.as_fd(), kind).map_err(fail(doing))?;
+        Ok(Self(own))
+    }
+}
+
+impl Drop for Pids {
+    fn drop(&mut self) {
+        let kind = Some(LinkNameSpaceType::ProcessID);
+        let _ = move_into_link_name_space(self.0.as_fd(), kind);
+    }
+}
 
 /// A namespace to make: its clone flag and unshare(1)'s option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +76,13 @@ pub const PID_NS: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWPID,
     option: "--pid",
 };
+
+pub const USER: NewNamespace = NewNamespace {
+    flag: libc::CLONE_NEWUSER,
+    option: "--user",
+};
+/// The PID namespace that is joined instead of one of its own.
+pub const JOIN_PID: &str = "join-pid";
 
 /// The first process that this shell makes is PID 1 of the new namespace, and what it ends with is passed on: `unshare
 /// --fork` of util-linux 2.38 makes an error of its own of a SIGKILL.
@@ -98,95 +127,83 @@ impl Step for Spawn {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let (parent_end, child_end) = relay()?;
-        let mut flags = self
-            .namespaces
-            .iter()
-            .fold(0u64, |flags, namespace| flags | namespace.flag as u64);
-        let ready = cx
-            .take_fd(NETNS_READY)
-            .filter(|_| self.namespaces.contains(&NET));
-        if ready.is_some() {
-            flags &= !(NET.flag as u64);
-            // It was made while the client read the image, so that nobody waits for it: the child is born in it.
-            calls::note(|| "unshare(CLONE_NEWNET), before the image was read".to_owned());
-            cx.keep(LoIsUp);
-        }
-        // The parent's own end must not be open in the child, or its go-pipe would never end.
-        let mut ends = Some((parent_end, child_end));
-        let dir = cx.take_fd(CGROUP_DIR);
-        let cloned = {
-            let body = || {
-                let Some((theirs, ours)) = ends.take() else {
-                    return 1;
-                };
-                drop(theirs);
-                // Nobody in the container may look into this process before it is the container's program.
-                let _ = nix::sys::prctl::set_dumpable(false);
-                ours.run(cx)
+        clone_child(cx, &self.namespaces)
+    }
+}
+
+/// The program that an applied plan has started, to be waited for.
+///
+/// # Errors
+/// No plan has started one.
+pub fn program(cx: &mut Context) -> Result<Cloned, StepError> {
+    let pidfd = cx.take_fd(PIDFD);
+    let none = || StepError::new("waiting for the program", "it was not started");
+    Ok(Cloned {
+        pid: cx.slot(PID)?,
+        pidfd: pidfd.ok_or_else(none)?,
+    })
+}
+
+/// Clones the child that does the child's steps of the plan, when it is let, in new namespaces.
+pub(super) fn clone_child(
+    cx: &mut Context,
+    namespaces: &[NewNamespace],
+) -> Result<Done, StepError> {
+    let (parent_end, child_end) = relay()?;
+    let mut flags = namespaces
+        .iter()
+        .fold(0u64, |flags, namespace| flags | namespace.flag as u64);
+    let ready = cx
+        .take_fd(NETNS_READY)
+        // It is our user namespace's, in which a container's with another has no rights.
+        .filter(|_| namespaces.contains(&NET) && !namespaces.contains(&USER));
+    if ready.is_some() {
+        flags &= !(NET.flag as u64);
+        // It was made while the client read the image, so that nobody waits for it: the child is born in it.
+        calls::note(|| "unshare(CLONE_NEWNET), before the image was read".to_owned());
+        cx.keep(LoIsUp);
+    }
+    // The parent's own end must not be open in the child, or its go-pipe would never end.
+    let mut ends = Some((parent_end, child_end));
+    let dir = cx.take_fd(CGROUP_DIR);
+    let joined_pids = cx.take_fd(JOIN_PID);
+    let cloned = {
+        let body = || {
+            let Some((theirs, ours)) = ends.take() else {
+                return 1;
             };
-            let dir = dir.as_ref().map(AsFd::as_fd);
-            let clone = || kit_sys::clone::clone_into(flags, dir, body);
-            match &ready {
-                Some(netns) => kit_net::within(netns.as_fd(), || Ok::<_, NetError>(clone()))
-                    .map_err(StepError::whole)?,
-                None => clone(),
-            }
+            drop(theirs);
+            // Nobody in the container may look into this process before it is the container's program.
+            let _ = nix::sys::prctl::set_dumpable(false);
+            ours.run(cx)
         };
-        let cloned = cloned.map_err(|errno| {
-            let error = fail("cloning the container's process")(errno);
-            match errno {
-                Errno::PERM => error.hint(
-                    "CAP_SYS_ADMIN is needed, and a kernel or sandbox that allows namespaces",
-                ),
-                Errno::NOSPC | Errno::USERS => {
-                    error.hint("too many namespaces: see /proc/sys/user")
-                }
-                _ => error,
-            }
-        })?;
-        if let Some((ours, _theirs)) = ends.take() {
-            cx.child = Some(Box::new(ours));
+        let dir = dir.as_ref().map(AsFd::as_fd);
+        let clone = || kit_sys::clone::clone_into(flags, dir, body);
+        let pids = joined_pids.as_ref().map(Pids::enter).transpose()?;
+        let cloned = match &ready {
+            Some(netns) => kit_net::within(netns.as_fd(), || Ok::<_, NetError>(clone()))
+                .map_err(StepError::whole)?,
+            None => clone(),
+        };
+        drop(pids);
+        cloned
+    };
+    let cloned = cloned.map_err(|errno| {
+        let error = fail("cloning the container's process")(errno);
+        match errno {
+            Errno::PERM => error
+                .hint("CAP_SYS_ADMIN is needed, and a kernel or sandbox that allows namespaces"),
+            Errno::NOSPC | Errno::USERS => error.hint("too many namespaces: see /proc/sys/user"),
+            _ => error,
         }
-        let process =
-            ProcessId::of(cloned.pid).map_err(fail("looking at the container's process"))?;
-        cx.slots.fill(PID, cloned.pid.to_string());
-        cx.put_fd(PIDFD, cloned.pidfd);
-        Ok(Done::made(vec![Undo::Kill {
-            process: Some(process),
-        }]))
+    })?;
+    if let Some((ours, _theirs)) = ends.take() {
+        cx.child = Some(Box::new(ours));
     }
-}
-
-/// Joins a namespace that exists instead of making one: `--net container:X`, `--net ns:PATH`. Child-side.
-pub struct Join {
-    /// Where its file is, for the script.
-    pub path: std::path::PathBuf,
-    /// The name of its descriptor in the context.
-    pub fd: &'static str,
-    pub what: &'static str,
-}
-
-impl Step for Join {
-    fn meta(&self) -> Meta {
-        Meta::new(
-            "namespace.join",
-            says::join(self.what, self.path.display()),
-            Shell::None("a shell cannot enter a namespace and go on"),
-        )
-    }
-
-    fn side(&self) -> Side {
-        Side::Child
-    }
-
-    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let joined = calls::thread::move_into_link_name_space(cx.fd(self.fd)?, None);
-        joined.map_err(fail(format!(
-            "joining the {} namespace {:?}",
-            self.what, self.path
-        )))?;
-        cx.take_fd(self.fd);
-        Ok(Done::nothing())
-    }
+    let process = ProcessId::of(cloned.pid).map_err(fail("looking at the container's process"))?;
+    cx.slots.fill(PID, cloned.pid.to_string());
+    cx.put_fd(PIDFD, cloned.pidfd);
+    Ok(Done::made(vec![Undo::Kill {
+        process: Some(process),
+    }]))
 }

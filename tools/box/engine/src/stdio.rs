@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::error::fail;
 use super::process::STDIO;
 use super::terminal::TERMINAL_TO;
+use crate::Stdio;
 use crate::says;
 
 /// Which of the streams.
@@ -41,12 +42,12 @@ pub struct Streams {
 pub struct MakeStdio {
     pub run_dir: PathBuf,
     pub tty: bool,
-    pub open_stdin: bool,
+    pub stdio: Stdio,
 }
 
 impl MakeStdio {
     fn paths(&self) -> Vec<PathBuf> {
-        if self.tty {
+        if self.tty || self.stdio == Stdio::Inherit {
             return Vec::new();
         }
         let all = [Fifo::Stdout, Fifo::Stderr];
@@ -87,7 +88,10 @@ impl Step for MakeStdio {
             streams.terminal_from = Some(ours.into());
             cx.put_fd(TERMINAL_TO, theirs.into());
         } else {
-            self.pipes(cx, &mut streams)?;
+            match self.stdio {
+                Stdio::Inherit => inherit(cx)?,
+                Stdio::Fifos { stdin } => self.pipes(cx, &mut streams, stdin)?,
+            }
         }
         cx.keep(streams);
         let mut made = vec![Undo::rmdir(root).identified()];
@@ -101,7 +105,7 @@ impl Step for MakeStdio {
 }
 
 impl MakeStdio {
-    fn pipes(&self, cx: &mut Context, streams: &mut Streams) -> Result<(), StepError> {
+    fn pipes(&self, cx: &mut Context, streams: &mut Streams, stdin: bool) -> Result<(), StepError> {
         for (which, name) in [(Fifo::Stdout, STDIO[1]), (Fifo::Stderr, STDIO[2])] {
             let path = fifo_path(&self.run_dir, which);
             make_fifo(&path)?;
@@ -114,7 +118,7 @@ impl MakeStdio {
                 Fifo::Stderr => streams.stderr = Some(ours),
             }
         }
-        if self.open_stdin {
+        if stdin {
             let doing = "making a pipe for standard input";
             let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
             let (reader, writer) = pipe.map_err(fail(doing))?;
@@ -129,6 +133,26 @@ impl MakeStdio {
         }
         Ok(())
     }
+}
+
+/// Copies of our own.
+fn inherit(cx: &mut Context) -> Result<(), StepError> {
+    let ours: [(&str, OwnedFd); 3] = [
+        (STDIO[0], dup(std::io::stdin())?),
+        (STDIO[1], dup(std::io::stdout())?),
+        (STDIO[2], dup(std::io::stderr())?),
+    ];
+    for (name, fd) in ours {
+        cx.put_fd(name, fd);
+    }
+    Ok(())
+}
+
+fn dup(stream: impl std::os::fd::AsFd) -> Result<OwnedFd, StepError> {
+    stream
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(fail("taking our standard streams"))
 }
 
 fn make_fifo(path: &Path) -> Result<(), StepError> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls::mount::open_tree;
+use oci_spec::runtime::{BoxBuilder, Spec};
 use rmount::inroot;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -43,6 +44,24 @@ pub fn resize(end: &OwnedFd, rows: u16, columns: u16) -> Result<(), Errno> {
         ws_ypixel: 0,
     };
     tcsetwinsize(end, size)
+}
+
+/// Rows and columns that config.json's `process.consoleSize` asks for.
+pub fn size_of(spec: &Spec) -> Option<(u16, u16)> {
+    let size = spec.process().as_ref()?.console_size()?;
+    let number = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
+    Some((number(size.height()), number(size.width())))
+}
+
+/// The same, asked for of a run whose client has such a terminal.
+pub fn set_size(spec: &mut Spec, (rows, columns): (u16, u16)) {
+    let size = BoxBuilder::default()
+        .height(u64::from(rows))
+        .width(u64::from(columns))
+        .build();
+    if let (Some(process), Ok(size)) = (spec.process_mut(), size) {
+        process.set_console_size(Some(size));
+    }
 }
 
 /// Opens a terminal in the container's own devpts and hands the master out.

@@ -103,6 +103,18 @@ fn read(root: BorrowedFd<'_>, path: &str) -> Text {
     }
 }
 
+/// In config.json's annotations: who the program runs as, as given to `-u`, to be looked up in the container's own
+/// /etc/passwd as it starts. Without it the numbers of `process.user` hold.
+pub const ANNOTATION: &str = "org.boxkit.user";
+
+/// Who is asked for by that annotation; empty without it.
+pub fn asked(spec: &Spec) -> &str {
+    let annotations = spec.annotations().as_ref();
+    annotations
+        .and_then(|all| all.get(ANNOTATION))
+        .map_or("", String::as_str)
+}
+
 /// A user's name made numbers in a configuration, for a runtime that reads no /etc/passwd: a bundle's. What runs here
 /// looks its user up by itself, once it is inside. Empty leaves the numbers as they are.
 ///
@@ -120,6 +132,9 @@ pub fn write_out(spec: &mut Spec, user: &str, root: BorrowedFd<'_>) -> Result<()
     let env = process.env_mut().get_or_insert_default();
     if !env.iter().any(|pair| pair.starts_with("HOME=")) {
         env.push(format!("HOME={}", found.home.display()));
+    }
+    if let Some(annotations) = spec.annotations_mut() {
+        annotations.remove(ANNOTATION);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use kit_plan::ProcessId;
 use rcgroup::{CgroupError, Hierarchies};
 
-use box_engine::{Root, Setup, cgroupfs};
+use box_engine::{Bundle, Engine, cgroupfs};
 use oci_spec::runtime::Spec;
 
 /// The hierarchies of this host.
@@ -63,23 +63,10 @@ fn rehearse(spec: &Spec) {
     let Ok(spec) = serde_json::from_slice(&text) else {
         return;
     };
-    let setup = Setup {
-        id: String::new(),
+    let Ok(host) = hierarchies() else { return };
+    let bundle = Bundle {
         spec,
-        root: Root::Dir(PathBuf::from("/")),
-        run_dir: PathBuf::from("/"),
-        user: String::new(),
-        init: false,
-        tty: false,
-        open_stdin: false,
-        size: None,
-        join: Vec::new(),
-        before: Vec::new(),
-        meanwhile: Vec::new(),
-        names: Vec::new(),
-        child_first: Vec::new(),
-        child_net: Vec::new(),
-        last: Vec::new(),
+        dir: PathBuf::from("/"),
     };
-    let _ = box_engine::plan(setup, "");
+    let _ = Engine::new("rehearsal", bundle, "/").plan(&host, "");
 }

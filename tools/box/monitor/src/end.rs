@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::clients::Client;
 use super::serve::Monitor;
 use box_net::relay::Relay;
-use box_state::{Container, Containers, Net, Status};
+use box_state::{Container, Containers, Status};
 use box_wire::{Event, Failed};
 
 /// Longer than the kernel's grace periods last on a busy machine.
@@ -57,7 +57,7 @@ impl Monitor {
         farewell(self.clients);
         // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
         // meanwhile; nobody waits for this process any more, and it has nothing else.
-        if self.container.net == Net::Bridge {
+        if !self.container.endpoints.is_empty() {
             std::thread::sleep(GRACE);
         }
         drop(self.kept);

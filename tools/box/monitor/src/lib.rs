@@ -13,6 +13,7 @@ mod output;
 mod pass;
 mod prepare;
 mod recover;
+mod says;
 mod serve;
 mod sources;
 pub mod streams;
@@ -25,7 +26,7 @@ use kit_plan::Fault;
 
 pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
 pub use early::Ahead;
-pub use prepare::{cgroup_name, join_files, plan};
+pub use prepare::{cgroup_of, joins, plan};
 pub use recover::{
     abandoned, empty_parents, end_start, is_forsaken, replay, settled, starter, wait_for_leaving,
 };

@@ -170,7 +170,7 @@ impl Monitor {
             restarts: earlier.restarts,
             ..RunState::default()
         };
-        prepare::note(&mut state, &mut cx, &container);
+        prepare::note(&mut state, &mut cx);
         let listener = listen(&containers, &container.id).map_err(io)?;
         let saved = containers.save_state(&container.id, &state, !container.auto_remove);
         saved.map_err(|e| failed(&e, None, 125))?;
@@ -322,9 +322,10 @@ fn process_of(journal: &Journal) -> Option<ProcessId> {
 }
 
 fn relay_again(state: &RunState) -> Relay {
-    let addr = state.address.as_deref();
-    let addr = addr.and_then(|cidr| cidr.split('/').next()?.parse().ok());
-    addr.map_or_else(Relay::default, |addr| Relay::reopen(&state.ports, addr))
+    match state.endpoints.first().and_then(box_state::Attached::ip) {
+        Some(std::net::IpAddr::V4(addr)) => Relay::reopen(&state.ports, addr),
+        _ => Relay::default(),
+    }
 }
 
 fn listen(containers: &Containers, id: &str) -> std::io::Result<UnixListener> {

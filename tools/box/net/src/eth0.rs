@@ -3,37 +3,32 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use kit_net::{Cidr, Netlink};
-use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, cat, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, SlotId, Step, StepError, cat, run};
 
-use super::ADDR;
 use crate::says;
 
 pub struct Configure {
+    /// The link inside.
+    pub interface: String,
+    /// Where its address is.
+    pub addr: SlotId,
+    /// The default route goes by it.
+    pub is_way_out: bool,
     pub prefix: u8,
     pub gateway: Ipv4Addr,
 }
 
 impl Step for Configure {
     fn meta(&self) -> Meta {
-        let lines = vec![
-            run![
-                "ip",
-                "addr",
-                "add",
-                cat![ADDR, format!("/{}", self.prefix)],
-                "dev",
-                "eth0"
-            ],
-            run!["ip", "link", "set", "dev", "eth0", "up"],
-            run![
-                "ip",
-                "route",
-                "add",
-                "default",
-                "via",
-                self.gateway.to_string()
-            ],
+        let cidr = cat![self.addr, format!("/{}", self.prefix)];
+        let mut lines = vec![
+            run!["ip", "addr", "add", cidr, "dev", &self.interface],
+            run!["ip", "link", "set", "dev", &self.interface, "up"],
         ];
+        if self.is_way_out {
+            let gateway = self.gateway.to_string();
+            lines.push(run!["ip", "route", "add", "default", "via", gateway]);
+        }
         Meta::new("net.eth0", says::eth0(), Shell::Exact(lines))
     }
 
@@ -42,17 +37,19 @@ impl Step for Configure {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let addr: Ipv4Addr = cx.slot(ADDR)?;
+        let addr: Ipv4Addr = cx.slot(self.addr)?;
         let nl = Netlink::open()?;
-        let eth0 = nl.need_index("eth0")?;
+        let link = nl.need_index(&self.interface)?;
         let cidr = Cidr {
             addr: IpAddr::V4(addr),
             prefix: self.prefix,
         };
-        nl.add_addr(eth0, cidr)?;
+        nl.add_addr(link, cidr)?;
         // Raised from inside: a peer that is created up is refused.
-        nl.set_up(eth0)?;
-        nl.add_default_route(IpAddr::V4(self.gateway), eth0, false)?;
+        nl.set_up(link)?;
+        if self.is_way_out {
+            nl.add_default_route(IpAddr::V4(self.gateway), link, false)?;
+        }
         Ok(Done::nothing().note(cidr.to_string()))
     }
 }

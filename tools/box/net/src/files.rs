@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Line, Meta, Shell, Slots, Step, StepError, Undo, cat};
 use oci_spec::runtime::{Mount, MountBuilder};
 
-use super::ADDR;
+use super::ADDRS;
 use crate::says;
 use box_state::write_atomic;
 
@@ -58,7 +58,7 @@ fn without_loopback(host: &str) -> String {
 impl Step for WriteFiles {
     fn meta(&self) -> Meta {
         let own = if self.addressed {
-            cat![HOSTS, ADDR, format!("\t{}", self.hostname)]
+            cat![HOSTS, ADDRS[0], format!("\t{}", self.hostname)]
         } else {
             HOSTS.trim_end().into()
         };
@@ -87,7 +87,7 @@ impl Step for WriteFiles {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let mut hosts = HOSTS.to_owned();
         if self.addressed {
-            let addr: std::net::Ipv4Addr = cx.slot(ADDR)?;
+            let addr: std::net::Ipv4Addr = cx.slot(ADDRS[0])?;
             hosts = format!("{HOSTS}{addr}\t{}\n", self.hostname);
         }
         let texts = [hosts, format!("{}\n", self.hostname), self.resolv_conf()];

@@ -1,36 +1,39 @@
 //! Which network a container gets; the primitives make it. `rbridge` owns bridges, addresses and ports, `rveth`
-//! the cable; here they are put into a container's plan.
+//! the cable; here they are put into a container's plan. One driver a file: an endpoint becomes steps.
 
+mod bridge;
 mod eth0;
 mod files;
 mod hold;
 pub mod relay;
 mod says;
 
-use std::os::fd::OwnedFd;
+use kit_plan::{Roots, SlotId, Step};
+use rbridge::{BridgeError, Network};
 
-use kit_plan::{Context, Done, Meta, Roots, Shell, SlotId, Step, StepError, cat};
-use rbridge::lease::AcquireLease;
-use rbridge::network::{Dir, preview};
-use rbridge::publish::Target;
-use rbridge::{BridgeError, HostPort, Join, Network, Place, Proto, Publish, QuietEnds};
-use rveth::{At, Cable, End, Mark};
+use box_state::{Container, Endpoint, Port};
 
-use box_engine::PID;
-use box_state::{Container, Port};
-
+pub use bridge::warnings;
 pub use eth0::Configure;
 pub use files::{WriteFiles, mounts};
 pub use hold::{Hold, free_port, hold_again, let_go};
 
-/// The container's address on its bridge, without a prefix.
-pub const ADDR: SlotId = SlotId("addr");
+/// The container's addresses, without a prefix, by endpoint. A container has no more networks than this.
+pub const ADDRS: [SlotId; 8] = [
+    SlotId("addr"),
+    SlotId("addr1"),
+    SlotId("addr2"),
+    SlotId("addr3"),
+    SlotId("addr4"),
+    SlotId("addr5"),
+    SlotId("addr6"),
+    SlotId("addr7"),
+];
 
-/// The container's network namespace, opened from outside.
-const INSIDE: &str = "netns-inside";
-
-/// What a bridged container needs, by where it goes in the plan.
-pub struct Bridged {
+/// What an endpoint needs, by where it goes in the plan.
+pub struct Attachment {
+    /// The link inside, and the network that it leads to.
+    pub endpoint: Endpoint,
     pub network: Network,
     /// While the child mounts: membership, address, the cable, the ports.
     pub outside: Vec<Box<dyn Step>>,
@@ -40,177 +43,21 @@ pub struct Bridged {
     pub last: Vec<Box<dyn Step>>,
 }
 
-/// The steps for a container on the default network, with `ports` that all have a number.
-pub fn bridged(
+/// The attachments of a container, one for each of its endpoints; `ports`, which all have a number, are published on the
+/// first.
+///
+/// # Errors
+/// A network that is not there, or cannot be looked at.
+pub fn attachments(
     roots: &Roots,
     container: &Container,
     ports: &[Port],
-) -> Result<Bridged, BridgeError> {
-    let network = preview(roots)?;
-    let join = Join::new(roots, &network, &container.id);
-    let lease = AcquireLease {
-        dir: Dir::new(roots, &network.name),
-        network: network.clone(),
-        owner: container.id.clone(),
-        slot: ADDR,
-        ports: ports.iter().filter_map(over_ipv4).collect(),
-    };
-    let name = link_name(container);
-    let plug = PlugIn::new(cable(roots, &network, name.clone()));
-    let mut outside: Vec<Box<dyn Step>> = vec![Box::new(join), Box::new(lease), Box::new(plug)];
-    let mut last: Vec<Box<dyn Step>> = vec![Box::new(rveth::Label {
-        link: name.clone(),
-        alias: container.name.clone(),
-    })];
-    // Where the kernel filters what bridges pass, a container meets its own published port only so.
-    if rbridge::bridge::needs_hairpin(&Place::default()) {
-        last.push(Box::new(rbridge::bridge::Hairpin::new(
-            Place::default(),
-            &name,
-        )));
-    }
-    outside.extend(ports.iter().flat_map(|port| published(roots, port)));
-    let inside: Vec<Box<dyn Step>> = vec![Box::new(Configure {
-        prefix: network.prefix,
-        gateway: network.gateway,
-    })];
-    Ok(Bridged {
-        network,
-        outside,
-        inside,
-        last,
+) -> Result<Vec<Attachment>, BridgeError> {
+    let slots = ADDRS.into_iter().enumerate();
+    let each = container.endpoints.iter().zip(slots);
+    each.map(|(endpoint, (nth, slot))| {
+        let ports = if nth == 0 { ports } else { &[] };
+        bridge::attach(roots, container, (endpoint, nth, slot), ports)
     })
-}
-
-/// Bound before the element goes in: bind decides a race, and a conflict is real.
-fn published(roots: &Roots, port: &Port) -> Vec<Box<dyn Step>> {
-    let mut steps: Vec<Box<dyn Step>> = Vec::new();
-    let Some((host, container_port)) = over_ipv4(port) else {
-        steps.extend(over_ipv6(port));
-        return steps;
-    };
-    steps.push(Box::new(Hold {
-        host,
-        roots: roots.clone(),
-    }));
-    steps.extend(over_ipv6(port));
-    let to = (Target::Slot(ADDR), container_port);
-    let publish = Publish::new(&roots.instance, Place::default(), host, to);
-    steps.push(Box::new(publish.sweeping(roots)));
-    steps
-}
-
-/// What a rule translates: the host's end, and the port in the container. None of a port on one IPv6 address.
-fn over_ipv4(port: &Port) -> Option<(HostPort, u16)> {
-    let ip = match port.host_ip {
-        Some(std::net::IpAddr::V6(_)) => return None,
-        Some(std::net::IpAddr::V4(ip)) => Some(ip).filter(|ip| !ip.is_unspecified()),
-        None => None,
-    };
-    let host = HostPort {
-        ip,
-        port: port.host_port,
-        proto: port.proto,
-    };
-    Some((host, port.container_port))
-}
-
-/// What is served over IPv6: a port on any address, or on one of IPv6's.
-fn over_ipv6(port: &Port) -> Option<Box<dyn Step>> {
-    let ip = match port.host_ip {
-        None => None,
-        Some(std::net::IpAddr::V6(ip)) => Some(ip),
-        Some(std::net::IpAddr::V4(_)) => return None,
-    };
-    let listen = relay::Listen {
-        ip,
-        port: port.host_port,
-        container_port: port.container_port,
-    };
-    (port.proto == Proto::Tcp).then(|| Box::new(listen) as Box<dyn Step>)
-}
-
-/// Somebody else's FORWARD chain that drops what comes to published ports: lines for whoever starts the container. By the
-/// plan's own socket, since closing another waits for the kernel.
-pub fn warnings(cx: &mut Context, roots: &Roots) -> Vec<String> {
-    let bridge = roots.instance.bridge();
-    let Some(nft) = cx.kept::<kit_net::Nft>() else {
-        return Vec::new();
-    };
-    let blockers = rbridge::forward_blockers(nft, &bridge).unwrap_or_default();
-    let line = |blocker: &rbridge::Blocker| {
-        let (text, command) = blocker.told(&bridge);
-        format!("rrun: {text}\nhint: {command}\n")
-    };
-    blockers.iter().map(line).collect()
-}
-
-/// The container's ID, and the time: the link of its last run is there until the kernel has torn that one's
-/// namespace down. 15 characters are all that a link's name may have.
-fn link_name(container: &Container) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let micros = now.map_or(0, |since| since.as_micros());
-    let prefix = rbridge::network::port_prefix(&container.id);
-    format!("{prefix}{:05x}", micros & 0xf_ffff)
-}
-
-fn cable(roots: &Roots, network: &Network, name: String) -> Cable {
-    let inside = At::Opened {
-        fd: INSIDE,
-        path: cat!["/proc/", PID, "/ns/net"],
-    };
-    Cable {
-        bridge: Some(network.bridge.clone()),
-        mark: Some(Mark {
-            group: roots.instance.link_group(),
-            kept: true,
-        }),
-        ..Cable::new(End::new(name, At::Own), End::new("eth0", inside))
-    }
-}
-
-/// The cable, without an undo of its own: one end is born in the container's namespace and goes with it, when
-/// the kernel has the time. Deleting a link by hand waits 14 to 42 ms.
-struct PlugIn {
-    cable: Cable,
-    /// Before either end has a carrier.
-    quiet: QuietEnds,
-}
-
-impl PlugIn {
-    fn new(cable: Cable) -> Self {
-        let quiet = QuietEnds {
-            link: cable.a.name.clone(),
-            inside: "eth0",
-            netns: INSIDE,
-            path: cat!["/proc/", PID, "/ns/net"],
-        };
-        Self { cable, quiet }
-    }
-}
-
-impl Step for PlugIn {
-    fn meta(&self) -> Meta {
-        let mut meta = self.cable.meta();
-        if let Shell::Exact(lines) = &mut meta.shell {
-            lines.extend(self.quiet.lines());
-        }
-        meta
-    }
-
-    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let pid: i32 = cx.slot(PID)?;
-        let netns = std::fs::File::open(format!("/proc/{pid}/ns/net"));
-        let netns =
-            netns.map_err(|e| StepError::new("opening the container's network namespace", e))?;
-        cx.put_fd(INSIDE, OwnedFd::from(netns));
-        let done = self.cable.apply(cx)?;
-        self.quiet.act(cx)?;
-        // A descriptor would keep the namespace, and its end of the cable, alive.
-        cx.take_fd(INSIDE);
-        Ok(Done {
-            made: Vec::new(),
-            note: done.note,
-        })
-    }
+    .collect()
 }

@@ -48,6 +48,7 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
         options: OverlayOptions::default(),
     };
     let mut spec = containers.spec(&container.id)?;
+    box_monitor::joins(containers, container, &mut spec).map_err(OpsError::Failed)?;
     kit_seccomp::write_out(&mut spec);
     write_out_user(&mut spec, container, &overlay)?;
     let mut plan = Plan::new(format!("rrun bundle {} {}", container.name, dir.display()));
@@ -110,7 +111,7 @@ fn write_out_user(
     container: &Container,
     overlay: &Overlay,
 ) -> Result<(), OpsError> {
-    let (user, name) = (&container.user, &container.name);
+    let (user, name) = (box_engine::user::asked(spec).to_owned(), &container.name);
     if user.is_empty() {
         return Ok(());
     }
@@ -127,7 +128,7 @@ fn write_out_user(
         name: name.clone(),
         source,
     })?;
-    box_engine::user::write_out(spec, user, root.as_fd()).map_err(|error| OpsError::User {
+    box_engine::user::write_out(spec, &user, root.as_fd()).map_err(|error| OpsError::User {
         name: name.clone(),
         reason: error.to_string(),
     })

@@ -7,11 +7,19 @@ use kit_plan::ProcessId;
 use kit_units::Proto;
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::{Attached, Endpoint};
 use super::now;
+
+/// The shape of container.json; 0 stands for files from before it was written down, which had the limits, the user and
+/// `--init` in them, and not in config.json.
+pub const CONTAINER_VERSION: u32 = 1;
 
 /// `container.json`: what was asked for, beyond the OCI configuration. It changes only by rename or update.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Container {
+    /// Of this file's shape: [`CONTAINER_VERSION`].
+    #[serde(default)]
+    pub version: u32,
     /// 64 hex digits.
     pub id: String,
     /// Without a slash.
@@ -28,29 +36,26 @@ pub struct Container {
     /// `--privileged`: any device may be opened.
     #[serde(default)]
     pub privileged: bool,
-    /// `--init`: PID 1 is ours, and reaps.
-    #[serde(default)]
-    pub init: bool,
     pub tty: bool,
     pub open_stdin: bool,
     /// Its standard input ends with the first client that feeds it: docker's `StdinOnce`, of all but `run -d`.
     #[serde(default)]
     pub stdin_once: bool,
     pub auto_remove: bool,
+    /// Whose network namespace it has.
     pub net: Net,
+    /// The networks that it is attached to, first the one that its ports are published on.
+    pub endpoints: Vec<Endpoint>,
     /// `-p`, one entry a port; `host_port` 0 asks for a free one.
     pub ports: Vec<Port>,
     pub exposed: Vec<String>,
     pub mounts: Vec<MountPoint>,
-    pub limits: rcgroup::Limits,
     /// `--cgroup`: somebody else's cgroup, joined and never removed.
     pub cgroup: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub stop_signal: String,
     /// Seconds between the stop signal and SIGKILL.
     pub stop_timeout: u32,
-    /// As given to `-u`; resolved against the container's own files at start.
-    pub user: String,
 }
 
 /// The image that a container was made of, by what does not change.
@@ -64,12 +69,12 @@ pub struct Image {
     pub layers: Vec<PathBuf>,
 }
 
-/// `--network`.
+/// Whose network namespace a container has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Net {
-    Bridge,
-    None,
+    /// Its own.
+    Own,
     Host,
     /// Another container's, by ID.
     Container(String),
@@ -80,7 +85,7 @@ pub enum Net {
 impl Net {
     /// Whether it has a network namespace of its own.
     pub fn is_own(&self) -> bool {
-        matches!(self, Self::Bridge | Self::None)
+        *self == Self::Own
     }
 }
 
@@ -114,9 +119,15 @@ pub enum Status {
     Exited,
 }
 
+/// The shape of state.json; 0 stands for files from before it was written down.
+pub const STATE_VERSION: u32 = 1;
+
 /// `state.json`: how it is. The monitor writes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunState {
+    /// Of this file's shape: [`STATE_VERSION`].
+    #[serde(default)]
+    pub version: u32,
     pub status: Status,
     /// Made by a run that has not started it yet: if that run is killed now, nobody will.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -131,9 +142,9 @@ pub struct RunState {
     /// Why it did not start, or why its exit code is unknown.
     pub error: String,
     pub oom_killed: bool,
-    /// On the bridge: address with prefix length, and gateway.
-    pub address: Option<String>,
-    pub gateway: Option<String>,
+    /// The networks that it is attached to, while it runs.
+    #[serde(default)]
+    pub endpoints: Vec<Attached>,
     /// Ports as they were published, none left at 0.
     pub ports: Vec<Port>,
     /// How often it was restarted.
@@ -143,6 +154,7 @@ pub struct RunState {
 impl Default for RunState {
     fn default() -> Self {
         Self {
+            version: STATE_VERSION,
             status: Status::Created,
             starting: false,
             process: None,
@@ -152,8 +164,7 @@ impl Default for RunState {
             exit_code: 0,
             error: String::new(),
             oom_killed: false,
-            address: None,
-            gateway: None,
+            endpoints: Vec::new(),
             ports: Vec::new(),
             restarts: 0,
         }
@@ -170,7 +181,7 @@ impl RunState {
         (self.process, self.monitor) = (None, None);
         self.finished_at = now();
         self.exit_code = seen.unwrap_or(UNKNOWN);
-        (self.address, self.gateway) = (None, None);
+        self.endpoints.clear();
         self.ports.clear();
         if seen.is_none() {
             "its monitor was killed, so nobody saw its exit code".clone_into(&mut self.error);

@@ -11,8 +11,10 @@ use kit_sys::calls;
 use oci_spec::runtime::Spec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::{Container, Containers, RunState};
+use super::container::STATE_VERSION;
+use super::{CONTAINER_VERSION, Container, Containers, RunState};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -26,6 +28,12 @@ pub enum StateError {
     Json {
         path: PathBuf,
         source: serde_json::Error,
+    },
+    #[error("reading {path:?}: it is of version {version}, and this boxkit knows {latest}")]
+    Later {
+        path: PathBuf,
+        version: u32,
+        latest: u32,
     },
     #[error("naming a container \"{name}\": container {} has that name", short(.holder))]
     NameTaken { name: String, holder: String },
@@ -51,6 +59,7 @@ impl Fault for StateError {
                 "rrun rm {name} removes that one; rrun rename gives it another name"
             )),
             Self::Unknown { .. } => Some("rrun ps -a shows them all".to_owned()),
+            Self::Later { .. } => Some("a later boxkit wrote it: use that one".to_owned()),
             Self::Ambiguous { .. } => Some("give more of the ID".to_owned()),
             _ => None,
         }
@@ -125,16 +134,51 @@ fn overwrite(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
     file.write_all(&text)
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
-    let text = std::fs::read(path).map_err(|source| StateError::Io {
+fn read(path: &Path) -> Result<Vec<u8>, StateError> {
+    std::fs::read(path).map_err(|source| StateError::Io {
         doing: "reading",
         path: path.to_owned(),
         source,
-    })?;
-    serde_json::from_slice(&text).map_err(|source| StateError::Json {
+    })
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
+    serde_json::from_slice(&read(path)?).map_err(|source| StateError::Json {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Reads a file that says of which version it is. One of version 0 is brought up to date by `old`; one of a later boxkit's
+/// is refused in words.
+fn read_known<T: DeserializeOwned>(
+    path: &Path,
+    latest: u32,
+    old: fn(Value) -> Value,
+) -> Result<T, StateError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        #[serde(default)]
+        version: u32,
+    }
+    let text = read(path)?;
+    let json = |source| StateError::Json {
+        path: path.to_owned(),
+        source,
+    };
+    let Versioned { version } = serde_json::from_slice(&text).map_err(json)?;
+    if version > latest {
+        return Err(StateError::Later {
+            path: path.to_owned(),
+            version,
+            latest,
+        });
+    }
+    if version == 0 {
+        let text: Value = serde_json::from_slice(&text).map_err(json)?;
+        return serde_json::from_value(old(text)).map_err(json);
+    }
+    serde_json::from_slice(&text).map_err(json)
 }
 
 pub(super) fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
@@ -169,8 +213,11 @@ impl Containers {
         Ok(to)
     }
 
+    /// # Errors
+    /// A file of a later boxkit's, by its version.
     pub fn load(&self, id: &str) -> Result<Container, StateError> {
-        read_json(&self.dir(id).join("container.json"))
+        let path = self.dir(id).join("container.json");
+        read_known(&path, CONTAINER_VERSION, super::old::container)
     }
 
     pub fn save(&self, container: &Container) -> Result<(), StateError> {
@@ -178,8 +225,24 @@ impl Containers {
         write_atomic(&path, &to_json(container, &path)?, true)
     }
 
+    /// config.json; one of an earlier boxkit's is completed.
     pub fn spec(&self, id: &str) -> Result<Spec, StateError> {
-        read_json(&self.dir(id).join("config.json"))
+        let path = self.dir(id).join("config.json");
+        let mut spec: Spec = read_json(&path)?;
+        if spec
+            .linux()
+            .as_ref()
+            .is_some_and(|linux| linux.cgroups_path().is_none())
+        {
+            let container: Container = self.load(id)?;
+            if container.version == 0 {
+                let text: Value = read_json(&path.with_file_name("container.json"))?;
+                let cgroup = self.cgroup_name(&container);
+                let completed = super::old::complete(&mut spec, &text, &cgroup);
+                completed.map_err(|source| StateError::Json { path, source })?;
+            }
+        }
+        Ok(spec)
     }
 
     pub fn save_spec(&self, id: &str, spec: &Spec) -> Result<(), StateError> {
@@ -187,8 +250,11 @@ impl Containers {
         write_atomic(&path, &to_json(spec, &path)?, true)
     }
 
+    /// # Errors
+    /// A file of a later boxkit's, by its version.
     pub fn state(&self, id: &str) -> Result<RunState, StateError> {
-        read_json(&self.dir(id).join("state.json"))
+        let path = self.dir(id).join("state.json");
+        read_known(&path, STATE_VERSION, super::old::state)
     }
 
     pub fn save_state(&self, id: &str, state: &RunState, sync: bool) -> Result<(), StateError> {

@@ -7,14 +7,17 @@
 
 mod container;
 mod create;
+mod endpoint;
 mod files;
 mod lock;
 mod names;
+mod old;
 mod resolve;
 pub mod volume;
 
-pub use container::{Container, Image, MountPoint, Net, Port, RunState, Status};
+pub use container::{CONTAINER_VERSION, Container, Image, MountPoint, Net, Port, RunState, Status};
 pub use create::{Files, alone, at_work, is_abandoned};
+pub use endpoint::{Attached, Endpoint};
 pub use files::{StateError, now, write_atomic};
 pub use lock::Lock;
 
@@ -89,6 +92,12 @@ impl Containers {
     /// While it is there, the end of a container of `--rm` does not remove it.
     pub fn keep(&self, id: &str) -> PathBuf {
         self.run_dir(id).join("keep")
+    }
+
+    /// The container's cgroup, below the root of each hierarchy: its own, or the one of `--cgroup`.
+    pub fn cgroup_name(&self, container: &Container) -> String {
+        let own = || format!("{}/{}", self.roots.instance.name(), container.id);
+        container.cgroup.clone().unwrap_or_else(own)
     }
 
     pub fn log(&self, id: &str) -> PathBuf {

@@ -41,10 +41,13 @@ impl Containers {
             if among.dir(name).is_dir() {
                 return Ok((among.clone(), among.load(name)?));
             }
-            if let Some(id) = among.holder(name)
-                && let Ok(container) = among.load(&id)
-            {
-                return Ok((among.clone(), container));
+            if let Some(id) = among.holder(name) {
+                match among.load(&id) {
+                    Ok(container) => return Ok((among.clone(), container)),
+                    Err(later @ StateError::Later { .. }) => return Err(later),
+                    // Its name is left over: one whose files do not parse is not committed.
+                    Err(_) => {}
+                }
             }
         }
         let mut with_prefix = Vec::new();

@@ -174,7 +174,8 @@ impl Plan {
                 spawned |= matches!(line, Line::Spawn { .. });
             }
             let for_child = step.side() == Side::Child;
-            if for_child && !spawned && matches!(meta.shell, crate::Shell::Exact(_)) {
+            let has_lines = !meta.shell.lines().is_empty();
+            if for_child && !spawned && has_lines && matches!(meta.shell, crate::Shell::Exact(_)) {
                 return Err(malformed(format!(
                     "step {number} is the child's, and there is none yet"
                 )));
@@ -236,6 +237,9 @@ impl Plan {
                     unheard.push_back(index);
                 }
                 Side::Parent => {
+                    if self.steps[index].waits() {
+                        self.hear_all(&mut unheard, cx, watch)?;
+                    }
                     let came_to = self.parent_step(index, cx, journal, watch);
                     if came_to.is_err() {
                         // What the child failed at came first, and may be why this one did.

@@ -87,6 +87,9 @@ impl Family {
         for pair in &program.env {
             let _ = writeln!(own, "export {}", quote(pair));
         }
+        if let Some(umask) = program.umask {
+            let _ = writeln!(own, "umask {umask:04o}");
+        }
         let stdin = if program.stdin { "" } else { " </dev/null" };
         // The environment is the program's by now: no variable of the script's is in it.
         let _ = writeln!(

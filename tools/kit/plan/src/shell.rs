@@ -157,6 +157,8 @@ pub struct Program {
     pub env: Vec<OsString>,
     /// Where it begins.
     pub cwd: PathBuf,
+    /// umask(2); `None` leaves the script's, which is 0022.
+    pub umask: Option<u32>,
     /// It reads what the script's caller gives it; else its standard input is /dev/null.
     pub stdin: bool,
 }

@@ -80,6 +80,12 @@ pub trait Step {
         Side::Parent
     }
 
+    /// Pure: whether this step of the parent's needs every step of the child's before it to be done. Without it the
+    /// parent goes on while the child is at work.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Pure: what would undo it, journalled before it acts. It must be safe to undo even if the step never
     /// got as far: see the identities of [`Undo`]. Nothing, for a step that ends or removes, or whose work
     /// goes with what an earlier step has made.

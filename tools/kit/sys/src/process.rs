@@ -19,6 +19,63 @@ pub fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
+/// personality(2) of the calling process, and of what it executes.
+pub fn set_personality(persona: u32) -> Result<(), Errno> {
+    // SAFETY: personality takes a number and touches no memory of ours.
+    checked(unsafe { libc::personality(libc::c_ulong::from(persona)) }.into())
+}
+
+/// ioprio_set(2) of the calling process: `class` as `IOPRIO_CLASS_*` (1 real-time, 2 best effort, 3 idle), `level`
+/// 0 to 7.
+pub fn set_io_priority(class: u16, level: u16) -> Result<(), Errno> {
+    const IOPRIO_WHO_PROCESS: i32 = 1;
+    const CLASS_SHIFT: u32 = 13;
+    let value = i32::from(class) << CLASS_SHIFT | i32::from(level);
+    // SAFETY: three numbers; 0 is the calling process.
+    checked(unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) })
+}
+
+/// `struct sched_attr` of linux/sched/types.h, in its first version (48 bytes). Times in nanoseconds.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SchedAttr {
+    /// Filled in by [`set_scheduler`].
+    pub size: u32,
+    /// `SCHED_*` of linux/sched.h.
+    pub policy: u32,
+    /// `SCHED_FLAG_*`.
+    pub flags: u64,
+    /// -20 to 19, of `SCHED_OTHER` and `SCHED_BATCH`.
+    pub nice: i32,
+    /// 1 to 99, of the real-time policies.
+    pub priority: u32,
+    /// Nanoseconds, of `SCHED_DEADLINE`, as the next two.
+    pub runtime: u64,
+    /// Nanoseconds.
+    pub deadline: u64,
+    /// Nanoseconds.
+    pub period: u64,
+}
+
+/// sched_setattr(2) of the calling process.
+pub fn set_scheduler(attr: SchedAttr) -> Result<(), Errno> {
+    let attr = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        ..attr
+    };
+    // SAFETY: the structure lives for the call and says its own size; the kernel only reads it.
+    checked(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) })
+}
+
+/// The errno of a call that says -1.
+fn checked(result: libc::c_long) -> Result<(), Errno> {
+    if result == -1 {
+        let code = io::Error::last_os_error().raw_os_error();
+        return Err(code.map_or(Errno::INVAL, Errno::from_raw_os_error));
+    }
+    Ok(())
+}
+
 /// Ends this process at once, with no destructor and no atexit handler of the program it was cloned from.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit has no precondition and does not return.

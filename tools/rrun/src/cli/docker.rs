@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use serde_json::{Map, Value, json};
 
 use super::ps::{exit_code, word};
-use box_state::{Container, Containers, Net, RunState, StateError};
+use box_state::{Attached, Container, Containers, Net, RunState, StateError};
 
 /// The object of one container.
 pub fn container(containers: &Containers, container: &Container) -> Result<Value, StateError> {
@@ -36,7 +36,7 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
         "Mounts": mounts(container),
         "Config": {
             "Hostname": spec.hostname().clone().unwrap_or_default(),
-            "User": container.user,
+            "User": box_engine::user::asked(&spec),
             "Tty": container.tty,
             "OpenStdin": container.open_stdin,
             "StdinOnce": container.stdin_once,
@@ -101,7 +101,11 @@ fn state_of(state: &RunState) -> Value {
 }
 
 fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
-    let limits = &container.limits;
+    let resources = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.resources().clone());
+    let limits = box_engine::resources::limits(&resources.unwrap_or_default());
     let binds: Vec<String> = container
         .mounts
         .iter()
@@ -134,7 +138,7 @@ fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
             .push(json!({"HostIp": ip, "HostPort": host_port}));
     }
     json!({
-        "NetworkMode": mode(&container.net),
+        "NetworkMode": mode(container),
         "PortBindings": bindings,
         "Binds": Some(binds).filter(|binds| !binds.is_empty()),
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
@@ -150,16 +154,18 @@ fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
         "BlkioWeight": limits.blkio_weight.unwrap_or(0),
         "AutoRemove": container.auto_remove,
         "Privileged": container.privileged,
-        "Init": container.init,
+        "Init": box_engine::init::is_wanted(spec),
         "ReadonlyRootfs": spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false),
     })
 }
 
 /// docker's NetworkMode.
-pub fn mode(net: &Net) -> String {
-    match net {
-        Net::Bridge => "bridge".to_owned(),
-        Net::None => "none".to_owned(),
+pub fn mode(container: &Container) -> String {
+    match &container.net {
+        Net::Own => {
+            let first = container.endpoints.first();
+            first.map_or_else(|| "none".to_owned(), |first| first.network.clone())
+        }
         Net::Host => "host".to_owned(),
         Net::Container(id) => format!("container:{id}"),
         Net::Ns(name) => format!("ns:{name}"),
@@ -197,30 +203,39 @@ fn mounts(container: &Container) -> Vec<Value> {
     container.mounts.iter().map(mount).collect()
 }
 
-/// Of its eth0 as it is now: asked of the kernel, and `None` where it has none of its own.
-fn mac(container: &Container, state: &RunState) -> Option<String> {
+/// Of a link of its own as it is now: asked of the kernel.
+fn mac(state: &RunState, interface: &str) -> Option<String> {
     let process = state.process.as_ref().filter(|_| state.is_running())?;
     let netns = std::fs::File::open(format!("/proc/{}/ns/net", process.pid)).ok()?;
-    let is_own = matches!(container.net, Net::Bridge) && process.is_alive();
-    let nl = is_own.then(|| kit_net::Netlink::open_in(netns.as_fd()).ok())??;
-    let bytes = nl.link("eth0").ok()??.mac;
+    let lives = process.is_alive();
+    let nl = lives.then(|| kit_net::Netlink::open_in(netns.as_fd()).ok())??;
+    let bytes = nl.link(interface).ok()??.mac;
     let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Some(bytes.join(":"))
 }
 
-fn network(container: &Container, state: &RunState) -> Value {
-    let address = state
-        .address
-        .as_deref()
-        .filter(|_| state.is_running())
-        .unwrap_or_default();
+/// One of `Networks`, and of a container's first the top of `NetworkSettings`.
+fn endpoint(state: &RunState, attached: Option<&Attached>) -> Value {
+    let address = attached.map_or("", |attached| attached.address.as_str());
     let (ip, prefix) = address.split_once('/').unwrap_or_default();
     let prefix: u8 = prefix.parse().unwrap_or_default();
-    let gateway = state
-        .gateway
-        .clone()
-        .filter(|_| state.is_running())
-        .unwrap_or_default();
+    let gateway = attached.and_then(|attached| attached.gateway.clone());
+    let mac = attached.and_then(|attached| mac(state, &attached.endpoint.interface));
+    json!({
+        "IPAddress": ip,
+        "IPPrefixLen": prefix,
+        "Gateway": gateway.unwrap_or_default(),
+        "MacAddress": mac.unwrap_or_default(),
+        "Aliases": null,
+    })
+}
+
+fn network(container: &Container, state: &RunState) -> Value {
+    let attached: &[Attached] = if state.is_running() {
+        &state.endpoints
+    } else {
+        &[]
+    };
     let mut ports: BTreeMap<String, Value> = container
         .exposed
         .iter()
@@ -237,18 +252,20 @@ fn network(container: &Container, state: &RunState) -> Value {
             other => *other = json!([one]),
         }
     }
-    let mac = mac(container, state).unwrap_or_default();
-    let own = json!({"IPAddress": ip, "IPPrefixLen": prefix, "Gateway": gateway, "MacAddress": mac, "Aliases": null});
-    let name = mode(&container.net);
-    let networks = match container.net {
-        Net::Bridge | Net::None | Net::Host => json!({ name: own }),
-        _ => json!({}),
-    };
+    let first = endpoint(state, attached.first());
+    let mut networks = Map::new();
+    for asked in &container.endpoints {
+        let is = attached.iter().find(|attached| attached.endpoint == *asked);
+        networks.insert(asked.network.clone(), endpoint(state, is));
+    }
+    if container.endpoints.is_empty() && matches!(container.net, Net::Own | Net::Host) {
+        networks.insert(mode(container), first.clone());
+    }
     json!({
-        "IPAddress": ip,
-        "IPPrefixLen": prefix,
-        "Gateway": gateway,
-        "MacAddress": mac,
+        "IPAddress": first["IPAddress"],
+        "IPPrefixLen": first["IPPrefixLen"],
+        "Gateway": first["Gateway"],
+        "MacAddress": first["MacAddress"],
         "Ports": ports,
         "Networks": networks,
     })

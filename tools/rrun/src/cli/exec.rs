@@ -2,15 +2,16 @@
 
 use std::io::{self, IsTerminal};
 
-use kit_cli::{Failure, Result};
+use kit_cli::{Act, Failure, Result};
+use kit_plan::{Mark, Observer, Silent};
 
 use super::flags::Bytes;
 use super::prepare::changes;
 use super::run::detach_keys;
-use super::steps::fault;
+use super::steps::{fault, observer, vars};
 use crate::client::exec::{Over, follow};
 use crate::client::size;
-use box_engine::exec::{Exec, start};
+use box_engine::exec::{Exec, Running, plan};
 use box_monitor as monitor;
 use box_ops::spec::build::all_sets;
 use box_state::Containers;
@@ -18,6 +19,8 @@ use kit_seccomp::Filter;
 
 #[derive(clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    pub act: Act,
     /// In the background
     #[arg(short, long)]
     pub detach: bool,
@@ -100,21 +103,42 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         pid: process.pid,
         process: own,
         filter,
-        user: args.user.clone().unwrap_or_else(|| container.user.clone()),
-        cgroups: monitor::join_files(containers, container),
+        user: args
+            .user
+            .clone()
+            .unwrap_or_else(|| box_engine::user::asked(&spec).to_owned()),
+        cgroup: monitor::cgroup_of(containers, container),
         tty: args.tty,
         detach: args.detach,
+        stdin: args.interactive,
         size: size(),
     };
-    let running = start(&exec).map_err(|error| {
-        if !process.is_alive() {
-            return not_running();
+    let words = args.command.join(" ");
+    let plan = plan(exec, format!("rrun exec {} {words}", args.container));
+    if args.act.dry_run {
+        args.act
+            .emit_script(&plan, &vars(containers, &container.id))?;
+        return Ok(0);
+    }
+    let mark = Mark::new(containers.roots.instance.clone());
+    let told = args.act.explain.is_some() || args.act.trace;
+    let mut watch: Box<dyn Observer> = if told {
+        observer(args.act, vars(containers, &container.id))?
+    } else {
+        Box::new(Silent)
+    };
+    let mut cx = box_ops::apply(&plan, mark, watch.as_mut()).map_err(|error| {
+        if process.is_alive() {
+            return Failure::from(error);
         }
-        Failure::new(&error)
-            .hint_from(error.get_hint())
-            .exit(error.exit_code())
+        not_running()
     })?;
+    drop(watch);
+    let running = Running::of(&mut cx).map_err(Failure::new)?;
     if args.detach {
+        running
+            .leave(running.terminal.as_ref())
+            .map_err(Failure::new)?;
         return Ok(0);
     }
     let keys = if args.tty { Some(keys) } else { None };

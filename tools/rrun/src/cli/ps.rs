@@ -268,7 +268,7 @@ fn object(entry: &Entry, row: &[String; 7]) -> Value {
         "Ports": row[5],
         "Names": row[6],
         "Labels": labels.join(","),
-        "Networks": super::docker::mode(&entry.container.net),
+        "Networks": super::docker::mode(&entry.container),
         "Mounts": mounts.join(","),
     })
 }

@@ -11,6 +11,7 @@ use oci_spec::runtime::{
 };
 
 use super::SpecError;
+use super::cgroup::{propagation, resources};
 use super::env::{EnvChange, environment};
 use super::sizes::Ulimit;
 use kit_seccomp as seccomp;
@@ -55,6 +56,9 @@ const READONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
+/// The version whose fields are written: crun of Debian 12 knows none above it.
+const WRITTEN_AS: &str = "1.0.2";
+
 /// What the flags say, each already parsed.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -75,6 +79,14 @@ pub struct Wanted {
     /// A network namespace is shared rather than made.
     pub shares_net: bool,
     pub seccomp: Seccomp,
+    /// `-u`; empty for root.
+    pub user: String,
+    /// `--init`
+    pub init: bool,
+    /// The limits of its cgroup.
+    pub limits: rcgroup::Limits,
+    /// The cgroup's name below the root of each hierarchy.
+    pub cgroup: String,
 }
 
 /// `--security-opt seccomp=…`.
@@ -131,7 +143,18 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .masked_paths(paths(&MASKED))
         .readonly_paths(paths(&READONLY))
         .build()?;
+    linux.set_resources(Some(resources(wanted)));
+    linux.set_rootfs_propagation(propagation(&wanted.mounts));
+    if !wanted.cgroup.is_empty() {
+        linux.set_cgroups_path(Some(Path::new("/").join(&wanted.cgroup)));
+    }
     let mut annotations = HashMap::new();
+    if !wanted.user.is_empty() {
+        annotations.insert(box_engine::user::ANNOTATION.to_owned(), wanted.user.clone());
+    }
+    if wanted.init {
+        annotations.insert(box_engine::init::ANNOTATION.to_owned(), "true".to_owned());
+    }
     match &wanted.seccomp {
         _ if wanted.privileged => {}
         Seccomp::Unconfined => {}
@@ -148,7 +171,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .readonly(wanted.readonly)
         .build()?;
     let mut spec = SpecBuilder::default()
-        .version("1.0.2")
+        .version(WRITTEN_AS)
         .root(root)
         .process(process)
         .mounts(mounts)

@@ -25,7 +25,7 @@ use box_ops::spec::command::{Command, command};
 use box_ops::spec::env::parse_label;
 use box_ops::spec::names::{check_hostname, check_name, generated_name};
 use box_ops::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
-use box_state::{Container, Containers, Net, now};
+use box_state::{CONTAINER_VERSION, Container, Containers, Endpoint, Net, now};
 
 /// A container ready to be made.
 pub struct Ready {
@@ -42,7 +42,7 @@ pub(super) fn usage(error: SpecError) -> Failure {
 pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     let id = random_id()?;
     let (config, args) = source(flags, containers)?;
-    let net = network(flags, containers)?;
+    let (net, endpoints) = network(flags, containers)?;
     let hostname = hostname(flags, containers, &net, &id)?;
     check_conflicts(flags, &net)?;
     let flags_command = Command {
@@ -53,15 +53,19 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
     })?;
     let (mounts, points, before) = volumes(flags, containers, &config, &id)?;
-    let wanted = wanted(flags, &net, &hostname, argv.clone(), mounts)?;
+    let mut wanted = wanted(flags, &net, &hostname, argv.clone(), mounts)?;
+    wanted.user = given(flags.user.as_ref())
+        .cloned()
+        .unwrap_or_else(|| config.user.clone());
+    wanted.limits = limits(flags)?;
     let image = ImageDefaults {
         env: config.env.clone(),
         workdir: config.workdir.clone(),
     };
-    let spec = build(&wanted, &image).map_err(usage)?;
     let exposed = exposed(flags, &config)?;
     let (labels, stop_signal) = (labels(flags, &config)?, stop_signal(flags, &config)?);
     let container = Container {
+        version: CONTAINER_VERSION,
         name: name(flags, containers)?,
         id,
         created: now(),
@@ -70,26 +74,26 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         path: argv[0].clone(),
         args: argv[1..].to_vec(),
         privileged: flags.privileged,
-        init: flags.init,
         tty: flags.tty,
         open_stdin: flags.interactive,
         stdin_once: flags.interactive,
         auto_remove: flags.rm,
-        ports: if net == Net::Bridge {
-            ports(flags, &exposed)?
-        } else {
+        ports: if endpoints.is_empty() {
             Vec::new()
+        } else {
+            ports(flags, &exposed)?
         },
         net,
+        endpoints,
         exposed: exposed.iter().map(ToString::to_string).collect(),
         mounts: points,
-        limits: limits(flags)?,
         cgroup: flags.cgroup.clone(),
         labels,
         stop_signal,
         stop_timeout: flags.stop_timeout.unwrap_or(10),
-        user: given(flags.user.as_ref()).cloned().unwrap_or(config.user),
     };
+    wanted.cgroup = containers.cgroup_name(&container);
+    let spec = build(&wanted, &image).map_err(usage)?;
     Ok(Ready {
         container,
         spec,
@@ -156,30 +160,32 @@ fn name(flags: &Create, containers: &Containers) -> Result<String> {
     Ok(free.unwrap_or_default())
 }
 
-fn network(flags: &Create, containers: &Containers) -> Result<Net> {
+/// Whose network namespace it has, and which networks it is attached to.
+fn network(flags: &Create, containers: &Containers) -> Result<(Net, Vec<Endpoint>)> {
     if flags.network.len() > 1 {
         let all = flags.network.join(", ");
         return Err(Failure::usage(format!(
             "a container cannot be connected to several networks: {all}"
         )));
     }
-    Ok(match flags.network() {
-        "bridge" | "default" | "" => Net::Bridge,
-        "none" => Net::None,
-        "host" => Net::Host,
+    let shared = |net| Ok((net, Vec::new()));
+    match flags.network() {
+        "bridge" | "default" | "" => Ok((Net::Own, vec![Endpoint::on("bridge", 0)])),
+        "none" => shared(Net::Own),
+        "host" => shared(Net::Host),
         text => match text.split_once(':') {
-            Some(("container", name)) => Net::Container(containers.find(name).map_err(fault)?.1.id),
+            Some(("container", name)) => {
+                shared(Net::Container(containers.find(name).map_err(fault)?.1.id))
+            }
             Some(("ns", netns)) => {
                 let parsed = rnetns::Netns::parse(netns).and_then(|netns| netns.open());
                 parsed?;
-                Net::Ns(netns.to_owned())
+                shared(Net::Ns(netns.to_owned()))
             }
-            _ => {
-                return Err(Failure::new(format!("network {text} not found"))
-                    .hint("the networks are bridge, none, host, container:NAME and ns:NETNS"));
-            }
+            _ => Err(Failure::new(format!("network {text} not found"))
+                .hint("the networks are bridge, none, host, container:NAME and ns:NETNS")),
         },
-    })
+    }
 }
 
 /// Whoever shares a network has the name that goes with it, in a UTS namespace of its own: docker's.

@@ -42,6 +42,8 @@ pub(super) fn wanted(
         ulimits: ulimits.map_err(usage)?,
         shares_net: matches!(net, Net::Host | Net::Container(_) | Net::Ns(_)),
         seccomp: Seccomp::Default,
+        init: flags.init,
+        ..Wanted::default()
     };
     wanted.seccomp = match profile {
         None => seccomp,

@@ -88,7 +88,7 @@ impl Filters {
                 word(state) == "exited" && exit_code(state) == *code
             })
             && any(&self.volumes, |volume| mounts(container, volume))
-            && any(&self.networks, |network| mode(&container.net) == *network)
+            && any(&self.networks, |network| mode(container) == *network)
     }
 }
 

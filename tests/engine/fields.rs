@@ -1,0 +1,220 @@
+//! Fields of config.json that `rrun` does not write, each seen from inside.
+
+use super::{bundled, prints, refuses, run};
+
+#[test]
+fn the_program_has_what_its_fields_say() {
+    let host = bundled("");
+    for (jq, script, said) in [
+        (
+            r#".domainname="d.example""#,
+            "cat /proc/sys/kernel/domainname; hostname",
+            "d.example\ninside\n",
+        ),
+        (
+            r#".linux.sysctl={"net.ipv4.ip_forward":"1","kernel.shmmni":"77"}"#,
+            "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni",
+            "1\n77\n",
+        ),
+        (".process.user.umask=63", "umask", "0077\n"),
+        (
+            ".process.oomScoreAdj=300",
+            "cat /proc/self/oom_score_adj",
+            "300\n",
+        ),
+        (
+            r#".linux.personality={domain:"LINUX32"}"#,
+            "uname -m",
+            "i686\n",
+        ),
+        (
+            r#".process.ioPriority={class:"IOPRIO_CLASS_BE",priority:6}"#,
+            "ionice",
+            "best-effort: prio 6\n",
+        ),
+        (
+            r#".process.scheduler={policy:"SCHED_BATCH",nice:5}"#,
+            r#"cut -d" " -f19,41 /proc/self/stat"#,
+            "5 3\n",
+        ),
+        (
+            r#".linux.namespaces+=[{type:"time"}] | .linux.timeOffsets={boottime:{secs:1000000000},monotonic:{secs:7}}"#,
+            "tr -s \" \" </proc/self/timens_offsets; test $(cut -d. -f1 /proc/uptime) -gt 1000000000 && echo older",
+            "monotonic 7 0\nboottime 1000000000 0\nolder\n",
+        ),
+        (
+            r#".process.user={uid:33,gid:34,additionalGids:[7]} | .process.capabilities={bounding:["CAP_KILL"],permitted:["CAP_KILL"],inheritable:["CAP_KILL"],ambient:["CAP_KILL"],effective:["CAP_KILL"]}"#,
+            "id -u; id -g; id -G; grep CapAmb /proc/self/status",
+            "33\n34\n34 7\nCapAmb:\t0000000000000020\n",
+        ),
+    ] {
+        assert_eq!(prints(&host, jq, script), said, "{jq}");
+    }
+}
+
+#[test]
+fn namespaces_are_joined_by_their_path() {
+    let host = bundled("");
+    host.ok("ip netns list >/dev/null; unshare --net --ipc --uts sh -c 'hostname other; echo $$ >pid; exec sleep 300' >/dev/null 2>&1 & \
+             until [ -s pid ] && [ \"$(cat /proc/$(cat pid)/comm)\" = sleep ]; do sleep 0.05; done");
+    let pid = host.ok("cat pid").trim().to_owned();
+    let by_path = format!(
+        r#"del(.hostname) | .linux.namespaces=[.linux.namespaces[] | select(.type=="network" or .type=="ipc" or .type=="uts" | not)]
+           + [("network","net"),("ipc","ipc"),("uts","uts")] | .linux.namespaces |= (map(select(type=="object")) + [
+             {{type:"network",path:"/proc/{pid}/ns/net"}},{{type:"ipc",path:"/proc/{pid}/ns/ipc"}},{{type:"uts",path:"/proc/{pid}/ns/uts"}}])"#
+    );
+    let script = "readlink /proc/self/ns/net; readlink /proc/self/ns/ipc; hostname";
+    let inside = prints(&host, &by_path, script);
+    let wanted = host.ok(&format!(
+        "readlink /proc/{pid}/ns/net /proc/{pid}/ns/ipc; echo other"
+    ));
+    host.ok(&format!("kill {pid}"));
+    assert_eq!(inside, wanted);
+    let pids = r#".linux.namespaces |= (map(select(.type!="pid")) + [{type:"pid",path:"/proc/self/ns/pid"}])"#;
+    let (code, out, said) = run(&host, pids, "readlink /proc/self/ns/pid");
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert_eq!(out, host.ok("readlink /proc/self/ns/pid"));
+}
+
+#[test]
+fn a_path_that_is_no_such_namespace_is_named() {
+    let host = bundled("");
+    let network = |path: &str| {
+        format!(r#".linux.namespaces |= map(if .type=="network" then .path="{path}" else . end)"#)
+    };
+    for (path, reason) in [
+        ("/proc/self/ns/uts", "it is a UTS namespace"),
+        ("/etc/passwd", "it is no namespace"),
+        ("/no/such", "No such file or directory (os error 2)"),
+    ] {
+        let said = refuses(&host, &network(path));
+        assert_eq!(
+            said,
+            format!("bundle: opening network namespace {path:?}: {reason}")
+        );
+    }
+}
+
+#[test]
+fn root_of_a_user_namespace_is_nobody_outside() {
+    let host = bundled("");
+    host.ok(
+        "mkdir -m 0700 vol; echo hello >vol/file; chown -R 100000:100000 b/rootfs; chmod 711 .",
+    );
+    let maps = r#".linux.namespaces+=[{type:"user"}] | .linux.uidMappings=[{containerID:0,hostID:100000,size:65536}]
+        | .linux.gidMappings=.linux.uidMappings"#;
+    let script = "id -u; tr -s \" \" </proc/self/uid_map; touch /made /dev/shm/made && stat -c %u /made /dev/shm/made; \
+                  echo x >/dev/null && echo null; mount -t tmpfs none /mnt 2>/dev/null || echo no mount";
+    let inside = prints(&host, maps, script);
+    assert_eq!(inside, "0\n 0 100000 65536\n0\n0\nnull\nno mount\n");
+    assert_eq!(host.ok("stat -c %u b/rootfs/made"), "100000\n");
+    // A directory of mode 0700 of the host's root is opened while it can be, and stays its owner's.
+    let bind = format!(
+        r#"{maps} | .mounts+=[{{destination:"/vol",type:"bind",source:"'$PWD'/vol",options:["rbind"]}}]"#
+    );
+    let (code, out, _) = run(&host, &bind, "stat -c \"%u %a\" /vol; cat /vol/file");
+    assert_eq!((code, out.as_str()), (1, "65534 700\n"));
+    for (jq, reason) in [
+        (
+            r#".linux.namespaces+=[{type:"user"}]"#,
+            "reading \"linux.namespaces\" of config.json: a user namespace without",
+        ),
+        (
+            ".linux.uidMappings=[{containerID:0,hostID:1,size:1}]",
+            "reading \"linux.uidMappings\" of config.json: ids are mapped",
+        ),
+    ] {
+        let said = refuses(&host, jq);
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+/// As docker's `rslave` and `rshared` volumes: what is mounted on one side is seen on the other, or not.
+#[test]
+fn mounts_pass_as_the_propagation_says() {
+    let host = bundled("");
+    host.ok("mkdir vol && mount -t tmpfs vol vol && mount --make-shared vol && mkdir vol/sub");
+    let example = kit_test::binaries().join("examples/bundle");
+    for (root, option, comes_in, goes_out) in [
+        ("private", "rprivate", false, false),
+        ("slave", "rslave", true, false),
+        ("shared", "rshared", true, true),
+    ] {
+        let script = format!(
+            "jq 'del(.linux.seccomp) | .linux.rootfsPropagation=\"{root}\" | .process.capabilities.bounding+=[\"CAP_SYS_ADMIN\"] | .process.capabilities.permitted+=[\"CAP_SYS_ADMIN\"]
+                | .process.capabilities.effective+=[\"CAP_SYS_ADMIN\"]
+                | .mounts+=[{{destination:\"/vol\",type:\"bind\",source:\"'$PWD'/vol\",options:[\"rbind\",\"{option}\"]}}]
+                | .process.args=[\"sh\",\"-c\",\"echo ready >/vol/ready; until [ -e /vol/go ]; do sleep 0.05; done; ls /vol/sub; mkdir -p /vol/in; mount -t tmpfs in /vol/in; touch /vol/in/inner; touch /vol/done; until [ -e /vol/end ]; do sleep 0.05; done\"]' \
+                base.json >b/config.json
+             {} b p{root} </dev/null >out 2>&1 & job=$!
+             until [ -e vol/ready ]; do kill -0 $job || {{ cat out; exit 1; }}; sleep 0.05; done
+             mount -t tmpfs host vol/sub && touch vol/sub/outer && touch vol/go
+             until [ -e vol/done ]; do kill -0 $job || {{ cat out; exit 1; }}; sleep 0.05; done
+             ls vol/in >in; touch vol/end; wait $job
+             umount vol/sub; umount vol/in 2>/dev/null; rm -rf vol/ready vol/go vol/done vol/end vol/in; cat out; echo --; cat in",
+            example.display()
+        );
+        let out = host.ok(&script);
+        let (inside, outside) = out.split_once("--\n").unwrap();
+        assert_eq!(
+            inside,
+            if comes_in { "outer\n" } else { "" },
+            "{option}: the host's mount inside"
+        );
+        assert_eq!(
+            outside,
+            if goes_out { "inner\n" } else { "" },
+            "{option}: the container's mount outside"
+        );
+    }
+    host.ok("umount -R vol");
+    assert_eq!(
+        host.ok("findmnt -rno TARGET | grep -c \"^$PWD\" || :"),
+        "0\n",
+        "no root of a container reached the host"
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_made() {
+    let host = bundled("");
+    let before = host.ok("find root run | sort");
+    for (jq, said) in [
+        (
+            ".ociVersion=\"9.9.9\"",
+            "reading \"ociVersion\" of config.json: it is \"9.9.9\", and versions 1.x are understood",
+        ),
+        (
+            ".linux.cgroupsPath=\"user.slice:boxkit:x\"",
+            "carrying out \"linux.cgroupsPath\" of config.json: systemd is not asked for a unit: give a path below the root of the hierarchy",
+        ),
+        (
+            ".linux.sysctl={\"kernel.panic\":\"1\"}",
+            "reading \"linux.sysctl.kernel.panic\" of config.json: no namespace has it, so that it would be the host'\"'\"'s",
+        ),
+        (
+            ".mounts+=[{destination:\"/x\",type:\"bind\",source:\"/tmp\",options:[\"bind\",\"size=1\"]}]",
+            "carrying out \"mounts.options\" of config.json: \"size=1\" is no option of a bind mount, at \"/x\"",
+        ),
+        (
+            ".hooks={createRuntime:[{path:\"true\"}]}",
+            "reading \"hooks.createRuntime.path\" of config.json: \"true\" is not absolute",
+        ),
+        (
+            ".linux.rootfsPropagation=\"both\"",
+            "reading \"linux.rootfsPropagation\" of config.json: \"both\" is none of shared, slave, private and unbindable",
+        ),
+        (
+            ".linux.namespaces |= map(select(.type!=\"mount\"))",
+            "carrying out \"linux.namespaces\" of config.json: a mount namespace of the container'\"'\"'s own is needed: its root is mounted there",
+        ),
+    ] {
+        assert_eq!(
+            refuses(&host, jq),
+            format!("bundle: {}", said.replace("'\"'\"'", "'")),
+            "{jq}"
+        );
+    }
+    host.ok("rmdir run/bundles/case run/bundles 2>/dev/null || :");
+    assert_eq!(host.ok("find root run | sort"), before);
+}

@@ -1,0 +1,44 @@
+//! Files of other boxkits: an earlier one's are read as if this one had written them, a later one's refused in words.
+
+use kit_test::Host;
+
+/// A container as version 0 wrote it: limits, user and `--init` in container.json, one network, no cgroup in config.json.
+#[test]
+fn what_an_earlier_boxkit_made_runs_with_its_limits() {
+    let host = Host::new();
+    host.ok("rrun create --name box -m 64m --pids-limit 50 tools sh -c \
+             'cat /sys/fs/cgroup/*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; id -u; ip -4 -o addr show eth0 | grep -c inet; sleep 300'
+             cd root/containers/*/
+             jq 'del(.version,.endpoints) | .net=\"bridge\" | .user=\"65534\" | .init=true
+                 | .limits={memory_bytes:67108864,memory_swap_bytes:null,nano_cpus:null,pids:50}' container.json >c && mv c container.json
+             jq 'del(.linux.cgroupsPath,.linux.resources,.annotations[\"org.boxkit.user\"])' config.json >c && mv c config.json
+             jq 'del(.version,.endpoints) | .address=null | .gateway=null' state.json >c && mv c state.json");
+    host.ok("rrun start box");
+    let log = host.until("rrun logs box | grep -x 1 >/dev/null && rrun logs box");
+    assert_eq!(log, "67108864\n65534\n1\n");
+    let inspected = host.ok("rrun inspect -f '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.Init}} {{.HostConfig.NetworkMode}} {{.Config.User}}' box");
+    assert_eq!(inspected, "67108864 50 true bridge 65534\n");
+    assert_eq!(host.ok("rrun exec box id -u"), "65534\n");
+    host.ok("rrun rm -f box");
+}
+
+#[test]
+fn what_a_later_boxkit_wrote_is_refused_in_words() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools id; cd root/containers/*/; for f in container state; do jq '.version=99' $f.json >$f.99; cp $f.json $f.0; done");
+    for file in ["container", "state"] {
+        host.ok(&format!(
+            "cd root/containers/*/ && cp {file}.99 {file}.json"
+        ));
+        let (code, out, said) = host.outcome("rrun start box");
+        assert_eq!((code, out.as_str()), (1, ""), "{file}");
+        let path = host.ok(&format!("ls -d $PWD/root/containers/*/{file}.json"));
+        let line = format!(
+            "rrun: reading {:?}: it is of version 99, and this boxkit knows 1\nhint: a later boxkit wrote it: use that one\n",
+            path.trim()
+        );
+        assert_eq!(said, line);
+        host.ok(&format!("cd root/containers/*/ && cp {file}.0 {file}.json"));
+    }
+    host.ok("rrun start box && rrun wait box >/dev/null");
+}

@@ -1,0 +1,58 @@
+//! Runs an OCI bundle in the foreground: `bundle DIR ID`. The program's streams are ours, its exit code too. When it has
+//! ended, or anything failed, or this program was asked to stop, nothing of it is left; after a SIGKILL of this program
+//! the next one of the same ID, or `rrun gc`, undoes what was made.
+
+use std::error::Error;
+use std::os::unix::{fs::DirBuilderExt, process::ExitStatusExt};
+use std::path::Path;
+use std::process::ExitCode;
+
+use box_engine::{Bundle, Engine, hooks, is_terminal, program};
+use kit_plan::{Roots, Session};
+use kit_undo::Kernel;
+use rcgroup::Hierarchies;
+
+fn run(dir: &str, id: &str) -> Result<i32, Box<dyn Error>> {
+    let bundle = Bundle::open(Path::new(dir))?;
+    if is_terminal(&bundle.spec) {
+        return Err("this example has no terminal to lend: set process.terminal to false".into());
+    }
+    let roots = Roots::from_env()?;
+    let mut session = Session::open(&roots, id, Kernel::new())?;
+    let run_dir = roots.run.join("bundles").join(id);
+    let mut make = std::fs::DirBuilder::new();
+    make.recursive(true).mode(0o700).create(&run_dir)?;
+
+    let engine = Engine::new(id, bundle.clone(), &run_dir);
+    session.apply(engine.plan(&Hierarchies::detect()?, format!("bundle {dir} {id}"))?)?;
+    let program = program(session.context())?;
+    let ended = session.wait(&program)?;
+
+    let left = session.undo();
+    for error in &left.errors {
+        eprintln!("bundle: {error}");
+    }
+    for error in hooks::poststop(id, &bundle) {
+        eprintln!("bundle: {error}");
+    }
+    std::fs::remove_dir(&run_dir)?;
+    Ok(ended
+        .code()
+        .or(ended.signal().map(|signal| 128 + signal))
+        .unwrap_or(255))
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [dir, id] = args.as_slice() else {
+        eprintln!("usage: bundle DIR ID");
+        return ExitCode::from(2);
+    };
+    match run(dir, id) {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(255)),
+        Err(error) => {
+            eprintln!("bundle: {error}");
+            ExitCode::from(125)
+        }
+    }
+}

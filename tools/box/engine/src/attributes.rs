@@ -1,0 +1,115 @@
+//! What config.json's `process` says of scheduling: CPU (sched(7)), disk (ioprio_set(2)), and `linux.personality`
+//! (personality(2)). Set while the process may still raise its own priority.
+
+use kit_plan::{StepError, Value, words};
+use kit_sys::process::{SchedAttr, set_io_priority, set_personality, set_scheduler};
+use oci_spec::runtime::{
+    IOPriorityClass, LinuxIOPriority, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag,
+    LinuxSchedulerPolicy as Policy, Process, Scheduler,
+};
+
+use super::error::fail;
+
+/// `PER_LINUX32` of linux/personality.h.
+const PER_LINUX32: u32 = 0x0008;
+
+/// Sets them for the calling process.
+pub fn set(process: &Process, personality: Option<&LinuxPersonality>) -> Result<(), StepError> {
+    if let Some(scheduler) = process.scheduler() {
+        set_scheduler(attr(scheduler)).map_err(|errno| {
+            let error = fail(format!("scheduling it as {}", scheduler.policy()))(errno);
+            error.hint("sched_setattr(2) says which values go together; a real-time policy needs CAP_SYS_NICE")
+        })?;
+    }
+    if let Some(io) = process.io_priority() {
+        let (class, level) = io_numbers(io);
+        let doing = format!("setting I/O priority {} {}", io.class(), io.priority());
+        set_io_priority(class, level).map_err(fail(doing))?;
+    }
+    if let Some(personality) = personality {
+        let persona = match personality.domain() {
+            LinuxPersonalityDomain::PerLinux => 0,
+            LinuxPersonalityDomain::PerLinux32 => PER_LINUX32,
+        };
+        set_personality(persona).map_err(fail("setting the personality"))?;
+    }
+    Ok(())
+}
+
+fn attr(scheduler: &Scheduler) -> SchedAttr {
+    let policy = match scheduler.policy() {
+        Policy::SchedOther => 0,
+        Policy::SchedFifo => 1,
+        Policy::SchedRr => 2,
+        Policy::SchedBatch => 3,
+        Policy::SchedIso => 4,
+        Policy::SchedIdle => 5,
+        Policy::SchedDeadline => 6,
+    };
+    // SCHED_FLAG_* of linux/sched.h.
+    let flag = |flag: &LinuxSchedulerFlag| match flag {
+        LinuxSchedulerFlag::SchedResetOnFork => 0x01,
+        LinuxSchedulerFlag::SchedFlagReclaim => 0x02,
+        LinuxSchedulerFlag::SchedFlagDLOverrun => 0x04,
+        LinuxSchedulerFlag::SchedFlagKeepPolicy => 0x08,
+        LinuxSchedulerFlag::SchedFlagKeepParams => 0x10,
+        LinuxSchedulerFlag::SchedFlagUtilClampMin => 0x20,
+        LinuxSchedulerFlag::SchedFlagUtilClampMax => 0x40,
+    };
+    SchedAttr {
+        policy,
+        flags: scheduler.flags().iter().flatten().map(flag).sum(),
+        nice: scheduler.nice().unwrap_or(0),
+        priority: scheduler
+            .priority()
+            .and_then(|priority| u32::try_from(priority).ok())
+            .unwrap_or(0),
+        runtime: scheduler.runtime().unwrap_or(0),
+        deadline: scheduler.deadline().unwrap_or(0),
+        period: scheduler.period().unwrap_or(0),
+        ..SchedAttr::default()
+    }
+}
+
+fn io_numbers(io: &LinuxIOPriority) -> (u16, u16) {
+    let class = match io.class() {
+        IOPriorityClass::IoprioClassRt => 1,
+        IOPriorityClass::IoprioClassBe => 2,
+        IOPriorityClass::IoprioClassIdle => 3,
+    };
+    (class, u16::try_from(io.priority()).unwrap_or(u16::MAX))
+}
+
+/// The same by ionice(1), chrt(1) and setarch(8): words to put before a command.
+pub fn through(process: &Process, personality: Option<&LinuxPersonality>) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    if let Some(scheduler) = process.scheduler() {
+        let policy = scheduler.policy().to_string().to_lowercase();
+        let policy = format!("--{}", policy.trim_start_matches("sched_"));
+        all.extend(words!["chrt", policy]);
+        for (option, time) in [
+            ("--sched-runtime", scheduler.runtime()),
+            ("--sched-deadline", scheduler.deadline()),
+            ("--sched-period", scheduler.period()),
+        ] {
+            if let Some(time) = time {
+                all.extend(words![option, time.to_string()]);
+            }
+        }
+        all.push(scheduler.priority().unwrap_or(0).to_string().into());
+        if let Some(nice) = scheduler.nice().filter(|nice| *nice != 0) {
+            all.extend(words!["nice", "-n", nice.to_string()]);
+        }
+    }
+    if let Some(io) = process.io_priority() {
+        let (class, level) = io_numbers(io);
+        all.extend(words!["ionice", "-c", class.to_string()]);
+        if class != 3 {
+            all.extend(words!["-n", level.to_string()]);
+        }
+    }
+    if personality.is_some_and(|persona| persona.domain() == LinuxPersonalityDomain::PerLinux32) {
+        all.extend(words!["setarch", "linux32"]);
+    }
+    all
+}

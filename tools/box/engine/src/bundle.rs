@@ -1,0 +1,49 @@
+//! An OCI bundle: a directory with config.json and a root. See the runtime specification, bundle.md, config.md.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+
+use crate::{EngineError, fields};
+
+/// The newest specification whose fields this engine knows, each of them (docs/oci.md).
+pub const OCI_VERSION: &str = "1.2.1";
+
+/// A configuration and the directory that its relative paths begin at.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// config.json.
+    pub spec: Spec,
+    /// Where it lies; hooks are told it.
+    pub dir: PathBuf,
+}
+
+impl Bundle {
+    /// Reads `dir`/config.json.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no configuration, a version that is not 1.x, a field that is not carried out.
+    pub fn open(dir: &Path) -> Result<Self, EngineError> {
+        let path = dir.join("config.json");
+        let io = |source| EngineError::Io {
+            path: path.clone(),
+            source,
+        };
+        let text = std::fs::read(&path).map_err(io)?;
+        let spec = serde_json::from_slice(&text).map_err(|source| EngineError::Json {
+            path: path.clone(),
+            source,
+        })?;
+        let dir = std::path::absolute(dir).map_err(io)?;
+        let bundle = Self { spec, dir };
+        fields::check(&bundle.spec)?;
+        Ok(bundle)
+    }
+
+    /// The root directory that config.json names.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        let named = self.spec.root().as_ref().map(|root| root.path().clone());
+        self.dir.join(named.unwrap_or_else(|| "rootfs".into()))
+    }
+}

@@ -1,0 +1,389 @@
+//! A bundle becomes a plan.
+
+use std::path::{Path, PathBuf};
+
+use kit_plan::{Plan, Step};
+use kit_seccomp::Filter;
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType, Process, Spec};
+use rcgroup::{Group, Hierarchies};
+
+use crate::hooks::{About, Run, When};
+use crate::namespaces::{has_new, has_other_ids};
+use crate::rootfs::{Propagation, Root};
+use crate::spawn::PID;
+use crate::{
+    Bundle, EngineError, cgroup, dev, devices, fields, hooks, idmap, in_sh, init, mask, mounts,
+    names, namespaces, process, resources, rootfs, spawn, stdio, sysctl, terminal, user,
+};
+
+/// Where a step that is not the engine's own goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The parent, before the container's process is there.
+    Before,
+    /// The parent, while the child mounts: the network is plugged in here.
+    Meanwhile,
+    /// The child, in its namespaces, when its own mounts are made and the root is not entered yet.
+    Inside,
+    /// The parent, while the program starts.
+    Started,
+}
+
+/// Where the program's standard streams go, if it has no terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stdio {
+    /// To where ours go.
+    #[default]
+    Inherit,
+    /// To FIFOs in the run directory, which outlive whoever reads them ([`crate::Streams`]); input is /dev/null, or a pipe.
+    Fifos { stdin: bool },
+}
+
+/// A bundle to be run, and the little that no config.json says.
+pub struct Engine {
+    id: String,
+    bundle: Bundle,
+    run_dir: PathBuf,
+    root: Root,
+    stdio: Stdio,
+    shares_cgroup: bool,
+    steps: Vec<(Phase, Box<dyn Step>)>,
+}
+
+/// Directories of v1 that each container has besides those that its limits need: devices carry the rules. Memory is not
+/// among them: the first pages that a new memory cgroup is charged for cost 3 ms.
+const CONTROLLERS: [&str; 1] = ["devices"];
+
+impl Engine {
+    /// Container `id` of `bundle`. `run_dir`, mode 0700, gets the mount point of the root and the FIFOs.
+    #[must_use]
+    pub fn new(id: impl Into<String>, bundle: Bundle, run_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            id: id.into(),
+            root: Root::Dir(bundle.root()),
+            bundle,
+            run_dir: run_dir.into(),
+            stdio: Stdio::default(),
+            shares_cgroup: false,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The root, where it is not the directory that config.json names: an overlay of layers.
+    #[must_use]
+    pub fn root(self, root: Root) -> Self {
+        Self { root, ..self }
+    }
+
+    #[must_use]
+    pub fn stdio(self, stdio: Stdio) -> Self {
+        Self { stdio, ..self }
+    }
+
+    /// `linux.cgroupsPath` is somebody else's cgroup: it is joined, keeps its limits, and is not removed.
+    #[must_use]
+    pub fn sharing_cgroup(self, shares_cgroup: bool) -> Self {
+        Self {
+            shares_cgroup,
+            ..self
+        }
+    }
+
+    /// One more step; those of a phase come in their order.
+    #[must_use]
+    pub fn step(mut self, phase: Phase, step: Box<dyn Step>) -> Self {
+        self.steps.push((phase, step));
+        self
+    }
+
+    #[must_use]
+    pub fn steps(self, phase: Phase, steps: impl IntoIterator<Item = Box<dyn Step>>) -> Self {
+        steps
+            .into_iter()
+            .fold(self, |engine, step| engine.step(phase, step))
+    }
+
+    /// The plan that runs it: pure, but for a look at which controllers the kernel has.
+    ///
+    /// # Errors
+    /// A field that is not carried out here, by its name: nothing has been done then.
+    pub fn plan(
+        mut self,
+        host: &Hierarchies,
+        command: impl Into<String>,
+    ) -> Result<Plan, EngineError> {
+        let spec = self.bundle.spec.clone();
+        check(&spec)?;
+        let filter = Filter::of(&spec)?;
+        let about = About::of(&self.id, &self.bundle);
+        let at = root_at(&self.run_dir);
+        let mut plan = Plan::new(command);
+
+        self.push(&mut plan, Phase::Before);
+        let (open, join) = namespaces::join_steps(&spec);
+        push_all(&mut plan, open);
+        let join_files = self.cgroup(&mut plan, host, &spec)?;
+        self.make_stdio(&mut plan, &spec);
+        plan.push(spawn::Spawn {
+            join: join_files,
+            namespaces: namespaces::made(&spec),
+        });
+        push_option(&mut plan, idmap::WriteMaps::of(&spec));
+
+        let joins_cgroupns = has_new(&spec, LinuxNamespaceType::Cgroup);
+        plan.push(cgroup::Join {
+            namespace: joins_cgroupns,
+        });
+        push_all(&mut plan, join);
+        push_option(&mut plan, namespaces::NewTime::of(&spec));
+        let propagation = Propagation::of(&spec)?;
+        plan.push(rootfs::SetPropagation {
+            propagation,
+            run_dir: self.run_dir.clone(),
+        });
+        plan.push(rootfs::MountRoot {
+            root: self.root.clone(),
+            at: at.clone(),
+        });
+        push_option(&mut plan, idmap::BecomeRoot::of(&spec));
+        inside(&mut plan, &spec, &at)?;
+
+        // The parent plugs the network in while the child mounts; and the later the better, since the namespace of a
+        // container that has just ended may still be holding the kernel's one lock for all links.
+        self.push(&mut plan, Phase::Meanwhile);
+        if has_new(&spec, LinuxNamespaceType::Network) {
+            plan.push(names::RaiseLo);
+        }
+        self.push(&mut plan, Phase::Inside);
+        for step in sysctl::steps(&spec)? {
+            plan.push(step);
+        }
+        for when in [When::Prestart, When::CreateRuntime, When::CreateContainer] {
+            push_option(&mut plan, Run::of(when, &spec, &about));
+        }
+        self.become_program(&mut plan, &spec, filter, &about, propagation);
+        self.push(&mut plan, Phase::Started);
+        push_option(&mut plan, Run::of(When::Poststart, &spec, &about));
+        Ok(plan)
+    }
+
+    fn push(&mut self, plan: &mut Plan, phase: Phase) {
+        let (now, later) = std::mem::take(&mut self.steps)
+            .into_iter()
+            .partition(|(of, _)| *of == phase);
+        let _: &Vec<(Phase, Box<dyn Step>)> = &now;
+        self.steps = later;
+        push_all(plan, now.into_iter().map(|(_, step)| step));
+    }
+
+    /// The cgroup with its limits and device rules; the files that the script joins it by.
+    fn cgroup(
+        &self,
+        plan: &mut Plan,
+        host: &Hierarchies,
+        spec: &Spec,
+    ) -> Result<Vec<PathBuf>, EngineError> {
+        let name = cgroup::name(spec, &self.id)?;
+        let group = if self.shares_cgroup {
+            host.existing(&name)?
+        } else {
+            new_cgroup(plan, host, spec, &name)?
+        };
+        let join = cgroup::join_files(host, &group);
+        plan.push(cgroup::Open {
+            host: host.clone(),
+            group,
+        });
+        Ok(join)
+    }
+
+    fn make_stdio(&self, plan: &mut Plan, spec: &Spec) {
+        plan.push(stdio::MakeStdio {
+            run_dir: self.run_dir.clone(),
+            tty: is_terminal(spec),
+            stdio: self.stdio,
+        });
+    }
+
+    fn become_program(
+        &self,
+        plan: &mut Plan,
+        spec: &Spec,
+        filter: Option<Filter>,
+        about: &About,
+        propagation: Propagation,
+    ) {
+        let at = root_at(&self.run_dir);
+        if init::is_wanted(spec) {
+            plan.push(init::Stay);
+        }
+        let root = spec.root().as_ref();
+        plan.push(rootfs::Enter {
+            at: at.clone(),
+            pid: PID,
+            readonly: root.and_then(oci_spec::runtime::Root::readonly) == Some(true),
+            propagation,
+        });
+        let stdin = match self.stdio {
+            Stdio::Inherit => true,
+            Stdio::Fifos { stdin } => stdin,
+        };
+        let personality = spec
+            .linux()
+            .as_ref()
+            .and_then(|linux| linux.personality().clone());
+        plan.push(process::Become {
+            process: spec.process().clone().unwrap_or_default(),
+            filter,
+            user: user::asked(spec).to_owned(),
+            personality,
+            hooks: Run::of(When::StartContainer, spec, about),
+            script: in_sh::Script { at, stdin },
+            makes_cwd: true,
+        });
+    }
+}
+
+fn new_cgroup(
+    plan: &mut Plan,
+    host: &Hierarchies,
+    spec: &Spec,
+    name: &str,
+) -> Result<Group, EngineError> {
+    let linux = spec.linux().as_ref();
+    let given = linux.and_then(|linux| linux.resources().as_ref());
+    let settings = given
+        .map(|given| resources::settings(host, given))
+        .transpose()?;
+    let settings = settings.unwrap_or_default();
+    let rules = devices::step(host, name, spec)?;
+    let mut wanted: Vec<&str> = Vec::new();
+    if rules.is_some() {
+        wanted.extend(CONTROLLERS);
+    }
+    wanted.extend(settings.iter().map(|setting| setting.controller));
+    push_all(
+        plan,
+        rcgroup::create::steps_with(host, name, &wanted, settings)?,
+    );
+    push_all(plan, rules);
+    Ok(host.group(name, &wanted))
+}
+
+/// What can be known to be wrong before anything is done.
+pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
+    fields::check(spec)?;
+    namespaces::check(spec)?;
+    hooks::check(spec)?;
+    mounts::check(spec.mounts().as_deref().unwrap_or_default())
+}
+
+/// Where the root is mounted, before it is entered.
+#[must_use]
+pub fn root_at(run_dir: &Path) -> PathBuf {
+    run_dir.join("root")
+}
+
+/// Whether the program gets a terminal.
+#[must_use]
+pub fn is_terminal(spec: &Spec) -> bool {
+    spec.process().as_ref().and_then(Process::terminal) == Some(true)
+}
+
+/// A mount that is not in config.json: of a file that a step of the parent's makes. For [`Phase::Inside`].
+#[must_use]
+pub fn mount(mount: oci_spec::runtime::Mount, run_dir: &Path) -> Box<dyn Step> {
+    Box::new(mounts::MountOne {
+        mount,
+        at: root_at(run_dir),
+    })
+}
+
+fn push_all(plan: &mut Plan, steps: impl IntoIterator<Item = Box<dyn Step>>) {
+    for step in steps {
+        plan.push_boxed(step);
+    }
+}
+
+fn push_option(plan: &mut Plan, step: Option<impl Step + 'static>) {
+    if let Some(step) = step {
+        plan.push(step);
+    }
+}
+
+/// The steps between the root's mount and the network's.
+fn inside(plan: &mut Plan, spec: &Spec, at: &Path) -> Result<(), EngineError> {
+    for mount in spec.mounts().iter().flatten() {
+        plan.push(mounts::MountOne {
+            mount: mounts::unescaped(mount),
+            at: at.to_owned(),
+        });
+    }
+    let given_dev = has_given_dev(spec);
+    if !given_dev {
+        plan.push(dev::MakeDevices {
+            more: nodes(spec)?,
+            at: at.to_owned(),
+            bound: has_other_ids(spec),
+        });
+    }
+    if is_terminal(spec) {
+        plan.push(terminal::OpenTerminal {
+            size: terminal::size_of(spec),
+            given_dev,
+        });
+    }
+    let linux = spec.linux().clone().unwrap_or_default();
+    let paths = |paths: &Option<Vec<String>>| -> Vec<PathBuf> {
+        paths.iter().flatten().map(PathBuf::from).collect()
+    };
+    let (masked, readonly) = (paths(linux.masked_paths()), paths(linux.readonly_paths()));
+    if !(masked.is_empty() && readonly.is_empty()) {
+        plan.push(mask::Mask {
+            masked,
+            readonly,
+            at: at.to_owned(),
+        });
+    }
+    if has_new(spec, LinuxNamespaceType::Uts) {
+        push_option(plan, spec.hostname().clone().map(names::SetHostname));
+        push_option(plan, spec.domainname().clone().map(names::SetDomainname));
+    } else if spec.hostname().is_some() || spec.domainname().is_some() {
+        let reason = "it needs the uts namespace to be the container's own";
+        return Err(EngineError::invalid("hostname", reason));
+    }
+    Ok(())
+}
+
+/// Whether /dev is a directory of the host's, which is taken as it is: a node made in it would stay there. As runc's.
+fn has_given_dev(spec: &Spec) -> bool {
+    let mut mounts = spec.mounts().iter().flatten();
+    mounts.any(|mount| mount.destination() == "/dev" && mounts::is_bind(mount))
+}
+
+fn nodes(spec: &Spec) -> Result<Vec<dev::Device>, EngineError> {
+    let number = |device: &LinuxDevice, number: i64| {
+        u32::try_from(number).map_err(|_| {
+            let reason = format!("{number} is no number of {:?}", device.path());
+            EngineError::invalid("linux.devices", reason)
+        })
+    };
+    let node = |device: &LinuxDevice| {
+        Ok(dev::Device {
+            path: device.path().clone(),
+            kind: match device.typ() {
+                LinuxDeviceType::B => rustix::fs::FileType::BlockDevice,
+                LinuxDeviceType::P => rustix::fs::FileType::Fifo,
+                _ => rustix::fs::FileType::CharacterDevice,
+            },
+            major: number(device, device.major())?,
+            minor: number(device, device.minor())?,
+            mode: device.file_mode().unwrap_or(0o666),
+            uid: device.uid().unwrap_or(0),
+            gid: device.gid().unwrap_or(0),
+        })
+    };
+    let linux = spec.linux().as_ref();
+    let given = linux.and_then(|linux| linux.devices().as_ref());
+    given.into_iter().flatten().map(node).collect()
+}

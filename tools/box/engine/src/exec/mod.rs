@@ -1,0 +1,287 @@
+//! An exec: a program in the namespaces and cgroups of a running container, as a plan. Two processes are cloned: one that
+//! enters the namespaces, since whoever does stays there, and its child, the program, since a PID namespace is entered by
+//! children only (setns(2)). The first one waits and ends with the second's code.
+
+mod script;
+mod streams;
+mod wait;
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use kit_plan::{Context, Done, Meta, Plan, Shell, Side, Slots, Step, StepError, Undo};
+use kit_seccomp::Filter;
+use oci_spec::runtime::Process;
+use rcgroup::{Group, Hierarchies};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::thread::{
+    LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
+};
+
+use crate::error::fail;
+use crate::idmap::become_root;
+use crate::process::{Become, shown};
+use crate::spawn::{PID, PIDFD, clone_child};
+use crate::terminal::{TERMINAL, TERMINAL_TO, open_master, send, slave_of};
+use crate::{cgroup, in_sh, says};
+use script::Script;
+use streams::{NULL, Ours};
+
+/// What to run, as config.json's `process` has it, and where.
+pub struct Exec {
+    /// PID 1 of the container.
+    pub pid: i32,
+    pub process: Process,
+    pub filter: Option<Filter>,
+    /// As given to `-u`.
+    pub user: String,
+    /// The container's cgroup; `None` when it is gone.
+    pub cgroup: Option<(Hierarchies, Group)>,
+    pub tty: bool,
+    /// Nobody waits for it: it reads and writes /dev/null, or a terminal that nobody looks at.
+    pub detach: bool,
+    /// Standard input is the caller's, in the script; else /dev/null.
+    pub stdin: bool,
+    pub size: Option<(u16, u16)>,
+}
+
+/// The started program, and the caller's ends of its standard streams.
+pub struct Running {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    pub stdin: Option<OwnedFd>,
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
+    /// The terminal's master, in place of the three.
+    pub terminal: Option<OwnedFd>,
+    waiter: Ours,
+}
+
+impl Running {
+    /// What an applied plan of [`plan`] has started.
+    ///
+    /// # Errors
+    /// A terminal that did not come.
+    pub fn of(cx: &mut Context) -> Result<Self, StepError> {
+        let mut ours = cx.take::<Ours>().unwrap_or_default();
+        let terminal = ours.terminal()?;
+        let pidfd = cx
+            .take_fd(PIDFD)
+            .ok_or_else(|| StepError::new("waiting for the program", "it was not started"))?;
+        Ok(Self {
+            pid: cx.slot(PID)?,
+            pidfd,
+            stdin: ours.stdin.take(),
+            stdout: ours.stdout.take(),
+            stderr: ours.stderr.take(),
+            terminal,
+            waiter: ours,
+        })
+    }
+
+    /// Leaves its terminal to the process that waits for the program: without a master it would be hung up.
+    pub fn leave(&self, master: Option<&OwnedFd>) -> Result<(), StepError> {
+        self.waiter.leave(master)
+    }
+}
+
+/// The plan that starts it.
+#[must_use]
+pub fn plan(exec: Exec, command: impl Into<String>) -> Plan {
+    let mut plan = Plan::new(command);
+    let cgroups = exec.cgroup.as_ref();
+    let script = Script {
+        pid: exec.pid,
+        process: exec.process.clone(),
+        user: exec.user.clone(),
+        cgroups: cgroups.map_or_else(Vec::new, |(host, group)| cgroup::join_files(host, group)),
+        detach: exec.detach,
+        stdin: exec.stdin,
+    };
+    plan.push(Open { pid: exec.pid });
+    if let Some((host, group)) = exec.cgroup {
+        plan.push(cgroup::Open { host, group });
+    }
+    plan.push(streams::Make {
+        tty: exec.tty,
+        detach: exec.detach,
+    });
+    plan.push(CloneIt { script });
+    plan.push(cgroup::Join { namespace: false });
+    plan.push(Enter { pid: exec.pid });
+    if exec.tty {
+        plan.push(OpenTerminal { size: exec.size });
+    }
+    plan.push(Run {
+        program: Become {
+            process: exec.process,
+            filter: exec.filter,
+            user: exec.user,
+            personality: None,
+            hooks: None,
+            script: in_sh::Script::default(),
+            makes_cwd: false,
+        },
+    });
+    plan
+}
+
+const INIT: &str = "init";
+const ROOT: &str = "init-root";
+const CGROUP_NS: &str = "init-cgroup-ns";
+const DOING: &str = "entering the container";
+
+/// Opens the ways into the container, while its first process is the one that was meant.
+struct Open {
+    pid: i32,
+}
+
+impl Step for Open {
+    fn meta(&self) -> Meta {
+        Meta::new(
+            "exec.open",
+            says::target(self.pid),
+            Shell::Exact(Vec::new()),
+        )
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let target =
+            Pid::from_raw(self.pid).ok_or_else(|| StepError::new(DOING, "it has no process"))?;
+        cx.put_fd(
+            INIT,
+            pidfd_open(target, PidfdFlags::empty()).map_err(fail(DOING))?,
+        );
+        for (name, path) in [(ROOT, "root"), (CGROUP_NS, "ns/cgroup")] {
+            let opened = File::open(format!("/proc/{}/{path}", self.pid)).map_err(fail(DOING))?;
+            cx.put_fd(name, opened.into());
+        }
+        Ok(Done::nothing())
+    }
+}
+
+/// Clones the process that enters.
+struct CloneIt {
+    script: Script,
+}
+
+impl Step for CloneIt {
+    fn meta(&self) -> Meta {
+        let says = says::clone_to_enter();
+        Meta::new("exec.clone", says, Shell::Exact(self.script.lines()))
+    }
+
+    fn intent(&self, _: &Slots) -> Vec<Undo> {
+        // Before it is done the child dies by the end of file on its go-pipe.
+        vec![Undo::Kill { process: None }]
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        clone_child(cx, &[])
+    }
+}
+
+/// Joins the namespaces of the container's first process, and its root. Child-side.
+struct Enter {
+    pid: i32,
+}
+
+impl Enter {
+    /// Whether the container's first process has another namespace of this kind than ours.
+    fn has_other(&self, kind: &str) -> bool {
+        let link = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
+        link(&self.pid.to_string()) != link("self")
+    }
+}
+
+impl Step for Enter {
+    fn meta(&self) -> Meta {
+        // In sh it is what nsenter(1) does: see `CloneIt`.
+        Meta::new(
+            "namespace.enter",
+            says::enter_container(),
+            Shell::Exact(Vec::new()),
+        )
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let (other_user, other_time) = (self.has_other("user"), self.has_other("time"));
+        let cgroup = Some(LinkNameSpaceType::ControlGroup);
+        move_into_link_name_space(cx.fd(CGROUP_NS)?, cgroup).map_err(fail(DOING))?;
+        let mut spaces = ThreadNameSpaceType::MOUNT
+            | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+            | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+            | ThreadNameSpaceType::NETWORK
+            | ThreadNameSpaceType::PROCESS_ID;
+        spaces.set(ThreadNameSpaceType::USER, other_user);
+        spaces.set(ThreadNameSpaceType::TIME, other_time);
+        move_into_thread_name_spaces(cx.fd(INIT)?, spaces).map_err(fail(DOING))?;
+        // The mount namespace's root is where we are now; the container's PID 1 may have another.
+        rustix::process::fchdir(cx.fd(ROOT)?).map_err(fail(DOING))?;
+        rustix::process::chroot(".").map_err(fail(DOING))?;
+        rustix::process::chdir("/").map_err(fail(DOING))?;
+        if other_user {
+            become_root()?;
+            let _ = nix::sys::prctl::set_dumpable(false);
+        }
+        for name in [INIT, ROOT, CGROUP_NS] {
+            cx.take_fd(name);
+        }
+        Ok(Done::nothing())
+    }
+}
+
+/// A terminal of the container's own devpts. Child-side.
+struct OpenTerminal {
+    size: Option<(u16, u16)>,
+}
+
+impl Step for OpenTerminal {
+    fn meta(&self) -> Meta {
+        let none = Shell::None("a shell cannot hold the other end of a terminal");
+        Meta::new("terminal.open", says::terminal_here(), none)
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        use rustix::fs::{Mode, OFlags};
+        let doing = "opening a terminal";
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open("/", flags, Mode::empty()).map_err(fail(doing))?;
+        let master = open_master(root.as_fd()).map_err(fail(doing))?;
+        let slave = slave_of(&master, self.size).map_err(fail(doing))?;
+        send(cx.fd(TERMINAL_TO)?, &master).map_err(fail("handing the terminal out"))?;
+        cx.put_fd(TERMINAL, slave);
+        Ok(Done::nothing())
+    }
+}
+
+/// Clones the program, and waits for it. Child-side, the last: it does not return.
+struct Run {
+    program: Become,
+}
+
+impl Step for Run {
+    fn meta(&self) -> Meta {
+        let argv = self.program.process.args().clone().unwrap_or_default();
+        let says = says::exec(shown(&argv.join(" ")));
+        Meta::new("program.exec", says, Shell::Exact(Vec::new()))
+    }
+
+    fn side(&self) -> Side {
+        Side::Child
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let (terminal, null) = (cx.take_fd(TERMINAL_TO), cx.take_fd(NULL));
+        let become_it = || self.program.apply(cx).map(drop);
+        match wait::run(become_it, terminal.as_ref(), null.as_ref())? {}
+    }
+}

@@ -1,0 +1,277 @@
+//! The six hooks of config.json: programs that are told the container's state on their standard input (runtime
+//! specification, config.md "POSIX-platform Hooks", runtime.md "Lifecycle").
+//!
+//! | hook | where | when |
+//! |---|---|---|
+//! | prestart, createRuntime | the host | the mounts are made, the root is not entered |
+//! | createContainer | the container's namespaces, the host's files | right after |
+//! | startContainer | inside, as the program's user | just before the program |
+//! | poststart | the host | the program runs |
+//! | poststop | the host | the container is gone: [`poststop`], for whoever deletes it |
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, words};
+use oci_spec::runtime::{Hook, Spec};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::error::fail;
+use super::spawn::PID;
+use crate::{Bundle, EngineError, says};
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    Prestart,
+    CreateRuntime,
+    CreateContainer,
+    StartContainer,
+    Poststart,
+    Poststop,
+}
+
+impl When {
+    const ALL: [Self; 6] = [
+        Self::Prestart,
+        Self::CreateRuntime,
+        Self::CreateContainer,
+        Self::StartContainer,
+        Self::Poststart,
+        Self::Poststop,
+    ];
+
+    /// As config.json has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Prestart => "prestart",
+            Self::CreateRuntime => "createRuntime",
+            Self::CreateContainer => "createContainer",
+            Self::StartContainer => "startContainer",
+            Self::Poststart => "poststart",
+            Self::Poststop => "poststop",
+        }
+    }
+
+    /// What the state says at that moment (runtime.md, "State").
+    fn status(self) -> &'static str {
+        match self {
+            Self::Poststart => "running",
+            Self::Poststop => "stopped",
+            Self::StartContainer => "created",
+            _ => "creating",
+        }
+    }
+
+    fn of(self, spec: &Spec) -> &[Hook] {
+        let hooks = spec.hooks().as_ref();
+        #[allow(deprecated)] // by the specification; who still writes it is to have it run
+        let list = hooks.and_then(|hooks| match self {
+            Self::Prestart => hooks.prestart().as_deref(),
+            Self::CreateRuntime => hooks.create_runtime().as_deref(),
+            Self::CreateContainer => hooks.create_container().as_deref(),
+            Self::StartContainer => hooks.start_container().as_deref(),
+            Self::Poststart => hooks.poststart().as_deref(),
+            Self::Poststop => hooks.poststop().as_deref(),
+        });
+        list.unwrap_or_default()
+    }
+}
+
+/// What a hook is told of its container.
+#[derive(Debug, Clone)]
+pub struct About {
+    pub id: String,
+    pub bundle: PathBuf,
+    version: String,
+    annotations: HashMap<String, String>,
+}
+
+impl About {
+    #[must_use]
+    pub fn of(id: &str, bundle: &Bundle) -> Self {
+        Self {
+            id: id.to_owned(),
+            bundle: bundle.dir.clone(),
+            version: bundle.spec.version().clone(),
+            annotations: bundle.spec.annotations().clone().unwrap_or_default(),
+        }
+    }
+
+    /// The state of runtime.md. `pid` as its reader sees it; 0 for none.
+    fn state(&self, status: &str, pid: i32) -> String {
+        let mut state = serde_json::json!({
+            "ociVersion": self.version,
+            "id": self.id,
+            "status": status,
+            "bundle": self.bundle,
+            "annotations": self.annotations,
+        });
+        if pid != 0 {
+            state["pid"] = pid.into();
+        }
+        state.to_string()
+    }
+}
+
+/// That each hook can be run at all.
+pub fn check(spec: &Spec) -> Result<(), EngineError> {
+    for when in When::ALL {
+        for hook in when.of(spec) {
+            let wrong = |field: &str, reason: String| {
+                Err(EngineError::invalid(
+                    format!("hooks.{}.{field}", when.name()),
+                    reason,
+                ))
+            };
+            if !hook.path().is_absolute() {
+                return wrong("path", format!("{:?} is not absolute", hook.path()));
+            }
+            if hook.timeout().is_some_and(|seconds| seconds <= 0) {
+                return wrong("timeout", "it is not above 0 seconds".to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The hooks of one moment, as a step of the parent's or the child's.
+pub struct Run {
+    when: When,
+    hooks: Vec<Hook>,
+    about: About,
+}
+
+impl Run {
+    /// The step; none where there is no such hook.
+    pub fn of(when: When, spec: &Spec, about: &About) -> Option<Self> {
+        let hooks = when.of(spec).to_vec();
+        (!hooks.is_empty()).then(|| Self {
+            when,
+            hooks,
+            about: about.clone(),
+        })
+    }
+
+    /// Runs them in their order; the first that fails ends it.
+    pub fn run(&self, pid: i32) -> Result<(), StepError> {
+        let state = self.about.state(self.when.status(), pid);
+        self.hooks
+            .iter()
+            .try_for_each(|hook| run(self.when, hook, &state))
+    }
+
+    fn script(&self, hook: &Hook) -> Line {
+        let state = self.about.state(self.when.status(), 0);
+        let (script, rest) = (
+            "state=$1; shift; printf %s \"$state\" | env -i \"$@\"",
+            hook_words(hook),
+        );
+        let mut words: Vec<Value> = words!["sh", "-c", script, "sh", state];
+        words.extend(rest);
+        if self.when == When::Poststart {
+            Line::Run(words)
+        } else {
+            Line::Outside(words)
+        }
+    }
+}
+
+fn hook_words(hook: &Hook) -> Vec<Value> {
+    let mut words: Vec<Value> = hook.env().iter().flatten().map(Value::from).collect();
+    words.push(hook.path().into());
+    words.extend(hook.args().iter().flatten().skip(1).map(Value::from));
+    words
+}
+
+impl Step for Run {
+    fn meta(&self) -> Meta {
+        let says = says::hooks(self.when.name(), self.hooks.len());
+        let shell = match self.when {
+            When::Prestart | When::CreateRuntime => {
+                Shell::Exact(self.hooks.iter().map(|hook| self.script(hook)).collect())
+            }
+            _ => {
+                Shell::None("a hook inside, or after the program's start, has no place in a script")
+            }
+        };
+        Meta::new("hooks.run", says, shell)
+    }
+
+    fn side(&self) -> Side {
+        if self.when == When::CreateContainer {
+            Side::Child
+        } else {
+            Side::Parent
+        }
+    }
+
+    /// What it looks at is made by the child.
+    fn waits(&self) -> bool {
+        self.side() == Side::Parent
+    }
+
+    fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        self.run(cx.slot(PID)?)?;
+        Ok(Done::nothing())
+    }
+}
+
+fn run(when: When, hook: &Hook, state: &str) -> Result<(), StepError> {
+    let doing = || format!("running {} hook {:?}", when.name(), hook.path());
+    let mut command = Command::new(hook.path());
+    let args = hook.args().clone().unwrap_or_default();
+    if let Some((name, rest)) = args.split_first() {
+        command.arg0(name).args(rest);
+    }
+    let pairs = hook
+        .env()
+        .iter()
+        .flatten()
+        .filter_map(|pair| pair.split_once('='));
+    command.env_clear().envs(pairs).stdin(Stdio::piped());
+    let mut child = command.spawn().map_err(fail(doing()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A hook that does not read it is as good.
+        let _ = stdin.write_all(state.as_bytes());
+    }
+    if let Some(seconds) = hook.timeout() {
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let pid = pid.ok_or_else(|| StepError::new(doing(), "it has no process"))?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(fail(doing()))?;
+        let seconds = Duration::from_secs(seconds.unsigned_abs());
+        let timeout = Timespec::try_from(seconds).map_err(fail(doing()))?;
+        let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout));
+        if ended.map_err(fail(doing()))? == 0 {
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+            let _ = child.wait();
+            return Err(StepError::new(
+                doing(),
+                format!("it took more than its timeout of {} s", seconds.as_secs()),
+            ));
+        }
+    }
+    let status = child.wait().map_err(fail(doing()))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(StepError::new(doing(), status.to_string()))
+    }
+}
+
+/// The hooks of the end, for whoever has deleted the container: all of them, whatever one says.
+///
+/// # Errors
+/// What each failed with.
+pub fn poststop(id: &str, bundle: &Bundle) -> Vec<StepError> {
+    let state = About::of(id, bundle).state(When::Poststop.status(), 0);
+    let hooks = When::Poststop.of(&bundle.spec).iter();
+    hooks
+        .filter_map(|hook| run(When::Poststop, hook, &state).err())
+        .collect()
+}
