@@ -1,6 +1,7 @@
 //! The command line of `rbridge`.
 
 mod containers;
+mod examples;
 mod show;
 mod work;
 
@@ -16,7 +17,7 @@ use crate::{BridgeError, Place, Published, bridge, forward_blockers, nat, publis
 
 /// Bridges: a switch, with a router on it
 #[derive(Parser)]
-#[command(name = "rbridge", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "rbridge", version, after_help = EXAMPLES, disable_help_subcommand = true, mut_subcommands = examples::of)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,

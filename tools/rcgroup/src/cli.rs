@@ -1,5 +1,6 @@
 //! The command line of `rcgroup`.
 
+mod examples;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use crate::{
 
 /// Control groups: this much and no more
 #[derive(Parser)]
-#[command(name = "rcgroup", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "rcgroup", version, after_help = EXAMPLES, disable_help_subcommand = true, mut_subcommands = examples::of)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,

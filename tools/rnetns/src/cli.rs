@@ -1,5 +1,7 @@
 //! The command line of `rnetns`.
 
+mod examples;
+
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
@@ -10,7 +12,7 @@ use crate::{Netns, NetnsError, enter, list};
 
 /// Network namespaces: a host, without a host
 #[derive(Parser)]
-#[command(name = "rnetns", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "rnetns", version, after_help = EXAMPLES, disable_help_subcommand = true, mut_subcommands = examples::of)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -1,5 +1,7 @@
 //! The command line of `rveth`.
 
+mod examples;
+
 use std::net::IpAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,7 +14,7 @@ use crate::{Link, Mac, MacvlanMode, VethError, add, del, list, set};
 
 /// Virtual Ethernet: a cable between two network namespaces
 #[derive(Parser)]
-#[command(name = "rveth", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "rveth", version, after_help = EXAMPLES, disable_help_subcommand = true, mut_subcommands = examples::of)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -15,6 +15,15 @@ const SHELLS: [(&str, &str); 3] = [
     ("fish", include_str!("shells/fish")),
 ];
 
+/// A verb with its examples at the end of its help, from a table by the names of verbs.
+pub fn with_examples(verb: clap::Command, table: &[(&str, &str)]) -> clap::Command {
+    let of = |(name, _): &&(&str, &str)| *name == verb.get_name();
+    match table.iter().find(of) {
+        Some((_, lines)) => verb.after_help(format!("Examples:\n{lines}")),
+        None => verb,
+    }
+}
+
 /// `completions SHELL`: the script for a shell. `completions words -- LINE…`: what that script asks.
 pub(crate) fn completions(mut command: clap::Command, argv: &[OsString]) -> Result {
     let words: Vec<String> = argv[2..]

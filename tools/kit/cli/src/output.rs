@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{ClosedPipe, Failure, Result, is_terminal};
 
 // How a verb that lists prints.
-/// How a list is printed.
+#[allow(missing_docs)] // what is written here as documentation would begin the help of each verb
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Output {
     /// One JSON array

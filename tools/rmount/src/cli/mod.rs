@@ -2,6 +2,7 @@
 
 mod bind;
 mod diff;
+mod examples;
 mod overlay;
 mod tmpfs;
 mod umount;
@@ -20,7 +21,7 @@ use crate::{MountError, list};
 
 /// Overlay, bind and tmpfs mounts, and what changed in them
 #[derive(Parser)]
-#[command(name = "rmount", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "rmount", version, after_help = EXAMPLES, disable_help_subcommand = true, mut_subcommands = examples::of)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -5,6 +5,7 @@ mod bundle;
 mod docker;
 mod doctor;
 mod elsewhere;
+mod examples;
 mod exec;
 mod flags;
 mod gc;
@@ -44,7 +45,7 @@ use box_wire::Failed;
 
 /// Containers: docker's words, and you can see why it works
 #[derive(Parser)]
-#[command(name = "rrun", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "rrun", version, after_help = EXAMPLES, disable_help_subcommand = true, mut_subcommands = examples::of)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -34,7 +34,7 @@ pub(super) const PACK: &str = "Examples:
 pub(super) const UNPACK: &str = "Examples:
   runpack unpack alpine root                    one root file system
   runpack unpack ./alpine.tar root              of an archive that is not loaded
-  runpack unpack --layout=overlay alpine layers prints the lowerdir= of a mount
+  runpack unpack --layout=overlay alpine layers  prints the lowerdir= of a mount
   runpack unpack --layout=bundle alpine b && runc run -b b x";
 
 pub(super) const SAVE: &str = "Examples:
@@ -66,5 +66,5 @@ pub(super) const RMI: &str = "Examples:
   runpack images -q -f dangling=true | runpack rmi -";
 
 pub(super) const GC: &str = "Examples:
-  runpack gc                                    blobs and layers that no image has, what killed commands left
+  runpack gc                                    what no image has, and what killed commands left
   runpack gc --dry-run                          what there is";

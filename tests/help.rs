@@ -1,0 +1,190 @@
+//! Each verb's `--help`: it says what the verb does, and its examples work as they are typed, in an order in which one needs what
+//! another made.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+use kit_test::Host;
+use nix::sched::{CloneFlags, unshare};
+
+/// A tool, what its examples need, and its verbs in an order that works.
+struct Tool {
+    name: &'static str,
+    before: &'static str,
+    order: &'static [&'static str],
+}
+
+const TOOLS: [Tool; 7] = [
+    Tool {
+        name: "rnetns",
+        before: "",
+        order: &["add", "exec", "list", "show", "del"],
+    },
+    Tool {
+        name: "rveth",
+        before: "rnetns add blue green",
+        order: &["add", "list", "set", "del"],
+    },
+    Tool {
+        name: "rbridge",
+        before: "ip link add veth0 type veth peer name veth1",
+        order: &[
+            "add",
+            "attach",
+            "set",
+            "list",
+            "show",
+            "nat",
+            "publish",
+            "unpublish",
+            "detach",
+            "default",
+            "repair",
+            "del",
+        ],
+    },
+    Tool {
+        name: "rcgroup",
+        before: "rcgroup create db",
+        order: &["create", "list", "set", "get", "exec", "stats", "map", "del"],
+    },
+    Tool {
+        name: "rmount",
+        before: "mkdir app base up wk root pages",
+        order: &["overlay", "diff", "bind", "tmpfs", "list", "umount"],
+    },
+    Tool {
+        name: "runpack",
+        before: "runpack pack -t alpine --bin sh ls cat; runpack save -o alpine.tar alpine; zstd -q alpine.tar
+            mkdir files site; cp /bin/true server; tar -C files -czf root.tar.gz .; tar -C files -cf debian.tar .",
+        order: &[
+            "load", "import", "pack", "unpack", "save", "images", "inspect", "history", "tag",
+            "rmi", "gc",
+        ],
+    },
+    Tool {
+        name: "rrun",
+        before: "runpack pack -t tools --bin sh ls cat sleep id",
+        order: &[
+            "run", "create", "start", "ps", "logs", "exec", "attach", "inspect", "port", "restart",
+            "kill", "stop", "wait", "rename", "bundle", "rm", "volume", "gc", "info", "version",
+            "doctor",
+        ],
+    },
+];
+
+/// What is typed another way here, and why.
+const OTHERWISE: [(&str, &str); 13] = [
+    // They take a person.
+    (
+        "rrun run -it",
+        "echo exit | script -qec 'rrun run -it --rm tools sh' /dev/null",
+    ),
+    (
+        "rrun exec -it",
+        "echo exit | script -qec 'rrun exec -it web sh' /dev/null",
+    ),
+    (
+        "rrun attach",
+        "timeout -s INT 1 rrun attach --sig-proxy=false web || [ $? -eq 124 ] || [ $? -eq 1 ]",
+    ),
+    // Some of what it looks for may be missing on this kernel.
+    ("rrun doctor", "rrun doctor || [ $? -eq 1 ]"),
+    // tests/debian.rs has a whole Debian, from a mirror; skopeo and Python are not on every machine; nor a second host.
+    ("debootstrap", "tar -C files -c . | runpack import - debian"),
+    ("runpack load oci:", "runpack tag alpine web:1"),
+    ("runpack pack -t py", "runpack pack -t py --bin ls"),
+    (
+        "runpack save alpine web:1 |",
+        "runpack save alpine web:1 | runpack load",
+    ),
+    (
+        "runpack unpack --layout=bundle",
+        "runpack unpack --layout=bundle alpine b",
+    ),
+    // A new directory each time.
+    (
+        "runpack unpack ./alpine.tar root",
+        "rm -rf root; runpack unpack ./alpine.tar root",
+    ),
+    // What was made by the way.
+    ("rrun stop web", "rrun start web; rrun stop web"),
+    ("rrun kill -s HUP web", "rrun kill -s CONT web"),
+    ("runpack tag 0a1b2c3d", "runpack tag alpine web"),
+];
+
+/// The lines under "Examples:", without what is said of them.
+fn examples(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+    let lines = lines.take_while(|line| line.starts_with("  "));
+    lines
+        .map(|line| line.trim().split("  ").next().unwrap_or_default())
+        .collect()
+}
+
+fn verbs(host: &Host, tool: &str) -> Vec<String> {
+    let offered = host.ok(&format!("{tool} completions words -- {tool} ''"));
+    let names = offered.lines().skip(1).map(|line| line.split('\t').next());
+    names.flatten().map(str::to_owned).collect()
+}
+
+/// Not verbs: docker's groups of them, and runpack's, whose help is runpack's own.
+const ELSEWHERES: [&str; 9] = [
+    "image",
+    "container",
+    "load",
+    "import",
+    "save",
+    "images",
+    "tag",
+    "rmi",
+    "history",
+];
+
+/// F41
+#[test]
+fn each_verb_says_what_it_does_and_has_examples() {
+    let host = Host::bare();
+    for tool in &TOOLS {
+        let name = tool.name;
+        let mut said = Vec::new();
+        for verb in verbs(&host, name) {
+            let elsewhere = name == "rrun" && ELSEWHERES.contains(&verb.as_str());
+            let help = host.ok(&format!("{name} {verb} --help"));
+            if verb == "image" || verb == "container" {
+                continue;
+            }
+            assert!(!examples(&help).is_empty(), "{name} {verb}: {help}");
+            assert!(elsewhere || tool.order.contains(&verb.as_str()), "{verb}");
+            let first = help.lines().next().unwrap().to_owned();
+            assert!(!said.contains(&first), "{name} {verb}: {first}");
+            said.push(first);
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_each_help_work_as_they_are_typed() {
+    // Whatever is deleted by its name is this test's own.
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let host = Host::bare();
+    host.ok("mount --make-rprivate /; mkdir -p /run/netns; mount -t tmpfs none /run/netns");
+    let mut failed = Vec::new();
+    for tool in &TOOLS {
+        // Not among the host's own directories, one of which is called root.
+        let place = format!("mkdir -p of-{0}; cd of-{0}", tool.name);
+        host.ok(&format!("{place}\n{}", tool.before));
+        for verb in tool.order {
+            let help = host.ok(&format!("{} {verb} --help", tool.name));
+            for line in examples(&help) {
+                let other = OTHERWISE.iter().find(|(words, _)| line.starts_with(words));
+                let line = other.map_or(line, |(_, other)| other);
+                let (code, _, said) = host.outcome(&format!("{place}\n{line}"));
+                if code != 0 {
+                    failed.push(format!("{line}: {code}: {said}"));
+                }
+            }
+        }
+    }
+    host.ok("rrun gc; ip link del veth0");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
