@@ -45,15 +45,22 @@ fn a_journal_that_cannot_be_read_is_left_alone_and_said() {
 fn a_namespace_made_anew_under_the_old_number_is_a_strangers() {
     let host = host();
     host.ok("ip netns add green");
-    for (verb, netns, again) in [
-        ("pair away", "green", "rveth add left@green right@blue"),
+    // `set` moves the link in its third step.
+    for (verb, point, netns, again) in [
+        (
+            "pair away",
+            "kill after 2",
+            "green",
+            "rveth add left@green right@blue",
+        ),
         (
             "set",
+            "kill after 3",
             "blue",
             "ip -n blue link add moved index $index mtu 9000 type veth peer name other",
         ),
     ] {
-        assert_eq!(watch(&host, verb, "kill after 2"), None, "{verb}");
+        assert_eq!(watch(&host, verb, point), None, "{verb}");
         let theirs = format!("ip -n {netns} -o link | sed 's/ state.*//'");
         // The number of one that ends is soon another's, unless somebody else is quicker.
         host.ok(&format!(
