@@ -357,3 +357,9 @@ fn a_table_that_is_piped_into_umount_is_refused() {
         "{said}"
     );
 }
+
+#[test]
+fn an_empty_word_is_called_that() {
+    let said = Room::new().fails(2, "rmount tmpfs ''");
+    assert!(said.starts_with("rmount: TARGET is empty\n"), "{said}");
+}

@@ -7,6 +7,7 @@ use kit_plan::{Context, Done, Meta, Shell, Side, SlotId, Step, StepError, cat, r
 
 use crate::says;
 
+/// Gives the container's end of its cable what it needs: an address, up, a default route.
 pub struct Configure {
     /// The link inside.
     pub interface: String,
@@ -14,7 +15,9 @@ pub struct Configure {
     pub addr: SlotId,
     /// The default route goes by it.
     pub is_way_out: bool,
+    /// The length of its network's prefix, in bits.
     pub prefix: u8,
+    /// The bridge's address.
     pub gateway: Ipv4Addr,
 }
 

@@ -16,7 +16,9 @@ const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loop
 
 /// Writes them, once the address is known.
 pub struct WriteFiles {
+    /// The container's directory.
     pub dir: PathBuf,
+    /// As the container has it.
     pub hostname: String,
     /// Whether it has an address of its own to be named by.
     pub addressed: bool,

@@ -40,6 +40,7 @@ pub fn hold_again(ports: &[Port]) -> Held {
 
 /// Binds one port and does not listen: what comes is translated before it would get here.
 pub struct Hold {
+    /// What of the host is held.
     pub host: HostPort,
     /// Whose containers may have it already.
     pub roots: Roots,

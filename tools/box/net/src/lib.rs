@@ -1,5 +1,6 @@
 //! Which network a container gets; the primitives make it. `rbridge` owns bridges, addresses and ports, `rveth`
 //! the cable; here they are put into a container's plan. One driver a file: an endpoint becomes steps.
+#![warn(missing_docs)]
 
 mod bridge;
 mod eth0;
@@ -34,6 +35,7 @@ pub const ADDRS: [SlotId; 8] = [
 pub struct Attachment {
     /// The link inside, and the network that it leads to.
     pub endpoint: Endpoint,
+    /// The one that it joins.
     pub network: Network,
     /// While the child mounts: membership, address, the cable, the ports.
     pub outside: Vec<Box<dyn Step>>,

@@ -24,7 +24,9 @@ const ROUNDS: usize = 8;
 pub struct Listen {
     /// `None` is any.
     pub ip: Option<Ipv6Addr>,
+    /// The host's.
     pub port: u16,
+    /// What it leads to.
     pub container_port: u16,
 }
 
@@ -33,6 +35,7 @@ pub struct Listen {
 pub struct Listening(Vec<(TcpListener, u16)>);
 
 impl Listening {
+    /// Whether `port` of the host is served.
     pub fn has(&self, port: u16) -> bool {
         let is = |listener: &TcpListener| listener.local_addr().is_ok_and(|at| at.port() == port);
         self.0.iter().any(|(listener, _)| is(listener))
@@ -114,11 +117,14 @@ pub struct Relay {
 /// Whose descriptor was polled.
 #[derive(Clone, Copy)]
 pub enum Owner {
+    /// Somebody wants to connect.
     Door(usize),
+    /// A connection has bytes, or takes some.
     Pair(usize),
 }
 
 impl Relay {
+    /// From what listens to the container's address.
     pub fn new(listening: Listening, to: Ipv4Addr) -> Self {
         let door = |(listener, port)| (listener, SocketAddrV4::new(to, port));
         Self {

@@ -1,5 +1,6 @@
 //! What a monitor and its clients say to each other over a Unix stream socket: frames of one type byte, a
 //! length of 4 bytes, little-endian, and a body.
+#![warn(missing_docs)]
 
 use std::io::{self, Read, Write};
 
@@ -16,7 +17,9 @@ pub enum Event {
     Started,
     /// Setting it up failed, and all was undone.
     Failed(Failed),
+    /// Of the container's standard output.
     Stdout(Vec<u8>),
+    /// Of the container's standard error.
     Stderr(Vec<u8>),
     /// A line of `--trace`.
     Step(String),
@@ -31,8 +34,11 @@ pub enum Event {
 /// An error line, its hint, and its exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
+    /// The whole line.
     pub text: String,
+    /// What to do about it.
     pub hint: Option<String>,
+    /// What the client exits with.
     pub exit: u8,
 }
 
@@ -43,26 +49,34 @@ pub enum Request {
     Go(Go),
     /// Send me output from now on, and take my input if `stdin`.
     Attach {
+        /// With its standard input.
         stdin: bool,
     },
+    /// For the container's standard input.
     Stdin(Vec<u8>),
+    /// The container's standard input ends.
     StdinEof,
     /// Rows and columns of the client's terminal.
     Resize(u16, u16),
 }
 
+/// What a monitor is to start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Go {
+    /// The container's ID.
     pub id: String,
     /// The client wants the output of the run.
     pub attach: bool,
+    /// How much is told of each step; `None` for nothing.
     pub explain: Option<Detail>,
+    /// Each step is told as a line of JSON.
     pub trace: bool,
     /// Rows and columns, if the client has a terminal.
     pub size: Option<(u16, u16)>,
 }
 
 impl Event {
+    /// As it goes over the wire.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Started => frame(b'S', &[]),
@@ -96,6 +110,7 @@ impl Event {
 }
 
 impl Request {
+    /// Sends it whole.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let bytes = match self {
             Self::Go(go) => frame(b'g', &serde_json::to_vec(go)?),
@@ -111,6 +126,7 @@ impl Request {
         to.write_all(&bytes)
     }
 
+    /// The next one; `None` at the end of the stream.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         read_frame(from)?
             .map(|(kind, body)| Self::decode(kind, body))

@@ -111,7 +111,11 @@ fn said(error: &clap::Error, of_what: &str) -> String {
         ErrorKind::InvalidValue if of(ContextKind::InvalidValue).is_empty() => {
             let flag = of(ContextKind::InvalidArg);
             let flag = flag.split(' ').next().unwrap_or_default();
-            format!("flag needs an argument: {flag}")
+            match flag.strip_prefix('<') {
+                // Not a flag: a word of the command line that is there, and has no letter.
+                Some(word) => format!("{} is empty", word.trim_end_matches(['.', '>'])),
+                None => format!("flag needs an argument: {flag}"),
+            }
         }
         ErrorKind::ArgumentConflict => format!(
             "{} cannot be used with {}",

@@ -343,3 +343,6 @@ impl Failed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
