@@ -24,7 +24,7 @@ const BAD: &[Row] = &[
     (
         "rrun run --rm nosuch id",
         125,
-        "rrun: finding image \"nosuch\": not in the store\nhint: rrun images shows what is there; rrun load FILE brings one, runpack pack -t NAME --bin PROGRAM makes one, debootstrap DIR and tar -C DIR -c . | rrun import - NAME another",
+        "rrun: finding image \"nosuch\": not in the store\nhint: rrun images lists the images; rrun load FILE adds one; runpack pack -t NAME --bin PROGRAM makes one of this machine's programs",
     ),
     (
         "rrun run --rm Tools id 2>&1 | head -n1 >&2; exit 125",
@@ -49,7 +49,7 @@ const BAD: &[Row] = &[
     (
         "rrun run --rm -p 8080:80 -p 127.0.0.1:8080:81 tools id",
         125,
-        "rrun: publishing port \"8080/tcp\": it is given twice\nhint: a port of the host's leads to one port inside: choose another",
+        "rrun: publishing port \"8080/tcp\": it is given twice\nhint: a port of the host leads to one port of a container: choose another",
     ),
     (
         "rrun run --rm --name a/b tools id",

@@ -138,3 +138,39 @@ fn a_privileged_one_has_all_capabilities() {
     let some = host.ok(&format!("rrun exec {inside}"));
     assert!(some.contains("CapEff:\t00000000a80425fb\n"), "{some}");
 }
+
+/// F18: the container was unattended when it ended, and its number is another process's by now.
+#[test]
+fn a_reused_number_is_no_container() {
+    let host = boxed();
+    host.ok(
+        "state=root/containers/$(rrun ps -q --no-trunc)/state.json
+        for who in monitor process; do
+            pid=$(jq .$who.pid $state); kill -9 $pid
+            while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
+        done
+        sleep 1000 >log 2>&1 & echo $! >other; jq \".process.pid = $!\" $state >new; cp new $state",
+    );
+    let said =
+        "rrun: executing in container \"box\": it is not running\nhint: rrun start box starts it\n";
+    assert_eq!(
+        host.outcome("rrun exec box id"),
+        (1, String::new(), said.to_owned())
+    );
+    assert_eq!(
+        host.ok("rrun ps -a --format '{{.Status}}'"),
+        "Exited (255)\n"
+    );
+    host.ok("rrun stop box; rrun rm -f box; rrun gc; kill $(cat other)");
+}
+
+/// F45: whoever leaves a container by the detach keys is told which.
+#[test]
+fn a_run_that_is_left_prints_its_id() {
+    let host = Host::new();
+    let typed = "sleep 1.5; printf \"\\020\\021\"; sleep 0.5";
+    let (code, out) = at_terminal(&host, typed, "rrun run -it --name box --net none tools sh");
+    let id = host.ok("rrun ps -q --no-trunc");
+    let last = out.lines().last().unwrap_or_default();
+    assert_eq!((code, last.trim()), (0, id.trim()), "{out}");
+}

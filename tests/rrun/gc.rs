@@ -84,3 +84,36 @@ fn what_it_does_is_explained_and_traced() {
     assert_eq!((code, out.as_str()), (0, ""));
     assert!(said.lines().all(|line| line.starts_with('{')), "{said}");
 }
+
+/// F18: a gc that is at work on what the last run left deletes that journal at its end, and not the new run's.
+#[test]
+fn a_start_waits_for_the_gc_that_undoes_the_last_run() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --net none tools sleep 1000
+        id=$(rrun ps -q --no-trunc); state=root/containers/$id/state.json
+        for who in monitor process; do
+            pid=$(jq .$who.pid $state); kill -9 $pid
+            while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
+        done
+        journal=$(ls run/*/$id.jsonl); echo $journal >journal
+        { flock 9; touch held; sleep 1; touch released; } 9<$journal >log 2>&1 &
+        until [ -e held ]; do sleep 0.01; done
+        rrun start box && [ -e released ]; code=$?; wait $!; exit $code");
+    // The new one is there, and its monitor holds it.
+    let held = host.code("flock -n $(cat journal) true");
+    assert_eq!(
+        (held, host.ok("rrun ps --format '{{.Names}}'").as_str()),
+        (1, "box\n")
+    );
+}
+
+/// F18: starts of one container and many a gc, side by side.
+#[test]
+fn a_gc_beside_the_starts_of_one_container_spoils_none() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools id -u");
+    let out = host.ok("{ until [ -e over ]; do rrun gc || exit; done; } & \
+        for n in 1 2 3 4 5 6 7 8 9 10; do rrun start -a box || { echo failed; break; }; done; touch over; wait $!");
+    let starts: Vec<&str> = out.lines().filter(|line| !line.contains(':')).collect();
+    assert_eq!(starts, ["0"; 10], "{out}");
+}

@@ -154,7 +154,7 @@ fn a_group_has_the_verbs_that_stand_alone() {
 fn words_that_contradict_each_other_are_told() {
     let host = Host::new();
     host.ok("rrun run -d --name web tools sleep 1000");
-    let other = "the network is another's, and so are its ports and its host name";
+    let other = "ports and a host name belong to the container whose network is shared: give the flags to that one";
     for (typed, code, said) in [
         (
             "run --net container:web -p 80:80 tools id",

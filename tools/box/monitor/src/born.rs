@@ -135,11 +135,7 @@ pub fn fault(fault: &dyn Fault) -> Failed {
     }
 }
 
-/// An error as a client is told it.
-pub fn failed(error: &dyn std::error::Error, hint: Option<&str>, exit: u8) -> Failed {
-    Failed {
-        text: error.to_string(),
-        hint: hint.map(str::to_owned),
-        exit,
-    }
+/// The same of an error of the kernel's.
+pub fn io_fault(doing: &'static str, source: io::Error) -> Failed {
+    fault(&MonitorError::Io { doing, source })
 }

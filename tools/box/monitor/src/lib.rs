@@ -22,7 +22,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use box_state::{Containers, StateError};
-use kit_plan::Fault;
+use kit_plan::{Fault, StepError};
 
 pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
 pub use early::Ahead;
@@ -37,13 +37,24 @@ pub enum MonitorError {
     Fork(#[source] io::Error),
     #[error(transparent)]
     State(#[from] StateError),
+    /// A value between two steps, or a step by itself.
+    #[error("{0}")]
+    Step(StepError),
+    #[error("{doing}: {source}")]
+    Io {
+        doing: &'static str,
+        source: io::Error,
+    },
+    #[error("attending container \"{id}\": it does not run")]
+    NotRunning { id: String },
 }
 
 impl Fault for MonitorError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Fork(_) => None,
             Self::State(error) => error.hint(),
+            Self::Step(error) => error.get_hint(),
+            Self::Fork(_) | Self::Io { .. } | Self::NotRunning { .. } => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kit_plan::{Fate, ProcessId, Recovery, recover, recover_one};
+use kit_plan::{Fate, Fault, ProcessId, Recovery, recover, recover_one};
 use kit_undo::Kernel;
 
 use box_state::{Container, Containers, Lock, RunState, Status, is_abandoned};
@@ -86,15 +86,17 @@ pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let wrong: Option<&dyn std::error::Error> =
-        match (recovery.errors.first(), recovery.unreadable.first()) {
-            (Some(error), _) => Some(error),
-            (None, Some(error)) => Some(error),
-            (None, None) => None,
-        };
+    let wrong: Option<&dyn Fault> = match (recovery.errors.first(), recovery.unreadable.first()) {
+        (Some(error), _) => Some(error),
+        (None, Some(error)) => Some(error),
+        (None, None) => None,
+    };
     let hint = "what is left of its last run is in the way: rrun gc tries again";
     wrong.map_or(Ok(()), |error| {
-        Err(super::born::failed(error, Some(hint), 125))
+        Err(Failed {
+            hint: Some(hint.to_owned()),
+            ..super::born::fault(error)
+        })
     })
 }
 

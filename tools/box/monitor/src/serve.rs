@@ -7,7 +7,8 @@ use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
 use rustix::event::PollFlags;
 
-use super::born::{failed, fault};
+use super::MonitorError;
+use super::born::{fault, io_fault};
 use super::clients::Client;
 use super::idle::{Idle, Waited};
 use super::log::Log;
@@ -125,7 +126,8 @@ impl Monitor {
         };
         let mut cx = Context::new(mark.clone());
         let plan = prepare::for_run(containers, container, size, &mut cx)?;
-        let header = Header::new(&mark, plan.command.clone()).map_err(|e| failed(&e, None, 125))?;
+        let header = Header::new(&mark, plan.command.clone())
+            .map_err(|source| io_fault("naming this process in a journal", source))?;
         let header = Header {
             container: Some(container.id.clone()),
             ..header
@@ -155,11 +157,12 @@ impl Monitor {
         kernel: Kernel,
     ) -> Result<Self, Failed> {
         let streams = Streams::take(&mut cx);
-        let io = |e: std::io::Error| failed(&e, None, 125);
-        let pid: i32 = cx.slot(engine::PID).map_err(|e| failed(&e, None, 125))?;
-        let pidfd = cx
-            .take_fd(engine::PIDFD)
-            .ok_or_else(|| io(std::io::ErrorKind::NotFound.into()))?;
+        let pid = cx.slot(engine::PID).map_err(MonitorError::Step);
+        let pid: i32 = pid.map_err(|e| fault(&e))?;
+        let pidfd = cx.take_fd(engine::PIDFD).ok_or_else(|| {
+            let source = std::io::ErrorKind::NotFound.into();
+            io_fault("taking the descriptor of the container's process", source)
+        })?;
         let earlier = containers.state(&container.id).unwrap_or_default();
         let mut state = RunState {
             status: Status::Running,
@@ -171,9 +174,10 @@ impl Monitor {
             ..RunState::default()
         };
         prepare::note(&mut state, &mut cx);
-        let listener = listen(&containers, &container.id).map_err(io)?;
+        let listener =
+            listen(&containers, &container.id).map_err(|source| io_fault(LISTENING, source))?;
         let saved = containers.save_state(&container.id, &state, !container.auto_remove);
-        saved.map_err(|e| failed(&e, None, 125))?;
+        saved.map_err(|e| fault(&e))?;
         let log = Log::open(&containers.log(&container.id));
         Ok(Self {
             containers,
@@ -197,14 +201,9 @@ impl Monitor {
 
     /// Takes over a container whose monitor is gone: its journal, its pipes, its end. Its exit code is lost.
     pub fn adopt(containers: Containers, id: &str, lock: Lock) -> Result<Self, Failed> {
-        let wrong = |e: &dyn std::error::Error| failed(e, None, 125);
-        let container = containers.load(id).map_err(|e| wrong(&e))?;
-        let mut state = containers.state(id).map_err(|e| wrong(&e))?;
-        let not_running = || Failed {
-            text: format!("\"{id}\" does not run"),
-            hint: None,
-            exit: 125,
-        };
+        let container = containers.load(id).map_err(|e| fault(&e))?;
+        let mut state = containers.state(id).map_err(|e| fault(&e))?;
+        let not_running = || fault(&MonitorError::NotRunning { id: id.to_owned() });
         let process = state
             .process
             .clone()
@@ -212,17 +211,17 @@ impl Monitor {
             .ok_or_else(not_running)?;
         let path = containers.roots.journals().join(format!("{id}.jsonl"));
         let journal = Journal::open(&path)
-            .map_err(|e| wrong(&e))?
+            .map_err(|e| fault(&e))?
             .ok_or_else(not_running)?;
         let pid = rustix::process::Pid::from_raw(process.pid).ok_or_else(not_running)?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
         let pidfd = pidfd.map_err(|_| not_running())?;
         let streams = Streams::reopen(&containers.run_dir(id));
-        let listener = listen(&containers, id).map_err(|e| wrong(&e))?;
+        let listener = listen(&containers, id).map_err(|source| io_fault(LISTENING, source))?;
         state.monitor = ProcessId::of_self().ok();
         containers
             .save_state(id, &state, false)
-            .map_err(|e| wrong(&e))?;
+            .map_err(|e| fault(&e))?;
         let mark = Mark {
             instance: containers.roots.instance.clone(),
             plan: id.to_owned(),
@@ -327,6 +326,8 @@ fn relay_again(state: &RunState) -> Relay {
         _ => Relay::default(),
     }
 }
+
+const LISTENING: &str = "listening for the container's clients";
 
 fn listen(containers: &Containers, id: &str) -> std::io::Result<UnixListener> {
     let _ = std::fs::remove_file(containers.socket(id));

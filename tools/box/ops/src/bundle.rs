@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::says;
 use crate::{OpsError, Subject};
 
-/// The plan that makes one in `dir`, with the container's lock, which is to be held until it is done.
+/// The plan that makes a bundle in `dir`, and the container's lock, which the caller holds until that is done.
 ///
 /// # Errors
 /// A container that runs, has no image, or is bundled already.
@@ -32,7 +32,7 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
     if !containers.state(&container.id)?.is_running() {
         crate::stop::settled(containers, container);
     }
-    // Two overlays on one upper directory would spoil it.
+    // Two overlays on one upper directory would corrupt it.
     let lock = Lock::try_take(containers, &container.id)?;
     let lock = lock.ok_or_else(|| OpsError::Running {
         doing: "bundling",
@@ -64,7 +64,7 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
     Ok((plan, lock))
 }
 
-/// The plan that lets the root of a bundle in `dir` go; its config.json stays.
+/// The plan that unmounts the root of the bundle in `dir`; its config.json stays.
 pub fn unmount(name: &str, dir: &Path) -> Plan {
     let mut plan = Plan::new(format!("rrun bundle --umount {name}"));
     plan.push(Unmount {
@@ -87,9 +87,11 @@ pub fn bundled_at(containers: &Containers, container: &Container) -> Option<Path
     mounts.into_iter().find(is_its).map(|mount| mount.target)
 }
 
-/// Two overlays on one upper directory would spoil it, and nothing may be deleted beneath one.
+/// Refuses a container whose root is mounted as a bundle's: two overlays on one upper directory would corrupt it, and
+/// nothing may be deleted beneath an overlay.
+///
 /// # Errors
-/// One whose root is mounted.
+/// The root is mounted.
 pub fn refuse_bundled(
     doing: &'static str,
     containers: &Containers,

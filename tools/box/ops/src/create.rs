@@ -92,7 +92,7 @@ impl Step for ClaimCidfile {
     }
 }
 
-/// Makes its directory under a temporary name, locked while somebody is at work on it.
+/// Makes the container's directory under a temporary name, locked while a command works on it.
 struct Begin(Rc<New>);
 
 impl Begin {
@@ -127,11 +127,11 @@ impl Step for Begin {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        // The container's users are to enter its root, whoever its caller lets into his own files.
+        // The container's users must be able to enter its root, whatever umask the caller has.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        // To the end of the command: a gc must not take what a run is about to start.
+        // Kept to the end of the command: gc must not remove a container that is about to be started.
         cx.keep(self.0.containers.begin(self.0.id()).map_err(failed)?);
-        // Overlayfs shows the upper directory's own in its root.
+        // Overlayfs shows the mode, owner and times of the upper directory at its root.
         if let Some(top) = self.top() {
             let alike = runpack::layer::make_alike(top, &self.0.making().join("upper"));
             alike.map_err(|error| StepError::whole(error).exit(125))?;
@@ -204,7 +204,7 @@ impl Step for WriteFiles {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        // They lie in its directory.
+        // The files go with the container's directory.
         Vec::new()
     }
 
@@ -258,7 +258,7 @@ impl Step for NameIt {
     }
 }
 
-/// Gives its directory its own name.
+/// Renames the directory to its final name.
 struct Publish(Rc<New>);
 
 impl Publish {
@@ -287,7 +287,7 @@ impl Step for Publish {
     }
 }
 
-/// A step of a script that goes on to run the container, which then stays: nothing of it is undone at the end.
+/// A step of a script that makes a container and runs it without --rm: the script does not undo it at its end.
 pub struct Lasting(pub Box<dyn Step>);
 
 impl Step for Lasting {

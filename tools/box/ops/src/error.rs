@@ -19,16 +19,16 @@ pub enum OpsError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// What the monitor said.
+    /// The monitor's error.
     #[error("{}", .0.text)]
     Failed(Failed),
-    #[error("starting container \"{name}\": its monitor is gone")]
+    #[error("starting container \"{name}\": its monitor has ended")]
     Lost { name: String },
     #[error("{doing} container \"{name}\": it is running")]
     Running { doing: &'static str, name: String },
     #[error("{doing} container \"{name}\": it is not running")]
     NotRunning { doing: &'static str, name: String },
-    /// Two overlays on one upper directory would spoil it, and nothing may be deleted beneath one.
+    /// Two overlays on one upper directory would corrupt it, and nothing may be deleted beneath an overlay.
     #[error("{doing} container \"{name}\": its root is mounted at {at:?}")]
     Bundled {
         doing: &'static str,

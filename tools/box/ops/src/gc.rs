@@ -1,4 +1,4 @@
-//! `gc`: a few plans one after the other, each made when the one before it is done. A failure is told at the end, and
+//! `gc`: a few plans one after the other, each made when the one before it is done. A failure is reported at the end and
 //! stops nothing.
 
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn parts(keep_network: bool) -> Vec<Part> {
     parts
 }
 
-/// What it would do now, as one plan.
+/// What a gc would do now, as one plan.
 pub fn plan(containers: &Containers, keep_network: bool) -> (Plan, Told) {
     let outcome = Outcome::default();
     let mut all = Plan::new("rrun gc");
@@ -39,10 +39,10 @@ pub fn plan(containers: &Containers, keep_network: bool) -> (Plan, Told) {
     (all, outcome.take())
 }
 
-/// Does it.
+/// Carries out a gc.
 ///
 /// # Errors
-/// An interruption; all else that went wrong is told.
+/// An interruption. All other failures are in [`Told`].
 pub fn run(
     containers: &Containers,
     keep_network: bool,
@@ -59,7 +59,7 @@ pub fn run(
     Ok(outcome.take())
 }
 
-/// What dead processes had begun; and containers that go on without a monitor.
+/// Journals of dead processes, and containers that run without a monitor.
 fn begun(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     let found = monitor::abandoned(containers);
     if found.due {
@@ -78,7 +78,7 @@ fn begun(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     }
 }
 
-/// Containers that have ended, or will never start, and that nobody saw to.
+/// Containers whose end no monitor has recorded, and --rm containers that will never start.
 fn ended(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     for containers in containers.both() {
         let loaded = containers.ids();
@@ -124,7 +124,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
         }
         for id in of.half_made() {
             let making = of.making(&id);
-            // Last its own directory: by that the others are known.
+            // Its directory comes last: the others are found by it.
             for path in volume::leftovers(&of.roots, &id) {
                 let says = says::left_new_volume();
                 sweep(path, says, OnlyIf::Unlocked(making.clone()));
@@ -166,14 +166,14 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             .and_then(|id| id.to_str())
             .map(str::to_owned);
         if let Some(id) = id.filter(|id| both.iter().all(|of| of.is_nobodys(id))) {
-            // The lock decides: a monitor at the end of a --rm run still holds it.
+            // A monitor at the end of a --rm run still holds the lock.
             let only_if = OnlyIf::LockFree(containers.clone(), id);
             sweep(path, says::left_run(), only_if);
         }
     }
 }
 
-/// The volumes that have to go with what is in the trash.
+/// The volumes without a name of a container in the trash.
 fn doomed(of: &Containers, trash: &Path) -> Vec<PathBuf> {
     let text = std::fs::read(trash.join("container.json")).unwrap_or_default();
     let Ok(container) = serde_json::from_slice::<Container>(&text) else {
@@ -194,14 +194,14 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Who pins an image, and is not there.
+/// The owners of pins that do not exist.
 fn pins(of: &Containers) -> Vec<String> {
     let pins = runpack::Store::open(&of.roots.root).pins();
     let owners = pins.unwrap_or_default().into_iter().map(|pin| pin.owner);
     owners.filter(|owner| of.is_nobodys(owner)).collect()
 }
 
-/// Blobs and layers that no image has.
+/// Blobs and layers that no image uses.
 fn store(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     let roots = &containers.roots;
     if !runpack::Store::open(&roots.root).dir().exists() {
@@ -253,7 +253,7 @@ fn network(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     }
 }
 
-/// Forwarding, and the cgroup that ours are below.
+/// IP forwarding, and the parent cgroups.
 fn host(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     match rbridge::unused_lines() {
         Ok(lines) if lines.is_empty() => {}

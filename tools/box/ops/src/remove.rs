@@ -12,16 +12,16 @@ use crate::{OpsError, Subject, stop};
 /// How a container is removed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Removal {
-    /// One that runs is killed first.
+    /// Kill the container first if it runs.
     pub force: bool,
-    /// Its volumes without a name go too.
+    /// Remove its volumes without a name too.
     pub volumes: bool,
 }
 
 /// The stages that remove a container.
 ///
 /// # Errors
-/// One that runs, or whose root is mounted as a bundle's, without `force`.
+/// Without `force`: the container runs, or its root is mounted as a bundle's.
 pub fn stages(of: &Subject, how: Removal) -> Result<Vec<Plan>, OpsError> {
     let command = format!("rrun rm {}", of.container.name);
     let runs = of.is_running();
@@ -83,7 +83,7 @@ pub(crate) fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool
 /// The plan that gives a container another name.
 ///
 /// # Errors
-/// A name that no container may have.
+/// The name is not valid for a container.
 pub fn rename(of: Subject, name: &str) -> Result<Plan, OpsError> {
     check_name(name)?;
     let mut plan = Plan::new(format!("rrun rename {} {name}", of.container.name));

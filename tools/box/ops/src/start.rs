@@ -1,4 +1,4 @@
-//! Starting a container that was made: a monitor is told to, and says what came of it.
+//! Starting a container that exists: a monitor is told to start it and reports the result.
 
 use std::os::unix::net::UnixStream;
 
@@ -32,7 +32,7 @@ impl Watch {
     }
 }
 
-/// What became of a start.
+/// The result of a start.
 #[derive(Debug)]
 pub enum Outcome {
     /// The program runs.
@@ -42,7 +42,7 @@ pub enum Outcome {
     Lost,
 }
 
-/// What a start is sure to want, whether it has a network namespace of its own or not.
+/// What a monitor may prepare before it knows the container; `netns`: a network namespace too.
 pub fn likely(netns: bool) -> Ahead {
     Ahead {
         netns,
@@ -50,7 +50,7 @@ pub fn likely(netns: bool) -> Ahead {
     }
 }
 
-/// Reads events until the program runs, or does not.
+/// Reads events until the program runs or has failed to start.
 ///
 /// # Errors
 /// A socket that cannot be read.
@@ -71,11 +71,11 @@ pub fn wait_started(socket: &mut UnixStream, watch: Watch) -> std::io::Result<Ou
     }
 }
 
-/// A monitor that has started it, or has said why it did not. With `attach` it sends the output, and the terminal has
-/// `size` rows and columns.
+/// Forks a monitor that starts the container, and waits for the result. With `attach` the monitor sends the output, and
+/// the terminal has `size` rows and columns.
 ///
 /// # Errors
-/// One whose root is mounted as a bundle's; no process can be made.
+/// The container's root is mounted as a bundle's, or no process can be made.
 pub fn launch(
     of: &Subject,
     watch: Watch,
@@ -100,7 +100,7 @@ pub fn launch(
     Ok((fresh, outcome))
 }
 
-/// Starts one in the background; one that runs already is left alone, as docker does.
+/// Starts a container in the background; one that runs already is left alone, as docker does.
 ///
 /// # Errors
 /// What the monitor said.
@@ -116,7 +116,7 @@ pub fn start(of: &Subject, watch: Watch) -> Result<(), OpsError> {
     match launch(of, watch, false, None)?.1 {
         Outcome::Started => Ok(()),
         Outcome::Failed(failed) => {
-            // Another may have been quicker by a moment.
+            // Another command may have started it a moment before.
             settled(containers, container);
             if containers.is_running(&container.id) {
                 return Ok(());

@@ -22,7 +22,7 @@ pub const SIGKILL: i32 = 9;
 /// `seconds` are those until SIGKILL, negative for never; the container's own if none are given.
 ///
 /// # Errors
-/// A signal that there is not; a state that cannot be read.
+/// The signal is unknown, or the state cannot be read.
 pub fn stages(
     of: &Subject,
     seconds: Option<i64>,
@@ -79,7 +79,7 @@ pub fn stages(
 /// The stages that send a signal; after SIGKILL they wait for the end.
 ///
 /// # Errors
-/// One that does not run.
+/// The container does not run.
 pub fn kill(of: &Subject, signal: i32) -> Result<Vec<Plan>, OpsError> {
     let mut plan = Plan::new(format!("rrun kill {}", of.container.name));
     let Some(process) = running(&mut plan, of)? else {
@@ -133,8 +133,8 @@ pub fn restart(of: &Subject, seconds: Option<i64>, watch: Watch) -> Result<Vec<P
     Ok(all)
 }
 
-/// Its PID 1, if it runs; its plan then begins with a monitor, if it has none. A start is waited for, and one that does
-/// not come to its end is what the plan ends.
+/// Its PID 1, if it runs. If it has no monitor, `plan` begins by giving it one. A start that goes on is waited for; one that
+/// hangs is ended by `plan`.
 fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>, OpsError> {
     let is_starting = || box_monitor::starter(&of.containers, of.id()).is_some();
     if is_starting() {
@@ -167,12 +167,12 @@ pub fn attended(of: &Subject) -> Result<(), OpsError> {
     Ok(())
 }
 
-/// Waits until `deadline`, or as long as it takes, until the monitor has reported the end; whether it has.
+/// Waits until the monitor has reported the end, at most until `deadline`; whether it has.
 pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
     let left = || deadline.map(|at| at.saturating_duration_since(Instant::now()));
     if let Ok(mut socket) = box_monitor::connect(&of.containers, of.id()) {
         loop {
-            // What has been said already is heard, be the deadline past.
+            // Events that were sent already are read even after the deadline.
             let limit = left().map(|left| left.max(Duration::from_millis(1)));
             let _ = socket.set_read_timeout(limit);
             match Event::read(&mut socket) {
@@ -200,7 +200,7 @@ pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
     true
 }
 
-/// The old monitor reports before it lets go of the lock. One that starts the container just now is waited for too.
+/// Waits until no monitor is ending or starting the container: a monitor reports the end before it releases the lock.
 pub fn settled(containers: &Containers, container: &Container) {
     let deadline = Instant::now() + DYING;
     while Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! A verb on many containers: a list of plans for each, one a stage, and the stages of all side by side.
+//! A verb on many containers: each has a list of plans, its stages; the first stages of all are carried out, then the second.
 //!
 //! `stop` of 250 containers sends 250 signals, then waits once: the time of the slowest, not of all. One thread: a
 //! process that clones must not have a second.
@@ -8,7 +8,7 @@ use kit_undo::Kernel;
 
 use crate::OpsError;
 
-/// What is done to one container, by stages. The stages share one context.
+/// The stages of a verb on one container. They share one context.
 pub struct Work {
     /// As it was typed.
     pub name: String,
@@ -23,11 +23,11 @@ struct Begun {
     stages: std::vec::IntoIter<Plan>,
 }
 
-/// Carries out a plan whose steps leave nothing to recover: its journal is in memory. What the steps have kept, locks
-/// among it, is the caller's to hold.
+/// Carries out a plan whose steps leave nothing to recover: its journal is in memory. The context holds what the steps
+/// have kept, locks among it, until the caller drops it.
 ///
 /// # Errors
-/// A step's; what was done is undone.
+/// A step failed; what was done has been undone.
 pub fn apply(plan: &Plan, mark: Mark, watch: &mut dyn Observer) -> Result<Context, PlanError> {
     let mut cx = Context::new(mark);
     apply_in(&mut cx, plan, watch)?;
@@ -40,8 +40,8 @@ fn apply_in(cx: &mut Context, plan: &Plan, watch: &mut dyn Observer) -> Result<J
     Ok(journal)
 }
 
-/// Does all of it, the first stage of each before the second of any. A failure ends that container's work alone, undoes
-/// its earlier stages and is told to `done`, as is each success; an interruption ends all.
+/// Carries out all works, the first stage of each before the second of any. A failure ends the work on that container
+/// alone and undoes its earlier stages. `done` is called with each result; an interruption ends all works.
 pub fn side_by_side(
     roots: &Roots,
     works: Vec<Work>,

@@ -1,4 +1,4 @@
-//! `rrun attach`: the same terminal, no new process.
+//! `rrun attach`: connects this terminal to a running container's program; starts no process.
 
 use kit_cli::{Failure, Result};
 
@@ -45,7 +45,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     finish(Some(ended), container)
 }
 
-/// docker's word for an end by the detach keys, where the container is not this client's to begin with.
+/// docker's words when the detach keys end `attach` or `exec`.
 pub fn escaped() -> Failure {
     Failure::new("read escape sequence").exactly(1)
 }
@@ -82,7 +82,7 @@ pub fn attach(
         stderr: true,
         tty: container.tty,
         detach_keys: detach_keys(keys)?,
-        // A terminal's signals are typed; closing it ends the client alone.
+        // On a terminal the keyboard sends signals as bytes; closing the terminal ends only this client.
         forward: state.process.filter(|_| sig_proxy && !container.tty),
     };
     client::relay(&mut socket, &mut attach).map_err(Failure::new)

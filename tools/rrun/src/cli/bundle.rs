@@ -15,9 +15,9 @@ pub struct Args {
     /// Unmount the root again; config.json stays
     #[arg(long)]
     pub umount: bool,
-    /// One that does not run
+    /// A container that does not run
     pub container: String,
-    /// Made, if it is not there: config.json and rootfs go into it
+    /// The bundle: config.json and rootfs go into it. Made if it does not exist
     pub dir: PathBuf,
 }
 

@@ -54,7 +54,7 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
     }))
 }
 
-/// Those that are no directory of the host's, by where they are; `null` for none.
+/// The volumes, named or not, by their mount points; `null` if there are none.
 fn volumes(container: &Container) -> Option<Map<String, Value>> {
     let points = container
         .mounts
@@ -65,7 +65,7 @@ fn volumes(container: &Container) -> Option<Map<String, Value>> {
     (!volumes.is_empty()).then_some(volumes)
 }
 
-/// Without what is set for every container: docker's shows what the image and the user gave.
+/// The environment without the variables that every container gets: docker shows those of the image and the user.
 fn environment(container: &Container, spec: &oci_spec::runtime::Spec) -> Vec<String> {
     let process = spec.process().clone().unwrap_or_default();
     let hostname = spec.hostname().clone().unwrap_or_default();
@@ -203,7 +203,7 @@ fn mounts(container: &Container) -> Vec<Value> {
     container.mounts.iter().map(mount).collect()
 }
 
-/// Of a link of its own as it is now: asked of the kernel.
+/// The address of one of its links as the kernel reports it.
 fn mac(state: &RunState, interface: &str) -> Option<String> {
     let process = state.process.as_ref().filter(|_| state.is_running())?;
     let netns = std::fs::File::open(format!("/proc/{}/ns/net", process.pid)).ok()?;

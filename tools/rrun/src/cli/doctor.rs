@@ -1,4 +1,4 @@
-//! `rrun doctor`: what this kernel can do, found out by doing it in throw-away children.
+//! `rrun doctor`: what this kernel can do, found out by trying it in throw-away children.
 
 mod limits;
 mod networks;
@@ -17,7 +17,7 @@ pub struct Args {
     pub output: Output,
 }
 
-/// One thing that was tried.
+/// The result of one try.
 #[derive(Debug, Serialize)]
 struct Finding {
     schema: u32,
@@ -86,11 +86,11 @@ fn find(
     }
 }
 
-/// Most of the others are missing with it.
+/// Without root most other rows are "missing" too.
 fn root() -> Finding {
     let user = rustix::process::geteuid();
     let way_out = format!(
-        "sudo rrun doctor: user {} may do little of this",
+        "sudo rrun doctor: user {} may do little of what is tried here",
         user.as_raw()
     );
     find("root", user.is_root(), "every verb but version", way_out).essential()
@@ -150,12 +150,12 @@ fn for_any_run(containers: &Containers) -> Vec<Finding> {
     found.into_iter().map(Finding::essential).collect()
 }
 
-/// Whether a child in new namespaces says so.
+/// Whether `body` returns true in a child in new namespaces.
 fn in_child(flags: i32, body: impl FnOnce() -> bool) -> bool {
     in_child_of(flags, None, body)
 }
 
-/// The same, born in a cgroup.
+/// The same, with the child cloned into a cgroup.
 fn in_child_of(flags: i32, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnce() -> bool) -> bool {
     let cloned = kit_sys::clone::clone_into(flags as u64, cgroup, || i32::from(!body()));
     let Ok(child) = cloned else { return false };
@@ -192,7 +192,7 @@ fn mount_attributes() -> bool {
     tmpfs().is_ok_and(|tree| kit_sys::mount::set_attr(tree.as_fd(), &attr, true).is_ok())
 }
 
-/// The shortest filter there is: everything is allowed.
+/// Loads the shortest filter: all calls are allowed.
 fn filter() -> bool {
     let allow = kit_sys::seccomp::Instruction {
         code: (libc::BPF_RET | libc::BPF_K) as u16,
@@ -208,7 +208,7 @@ fn is_on_overlay(containers: &Containers) -> bool {
     stat.is_ok_and(|stat| stat.f_type == libc::OVERLAYFS_SUPER_MAGIC)
 }
 
-/// A real overlay on directories of the root, in a mount namespace of its own.
+/// Mounts an overlay of directories below BOXKIT_ROOT, in a mount namespace of its own.
 fn overlay(containers: &Containers) -> bool {
     let place = containers
         .roots

@@ -100,7 +100,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         Filter::of(&spec).map_err(Failure::new)?
     };
     let exec = Exec {
-        pid: process.pid,
+        init: process.clone(),
         process: own,
         filter,
         user: args

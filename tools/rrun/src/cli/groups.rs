@@ -6,7 +6,7 @@ use kit_cli::{Failure, Result};
 
 use super::elsewhere::has_way;
 
-/// Of a group, docker's word and the verbs that it stands for. What is in no row is the verb of the same name.
+/// A group, docker's verb in it, and our words for that. A verb that is in no row keeps its name.
 const SYNONYMS: [(&str, &str, &[&str]); 10] = [
     ("container", "ls", &["ps"]),
     ("container", "list", &["ps"]),
@@ -20,10 +20,10 @@ const SYNONYMS: [(&str, &str, &[&str]); 10] = [
     ("system", "events", &["events"]),
 ];
 
-/// Groups whose other verbs are verbs of ours.
+/// Groups whose other verbs are verbs of rrun.
 const GROUPS: [&str; 2] = ["container", "image"];
 
-/// The command line, its group taken away.
+/// The command line without its group.
 pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let argv: Vec<OsString> = argv.collect();
     // A shell asks what may follow a line of ours, which may have a group too.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use kit_cli::{Failure, Result};
 
-// All that follows the verb, for the other parser.
+// All words after the verb: runpack's parser reads them.
 #[derive(clap::Args)]
 pub struct Words {
     #[arg(
@@ -15,7 +15,7 @@ pub struct Words {
     pub words: Vec<OsString>,
 }
 
-// The same of a verb that takes files.
+// The same, for a verb that takes files.
 #[derive(clap::Args)]
 pub struct Files {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

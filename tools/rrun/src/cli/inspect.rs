@@ -81,5 +81,5 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     }
     let what = args.r#type.as_deref().unwrap_or("object");
     let failure = Failure::new(format!("No such {what}: {name}"));
-    Err(failure.hint("rrun ps -a and rrun images show what there is"))
+    Err(failure.hint("rrun ps -a lists the containers, rrun images the images"))
 }

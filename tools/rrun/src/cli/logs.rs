@@ -1,4 +1,4 @@
-//! `rrun logs`: what a container has said, from its log file.
+//! `rrun logs`: prints a container's output from its log file.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
@@ -15,10 +15,10 @@ use box_state::Containers;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Go on with what it says from now, until it ends
+    /// Follow the output until the container ends
     #[arg(short, long)]
     pub follow: bool,
-    /// The time before each line
+    /// Print the time before each line
     #[arg(short, long)]
     pub timestamps: bool,
     /// Only the last N lines
@@ -47,7 +47,7 @@ struct Entry {
     time: String,
 }
 
-/// How often a growing file is looked at.
+/// How often a growing file is read again.
 const BEAT: Duration = Duration::from_millis(30);
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
@@ -62,7 +62,7 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
     } = &find(containers, name)?;
     let tail = match args.tail.as_str() {
         "all" => None,
-        // docker: a negative number is all of them, and so is none.
+        // As docker: a negative number, or an empty value, means all lines.
         text if text.is_empty() || text.starts_with('-') => None,
         text => Some(text.parse::<usize>().map_err(|_| {
             Failure::usage(format!("invalid value \"{text}\" for --tail")).hint("a number, or all")
@@ -72,7 +72,7 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
         since: given(args.since.as_deref()).map(moment).transpose()?,
         until: given(args.until.as_deref()).map(moment).transpose()?,
     };
-    // Nothing was ever said by one that never ran.
+    // A container that never ran has no log.
     let Ok(file) = File::open(containers.log(&container.id)) else {
         return Ok(());
     };
@@ -85,7 +85,7 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
     show(&lines, args.timestamps, container.tty)?;
     if args.follow {
         let is_over = || {
-            // The monitor says so when it has written the last words; a dead one writes none.
+            // The monitor reports the end after it has written the last line; a dead monitor writes no more.
             let state = containers.state(&container.id);
             !state.is_ok_and(|state| state.may_say_more()) || window.is_past()
         };
@@ -94,7 +94,7 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
     Ok(())
 }
 
-/// A time that a script passes empty says nothing.
+/// An empty time counts as not given: scripts pass flags whether they have a value or not.
 fn given(time: Option<&str>) -> Option<&str> {
     time.filter(|time| !time.is_empty())
 }
@@ -133,7 +133,7 @@ fn moment(text: &str) -> Result<Timestamp> {
     })
 }
 
-/// Until it is over and all is read.
+/// Prints new lines until the container has ended and all is read.
 fn follow(
     args: &Args,
     window: &Window,
@@ -142,7 +142,7 @@ fn follow(
     colours: bool,
 ) -> Result<()> {
     loop {
-        // Looked at first: what was written before the end is then still read.
+        // Asked before the read, so that what was written before the end is still read.
         let is_over = is_over();
         let mut lines = read_lines(reader)?;
         let is_quiet = lines.is_empty();
@@ -161,7 +161,7 @@ fn unread(error: io::Error) -> Failure {
     Failure::doing("reading a log", error)
 }
 
-/// The whole lines that are there; half a one stays for the next time.
+/// Reads the whole lines that are there; an incomplete line is read the next time.
 fn read_lines(reader: &mut BufReader<File>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     loop {
@@ -180,7 +180,7 @@ fn read_lines(reader: &mut BufReader<File>) -> Result<Vec<Entry>> {
     }
 }
 
-/// stdout to stdout, stderr to stderr, as they came; to a terminal, so that they cannot steer it.
+/// Prints lines to the stream that they came from; control characters are escaped on a terminal.
 fn show(entries: &[Entry], timestamps: bool, colours: bool) -> Result<()> {
     let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
     for Entry { log, stream, time } in entries {

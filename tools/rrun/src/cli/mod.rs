@@ -73,11 +73,11 @@ enum Verb {
     Wait(stop::WaitArgs),
     /// List containers
     Ps(Switches<ps::Args>),
-    /// Print what a container has said
+    /// Print a container's output
     Logs(Switches<logs::Args>),
     /// Run one more program in a running container
     Exec(Switches<exec::Args>),
-    /// Be the terminal of a running container
+    /// Attach this terminal to a running container
     Attach(attach::Args),
     /// Stop containers: their stop signal, then SIGKILL
     Stop(stop::Args),
@@ -87,7 +87,7 @@ enum Verb {
     Rm(Switches<rm::Args>),
     /// Give a container another name
     Rename(rm::RenameArgs),
-    /// All that is known of containers or images, as JSON
+    /// Show containers or images as JSON
     Inspect(inspect::Args),
     /// List published ports
     Port(port::Args),
@@ -158,7 +158,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Bundle(args) => bundle::run(&args, &all()?),
         Verb::Gc(args) => gc::run(&args, &open(args.act)?),
         Verb::Info(args) => info::info(&args, &all()?),
-        // Whoever may do nothing is told what is missing.
+        // Another user than root is told what root would get.
         Verb::Doctor(args) => doctor::run(&args, &roots(!rustix::process::geteuid().is_root())?),
         Verb::Version(args) => info::version(&args),
         Verb::Load(words) => image::verb("load", &words.words),
@@ -175,7 +175,7 @@ pub fn dispatch(cli: Cli) -> Result {
     }
 }
 
-/// The containers of this instance, for root alone; unless nothing is to be changed the roots are made.
+/// The containers of this instance, for root only. Makes the two roots, but for a dry run.
 fn containers(dry_run: bool) -> Result<Containers> {
     need_root("managing containers")?;
     roots(dry_run)
@@ -189,12 +189,12 @@ fn roots(dry_run: bool) -> Result<Containers> {
     Ok(Containers::new(roots))
 }
 
-/// What fails between a client and a monitor.
+/// An error on the socket between a client and a monitor.
 pub(crate) fn talking(error: std::io::Error) -> Failure {
     Failure::doing("talking to the container's monitor", error)
 }
 
-/// What the monitor said, as our own error.
+/// The monitor's error, as one of this command.
 pub(crate) fn told(failed: Failed) -> Failure {
     Failure::new(failed.text)
         .hint_from(failed.hint.as_deref())

@@ -1,4 +1,4 @@
-//! `rrun port`: which port of the host leads where.
+//! `rrun port`: published ports, and the ports of the container that they lead to.
 
 use kit_cli::{Failure, Result, emit};
 
@@ -39,7 +39,7 @@ pub fn hint_on_flushed_rules(containers: &Containers, any_published: bool) {
     }
 }
 
-/// Whether it has any.
+/// Prints a container's published ports; whether it has any.
 fn one(name: &str, wanted: Option<&str>, containers: &Containers) -> Result<bool> {
     let box_ops::Subject {
         containers,

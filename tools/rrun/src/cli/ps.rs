@@ -62,7 +62,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let mut all = Vec::new();
     for containers in containers.both() {
         for container in containers.list() {
-            // One that is being removed meanwhile is not there.
+            // A container that is removed at this moment has no state any more.
             if let Ok(state) = containers.state(&container.id) {
                 all.push(Entry { container, state });
             }
@@ -129,7 +129,7 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
     }
 }
 
-/// docker's heads for the fields of `--format 'table …'`, in the shape of one row.
+/// docker's column heads for `--format 'table …'`, as an object with the fields of a row.
 fn heads() -> Value {
     json!({"ID": HEAD[0], "Image": HEAD[1], "Command": HEAD[2], "CreatedAt": "CREATED AT",
         "RunningFor": HEAD[3], "Status": HEAD[4], "State": "STATE", "Ports": HEAD[5], "Names": HEAD[6],
@@ -204,7 +204,7 @@ pub fn status(state: &RunState) -> String {
                 human_duration(seconds_since(&state.finished_at))
             )
         }
-        // Its monitor was killed, and nobody saw it end.
+        // Its monitor was killed, so nobody saw its exit code.
         Status::Running | Status::Paused => "Exited (255)".to_owned(),
     }
 }
@@ -273,7 +273,7 @@ fn object(entry: &Entry, row: &[String; 7]) -> Value {
     })
 }
 
-/// 255 for one that nobody saw end.
+/// Its exit code; 255 if its monitor was killed and nobody saw it.
 pub fn exit_code(state: &RunState) -> i32 {
     match state.status {
         Status::Running | Status::Paused if !state.is_running() => 255,
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn one_that_nobody_saw_end() {
-        // Its file says that it runs, and there is no such process.
+        // state.json says that it runs, but there is no such process.
         let state = RunState {
             status: Status::Running,
             ..RunState::default()

@@ -18,7 +18,7 @@ pub struct RenameArgs {
 pub struct Args {
     #[command(flatten)]
     pub act: Act,
-    /// Kill one that runs; be quiet about one that is not there
+    /// Kill a container that runs; be quiet about one that does not exist
     #[arg(short, long)]
     pub force: bool,
     /// Remove its anonymous volumes too

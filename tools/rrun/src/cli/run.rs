@@ -56,7 +56,7 @@ pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
         return Ok(0);
     }
     containers.roots.prepare()?;
-    // docker's create has 125 for what it cannot read alone.
+    // As in docker: 125 only for flags that cannot be read, 1 for the rest.
     let made = make(flags, containers, ready, Go::Later).map_err(|failure| failure.exactly(1));
     let (new, _at_work) = made?;
     emit(&format!("{}\n", new.container.id))?;
@@ -98,15 +98,15 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     Request::Go(go).write(&mut fresh.socket).map_err(talking)?;
     let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
     if matches!(ended, Some(Ended::Escaped)) {
-        // The container goes on: as with -d, whoever left it is told its ID. The cursor is behind its prompt.
+        // The container goes on, so its ID is printed as with -d; on a new line, since the cursor is behind its prompt.
         let new_line = if kit_cli::is_terminal() { "\n" } else { "" };
         emit(&format!("{new_line}{}\n", new.container.id))?;
     }
     finish(ended, &new.container)
 }
 
-/// Forks the monitor of what is sure to be a run, before the flags are parsed: that takes as long as making the network
-/// namespace. A guess: a run that turns out to be another leaves this one, which hears the end of its socket and goes.
+/// Forks the monitor of a run before the flags are parsed: parsing takes as long as making the network namespace, which
+/// the monitor does meanwhile. A monitor that turns out not to be wanted sees the end of its socket and exits.
 pub fn ahead(argv: &[OsString]) {
     let others = ["--rootfs", "--dry-run", "--help"];
     let is = |word: &OsString, other: &str| {
@@ -134,7 +134,7 @@ pub fn ahead(argv: &[OsString]) {
     }
 }
 
-/// Whether a network that was typed is a namespace that is there already.
+/// Whether `--network` names a network namespace that exists already.
 fn is_shared(network: &str) -> bool {
     network == "host" || network.starts_with("container:") || network.starts_with("ns:")
 }
@@ -143,7 +143,7 @@ fn is_shared(network: &str) -> bool {
 pub fn finish(ended: Option<Ended>, container: &Container) -> Result {
     match ended {
         None | Some(Ended::Detached | Ended::Escaped) => Ok(0),
-        // docker's client says "broken pipe" and leaves; what it leaves behind can fill a disk, so it is named.
+        // docker's client only says "broken pipe". The container goes on and its log can fill a disk, so it is named.
         Some(Ended::Unread) => Err(Failure::new(format!(
             "writing to standard output: its reader has gone, and container \"{}\" still runs",
             container.name
@@ -160,7 +160,7 @@ pub fn finish(ended: Option<Ended>, container: &Container) -> Result {
         Some(Ended::Exited(code)) => Ok(code as u8),
         Some(Ended::Failed(failed)) => Err(told(failed)),
         Some(Ended::Lost) => Err(Failure::new(format!(
-            "following container \"{}\": its monitor is gone",
+            "following container \"{}\": its monitor has ended",
             container.name
         ))
         .hint("rrun ps -a shows whether it runs; rrun attach takes it up again")
@@ -178,7 +178,7 @@ fn follow(
     match wait_started(socket, watch).map_err(Failure::new)? {
         Outcome::Started => kit_cli::explained(),
         Outcome::Failed(failed) => {
-            // As docker's: it is there, though it did not start.
+            // As docker: the container exists although it did not start.
             if args.detach {
                 emit(&format!("{}\n", container.id))?;
             }
@@ -229,23 +229,23 @@ pub fn detach_keys(text: Option<&str>) -> Result<DetachKeys> {
     })
 }
 
-/// Programs that end at once where they are given neither a command nor input.
+/// Programs that end at once if they have neither a command nor input.
 const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "zsh", "python", "python3"];
 
-/// How long a shell is given to end by itself.
+/// How long to wait for such a program to end.
 const SHELL_ENDS: Duration = Duration::from_millis(500);
 
-/// A container in the background lives as long as its program: one that reads a terminal has none, and ends.
+/// Says that a container in the background has ended at once, as one does whose program reads a terminal and has none.
 fn hint_on_instant_exit(containers: &Containers, container: &Container) {
     let name = &container.name;
     let program = container.path.rsplit('/').next().unwrap_or_default();
     let reads = !container.open_stdin && container.args.is_empty() && SHELLS.contains(&program);
-    // A shell without input takes a moment to find that out; any other program is not waited for.
+    // A shell needs a moment to find that it has no input; other programs are not waited for.
     let deadline = Instant::now() + if reads { SHELL_ENDS } else { Duration::ZERO };
     let code = loop {
         match containers.state(&container.id) {
             Ok(state) if state.status == box_state::Status::Exited => break state.exit_code,
-            // One of --rm is removed with its end.
+            // A --rm container is removed as it ends.
             Err(_) if reads => break 0,
             _ if Instant::now() >= deadline => return,
             _ => std::thread::sleep(Duration::from_millis(5)),
@@ -257,7 +257,7 @@ fn hint_on_instant_exit(containers: &Containers, container: &Container) {
             image.name
         ),
         _ => format!(
-            "hint: container \"{name}\" has ended already: its program has ended with exit code {code}; see rrun logs {name}\n"
+            "hint: container \"{name}\" has ended already, with exit code {code}: see rrun logs {name}\n"
         ),
     };
     let _ = io::stderr().write_all(hint.as_bytes());
@@ -310,11 +310,11 @@ fn vars(new: &New) -> Vars {
     steps::vars(&new.containers, &new.container.id)
 }
 
-/// How often a name is drawn that another takes first.
+/// How many names to draw before giving up.
 const DRAWS: u32 = 16;
 
-/// Makes the container. The locks in the context are to be held until it runs. A name that was drawn, and that another
-/// command has taken since, is drawn again.
+/// Makes the container. The locks in the context are to be held until it runs. If another command has taken
+/// the drawn name since, another name is drawn.
 fn make(
     flags: &Create,
     containers: &Containers,
@@ -329,7 +329,7 @@ fn make(
             plan: new.container.id.clone(),
         };
         match steps::apply(flags.act, &plan, mark, vars(&new)) {
-            // What this attempt had taken is free again: this is another's.
+            // This attempt was undone and holds no name: another command holds it.
             Err(_)
                 if draws < DRAWS
                     && is_name_drawn(flags)
@@ -343,7 +343,7 @@ fn make(
     }
 }
 
-/// The script that makes the container and runs it. One of --rm leaves nothing; else what it has made stays.
+/// Prints the script that makes the container and runs it. With --rm the script removes all of it at its end.
 fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result {
     let (container, spec) = (ready.container.clone(), ready.spec.clone());
     let running = monitor::plan(containers, &container, spec).map_err(told)?;

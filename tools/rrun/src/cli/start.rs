@@ -55,7 +55,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     })
 }
 
-/// The plan that its monitor would carry out; a script has one child, so it is of one container.
+/// Prints the plan that its monitor would carry out, of one container: a script has one child.
 fn dry_run(act: Act, names: &[String], containers: &Containers) -> Result {
     let [name] = names else {
         return Err(Failure::usage("a script starts one container")

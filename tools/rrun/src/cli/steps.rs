@@ -15,8 +15,8 @@ pub fn find(containers: &Containers, name: &str) -> Result<Subject> {
         .map_err(fault)
 }
 
-/// The containers that a user means by these words; `-` reads more. The head of a table of `ps`, which comes with
-/// `$(rrun ps)` where `-q` was forgotten, names none: what follows it is not to be acted upon either.
+/// The containers that a user means by these words; `-` reads more from standard input. A table of `ps`, which
+/// `$(rrun ps)` without `-q` pastes, is refused: a verb must act on none of its words.
 pub fn names(args: &[String], verb: &str) -> Result<Vec<String>> {
     let names = kit_cli::names(args, &["container"])?;
     let words: Vec<&str> = names
@@ -45,8 +45,8 @@ pub fn fault(error: impl Into<OpsError>) -> Failure {
     error.into().into()
 }
 
-/// Plans of many containers, side by side: each that fails is told, and stops none of the others. With `--dry-run` one
-/// script for all of them. Each name is said when its work is done.
+/// Carries out the plans of many containers side by side: each failure is reported, and stops none of the others. Prints
+/// each name when its work is done; with `--dry-run` one script for all of them.
 pub fn each(
     act: Act,
     command: &str,
@@ -69,7 +69,7 @@ pub fn each(
                     continue;
                 }
             };
-            // A name given twice is looked at again when the first is done with.
+            // A name that was given twice is looked up again when the first work is done.
             if !seen.insert(of.container.id.clone()) {
                 later.push(name);
                 continue;
@@ -102,7 +102,7 @@ pub fn each(
     failures.end()
 }
 
-/// Says what became of each, as docker does: in the order of the names, as soon as those before it are done with.
+/// Prints the result of each, as docker does: in the order of the names, as soon as all before it are done.
 struct InTurn {
     order: VecDeque<String>,
     ended: HashMap<String, std::result::Result<(), OpsError>>,
@@ -134,7 +134,7 @@ impl InTurn {
         }
     }
 
-    /// An interruption leaves gaps in the order.
+    /// Reports what is left: an interruption leaves gaps in the order.
     fn rest(self, failures: &mut kit_cli::Failures) {
         for error in self
             .ended
@@ -146,7 +146,7 @@ impl InTurn {
     }
 }
 
-/// Who watches the plans of this process instead of `--explain` and the like.
+/// The observer of this process's plans that a test sets, in place of `--explain` and `--trace`.
 static WATCH: OnceLock<Watching> = OnceLock::new();
 
 pub type Watching = fn() -> Box<dyn Observer>;
@@ -156,7 +156,7 @@ pub fn watched_by(watch: Watching) {
     let _ = WATCH.set(watch);
 }
 
-/// Who watches this process's plans.
+/// The observer of this process's plans.
 pub fn observer(act: Act, vars: Vars) -> Result<Box<dyn Observer>> {
     match WATCH.get() {
         Some(watch) => Ok(watch()),
@@ -164,7 +164,7 @@ pub fn observer(act: Act, vars: Vars) -> Result<Box<dyn Observer>> {
     }
 }
 
-/// The names of what every path of a container's has in it.
+/// The names of the long parts of a container's paths, for the explanation of its steps.
 pub fn vars(containers: &Containers, id: &str) -> Vars {
     Vars::of_roots(&containers.roots).and("C", id)
 }
@@ -182,7 +182,7 @@ pub fn watching(act: Act, vars: &Vars) -> Watch {
     }
 }
 
-/// Does it, or prints the script.
+/// Carries out a plan, or prints its script.
 pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
     let vars = Vars::of_roots(&containers.roots);
     if act.dry_run {
@@ -192,7 +192,7 @@ pub fn carry_out(act: Act, plan: &Plan, containers: &Containers) -> Result<()> {
     apply(act, plan, mark, vars).map(drop)
 }
 
-/// Does it. What the steps have kept, locks among it, is the caller's to hold.
+/// Carries out a plan. The context holds what the steps have kept, locks among it, until the caller drops it.
 pub fn apply(act: Act, plan: &Plan, mark: Mark, vars: Vars) -> Result<Context> {
     let mut watch = observer(act, vars)?;
     Ok(box_ops::apply(plan, mark, watch.as_mut())?)

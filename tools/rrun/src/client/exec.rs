@@ -1,4 +1,4 @@
-//! The client of a program inside: without a monitor between them, since it may not outlive us.
+//! The client of `exec`: it is connected to the program directly, without a monitor, since an attached program ends with it.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,14 +12,14 @@ use super::{DetachKeys, Raw, size};
 use box_engine::exec::Running;
 use box_monitor::streams::{Streams, read_some};
 
-/// How it ended for this client.
+/// Why this client has ended.
 pub enum Over {
     Exited(u8),
     /// By the detach keys; the program goes on.
     Escaped,
 }
 
-/// What a client of this kind has in its hands.
+/// The descriptors and buffers of the client.
 struct Inside {
     streams: Streams,
     pidfd: OwnedFd,
@@ -30,7 +30,7 @@ struct Inside {
     signals: Option<Signals>,
 }
 
-/// What can be done without waiting.
+/// Which descriptors are ready.
 #[derive(Default)]
 struct Ready {
     input: bool,
@@ -187,12 +187,12 @@ impl Inside {
             None => (buffer[..got].to_vec(), false),
         };
         self.streams.feed(&bytes);
-        // Nobody reads it any more.
+        // The program has closed its standard input.
         self.reads &= self.streams.input().is_some();
         !detach
     }
 
-    /// Whether nothing came.
+    /// Whether there was nothing to read.
     fn pass_output(&mut self, nth: usize) -> io::Result<bool> {
         let slot = match nth {
             0 => &mut self.streams.stdout,

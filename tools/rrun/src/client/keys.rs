@@ -1,6 +1,6 @@
 //! Detach keys: Ctrl-P Ctrl-Q, or what `--detach-keys` says.
 
-/// A sequence to be typed, and how much of it has been.
+/// A sequence of keys, and how many of them have been typed.
 #[derive(Debug, Clone)]
 pub struct DetachKeys {
     keys: Vec<u8>,
@@ -17,7 +17,7 @@ impl Default for DetachKeys {
 }
 
 impl DetachKeys {
-    /// `ctrl-p,ctrl-q`; `None` for what is no sequence.
+    /// `ctrl-p,ctrl-q`; `None` if it is not a sequence.
     pub fn parse(text: &str) -> Option<Self> {
         let key = |word: &str| match word.strip_prefix("ctrl-") {
             Some(key) => match key.as_bytes() {

@@ -1,4 +1,4 @@
-//! The terminal side of a container: what a person types goes in, what it says comes out. One poll loop.
+//! The client of a container: passes input to its monitor and prints its output, in one poll loop.
 
 pub mod exec;
 mod keys;
@@ -33,18 +33,18 @@ pub struct Attach {
     pub forward: Option<ProcessId>,
 }
 
-/// How it ended for this client.
+/// Why this client has ended.
 #[derive(Debug)]
 pub enum Ended {
     Exited(i32),
     Failed(Failed),
     /// By the detach keys; the container goes on.
     Escaped,
-    /// Another client took its place; the container goes on.
+    /// Another client has replaced this one; the container goes on.
     Detached,
     /// Nobody reads this client's standard output any more; the container goes on.
     Unread,
-    /// By as many signals as it takes where the container's program heeds none; it goes on.
+    /// By repeated signals that the container's program ignores; the container goes on.
     Forced,
     /// By this signal, though it should not have survived it.
     Signalled(Signal),
@@ -52,7 +52,7 @@ pub enum Ended {
     Lost,
 }
 
-/// docker's client ends by this many of SIGINT and SIGTERM, whatever becomes of them inside.
+/// As docker's, the client ends after this many SIGINT and SIGTERM, whether the container's program handles them or not.
 const ENOUGH: u8 = 3;
 
 /// Relays until the end.
@@ -125,7 +125,7 @@ fn serve(socket: &mut UnixStream, attach: &mut Attach, signals: &Signals) -> io:
     }
 }
 
-/// Sends what the socket takes now. A monitor that has gone is found out by the next read of the socket.
+/// Sends as much as the socket takes without waiting. If the monitor has ended, the next read of the socket reports it.
 fn send(socket: &UnixStream, outbox: &mut Vec<u8>) {
     use rustix::net::SendFlags;
     while !outbox.is_empty() {
@@ -142,7 +142,7 @@ fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
     Ok(match Event::read(socket)? {
         Some(Event::Stdout(bytes)) if attach.stdout => match put(&mut io::stdout(), &bytes) {
             Ok(()) => None,
-            // As docker: a reader that has gone ends the client, not the container.
+            // As docker: a closed standard output ends the client, not the container.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(Ended::Unread),
             Err(error) => return Err(unwritten(&error)),
         },
@@ -167,7 +167,7 @@ fn put(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes).and_then(|()| to.flush())
 }
 
-/// What the signals that came make of this client.
+/// Handles the signals that were read.
 fn heed(
     signals: &Signals,
     outbox: &mut Vec<u8>,

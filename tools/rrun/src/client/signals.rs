@@ -1,4 +1,4 @@
-//! The signals that a client takes through a descriptor, instead of ending by them.
+//! The signals that a client reads from a descriptor instead of being ended by them.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// Signals that docker passes on; with a terminal the keyboard's come as bytes instead.
+/// Signals that docker passes on. On a raw terminal the keyboard's signals come as bytes instead.
 pub const FORWARDED: [Signal; 7] = [
     Signal::SIGINT,
     Signal::SIGTERM,
@@ -17,7 +17,7 @@ pub const FORWARDED: [Signal; 7] = [
     Signal::SIGCONT,
 ];
 
-/// Signals of docker's that end a client when nobody is there to get them.
+/// Signals that end a client that passes none on.
 pub fn ending() -> impl Iterator<Item = Signal> {
     let ends =
         |signal: &Signal| *signal != Signal::SIGCONT && !kit_sys::signal::is_ignored(*signal);
@@ -27,7 +27,7 @@ pub fn ending() -> impl Iterator<Item = Signal> {
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocked from here on, and to the end: one that comes late is not to end us before our exit code does.
+    /// Blocks them until the process ends: a late signal must not change its exit code.
     pub fn take(wanted: impl Iterator<Item = Signal>) -> io::Result<Self> {
         let mask: SigSet = wanted.collect();
         mask.thread_block()?;
@@ -47,7 +47,7 @@ impl AsFd for Signals {
     }
 }
 
-/// Ends this process by a signal that was taken. Call it with the terminal given back.
+/// Ends this process by a signal that was read. The terminal must have been restored before.
 pub fn end_by(signal: Signal) {
     let _ = raise(signal).and_then(|()| SigSet::from(signal).thread_unblock());
 }

@@ -1,4 +1,4 @@
-//! The caller's terminal: raw while a container's is shown in it, given back as it was however we leave.
+//! The caller's terminal: raw while it shows a container's, restored when the client ends in any way.
 
 use std::io;
 

@@ -9,7 +9,7 @@ mod wait;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
-use kit_plan::{Context, Done, Meta, Plan, Shell, Side, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, Meta, Plan, ProcessId, Shell, Side, Slots, Step, StepError, Undo};
 use kit_seccomp::Filter;
 use oci_spec::runtime::Process;
 use rcgroup::{Group, Hierarchies};
@@ -29,8 +29,8 @@ use streams::{NULL, Ours};
 
 /// What to run, as config.json's `process` has it, and where.
 pub struct Exec {
-    /// PID 1 of the container.
-    pub pid: i32,
+    /// PID 1 of the container, by more than its number: another process may have that by now.
+    pub init: ProcessId,
     pub process: Process,
     pub filter: Option<Filter>,
     /// As given to `-u`.
@@ -91,14 +91,15 @@ pub fn plan(exec: Exec, command: impl Into<String>) -> Plan {
     let mut plan = Plan::new(command);
     let cgroups = exec.cgroup.as_ref();
     let script = Script {
-        pid: exec.pid,
+        pid: exec.init.pid,
         process: exec.process.clone(),
         user: exec.user.clone(),
         cgroups: cgroups.map_or_else(Vec::new, |(host, group)| cgroup::join_files(host, group)),
         detach: exec.detach,
         stdin: exec.stdin,
     };
-    plan.push(Open { pid: exec.pid });
+    let pid = exec.init.pid;
+    plan.push(Open { init: exec.init });
     if let Some((host, group)) = exec.cgroup {
         plan.push(cgroup::Open { host, group });
     }
@@ -108,7 +109,7 @@ pub fn plan(exec: Exec, command: impl Into<String>) -> Plan {
     });
     plan.push(CloneIt { script });
     plan.push(cgroup::Join { namespace: false });
-    plan.push(Enter { pid: exec.pid });
+    plan.push(Enter { pid });
     if exec.tty {
         plan.push(OpenTerminal { size: exec.size });
     }
@@ -133,28 +134,33 @@ const DOING: &str = "entering the container";
 
 /// Opens the ways into the container, while its first process is the one that was meant.
 struct Open {
-    pid: i32,
+    init: ProcessId,
 }
 
 impl Step for Open {
     fn meta(&self) -> Meta {
         Meta::new(
             "exec.open",
-            says::target(self.pid),
+            says::target(self.init.pid),
             Shell::Exact(Vec::new()),
         )
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        let pid = self.init.pid;
         let target =
-            Pid::from_raw(self.pid).ok_or_else(|| StepError::new(DOING, "it has no process"))?;
+            Pid::from_raw(pid).ok_or_else(|| StepError::new(DOING, "it has no process"))?;
         cx.put_fd(
             INIT,
             pidfd_open(target, PidfdFlags::empty()).map_err(fail(DOING))?,
         );
         for (name, path) in [(ROOT, "root"), (CGROUP_NS, "ns/cgroup")] {
-            let opened = File::open(format!("/proc/{}/{path}", self.pid)).map_err(fail(DOING))?;
+            let opened = File::open(format!("/proc/{pid}/{path}")).map_err(fail(DOING))?;
             cx.put_fd(name, opened.into());
+        }
+        // It still lives, so the number has meant this process all along.
+        if !self.init.is_alive() {
+            return Err(StepError::new(DOING, "it has ended"));
         }
         Ok(Done::nothing())
     }
@@ -283,5 +289,29 @@ impl Step for Run {
         let (terminal, null) = (cx.take_fd(TERMINAL_TO), cx.take_fd(NULL));
         let become_it = || self.program.apply(cx).map(drop);
         match wait::run(become_it, terminal.as_ref(), null.as_ref())? {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kit_plan::{Mark, Roots};
+
+    /// F18
+    #[test]
+    fn a_number_that_another_process_has_by_now_is_not_entered() {
+        let instance = Roots::at("/".into(), "/".into()).instance;
+        let mut init = ProcessId::of_self().unwrap();
+        let opened = |init: &ProcessId| {
+            let init = init.clone();
+            Open { init }.apply(&mut Context::new(Mark::new(instance.clone())))
+        };
+        assert!(opened(&init).is_ok());
+        init.start += 1;
+        let error = opened(&init).err().map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some("entering the container: it has ended")
+        );
     }
 }

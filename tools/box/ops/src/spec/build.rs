@@ -182,8 +182,9 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
     Ok(spec)
 }
 
-/// As docker has them: a default one gives way to the user's at the same place, those below /dev to the user's /dev, and
-/// what is above is mounted before what is below, in whatever order the flags came (moby, `daemon/oci_linux.go`).
+/// As docker orders them: a mount of the user's replaces the default one at the same place, and one at /dev replaces all
+/// defaults below it. A parent is mounted before its children, in whatever order the flags came (moby,
+/// `daemon/oci_linux.go`).
 fn in_order(defaults: Vec<Mount>, given: &[Mount]) -> Vec<Mount> {
     let gives_way = |to: &PathBuf| {
         let mut given = given.iter().map(Mount::destination);
@@ -231,7 +232,7 @@ fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<PosixRlimit>, SpecError> {
     ulimits.iter().map(make).collect()
 }
 
-/// The default set, more, less; `ALL` both ways. What is added wins over `--cap-drop ALL`.
+/// The default set with `--cap-add` and `--cap-drop`; either may be `ALL`. An added capability wins over `--cap-drop ALL`.
 pub fn capabilities(wanted: &Wanted) -> Result<HashSet<Capability>, SpecError> {
     let is_all = |name: &String| name.eq_ignore_ascii_case("all");
     let mut caps: HashSet<Capability> = if wanted.privileged || wanted.cap_add.iter().any(is_all) {
@@ -363,7 +364,7 @@ pub fn mount(
     Ok(built?)
 }
 
-/// A configuration like most: what a monitor rehearses with.
+/// A typical configuration, with which a monitor rehearses the planning.
 pub fn example() -> Option<Spec> {
     let wanted = Wanted {
         argv: vec!["sh".to_owned()],

@@ -2,7 +2,7 @@
 
 use super::SpecError;
 
-/// The flags' side.
+/// What the flags say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
     /// `--entrypoint`; `Some("")` takes the image's away.

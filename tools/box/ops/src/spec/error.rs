@@ -6,7 +6,7 @@ pub enum SpecError {
     /// A flag's value that does not parse: `invalid hostPort: x`.
     #[error("{what}: {text}")]
     Invalid { what: &'static str, text: String },
-    /// A value that must satisfy a rule, which is said.
+    /// A value that breaks a rule; the text is the rule.
     #[error("{0}")]
     Rule(String),
     /// Two flags, or a flag and a mode, that exclude each other.
@@ -20,7 +20,7 @@ pub enum SpecError {
     ContainerName { text: String },
     #[error("no command specified")]
     NoCommand,
-    /// oci-spec's builders refuse what is incomplete.
+    /// A builder of oci-spec found a field missing.
     #[error("the configuration is incomplete: {0}")]
     Build(String),
 }

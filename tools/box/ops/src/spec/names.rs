@@ -1,4 +1,4 @@
-//! Names: of containers and hosts, and the ones made up when none is given.
+//! Names of containers and hosts, and generated ones.
 
 use super::SpecError;
 
@@ -18,7 +18,7 @@ pub(super) fn is_word(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 }
 
-/// The kernel takes 64 bytes; what is refused besides is what would break /etc/hosts.
+/// At most 64 bytes, the kernel's limit, and no character that would break /etc/hosts.
 pub fn check_hostname(name: &str) -> Result<&str, SpecError> {
     let fine = !name.is_empty()
         && name.len() <= 64

@@ -4,7 +4,7 @@ use oci_spec::runtime::PosixRlimitType;
 
 use super::SpecError;
 
-/// Bytes, as [`kit_units::parse_bytes`] reads them, in docker's words where it is none.
+/// Bytes, as [`kit_units::parse_bytes`] reads them; errors are docker's words.
 pub fn parse_bytes(text: &str) -> Result<i64, SpecError> {
     // No size is beyond an i64.
     Ok(kit_units::parse_bytes(text)? as i64)

@@ -1,4 +1,4 @@
-//! `-v`, `--mount`, `--tmpfs`: what is mounted where. Pure: nothing is looked at.
+//! `-v`, `--mount`, `--tmpfs`: sources and mount points. Pure: reads no file.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use super::SpecError;
 /// Where the files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
-    /// A path of the host's: absolute, or beginning with a dot and from the working directory.
+    /// A path on the host: absolute, or relative to the working directory and beginning with a dot.
     Host(PathBuf),
     /// A named volume.
     Named(String),
-    /// A volume without a name, which goes with the container's `rm -v`.
+    /// A volume without a name: `rm -v` of its container removes it.
     Anonymous,
-    /// Memory; its options.
+    /// A tmpfs, with its mount options.
     Memory(Vec<String>),
 }
 
-/// What a missing source of the host's becomes.
+/// What to make of a source that is missing on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Create {
     No,
@@ -31,7 +31,7 @@ pub struct Volume {
     pub to: PathBuf,
     pub readonly: bool,
     pub create: Create,
-    /// `nocopy`: a new volume begins empty, whatever the image has at its place.
+    /// `nocopy`: a new volume is empty; the image's files at the mount point are not copied.
     pub nocopy: bool,
 }
 
@@ -95,7 +95,7 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
     Ok(volume)
 }
 
-/// The fields of one line of CSV (RFC 4180): one in double quotes may have commas in it, and a quote twice for one.
+/// The fields of one line of CSV (RFC 4180): a field in double quotes may contain commas, and a doubled quote stands for one.
 fn csv(text: &str) -> Result<Vec<String>, SpecError> {
     let bad = || {
         SpecError::invalid(

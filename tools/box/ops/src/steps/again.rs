@@ -1,4 +1,4 @@
-//! `restart`: a container of --rm outlives the stop, and is started again.
+//! `restart`: a --rm container is not removed by the stop, and is started again.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::start::{Watch, start};
 use crate::stop::settled;
 use box_state::at_work;
 
-/// Tells the monitor of a container of --rm that its end is not for good.
+/// Tells the monitor that this --rm container is being restarted and must not be removed when it stops.
 pub struct Keep(pub Subject);
 
 impl Keep {
@@ -31,14 +31,14 @@ impl Step for Keep {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let path = self.path();
         let fail = |e| StepError::new(format!("writing {path:?}"), e);
-        // To the end of the command: a gc takes what a killed one has kept.
+        // Held to the end of the command: gc removes a --rm container whose restart was killed.
         cx.keep(at_work(&self.0.containers.dir(self.0.id())).map_err(fail)?);
         std::fs::File::create(&path).map_err(fail)?;
         Ok(Done::made(vec![Undo::unlink(&path)]).identified())
     }
 }
 
-/// The start after the stop: a plan of its own, the monitor's.
+/// The start after the stop. Its plan is the monitor's.
 pub struct StartAgain {
     pub of: Subject,
     pub watch: Watch,
@@ -46,7 +46,7 @@ pub struct StartAgain {
 
 impl StartAgain {
     /// overlayfs marks a volatile upper by this, and refuses it a second time: after a crash its files may be torn. This
-    /// one was unmounted in peace (overlayfs.rst, "Volatile mount").
+    /// one was unmounted cleanly (overlayfs.rst, "Volatile mount").
     fn volatile(&self) -> Option<PathBuf> {
         let Subject {
             containers,

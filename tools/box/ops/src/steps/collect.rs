@@ -13,7 +13,7 @@ use crate::says;
 use box_monitor as monitor;
 use box_state::{Containers, Lock, alone};
 
-/// What came of it, over all plans.
+/// What all plans of one gc have done.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome(Rc<RefCell<Told>>);
 
@@ -47,12 +47,12 @@ impl Outcome {
         self.0.borrow_mut().failures.push(why.into());
     }
 
-    /// The step, whose failure is told at the end and stops none of the others.
+    /// Wraps a step so that its failure is reported at the end and stops no other step.
     pub fn go_on(&self, step: impl Step + 'static) -> Box<dyn Step> {
         self.go_on_boxed(Box::new(step), None)
     }
 
-    /// The same; `said` is what is said when it is done.
+    /// The same; `said` is printed when the step is done.
     pub fn go_on_boxed(&self, step: Box<dyn Step>, said: Option<String>) -> Box<dyn Step> {
         Box::new(GoOn {
             step,
@@ -123,7 +123,7 @@ impl Step for Replay {
     }
 }
 
-/// Writes down that a container is over.
+/// Writes to state.json that a container has ended.
 pub struct Settle(pub Subject);
 
 impl Step for Settle {
@@ -149,14 +149,14 @@ impl Step for Settle {
         let lock = Lock::try_take(containers, self.0.id())?;
         let state = monitor::settled(containers, self.0.id());
         let (Some(_lock), Some(state)) = (lock, state) else {
-            return Ok(Done::nothing().note("somebody has seen to it"));
+            return Ok(Done::nothing().note("another command has recorded its end"));
         };
         containers.save_state(self.0.id(), &state, true)?;
         Ok(Done::nothing())
     }
 }
 
-/// Deletes something that is nobody's.
+/// Deletes a left-over.
 pub struct Sweep {
     pub path: PathBuf,
     pub says: Saying,
@@ -167,13 +167,13 @@ pub struct Sweep {
 /// What must still hold when a left-over is deleted.
 pub enum OnlyIf {
     Always,
-    /// Nobody is at work on this directory.
+    /// No command works on this directory.
     Unlocked(PathBuf),
-    /// There is no such container, and nobody makes it.
+    /// There is no such container, and no command makes it.
     Nobodys(Containers, String),
     /// The same of a name, which another container may have taken meanwhile.
     Orphan(Containers, String),
-    /// Neither has that container's lock a holder.
+    /// The same, and nobody holds that container's lock.
     LockFree(Containers, String),
 }
 
@@ -200,7 +200,7 @@ impl Step for Sweep {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let busy = || Ok(Done::nothing().note("somebody is at work on it"));
+        let busy = || Ok(Done::nothing().note("another command works on it"));
         // Held while it is deleted.
         let (_alone, _lock) = match &self.only_if {
             OnlyIf::Always => (None, None),
@@ -236,7 +236,7 @@ impl Step for Sweep {
     }
 }
 
-/// Takes the default network down, if nobody is in it.
+/// Removes the default network, if no container is in it.
 pub struct RemoveNetwork {
     pub roots: Roots,
     pub outcome: Outcome,
@@ -266,11 +266,11 @@ impl Step for RemoveNetwork {
             self.outcome.say("removed: the empty network".to_owned());
             return Ok(Done::nothing());
         }
-        Ok(Done::nothing().note("somebody is in it"))
+        Ok(Done::nothing().note("a container is in it"))
     }
 }
 
-/// Switches forwarding off again, where it was we who switched it on.
+/// Switches forwarding off again, if a network of ours had switched it on.
 pub struct ReleaseForwarding {
     pub lines: Vec<Line>,
 }
@@ -290,7 +290,7 @@ impl Step for ReleaseForwarding {
     }
 }
 
-/// Removes the cgroups that containers are below, where there is none.
+/// Removes the parent cgroups of containers that have no child.
 pub struct RemoveParents(pub Vec<PathBuf>);
 
 impl Step for RemoveParents {
@@ -301,7 +301,7 @@ impl Step for RemoveParents {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         for dir in &self.0 {
-            // Not empty any more, and it is somebody's.
+            // A container has been started below it meanwhile.
             let _ = std::fs::remove_dir(dir);
         }
         Ok(Done::nothing())

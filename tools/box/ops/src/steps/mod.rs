@@ -1,8 +1,8 @@
 //! The steps of the verbs that make, end, rename and remove a container.
 //!
-//! They write no journal. Those that end one undo nothing but a taken name: a signal is sent, and what was removed
-//! is gone. Of one that is being made everything is found by its temporary directory. So what a killed verb leaves
-//! is for gc.
+//! They write no journal. A signal cannot be taken back and a removal cannot be undone; only a name that was taken is
+//! freed again. All parts of a container that is being made are found by its temporary directory, so gc removes what a
+//! killed verb leaves.
 
 mod again;
 pub(crate) mod collect;

@@ -54,7 +54,7 @@ impl Step for EndStart {
     }
 }
 
-/// A signal, by pidfd: a number that was reused in between is not hit.
+/// Sends a signal by pidfd: a process that has got the same number meanwhile is not hit.
 pub struct Send {
     pub process: ProcessId,
     /// kill(2)'s number, real-time ones too.
@@ -85,10 +85,10 @@ impl Step for Send {
     }
 }
 
-/// When the last signal was sent: from then on a program has its grace.
+/// When the last signal was sent: the grace period of the program begins then.
 struct SentAt(Instant);
 
-/// Sends a signal to that very process, if it still is there; whether it was.
+/// Sends a signal to that very process, if it still runs; whether it did.
 pub fn send(process: &ProcessId, signal: i32) -> bool {
     let Some(pid) = rustix::process::Pid::from_raw(process.pid) else {
         return false;
@@ -96,18 +96,18 @@ pub fn send(process: &ProcessId, signal: i32) -> bool {
     let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
         return false;
     };
-    // With the pidfd in hand the number cannot change its meaning any more.
+    // The pidfd was opened first: if the process lives now, the pidfd is its.
     process.is_alive() && kit_sys::signal::send(pidfd, signal).is_ok()
 }
 
-/// Kept in the context once the end was reported: the steps that would see to it have nothing to do.
+/// Kept in the context once the end was reported: the later steps have nothing to do.
 struct Ended;
 
 /// Waits for the end of the process, and then for what its monitor has to report.
 pub struct Await {
     pub of: Subject,
     pub process: ProcessId,
-    /// How long the program has before somebody kills it; `None` waits for the end that must come, of SIGKILL.
+    /// How long the program has before it is killed; `None` waits for the end by SIGKILL.
     pub grace: Option<Duration>,
 }
 

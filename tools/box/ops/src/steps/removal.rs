@@ -1,4 +1,4 @@
-//! Removal: a rename into the trash, gone for everybody at once, and then what takes time.
+//! Removal: a rename into the trash, by which the container is gone at once, and then the deletions, which take time.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::says;
 use crate::stop::settled;
 use box_state::Lock;
 
-/// In the trash: the volumes without a name have to go too, if whoever was to delete them has been killed.
+/// A file in the trash that tells gc to delete the volumes without a name too, if the command that should was killed.
 pub const DOOMED: &str = "doomed";
 
 /// Moves a container's directory and name into the trash, under its lock.
@@ -87,7 +87,7 @@ impl Step for Discard {
                 .map_err(|e| StepError::new(format!("writing {mark:?}"), e))?;
         }
         containers.discard(container)?;
-        // Held to the plan's end: an ID is not made again, but a reader may wait for it.
+        // Held to the plan's end, for commands that wait for the lock.
         cx.keep(lock);
         Ok(Done::nothing())
     }

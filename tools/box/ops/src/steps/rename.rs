@@ -28,7 +28,7 @@ impl Step for TakeName {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let containers = &self.of.containers;
         let dir = containers.dir(self.of.id());
-        // To the end: a gc takes a name that its container does not have, if nobody is at work.
+        // Held to the end: gc removes a name that its container does not have, unless a command works on the container.
         let work = at_work(&dir).map_err(|e| StepError::new(format!("locking {dir:?}"), e))?;
         cx.keep(work);
         containers.take_name(&self.name, self.of.id())?;

@@ -1,4 +1,4 @@
-//! What the image has at a volume's place, copied into it: as cp -a would, from the layers as they are seen together.
+//! Copies an image's files at a volume's mount point into the volume, as cp -a would from the merged layers.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::VolumeError;
 
-/// The directory that an image has somewhere.
+/// A directory of an image.
 pub struct Source {
     /// Holds the layers in place while they are read.
     root: OwnedFd,
@@ -99,7 +99,7 @@ fn copy_tree(from: &Path, to: &Path, linked: &mut Linked) -> Result<(), VolumeEr
             }
         }
     }
-    // With none of them open: an image may have directories deeper than descriptors go.
+    // No directory stays open: an image may nest deeper than there are descriptors.
     for name in inside {
         let (path, target) = (from.join(&name), to.join(&name));
         fs::create_dir(&target).map_err(|e| fail(&path, e))?;

@@ -1,5 +1,5 @@
-//! Making a volume: it is made and filled beside its place and renamed there, so nobody mounts a half of it; of two
-//! who make the same, one finds it there.
+//! Making a volume: it is made and filled under a temporary name and then renamed, so that no container mounts an
+//! incomplete one. If two commands make the same volume, one of them finds it made.
 
 mod copy;
 pub mod remove;
@@ -52,7 +52,7 @@ impl Fault for VolumeError {
     }
 }
 
-/// A host path must be there: docker makes a missing one as root, and a typo becomes an empty directory.
+/// A path on the host must exist. docker makes a missing one, and so a typo becomes an empty directory of root's.
 pub fn check_source(path: &Path) -> Result<(), VolumeError> {
     if path.exists() {
         return Ok(());

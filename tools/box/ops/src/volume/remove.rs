@@ -1,4 +1,4 @@
-//! Which volumes there are, whose they are, and removing one.
+//! Listing volumes, finding the container that uses one, and removing one.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use box_state::Containers;
 /// A volume, as its directory and the containers say.
 #[derive(Debug, Clone)]
 pub struct Volume {
-    /// Those of the ordinary containers, or of the ones of `--rootfs`, whose files it is among.
+    /// The ordinary containers, or those of `--rootfs`: each have a volumes directory of their own.
     pub containers: Containers,
     pub name: String,
 }
@@ -30,7 +30,7 @@ impl Volume {
 
     /// A container that uses it, by name; or the ID of one that is being made.
     pub fn user(&self) -> Option<String> {
-        // First those in the making: one of them may be published meanwhile, and is found among the others then.
+        // Containers that are being made come first: one that is published meanwhile is found among the others.
         let making = self.containers.all_in_the_making();
         let mut making = making.into_iter();
         if let Some(id) = making.find(|id| super::is_anonymous_of(&self.name, id)) {
@@ -68,7 +68,7 @@ pub fn all(containers: &Containers) -> Vec<Volume> {
 /// The volume of this name.
 ///
 /// # Errors
-/// There is none.
+/// There is no such volume.
 pub fn find(containers: &Containers, name: &str) -> Result<Volume, OpsError> {
     let mut all = all(containers);
     if let Some(at) = all.iter().position(|volume| volume.name == name) {
@@ -133,7 +133,7 @@ impl Step for Discard {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        // A container may have been made since.
+        // A container that uses it may have been made since the plan.
         refuse_used(&self.0)?;
         let fail = |e| StepError::new(format!("removing volume {:?}", self.0.name), e);
         std::fs::create_dir_all(self.0.containers.trash()).map_err(fail)?;

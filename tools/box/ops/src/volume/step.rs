@@ -19,9 +19,9 @@ pub struct MakeVolume {
     /// The container that it is made for.
     pub id: String,
     pub nth: usize,
-    /// It goes with that container.
+    /// It has no name and is removed with that container.
     pub anonymous: bool,
-    /// The image's.
+    /// The layers of the image.
     pub layers: Lowers,
     /// Where it will be mounted.
     pub to: PathBuf,
@@ -32,7 +32,7 @@ impl MakeVolume {
         dir(&self.roots).join(&self.name)
     }
 
-    /// With the container's ID in its name: gc knows by that whether somebody is at work on it.
+    /// The temporary name holds the container's ID: by that gc knows whether a command still works on it.
     fn making(&self) -> PathBuf {
         dir(&self.roots).join(format!(".{}.{:02}.new", self.id, self.nth))
     }
@@ -73,7 +73,7 @@ impl MakeVolume {
             source.copy(&data)?;
         }
         match fs::rename(&making, self.path()) {
-            // Somebody else has made it meanwhile, and may be using it.
+            // Another command has made it meanwhile, and a container may use it.
             Err(_) if self.path().join("_data").exists() => {
                 kit_sys::tree::remove(&making).map_err(fail)
             }
@@ -94,7 +94,7 @@ impl Step for MakeVolume {
         Meta::new("volume.make", says, Shell::Exact(lines))
     }
 
-    /// A named one is shared from the moment it is there, so it stays, as docker's does.
+    /// A named volume is shared as soon as it exists, so it stays, as docker's does.
     fn intent(&self, _: &Slots) -> Vec<Undo> {
         let mut undo = vec![Undo::tree(self.making())];
         if self.anonymous {

@@ -67,7 +67,7 @@ pub fn probe(containers: &Containers) -> Vec<Finding> {
     ]
 }
 
-/// What `body` says of a cgroup that is made for it; false if none can be made or removed.
+/// Makes a cgroup, runs `body` on it and removes it; false if the cgroup cannot be made or removed.
 fn in_group(root: &Path, name: &str, body: impl FnOnce(&Path) -> bool) -> bool {
     let dir = root.join(name);
     if fs::create_dir(&dir).is_err() {
@@ -89,7 +89,7 @@ fn can_make(host: &Hierarchies, name: &str) -> bool {
     !group.is_empty() && group.iter().all(|root| in_group(root, name, |_| true))
 }
 
-/// By files on v1, by a program on v2.
+/// v1 has files for device rules, v2 a BPF program.
 fn has_device_rules(host: &Hierarchies) -> bool {
     host.v1.contains_key("devices") || host.mode == Mode::V2 && box_engine::devices::can_load()
 }
@@ -103,7 +103,7 @@ fn has_swap(host: &Hierarchies) -> bool {
     memory.is_none_or(|dir| dir.join("memory.memsw.limit_in_bytes").exists())
 }
 
-/// The root of a hierarchy has no weight: looked for in a child's directory.
+/// The root of a hierarchy has no weight file, so a child is made to look for it.
 fn has_weights(host: &Hierarchies, name: &str) -> bool {
     match host.v1.get("blkio") {
         Some(root) => in_group(root, name, |dir| dir.join("blkio.bfq.weight").exists()),

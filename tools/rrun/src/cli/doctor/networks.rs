@@ -1,4 +1,4 @@
-//! What networks need, tried in a network namespace that is thrown away; and who else filters on this host.
+//! What networks need, tried in a network namespace that is thrown away; and rules of other programs that drop packets.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub fn probe(containers: &Containers) -> Vec<Finding> {
         ),
     ];
     let bridge = containers.roots.instance.bridge();
-    // Rules are listed to root alone; without nftables nobody drops by it: that row is above.
+    // Only root may list rules. Without nftables there is no rule that drops; the row above reports that.
     if !rustix::process::geteuid().is_root() {
         return found;
     }
@@ -79,7 +79,7 @@ fn table() -> Result<(), NetError> {
     nft.commit(batch)
 }
 
-/// /proc/sys/net is that of whoever opens it, so this is the child's own.
+/// /proc/sys/net shows the network namespace of the process that opens it, here the child's.
 fn forward() -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)

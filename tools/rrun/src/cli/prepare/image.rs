@@ -37,12 +37,12 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
     let store = Store::open(&containers.roots.root);
     let found = store.resolve(name).map_err(|e| {
         Failure::from(e)
-            .hint("rrun images shows what is there; rrun load FILE brings one, runpack pack -t NAME --bin PROGRAM makes one, debootstrap DIR and tar -C DIR -c . | rrun import - NAME another")
+            .hint("rrun images lists the images; rrun load FILE adds one; runpack pack -t NAME --bin PROGRAM makes one of this machine's programs")
     })?;
     check_architecture(name, &found)?;
     let layers = store.layers_unpacked(&found)?.into_lowest_first();
     let config = found.config.config().clone().unwrap_or_default();
-    // They are text already: what looks like an escape in it is none.
+    // An image's texts are UTF-8: a private character in one is no escape yet.
     let list = |list: &Option<Vec<String>>| list.iter().flatten().map(escape).collect();
     let config = Config {
         image: Some(Image {

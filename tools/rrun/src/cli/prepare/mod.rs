@@ -1,4 +1,4 @@
-//! From flags to what a container's files will say: the image is looked up, volumes and names are chosen. Nothing is made.
+//! From flags to the contents of a container's files: looks the image up, chooses volumes and a name. Makes nothing.
 
 mod image;
 mod ports;
@@ -101,12 +101,12 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     })
 }
 
-/// A flag that scripts pass whether they have a value or not: an empty one says nothing.
+/// A flag's value; an empty one counts as not given, since scripts pass flags whether they have a value or not.
 fn given(text: Option<&String>) -> Option<&String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Whether the container gets a name that is drawn for it.
+/// Whether the container gets a generated name.
 pub fn is_name_drawn(flags: &Create) -> bool {
     given(flags.name.as_ref()).is_none_or(|name| name == "/")
 }
@@ -136,7 +136,9 @@ fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
         return Err(Failure::new(format!("{doing}: it is not a directory")));
     }
     if real == std::path::Path::new("/") {
-        return Err(Failure::new(format!("{doing}: that is the host's own")));
+        return Err(Failure::new(format!(
+            "{doing}: it is the root of this host"
+        )));
     }
     Ok(Some(real))
 }
@@ -188,7 +190,8 @@ fn network(flags: &Create, containers: &Containers) -> Result<(Net, Vec<Endpoint
     }
 }
 
-/// Whoever shares a network has the name that goes with it, in a UTS namespace of its own: docker's.
+/// The host name. As in docker, a container that shares a network namespace has the host name of that network's owner, in a
+/// UTS namespace of its own.
 fn hostname(flags: &Create, containers: &Containers, net: &Net, id: &str) -> Result<String> {
     if let Some(name) = given(flags.hostname.as_ref()) {
         check_hostname(name).map_err(usage)?;
@@ -209,13 +212,13 @@ fn hostname(flags: &Create, containers: &Containers, net: &Net, id: &str) -> Res
     Ok(shared.unwrap_or_else(|| id[..12].to_owned()))
 }
 
-/// What a network that is there already has no place for, in docker's words.
+/// Refuses flags that a shared network namespace cannot have, in docker's words.
 fn check_conflicts(flags: &Create, net: &Net) -> Result<()> {
     let publishes = !flags.publish.is_empty() || flags.publish_all;
     let conflict = |what: &str| {
         let text = format!("conflicting options: {what} and the network mode");
         Err(Failure::usage(text)
-            .hint("the network is another's, and so are its ports and its host name"))
+            .hint("ports and a host name belong to the container whose network is shared: give the flags to that one"))
     };
     match net {
         Net::Container(_) | Net::Ns(_) if publishes => conflict("port publishing"),

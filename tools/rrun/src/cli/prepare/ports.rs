@@ -52,8 +52,9 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
             if ports.iter().any(|known| same(known, &port)) {
                 let text = format!("{host_port}/{}", port.proto);
                 return Err(
-                    Failure::new(format!("publishing port \"{text}\": it is given twice"))
-                        .hint("a port of the host's leads to one port inside: choose another"),
+                    Failure::new(format!("publishing port \"{text}\": it is given twice")).hint(
+                        "a port of the host leads to one port of a container: choose another",
+                    ),
                 );
             }
             ports.push(port);
@@ -79,7 +80,8 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
     Ok(ports)
 }
 
-/// Whether two want one port of the host's: without an address it is a port of each; 0 is one that is free.
+/// Whether two publications want the same port of the host. One without an address takes the port of every address; 0 is
+/// any free port.
 fn same(one: &Port, other: &Port) -> bool {
     let meet = match (one.host_ip, other.host_ip) {
         (Some(one), Some(other)) => one == other,

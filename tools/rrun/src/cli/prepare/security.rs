@@ -47,7 +47,7 @@ pub(super) fn wanted(
     };
     wanted.seccomp = match profile {
         None => seccomp,
-        // Which of its rules count depends on the capabilities.
+        // The capabilities decide which of the profile's rules apply.
         Some(Profile { doing, text }) => {
             let caps = box_ops::spec::build::capabilities(&wanted).map_err(usage)?;
             let profile =
@@ -74,7 +74,7 @@ pub fn changes(files: &[PathBuf], texts: &[String]) -> Result<Vec<EnvChange>> {
     Ok(env)
 }
 
-/// A profile's text, and what is being read.
+/// The text of a profile, and what to say if it cannot be read.
 struct Profile {
     doing: String,
     text: Vec<u8>,

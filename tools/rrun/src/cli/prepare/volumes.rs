@@ -1,4 +1,4 @@
-//! `-v`, `--mount`, `--tmpfs` and the image's own: what of them must be made, sources looked at.
+//! `-v`, `--mount`, `--tmpfs` and the image's volumes: sources are checked, and steps make the volumes that do not exist.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -91,7 +91,7 @@ fn one_volume(
             return Ok((built, point));
         }
         From::Host(path) => {
-            // On this host it has its bytes; config.json, which is JSON, has it escaped.
+            // Steps take the path's bytes; config.json, which is JSON, has them escaped.
             let path = &from_here(Path::new(&unescape(path)))?;
             let make = match volume.create {
                 Missing::No => None,
@@ -145,7 +145,7 @@ fn one_volume(
     Ok((built, point))
 }
 
-/// `./a/../b`, from the working directory and by its words alone, as docker has it; an absolute path as it is.
+/// A relative path made absolute by its text alone, as docker does: `..` follows no link.
 fn from_here(path: &Path) -> Result<PathBuf> {
     if path.is_absolute() {
         return Ok(path.to_owned());

@@ -1,4 +1,4 @@
-//! `rrun ps -f KEY=VALUE`: docker's filters. One that cannot pick what it says is refused, and picks nothing quietly.
+//! `rrun ps -f KEY=VALUE`: docker's filters. A filter with an unknown key or a value that cannot be read is refused: it would match nothing, in silence.
 
 use kit_cli::{Failure, Result};
 use regex_lite::Regex;
@@ -9,7 +9,7 @@ use box_state::Container;
 
 const KEYS: &str = "status=…, name=REGEX, id=…, label=K[=V], ancestor=IMAGE, exited=CODE, volume=NAME or PATH, network=…";
 
-/// docker's words. Restarting, removing and dead are states of its daemon: here no container is ever in them.
+/// docker's words. No container here is ever restarting, removing or dead: those are states of docker's daemon.
 const STATES: [&str; 7] = [
     "created",
     "running",
@@ -20,7 +20,7 @@ const STATES: [&str; 7] = [
     "dead",
 ];
 
-/// All that were given, by their keys.
+/// The filters of one command line, by their keys.
 #[derive(Debug, Default)]
 pub struct Filters {
     states: Vec<String>,
@@ -69,7 +69,7 @@ impl Filters {
         Ok(())
     }
 
-    /// Whether they choose among the containers that do not run, too.
+    /// Whether they choose by state, so that containers that do not run are looked at too.
     pub fn are_of_states(&self) -> bool {
         !self.states.is_empty() || !self.exited.is_empty()
     }
@@ -92,7 +92,7 @@ impl Filters {
     }
 }
 
-/// Nothing given is no condition.
+/// True if no value was given: there is no condition then.
 fn any<T>(wanted: &[T], is: impl FnMut(&T) -> bool) -> bool {
     wanted.is_empty() || wanted.iter().any(is)
 }
@@ -116,7 +116,7 @@ fn is_of(container: &Container, wanted: &str) -> bool {
     })
 }
 
-/// By its name, its source on the host, or where it is mounted.
+/// Whether the container has a mount of this name, source on the host, or mount point.
 fn mounts(container: &Container, volume: &str) -> bool {
     let is = |path: &std::path::Path| path == std::path::Path::new(volume);
     let mut mounts = container.mounts.iter();
