@@ -148,6 +148,17 @@ impl MakeDir {
     }
 }
 
+impl MakeDir {
+    /// On v1 a group is a directory in each hierarchy.
+    fn name(&self) -> String {
+        let name = name_of(&self.dir);
+        match hierarchy(&self.dir).filter(|_| self.root.is_none()) {
+            Some(hierarchy) => format!("{name} ({hierarchy})"),
+            None => name,
+        }
+    }
+}
+
 impl Step for MakeDir {
     fn meta(&self) -> Meta {
         let mut lines = Vec::new();
@@ -164,11 +175,7 @@ impl Step for MakeDir {
             }
         }
         lines.push(run!["mkdir", &self.dir]);
-        Meta::new(
-            "cgroup.make",
-            says::make(name_of(&self.dir)),
-            Shell::Exact(lines),
-        )
+        Meta::new("cgroup.make", says::make(self.name()), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -297,6 +304,13 @@ impl Step for FillCpuset {
         Ok(Done::nothing())
     }
 }
+/// Which of v1's hierarchies a directory is in.
+fn hierarchy(dir: &Path) -> Option<String> {
+    let below = dir.strip_prefix("/sys/fs/cgroup").ok()?;
+    let first = below.components().next()?;
+    Some(first.as_os_str().to_string_lossy().into_owned())
+}
+
 /// The group's own name; a container's is as long as docker shows it.
 pub(crate) fn name_of(dir: &Path) -> String {
     const SHOWN: usize = 12;

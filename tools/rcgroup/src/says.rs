@@ -9,7 +9,7 @@ kit_plan::sayings! {
         cpuset(): "Give the group CPUs and memory nodes: a cpuset without them takes no process",
             "给组分配 CPU 和内存节点：没有它们的 cpuset 不收进程";
         limit(file, value, formula): "Write {value} to {file}: {formula}",
-            "把 {value} 写入 {file}：{formula}";
+            "把 {value} 写入 {file}：内核按它限制";
         moved(): "Move the processes of the group along: they are limited too",
             "把组里的进程一起移过去：它们也受限制";
         remove(name): "Remove cgroup {name}: its limits go with it",

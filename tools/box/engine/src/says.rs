@@ -30,11 +30,11 @@ kit_plan::sayings! {
             "把里面的用户 ID 映射成主机的其他 ID：里面的 root 在外面没有权限";
         root_inside(): "Become root of the user namespace: what is made from here on is its own",
             "成为用户命名空间的 root：此后创建的都归它";
-        target(pid): "Open the container's first process, PID {pid} here: its namespaces and root are entered",
+        target(pid): "Open the container's first process, PID {pid} here: it has the namespaces and the root",
             "打开容器的第一个进程（这里的 PID {pid}）：要进入它的命名空间和根";
         clone_to_enter(): "Clone a process to enter the container with: whoever enters stays there",
             "克隆一个进程去进入容器：进去的就留在里面";
-        enter_container(): "Enter its namespaces and root: mounts, network, processes, host name and queues are the container's",
+        enter_container(): "Enter its namespaces and root: mounts, network, processes, host name and queues",
             "进入它的命名空间和根：挂载、网络、进程、主机名和消息队列都是容器的";
         private(): "Make every mount private: what is mounted from here on stays in here",
             "把所有挂载设为私有：此后挂载的都留在里面";
@@ -85,7 +85,7 @@ kit_plan::sayings! {
     }
     Program {
         terminal(): "Open a terminal in the container's /dev/pts: the monitor holds the other end",
-            "在容器的 /dev/pts 里打开终端：另一端由监控进程拿着";
+            "在容器的 /dev/pts 里打开终端：另一端由监护进程拿着";
         terminal_here(): "Open a terminal in the container's /dev/pts: the other end comes to us",
             "在容器的 /dev/pts 里打开终端：另一端交给我们";
         terminal_way(): "Make a socket for the terminal's other end to come by",

@@ -188,15 +188,7 @@ pub(super) fn clone_child(
         drop(pids);
         cloned
     };
-    let cloned = cloned.map_err(|errno| {
-        let error = fail("cloning the container's process")(errno);
-        match errno {
-            Errno::PERM => error
-                .hint("CAP_SYS_ADMIN is needed, and a kernel or sandbox that allows namespaces"),
-            Errno::NOSPC | Errno::USERS => error.hint("too many namespaces: see /proc/sys/user"),
-            _ => error,
-        }
-    })?;
+    let cloned = cloned.map_err(not_cloned)?;
     if let Some((ours, _theirs)) = ends.take() {
         cx.child = Some(Box::new(ours));
     }
@@ -206,4 +198,15 @@ pub(super) fn clone_child(
     Ok(Done::made(vec![Undo::Kill {
         process: Some(process),
     }]))
+}
+
+fn not_cloned(errno: Errno) -> StepError {
+    let error = fail("cloning the container's process")(errno);
+    match errno {
+        Errno::PERM => {
+            error.hint("CAP_SYS_ADMIN is needed, and a kernel or sandbox that allows namespaces")
+        }
+        Errno::NOSPC | Errno::USERS => error.hint("too many namespaces: see /proc/sys/user"),
+        _ => error,
+    }
 }

@@ -39,7 +39,7 @@ kit_plan::sayings! {
         delete_files(): "Delete the container's files: last, since nobody waits for the disk any more",
             "删除容器的文件：放在最后，因为没人再等磁盘";
         keep(): "Tell the monitor that this --rm container is restarted: it is not to be removed",
-            "告诉监控进程这个 --rm 容器在重启：停下时不删除";
+            "告诉监护进程这个 --rm 容器在重启：停下时不删除";
         replay(): "Undo what killed processes had begun, as their journals say",
             "按日志撤销被杀进程做了一半的事";
         settle(): "Write down that the container ended: nobody saw its exit code, and it is not guessed",
@@ -93,12 +93,12 @@ kit_plan::sayings! {
         wait(): "Wait for the program to end by itself: it may tidy up",
             "等程序自己结束：让它收拾";
         report(): "Wait for the monitor's lock: it holds it until it has cleaned up and reported",
-            "等监控进程的锁：收拾完并报告之后它才放开";
+            "等监护进程的锁：收拾完并报告之后它才放开";
         attend(): "Start another monitor, since the first was killed: it sees the program's end, and cleans up",
-            "另起一个监控进程，因为原来的被杀了：由它看到程序结束并收拾";
+            "另起一个监护进程，因为原来的被杀了：由它看到程序结束并收拾";
         end_start(): "End a start that hangs: kill its monitor, and undo what it did",
-            "结束卡住的启动：杀死它的监控进程，撤销所做的事";
+            "结束卡住的启动：杀死它的监护进程，撤销所做的事";
         again(): "Start the container again: a new monitor makes everything anew but the files",
-            "再次启动容器：新的监控进程重做除文件外的一切";
+            "再次启动容器：新的监护进程重做除文件外的一切";
     }
 }

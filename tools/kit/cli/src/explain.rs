@@ -131,6 +131,8 @@ impl List {
             Told::Undone { says, came_to } => {
                 let mut line = visible(&self.vars.shorten(says.text(self.lang)));
                 self.define(&mut text, &line);
+                // What was taken back took no time that anybody would sum up.
+                self.failed = true;
                 if !std::mem::replace(&mut self.undoing, true) {
                     self.heading(&mut text, self.words().undone);
                 }
