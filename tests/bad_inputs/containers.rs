@@ -224,7 +224,7 @@ const BAD: &[Row] = &[
     (
         "rbridge add sixteencharacter",
         2,
-        "rbridge: naming link \"sixteencharacter\": an interface name has at most 15 characters",
+        "rbridge: naming link \"sixteencharacter\": an interface name has at most 15 characters\nhint: \"sixteencharacte\" would do",
     ),
     (
         "BOXKIT_ROOT=$PWD/open rrun run --rm tools id",

@@ -80,7 +80,7 @@ const BAD: &[Row] = &[
     (
         "rveth add a",
         2,
-        "rveth: missing <B>\nhint: see rveth add --help",
+        "rveth: adding link \"a\": its other end is missing\nhint: rveth add A B, or rveth add A --macvlan PARENT",
     ),
     (
         "rveth add a a",
@@ -115,7 +115,7 @@ const BAD: &[Row] = &[
     (
         "rveth add sixteencharacter b",
         2,
-        "rveth: naming link \"sixteencharacter\": an interface name has at most 15 characters",
+        "rveth: naming link \"sixteencharacter\": an interface name has at most 15 characters\nhint: \"sixteencharacte\" would do",
     ),
     (
         "rveth add m --macvlan lo",

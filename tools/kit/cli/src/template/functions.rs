@@ -50,17 +50,7 @@ pub(super) fn call(function: &str, args: &[Value]) -> Result<Option<Value>, Temp
                 Value::Number(before),
                 Value::Number(after),
             ],
-        ) => {
-            // docker's pads what is not empty; nobody pads by more than a line.
-            let blanks =
-                |n: &serde_json::Number| " ".repeat(n.as_u64().unwrap_or(0).min(1000) as usize);
-            let padded = format!("{}{text}{}", blanks(before), blanks(after));
-            if text.is_empty() {
-                "".into()
-            } else {
-                padded.into()
-            }
-        }
+        ) => pad(text, before.as_u64(), after.as_u64()).into(),
         ("printf", [Value::String(format), values @ ..]) => printf(format, values).into(),
         ("lower", [value]) => plain(value).to_lowercase().into(),
         ("upper", [value]) => plain(value).to_uppercase().into(),
@@ -87,6 +77,15 @@ pub(super) fn call(function: &str, args: &[Value]) -> Result<Option<Value>, Temp
             .clone(),
         _ => return Ok(None),
     }))
+}
+
+/// docker's: an empty text is not padded. Nobody pads by more than a line.
+fn pad(text: &str, before: Option<u64>, after: Option<u64>) -> String {
+    let blanks = |count: Option<u64>| " ".repeat(count.unwrap_or(0).min(1000) as usize);
+    if text.is_empty() {
+        return String::new();
+    }
+    format!("{}{text}{}", blanks(before), blanks(after))
 }
 
 /// A missing key of a map of strings is an empty string, as in Go; so is one of a map that is not there.

@@ -45,13 +45,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     let (net, endpoints) = network(flags, containers)?;
     let hostname = hostname(flags, containers, &net, &id)?;
     check_conflicts(flags, &net)?;
-    let flags_command = Command {
-        entrypoint: flags.entrypoint.clone(),
-        args,
-    };
-    let argv = command(&flags_command, &config.entrypoint, &config.cmd).map_err(|e| {
-        usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
-    })?;
+    let argv = argv(flags, args, &config)?;
     let (mounts, points, before) = volumes(flags, containers, &config, &id)?;
     let mut wanted = wanted(flags, &net, &hostname, argv.clone(), mounts)?;
     wanted.user = given(flags.user.as_ref())
@@ -98,6 +92,15 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         container,
         spec,
         before,
+    })
+}
+
+/// The program and its arguments; `args` are the words after IMAGE.
+fn argv(flags: &Create, args: Vec<String>, config: &Config) -> Result<Vec<String>> {
+    let entrypoint = flags.entrypoint.clone();
+    let flags_command = Command { entrypoint, args };
+    command(&flags_command, &config.entrypoint, &config.cmd).map_err(|e| {
+        usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
     })
 }
 
