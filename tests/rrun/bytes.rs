@@ -69,6 +69,21 @@ fn a_path_of_any_bytes_is_mounted_entered_and_loaded() {
 }
 
 #[test]
+fn a_root_at_a_path_of_any_bytes_is_run() {
+    let host = Host::new();
+    host.ok(&format!(
+        "{ODD}; runpack unpack tools root1; mv root1 \"$odd\""
+    ));
+    let run = "rrun run --net none --name bare --rootfs \"$odd\" -- sh -c 'echo in'";
+    assert_eq!(host.ok(&format!("{ODD}; {run}")), "in\n");
+    assert_eq!(host.ok("rrun start -a bare"), "in\n");
+    assert!(
+        host.ok("rrun ps -a --format '{{.Image}}'")
+            .ends_with("/caf\u{fffd}\n")
+    );
+}
+
+#[test]
 fn an_archive_at_a_path_of_any_bytes_is_loaded() {
     let host = Host::new();
     host.ok(&format!("{ODD}; rrun save -o \"$odd.tar\" tools; rrun rmi tools; rrun load -i \"$odd.tar\"; rrun run --rm --net none tools id"));

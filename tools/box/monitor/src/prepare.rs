@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Meta, Plan, ProcessId, Shell, Step, StepError};
 use oci_spec::runtime::{LinuxNamespaceBuilder, LinuxNamespaceType, Spec};
 use rcgroup::Mode;
@@ -143,7 +144,8 @@ fn root_of(container: &Container, dir: &Path) -> Root {
                 ..OverlayOptions::default()
             },
         }),
-        (_, rootfs) => Root::Dir(rootfs.clone().unwrap_or_else(|| PathBuf::from("/"))),
+        (_, Some(rootfs)) => Root::Dir(unescape(rootfs).into()),
+        (_, None) => Root::Dir(PathBuf::from("/")),
     }
 }
 

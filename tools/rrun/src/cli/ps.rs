@@ -149,7 +149,7 @@ fn cells(entry: &Entry, whole: bool) -> [String; 7] {
     let Entry { container, state } = entry;
     let image = match (&container.image, &container.rootfs) {
         (Some(image), _) => image.name.clone(),
-        (None, Some(rootfs)) => rootfs.display().to_string(),
+        (None, Some(rootfs)) => unescape(rootfs).to_string_lossy().into_owned(),
         (None, None) => String::new(),
     };
     // docker's: a word with a space in it is quoted.

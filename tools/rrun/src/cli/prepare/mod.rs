@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use kit_cli::{Failure, Result};
 use kit_plan::Step;
+use kit_plan::os_text::escape;
 use oci_spec::runtime::Spec;
 
 use self::image::{Config, source};
@@ -143,7 +144,8 @@ fn rootfs(flags: &Create) -> Result<Option<PathBuf>> {
             "{doing}: it is the root of this host"
         )));
     }
-    Ok(Some(real))
+    // container.json has strings.
+    Ok(Some(escape(real).into()))
 }
 
 fn name(flags: &Create, containers: &Containers) -> Result<String> {
