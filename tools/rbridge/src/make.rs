@@ -53,7 +53,9 @@ impl Bridge {
         self
     }
 
-    /// Its networks reach what this host reaches, under the host's address.
+    /// Its networks reach what this host reaches, under the host's address. Where forwarding was off it is switched on for
+    /// our bridges alone, and stays so as this is undone, since others may count on it by then:
+    /// [`release_unused`](crate::release_unused) switches it off after the last.
     pub fn nat(mut self) -> Self {
         self.nat = true;
         self
