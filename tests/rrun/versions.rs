@@ -42,3 +42,18 @@ fn what_a_later_boxkit_wrote_is_refused_in_words() {
     }
     host.ok("rrun start box && rrun wait box >/dev/null");
 }
+
+/// A frame as a client of protocol 9 sends it, by socat: the monitor says so, and goes on.
+#[test]
+fn a_client_of_a_later_protocol_is_told_of_the_monitors() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --net none tools sleep 300");
+    let script = "cd run/containers/*/ && printf 'a\\002\\000\\000\\000\\001\\011' | socat -t 5 - UNIX-CONNECT:monitor.sock | tr -cd '[:print:]'";
+    let said = host.ok(script);
+    let wanted =
+        "the container's monitor is of an earlier boxkit, which speaks version 1 and not 9";
+    assert!(said.starts_with('F') && said.contains(wanted), "{said}");
+    assert!(said.contains("rrun restart"), "{said}");
+    assert_eq!(host.ok("rrun exec box hostname | wc -l"), "1\n");
+    host.ok("rrun rm -f box");
+}

@@ -5,9 +5,12 @@
 mod damaged;
 mod failures;
 mod hostile;
+mod inputs;
+mod kill;
 mod layers;
 mod limits;
 mod names;
+mod random;
 mod stacked;
 mod store;
 

@@ -2,7 +2,7 @@
 
 use super::serve::Monitor;
 use super::streams::{BUFFER, Output, read_some};
-use box_wire::{Event, Request};
+use box_wire::{Event, Failed, Request, VERSION};
 use rustix::event::PollFlags;
 
 impl Monitor {
@@ -26,7 +26,10 @@ impl Monitor {
         };
         for request in requests {
             match request {
-                Request::Attach { stdin } => {
+                Request::Attach { version, .. } if version > VERSION => {
+                    client.send(&Event::Failed(later(version)));
+                }
+                Request::Attach { stdin, .. } => {
                     client.attached = true;
                     client.feeds = stdin;
                 }
@@ -81,5 +84,16 @@ impl Monitor {
             }
         }
         true
+    }
+}
+
+/// What a client of a later boxkit is told.
+fn later(version: u8) -> Failed {
+    Failed {
+        text: format!(
+            "attaching: the container's monitor is of an earlier boxkit, which speaks version {VERSION} and not {version}"
+        ),
+        hint: Some("rrun restart gives the container a monitor of this one".to_owned()),
+        exit: 1,
     }
 }

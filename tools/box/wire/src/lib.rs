@@ -1,11 +1,17 @@
 //! What a monitor and its clients say to each other over a Unix stream socket: frames of one type byte, a
 //! length of 4 bytes, little-endian, and a body.
+//!
+//! A monitor may be of an earlier or a later boxkit than the client that comes: who attaches says which [`VERSION`] it
+//! speaks, and a monitor that knows none so high says so in words. Frames are added, never changed.
 #![warn(missing_docs)]
 
 use std::io::{self, Read, Write};
 
 use kit_plan::{Detail, Told};
 use serde::{Deserialize, Serialize};
+
+/// What is spoken here. 0 stands for clients from before it was said.
+pub const VERSION: u8 = 1;
 
 /// Longer frames are refused: nobody sends one.
 const MAX: usize = 1 << 20;
@@ -51,6 +57,8 @@ pub enum Request {
     Attach {
         /// With its standard input.
         stdin: bool,
+        /// The client's [`VERSION`].
+        version: u8,
     },
     /// For the container's standard input.
     Stdin(Vec<u8>),
@@ -114,7 +122,7 @@ impl Request {
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let bytes = match self {
             Self::Go(go) => frame(b'g', &serde_json::to_vec(go)?),
-            Self::Attach { stdin } => frame(b'a', &[u8::from(*stdin)]),
+            Self::Attach { stdin, version } => frame(b'a', &[u8::from(*stdin), *version]),
             Self::Stdin(bytes) => frame(b'i', bytes),
             Self::StdinEof => frame(b'c', &[]),
             Self::Resize(rows, columns) => {
@@ -154,7 +162,10 @@ impl Request {
     fn decode(kind: u8, body: Vec<u8>) -> io::Result<Self> {
         Ok(match (kind, body.as_slice()) {
             (b'g', _) => Self::Go(serde_json::from_slice(&body)?),
-            (b'a', [stdin]) => Self::Attach { stdin: *stdin != 0 },
+            (b'a', [stdin, version @ ..]) => Self::Attach {
+                stdin: *stdin != 0,
+                version: version.first().copied().unwrap_or(0),
+            },
             (b'i', _) => Self::Stdin(body),
             (b'c', []) => Self::StdinEof,
             (b'w', [a, b, c, d]) => {
@@ -195,7 +206,8 @@ fn read_frame(from: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
 }
 
 fn garbled() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a frame that is none of ours")
+    let text = "a frame that this boxkit does not know: its monitor may be of another version";
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 #[cfg(test)]
@@ -216,6 +228,25 @@ mod tests {
             assert_eq!(Event::read(&mut from).unwrap(), Some(event));
         }
         assert_eq!(Event::read(&mut from).unwrap(), None);
+    }
+
+    #[test]
+    fn a_client_that_says_no_version_is_of_version_0() {
+        let mut old = vec![b'a', 1, 0, 0, 0, 1];
+        let attach = |version| {
+            Some(Request::Attach {
+                stdin: true,
+                version,
+            })
+        };
+        assert_eq!(Request::take(&mut old).unwrap(), attach(0));
+        let mut now = Vec::new();
+        let request = Request::Attach {
+            stdin: true,
+            version: VERSION,
+        };
+        request.write(&mut now).unwrap();
+        assert_eq!(Request::take(&mut now).unwrap(), attach(VERSION));
     }
 
     #[test]

@@ -68,7 +68,8 @@ pub fn attach(
         ))
     })?;
     let stdin = stdin && container.open_stdin;
-    Request::Attach { stdin }
+    let version = box_wire::VERSION;
+    Request::Attach { stdin, version }
         .write(&mut socket)
         .map_err(talking)?;
     if let Some((rows, columns)) = client::size().filter(|_| container.tty) {

@@ -21,12 +21,13 @@ use self::volumes::volumes;
 use super::flags::Create;
 use super::steps::fault;
 use box_ops::spec::SpecError;
-use box_ops::spec::build::{ImageDefaults, build};
+use box_ops::spec::build::{ImageDefaults, Wanted, build};
 use box_ops::spec::command::{Command, command};
 use box_ops::spec::env::parse_label;
 use box_ops::spec::names::{check_hostname, check_name, generated_name};
+use box_ops::spec::ports::Exposed;
 use box_ops::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
-use box_state::{CONTAINER_VERSION, Container, Containers, Endpoint, Net, now};
+use box_state::{CONTAINER_VERSION, Container, Containers, Endpoint, Net, Port, now};
 
 /// A container ready to be made.
 pub struct Ready {
@@ -48,11 +49,13 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     check_conflicts(flags, &net)?;
     let argv = argv(flags, args, &config)?;
     let (mounts, points, before) = volumes(flags, containers, &config, &id)?;
-    let mut wanted = wanted(flags, &net, &hostname, argv.clone(), mounts)?;
-    wanted.user = given(flags.user.as_ref())
-        .cloned()
-        .unwrap_or_else(|| config.user.clone());
-    wanted.limits = limits(flags)?;
+    let wanted = Wanted {
+        user: given(flags.user.as_ref())
+            .cloned()
+            .unwrap_or_else(|| config.user.clone()),
+        limits: limits(flags)?,
+        ..wanted(flags, &net, &hostname, argv.clone(), mounts)?
+    };
     let image = ImageDefaults {
         env: config.env.clone(),
         workdir: config.workdir.clone(),
@@ -73,11 +76,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         open_stdin: flags.interactive,
         stdin_once: flags.interactive,
         auto_remove: flags.rm,
-        ports: if endpoints.is_empty() {
-            Vec::new()
-        } else {
-            ports(flags, &exposed)?
-        },
+        ports: published(flags, &endpoints, &exposed)?,
         net,
         endpoints,
         exposed: exposed.iter().map(ToString::to_string).collect(),
@@ -87,8 +86,8 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         stop_signal,
         stop_timeout: flags.stop_timeout.unwrap_or(10),
     };
-    wanted.cgroup = containers.cgroup_name(&container);
-    let spec = build(&wanted, &image).map_err(usage)?;
+    let cgroup = containers.cgroup_name(&container);
+    let spec = build(&Wanted { cgroup, ..wanted }, &image).map_err(usage)?;
     Ok(Ready {
         container,
         spec,
@@ -103,6 +102,14 @@ fn argv(flags: &Create, args: Vec<String>, config: &Config) -> Result<Vec<String
     command(&flags_command, &config.entrypoint, &config.cmd).map_err(|e| {
         usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
     })
+}
+
+/// The ports of `-p` and `-P`; none where there is no network to publish them on.
+fn published(flags: &Create, endpoints: &[Endpoint], exposed: &[Exposed]) -> Result<Vec<Port>> {
+    if endpoints.is_empty() {
+        return Ok(Vec::new());
+    }
+    ports(flags, exposed)
 }
 
 /// A flag's value; an empty one counts as not given, since scripts pass flags whether they have a value or not.

@@ -1,6 +1,5 @@
 //! Images that are odd but right, compared with what umoci and skopeo make of them, and wrong ones, each with its cause in one line and
 //! nothing kept, by runpack and by rrun.
-#![allow(clippy::unwrap_used)] // a test stops where it fails
 
 use kit_test::Host;
 

@@ -1,6 +1,5 @@
 //! The script that `--dry-run` of a run prints, done by sh, beside the run itself: a program that looks at all that
 //! flags decide finds the same in both.
-#![allow(clippy::unwrap_used)] // a test stops where it fails
 
 use std::path::Path;
 

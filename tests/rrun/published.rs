@@ -1,8 +1,6 @@
 //! Published ports where something is in the way: IPv6, for which the monitor listens and passes bytes on, and somebody
 //! else's chains. Asked by socat, on hosts of their own.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use kit_test::Host;
 
 const ASK: &str = "socat -t 5 - TCP6:[::1]:8080,connect-timeout=5";

@@ -1,7 +1,5 @@
 //! `--explain`, as a learner reads it: `rrun run` in one list although two processes do it, in English and 中文.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use kit_test::Host;
 
 /// Columns that a line takes: the letters of these tests are ASCII, or two columns wide.

@@ -1,6 +1,5 @@
 //! Each verb of runpack that changes something, killed before each of its calls that change something, by strace(1). After
 //! `runpack gc` all is as before the verb, or as after it; and what the scripts of `--dry-run` leave when sh runs them.
-#![allow(clippy::unwrap_used)] // a test stops where it fails
 
 use std::process::Output;
 

@@ -1,8 +1,6 @@
 //! Whole systems as their users run them: a Debian of its own packages, with redis and nginx in it, and a busybox of
 //! one file. The Debian is made from the mirror once, and kept in the target directory by its list of packages.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use std::path::PathBuf;
 use std::process::Command;
 

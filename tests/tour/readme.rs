@@ -1,7 +1,5 @@
 //! What the README says to type, typed: all its blocks of sh, in their order, in one root shell of a machine of their own.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use std::path::Path;
 
 use kit_test::{Host, binaries};
@@ -14,12 +12,12 @@ const OTHERWISE: [(&str, &str); 7] = [
     ("./scripts/test", "[ -x ./scripts/test ]"),
     // A minute, and peers.
     ("./scripts/bench", "[ -x ./scripts/bench ]"),
-    // tests/install.rs does, into a prefix of its own.
+    // `install` does, into a prefix of its own.
     (
         "./scripts/install --prefix /usr/local",
         "[ -x ./scripts/install ]",
     ),
-    // tests/debian.rs has a whole Debian, from a mirror.
+    // `debian` has a whole Debian, from a mirror.
     ("debootstrap bookworm root", "mkdir -p root/etc"),
     // A person ends it by Ctrl-C, and types into the other.
     (

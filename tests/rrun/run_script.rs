@@ -1,8 +1,6 @@
 //! `scripts/run.sh`, a container by the commands one by one: what it is, and that an interrupt or a SIGTERM at any of its
 //! lines leaves nothing.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};

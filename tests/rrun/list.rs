@@ -1,7 +1,5 @@
 //! What `rrun` tells of containers: ps, logs, inspect, port, info, doctor and bundle.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use kit_test::Host;
 
 #[test]

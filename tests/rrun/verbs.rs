@@ -1,7 +1,5 @@
 //! What the verbs of `rrun` do to containers that are there already: docker's words, whichever kind they are.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use std::time::{Duration, Instant};
 
 use kit_test::Host;

@@ -1,6 +1,5 @@
 //! Archives of random members: whatever they are, nothing outside the directory changes, and what is legal becomes the tree that tar(1)
 //! makes of it.
-#![allow(clippy::unwrap_used)] // a test stops where it fails
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

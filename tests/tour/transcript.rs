@@ -1,7 +1,5 @@
 //! What a beginner types after a tutorial, word for word, with `rrun` for `docker`: the same words, the same echo.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use kit_test::Host;
 
 /// The words of a session, each with what it prints; `{id}` is any ID, `{…}` any text up to the end of a line.

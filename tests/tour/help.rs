@@ -1,8 +1,6 @@
 //! Each verb's `--help`: it says what the verb does, and its examples work as they are typed, in an order in which one needs what
 //! another made.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use kit_test::Host;
 use nix::sched::{CloneFlags, unshare};
 

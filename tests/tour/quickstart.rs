@@ -1,8 +1,6 @@
 //! `scripts/quickstart`, the README's first command: it runs again, two at once, stops with one line that says why,
 //! and an interrupt at any of its lines leaves nothing.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};

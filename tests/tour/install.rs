@@ -1,8 +1,6 @@
 //! `scripts/install`: what it installs works, and all of it goes again. Man pages are read by groff(1), completions asked for in
 //! bash, zsh and fish themselves.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on says where
-
 use std::path::Path;
 
 use kit_test::{Room, binaries, skip};
