@@ -1,5 +1,5 @@
 #!/bin/sh
-# docs/pictures/run.sh >docs/pictures/run.svg: what `rrun run` does, who does it and in which order (docs/design.md, 2, 4 and 8).
+# docs/pictures/run.sh >docs/pictures/run.svg: what `rrun run` does, who does it and in which order (docs/design.md, docs/why.md).
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=docs/pictures/theme.sh

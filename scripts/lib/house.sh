@@ -104,7 +104,7 @@ house_pictures() {
     return $bad
 }
 
-# Who may know whom, by the crates' own manifests (dev-dependencies aside): the floors of docs/design.md §1.
+# Who may know whom, by the crates' own manifests (dev-dependencies aside): docs/design.md, "Floors and crates".
 house_floors() {
     cargo metadata --no-deps --locked --format-version 1 |
         jq -r '.packages[] | .name as $from | .dependencies[] | select(.kind == null) | "\($from) \(.name)"' >"$logs/known" || return 1
@@ -144,6 +144,17 @@ house_docs() {
         case $file in tools/kit/test/* | tools/rrun/*) continue ;; esac
         grep -qx '#!\[warn(missing_docs)\]' "$file" || { echo "$file has no #![warn(missing_docs)]"; bad=1; }
     done
+    return $bad
+}
+
+# docs/design.md is read in one sitting: under 250 lines of at most 120 characters. Reasons go to docs/why.md, plans to docs/plan.md.
+house_design() {
+    bad=0
+    file=docs/design.md
+    lines=$(wc -l <"$file")
+    [ "$lines" -lt 250 ] || { echo "$file has $lines lines: it stays under 250"; bad=1; }
+    # Characters, in any awk and any locale: the bytes that only continue one are taken out.
+    LC_ALL=C tr -d '\200-\277' <"$file" | LC_ALL=C awk -v file="$file" 'length > 120 { print file ":" FNR ": " length " characters, of at most 120"; bad = 1 } END { exit bad }' || bad=1
     return $bad
 }
 
