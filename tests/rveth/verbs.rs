@@ -201,15 +201,17 @@ fn explain_shows_the_steps() {
 #[test]
 fn a_link_that_moves_and_comes_back_has_all_it_had() {
     let room = Room::new();
+    // An IPv6 address and its route are whole once nobody else has been found to have it.
+    let settled = "n=0; while ip -6 addr show dev a tentative | grep -q inet6; do [ $((n += 1)) -lt 200 ]; sleep 0.1; done; sleep 0.3";
     let made = "rveth add a b@blue --addr 10.9.1.1/24 --addr fd00:9::1/64 >&2; ip addr add 10.9.1.2/24 dev a; ip addr add 10.9.1.7/32 dev a label a:x valid_lft 600 preferred_lft 500
-        ip route add 10.20.0.0/16 dev a metric 7; ip route add 10.21.0.0/16 via 10.20.0.1 onlink dev a; ip route add 10.22.0.0/16 via 10.9.1.9 table 77; ip -6 route add fd00:20::/64 dev a metric 9; sleep 2";
+        ip route add 10.20.0.0/16 dev a metric 7; ip route add 10.21.0.0/16 via 10.20.0.1 onlink dev a; ip route add 10.22.0.0/16 via 10.9.1.9 table 77; ip -6 route add fd00:20::/64 dev a metric 9";
     let state = "{ ip -d addr show dev a; ip -d route show table all dev a; ip -d -6 route show table all dev a; } | grep -v -e 'link/' -e lft -e qlen | sed 's/ linkdown//' | sort";
     for failing in [
         "--netns green --name c --addr 10.9.3.1/24 --addr 10.9.3.1/24",
         "--down --addr 10.9.3.1/24 --addr 10.9.3.1/24",
     ] {
         let script = format!(
-            "{made}; {state} >before; rveth set a {failing} 2>said && exit 9; sleep 2; {state} >after; diff before after; cat said; ip -n green -br link show type veth"
+            "{made}; {settled}; {state} >before; rveth set a {failing} 2>said && exit 9; {settled}; {state} >after; diff before after; cat said; ip -n green -br link show type veth"
         );
         let said = room.ok(&script);
         assert!(
