@@ -54,6 +54,13 @@ pub(super) fn call(function: &str, args: &[Value]) -> Result<Option<Value>, Temp
         ("printf", [Value::String(format), values @ ..]) => printf(format, values).into(),
         ("lower", [value]) => plain(value).to_lowercase().into(),
         ("upper", [value]) => plain(value).to_uppercase().into(),
+        _ => return Ok(logic(function, args)),
+    }))
+}
+
+/// Comparisons, and what combines them.
+fn logic(function: &str, args: &[Value]) -> Option<Value> {
+    Some(match (function, args) {
         ("eq", [first, others @ ..]) if !others.is_empty() => others.contains(first).into(),
         ("ne", [first, second]) => (first != second).into(),
         ("lt", [one, other]) => (order(one, other) == Some(Ordering::Less)).into(),
@@ -75,8 +82,8 @@ pub(super) fn call(function: &str, args: &[Value]) -> Result<Option<Value>, Temp
             .find(|value| is_true(value))
             .unwrap_or(last)
             .clone(),
-        _ => return Ok(None),
-    }))
+        _ => return None,
+    })
 }
 
 /// docker's: an empty text is not padded. Nobody pads by more than a line.
