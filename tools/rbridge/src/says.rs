@@ -16,16 +16,16 @@ kit_plan::sayings! {
             "给网桥 {name} 地址 {addr}：本机是插在上面的设备的网关";
         del_addr(name, addr): "Remove address {addr} from bridge {name}: what is plugged in loses that gateway",
             "从网桥 {name} 取下地址 {addr}：插在上面的设备失去这个网关";
-        forwards(): "Check that packets are forwarded between links: this host does so already",
-            "检查网卡之间的转发：本机已经打开";
+        forwards(): "Look whether packets are forwarded between links",
+            "看看网卡之间的转发是否已打开";
         forward(): "Forward packets between links, but only from and to our bridges",
             "打开网卡之间的转发，但只限我们的网桥";
         nat(name): "Masquerade what leaves {name}: only answers and published ports come back in",
             "伪装从 {name} 出去的流量：只有应答和发布的端口能进来";
         nat_off(name): "Stop masquerading for {name}: its published ports go, and nothing leads out",
             "停止为 {name} 伪装：它发布的端口消失，也不再通向外面";
-        localnet(): "Let 127.0.0.1 be routed to the bridge: published ports answer there; the table closes the rest",
-            "允许把 127.0.0.1 路由到网桥：发布的端口在那里应答；其余由表挡住";
+        localnet(): "Let 127.0.0.1 be routed to the bridge: published ports answer there too",
+            "允许把 127.0.0.1 路由到网桥：发布的端口在那里也应答";
         publish(host, port): "Send port {host} of this host to port {port} inside: one element of an nftables map",
             "把本机端口 {host} 转到里面的端口 {port}：nftables 映射里的一个元素";
         unpublish(host): "Take port {host} out of the nftables map: it is this host's own again",

@@ -148,17 +148,6 @@ impl MakeDir {
     }
 }
 
-impl MakeDir {
-    /// On v1 a group is a directory in each hierarchy.
-    fn name(&self) -> String {
-        let name = name_of(&self.dir);
-        match hierarchy(&self.dir).filter(|_| self.root.is_none()) {
-            Some(hierarchy) => format!("{name} ({hierarchy})"),
-            None => name,
-        }
-    }
-}
-
 impl Step for MakeDir {
     fn meta(&self) -> Meta {
         let mut lines = Vec::new();
@@ -175,7 +164,11 @@ impl Step for MakeDir {
             }
         }
         lines.push(run!["mkdir", &self.dir]);
-        Meta::new("cgroup.make", says::make(self.name()), Shell::Exact(lines))
+        Meta::new(
+            "cgroup.make",
+            says::make(name_of(&self.dir)),
+            Shell::Exact(lines),
+        )
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
@@ -304,19 +297,22 @@ impl Step for FillCpuset {
         Ok(Done::nothing())
     }
 }
-/// Which of v1's hierarchies a directory is in.
-fn hierarchy(dir: &Path) -> Option<String> {
-    let below = dir.strip_prefix("/sys/fs/cgroup").ok()?;
-    let first = below.components().next()?;
-    Some(first.as_os_str().to_string_lossy().into_owned())
-}
 
-/// The group's own name; a container's is as long as docker shows it.
+/// The group's own name, a container's as long as docker shows it; beside v1 with the hierarchy, since it is made in each.
 pub(crate) fn name_of(dir: &Path) -> String {
+    const TOP: &str = "/sys/fs/cgroup";
     const SHOWN: usize = 12;
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    name.chars()
-        .take(if is_id { SHOWN } else { usize::MAX })
-        .collect()
+    let shown = if is_id { &name[..SHOWN] } else { &name };
+    let hierarchy = dir
+        .strip_prefix(TOP)
+        .ok()
+        .and_then(|below| below.iter().next());
+    match hierarchy {
+        Some(hierarchy) if !Path::new(TOP).join("cgroup.controllers").exists() => {
+            format!("{shown} ({})", hierarchy.display())
+        }
+        _ => shown.to_owned(),
+    }
 }

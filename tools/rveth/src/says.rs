@@ -14,8 +14,8 @@ kit_plan::sayings! {
             "给 {link} 地址并启用";
         raise_with_gateway(link): "Give {link} its address, raise it, and route what is not here through its gateway",
             "给 {link} 地址并启用，其余流量走它的网关";
-        release(): "Take the mark off that an interrupted run is cleaned up by: all is done, and yours",
-            "去掉清理中断操作用的标记：全部完成，归你所有";
+        release(): "Remove the mark for cleaning up: all is done, and rrun gc leaves it alone",
+            "去掉清理用的标记：全部完成，rrun gc 不会再动它";
         label(link, whose): "Give link {link} the alias {whose}: ip link shows whose it is",
             "给网卡 {link} 起别名 {whose}：ip link 显示它属于谁";
         delete_pair(link): "Delete {link}: the other end of the cable goes with it",

@@ -1,15 +1,13 @@
 //! What a learner reads of the steps of `rrun`'s verbs.
 
 kit_plan::sayings! {
-    Image {
+    Files {
         unpin(): "Unpin the image: it may be removed now",
             "松开镜像：现在可以删除它";
         unpin_unused(): "Unpin an image that was not used after all",
             "松开最终没有用到的镜像";
         unpin_nobodys(): "Unpin an image whose container is gone",
             "松开容器已不在的镜像";
-    }
-    Files {
         pin(): "Pin the image: nobody can remove it while this container needs it",
             "钉住镜像：这个容器需要它时谁也删不掉";
         cidfile(path): "Write the ID to {path}, which must not be there: it may be another container's",
