@@ -5,6 +5,8 @@
 mod disk;
 mod firewall;
 mod gc;
+mod inside;
+mod instance;
 
 use std::process::Child;
 use std::time::{Duration, Instant};
