@@ -167,6 +167,16 @@ const BAD: &[Row] = &[
         "rrun: invalid ulimit type: nosuch",
     ),
     (
+        "rrun run --rm --oom-score-adj 1001 tools id",
+        125,
+        "rrun: invalid value 1001, range for oom score adj is [-1000, 1000]",
+    ),
+    (
+        "rrun create --oom-score-adj -1001 tools id",
+        2,
+        "rrun: invalid value -1001, range for oom score adj is [-1000, 1000]",
+    ),
+    (
         "rrun run --rm --rootfs /no/such id",
         125,
         "rrun: using root \"/no/such\": No such file or directory",

@@ -27,6 +27,61 @@ fn limits_are_the_kernels() {
 }
 
 #[test]
+fn the_oom_score_is_the_kernels() {
+    let host = Host::new();
+    let score = "tools cat /proc/self/oom_score_adj";
+    for given in ["0", "300", "1000"] {
+        for run in ["run --rm", "run --rm --init", "run --rm -u 1000"] {
+            let run = format!("rrun {run} --net none --oom-score-adj {given} {score}");
+            assert_eq!(host.ok(&run), format!("{given}\n"), "{run}");
+        }
+    }
+    let shown = "rrun inspect -f '{{.HostConfig.OomScoreAdj}}' box";
+    // Of two the last counts.
+    host.ok(
+        "rrun create --net none --name box --oom-score-adj 1 --oom-score-adj=200 tools sleep 1000",
+    );
+    assert_eq!(host.ok(shown), "200\n");
+    host.ok("rrun start box");
+    let outside = "cat /proc/$(rrun inspect -f '{{.State.Pid}}' box)/oom_score_adj";
+    assert_eq!(host.ok(outside), "200\n");
+    assert_eq!(
+        host.ok("rrun exec box cat /proc/self/oom_score_adj"),
+        "200\n"
+    );
+    // Without the flag it is the caller's.
+    host.ok("rrun rm -f box; rrun create --net none --name box tools id");
+    assert_eq!(host.ok(shown), "0\n");
+    let inherited = format!("echo 77 >/proc/self/oom_score_adj; rrun run --rm --net none {score}");
+    assert_eq!(host.ok(&inherited), "77\n");
+}
+
+/// Root in a sandbox may not.
+#[test]
+fn an_oom_score_is_lowered_or_the_reason_is_told() {
+    let host = Host::new();
+    let run = |caps: &str, given: &str| {
+        host.outcome(&format!(
+            "{caps} rrun run --rm --net none --oom-score-adj {given} tools cat /proc/self/oom_score_adj"
+        ))
+    };
+    let less = "setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource";
+    let hint = "hint: lowering it needs CAP_SYS_RESOURCE, which we do not have here";
+    let said = format!("rrun: setting the OOM score to -500: Permission denied\n{hint}\n");
+    let refused = (125, String::new(), said);
+    assert_eq!(run(less, "-500"), refused);
+    if host.code("sh -c 'echo -1 >/proc/self/oom_score_adj'") == 0 {
+        for given in ["-500", "-1000"] {
+            let got = run("", given);
+            assert_eq!(got, (0, format!("{given}\n"), String::new()));
+        }
+    }
+    host.ok("rrun create --net none --name box --oom-score-adj -500 tools id");
+    let config = "jq .process.oomScoreAdj root/containers/*/config.json; rrun inspect -f '{{.HostConfig.OomScoreAdj}}' box";
+    assert_eq!(host.ok(config), "-500\n-500\n");
+}
+
+#[test]
 fn networks_are_the_ones_asked_for() {
     let host = Host::new();
     let netns = "readlink /proc/self/ns/net";

@@ -14,6 +14,7 @@ env | say env
 say stdin
 { umask; pwd; hostname; readlink /proc/self/fd/0; ls -ld .; } | say here
 grep -E '^(Uid|Gid|Groups|Cap.*|NoNewPrivs|Sig(Blk|Ign)):' /proc/self/status | say status
+say oom </proc/self/oom_score_adj
 say cgroup </proc/self/cgroup
 say mount </proc/self/mountinfo
 for f in memory.limit_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes memory.max memory.swap.max \
@@ -124,6 +125,7 @@ fn privileges() {
 #[test]
 fn rlimits() {
     same("--ulimit nofile=100:200 --ulimit core=0 --ulimit nproc=500");
+    same("--oom-score-adj 300");
 }
 
 #[test]

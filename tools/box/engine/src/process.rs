@@ -64,8 +64,7 @@ impl Step for Become {
             set_rlimit(&limit.typ().to_string(), soft, hard)?;
         }
         if let Some(score) = self.process.oom_score_adj() {
-            std::fs::write("/proc/self/oom_score_adj", score.to_string())
-                .map_err(fail("setting the OOM score"))?;
+            set_oom_score(score)?;
         }
         attributes::set(&self.process, self.personality.as_ref())?;
         let user = self.resolve_user()?;
@@ -204,6 +203,18 @@ fn set_rlimit(name: &str, soft: u64, hard: u64) -> Result<(), StepError> {
         if errno == Errno::PERM {
             return error
                 .hint("raising a hard limit needs CAP_SYS_RESOURCE, which we do not have here");
+        }
+        error
+    })
+}
+
+fn set_oom_score(score: i32) -> Result<(), StepError> {
+    let written = std::fs::write("/proc/self/oom_score_adj", score.to_string());
+    written.map_err(|error| {
+        let is_refused = error.kind() == std::io::ErrorKind::PermissionDenied;
+        let error = fail(format!("setting the OOM score to {score}"))(error);
+        if is_refused {
+            return error.hint("lowering it needs CAP_SYS_RESOURCE, which we do not have here");
         }
         error
     })

@@ -152,6 +152,7 @@ fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
         "CpusetMems": limits.cpuset_mems.clone().unwrap_or_default(),
         "PidsLimit": limits.pids,
         "BlkioWeight": limits.blkio_weight.unwrap_or(0),
+        "OomScoreAdj": spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj).unwrap_or(0),
         "AutoRemove": container.auto_remove,
         "Privileged": container.privileged,
         "Init": box_engine::init::is_wanted(spec),

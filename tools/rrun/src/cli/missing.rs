@@ -193,9 +193,9 @@ pub const FLAGS_MISSING: &[Row] = &[
     ),
     row(
         RUN,
-        &["--oom-kill-disable", "--oom-score-adj"],
-        "the kernel chooses whom it kills: leave it out",
-        "",
+        &["--oom-kill-disable"],
+        "the kernel chooses whom it kills, and a container that may be the first says so",
+        "rrun run --oom-score-adj 500 {IMAGE}",
     ),
     row(RUN, &["--platform"], ONE_PLATFORM, ""),
     row(

@@ -76,6 +76,8 @@ pub struct Wanted {
     /// Volumes and binds, on top of the default mounts.
     pub mounts: Vec<Mount>,
     pub ulimits: Vec<Ulimit>,
+    /// `--oom-score-adj`; none leaves the caller's.
+    pub oom_score_adj: Option<i32>,
     /// A network namespace is shared rather than made.
     pub shares_net: bool,
     pub seccomp: Seccomp,
@@ -117,7 +119,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         return Err(SpecError::Rule(rule));
     }
     let sets = sets(capabilities(wanted)?)?;
-    let process = ProcessBuilder::default()
+    let mut process = ProcessBuilder::default()
         .terminal(wanted.tty)
         .args(wanted.argv.clone())
         .env(environment(
@@ -131,6 +133,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .no_new_privileges(wanted.no_new_privileges)
         .rlimits(rlimits(&wanted.ulimits)?)
         .build()?;
+    process.set_oom_score_adj(wanted.oom_score_adj);
     let paths = |paths: &[&str]| {
         let all = paths
             .iter()

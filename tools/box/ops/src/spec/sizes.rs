@@ -24,6 +24,17 @@ pub fn parse_cpus(text: &str) -> Result<u64, SpecError> {
     Ok(kit_units::parse_cpus(text)?)
 }
 
+/// `--oom-score-adj`: from -1000, never killed, to 1000, killed first.
+pub fn check_oom_score_adj(score: i64) -> Result<i32, SpecError> {
+    let fits = i32::try_from(score).ok();
+    fits.filter(|score| (-1000..=1000).contains(score))
+        .ok_or_else(|| {
+            SpecError::Rule(format!(
+                "invalid value {score}, range for oom score adj is [-1000, 1000]"
+            ))
+        })
+}
+
 /// One `--ulimit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulimit {
@@ -96,6 +107,18 @@ mod tests {
             "invalid signal: FOO"
         );
         assert_eq!(parse_swap("-1"), Ok(-1));
+    }
+
+    #[test]
+    fn oom_scores_are_the_kernels() {
+        for score in [-1000, 0, 1000] {
+            assert_eq!(check_oom_score_adj(score), Ok(score as i32));
+        }
+        for score in [-1001, 1001, i64::MAX] {
+            let said = check_oom_score_adj(score).unwrap_err().to_string();
+            let rule = "range for oom score adj is [-1000, 1000]";
+            assert_eq!(said, format!("invalid value {score}, {rule}"));
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn probe(containers: &Containers) -> Vec<Finding> {
         find(
             "CAP_SYS_RESOURCE",
             has_sys_resource(),
-            "--ulimit above the hard limit",
+            "--ulimit above the hard limit, a lower --oom-score-adj",
             sandbox,
         ),
     ]

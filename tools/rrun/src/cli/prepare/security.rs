@@ -1,4 +1,4 @@
-//! What the configuration is built from: environment, capabilities, the filter of system calls.
+//! What the configuration is built from: environment, capabilities, the filter of system calls, the OOM score.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -12,7 +12,7 @@ use super::usage;
 use crate::cli::flags::Create;
 use box_ops::spec::build::{Seccomp, Wanted};
 use box_ops::spec::env::{EnvChange, parse_env, parse_env_file};
-use box_ops::spec::sizes::parse_ulimit;
+use box_ops::spec::sizes::{check_oom_score_adj, parse_ulimit};
 use box_state::Net;
 use kit_seccomp::read_profile;
 
@@ -26,6 +26,7 @@ pub(super) fn wanted(
     let env = changes(&flags.env_file, &flags.env)?;
     let ulimits: std::result::Result<Vec<_>, _> =
         flags.ulimit.iter().map(|text| parse_ulimit(text)).collect();
+    let oom_score_adj = flags.oom_score_adj.map(check_oom_score_adj).transpose();
     let (no_new_privileges, seccomp, profile) = security(flags)?;
     let mut wanted = Wanted {
         argv,
@@ -40,6 +41,7 @@ pub(super) fn wanted(
         no_new_privileges,
         mounts,
         ulimits: ulimits.map_err(usage)?,
+        oom_score_adj: oom_score_adj.map_err(usage)?,
         shares_net: matches!(net, Net::Host | Net::Container(_) | Net::Ns(_)),
         seccomp: Seccomp::Default,
         init: flags.init,
