@@ -18,6 +18,7 @@ mod published;
 mod replay;
 mod run;
 mod run_script;
+mod top;
 mod verbs;
 mod versions;
 mod volumes;

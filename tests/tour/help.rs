@@ -63,7 +63,7 @@ const TOOLS: [Tool; 7] = [
         name: "rrun",
         before: "runpack pack -t tools --bin sh ls cat sleep id",
         order: &[
-            "run", "create", "start", "ps", "logs", "exec", "attach", "inspect", "port", "restart",
+            "run", "create", "start", "ps", "logs", "exec", "top", "attach", "inspect", "port", "restart",
             "kill", "stop", "wait", "rename", "bundle", "rm", "volume", "gc", "info", "version",
             "doctor",
         ],

@@ -64,11 +64,6 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
         "rmount diff $(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' {C})",
     ),
     way(
-        "top",
-        "",
-        "ps -f -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid)",
-    ),
-    way(
         "stats",
         "",
         "ps -o pid,%cpu,rss,args -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid)",
@@ -178,9 +173,9 @@ pub const OF_STOPPED: &[Way] = &[
 ];
 
 /// What tutorials misspell, and the suggestion.
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "run", "create", "start", "restart", "wait", "ps", "logs", "exec", "attach", "stop", "kill",
-    "rm", "rename", "inspect", "port", "bundle", "gc", "info", "version", "doctor", "load",
+    "rm", "rename", "inspect", "top", "port", "bundle", "gc", "info", "version", "doctor", "load",
     "images", "tag", "rmi", "volume", "history",
 ];
 

@@ -6,7 +6,7 @@ pub(super) fn of(verb: Command) -> Command {
     kit_cli::with_examples(verb, &OF)
 }
 
-const OF: [(&str, &str); 21] = [
+const OF: [(&str, &str); 22] = [
     (
         "run",
         "  rrun run -it --rm tools sh                       a shell in a container
@@ -73,6 +73,11 @@ const OF: [(&str, &str); 21] = [
         "inspect",
         "  rrun inspect web | jq '.[0].State'
   rrun inspect -f '{{.State.Status}}' web",
+    ),
+    (
+        "top",
+        "  rrun top web
+  rrun top web -o pid,rss,args                     the columns of your choice",
     ),
     (
         "port",

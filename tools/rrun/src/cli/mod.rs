@@ -24,6 +24,7 @@ mod start;
 mod steps;
 mod stop;
 mod switches;
+mod top;
 mod volume;
 
 use std::ffi::OsString;
@@ -89,6 +90,8 @@ enum Verb {
     Rename(rm::RenameArgs),
     /// Show containers or images as JSON
     Inspect(inspect::Args),
+    /// Show a container's processes, by ps(1)
+    Top(top::Args),
     /// List published ports
     Port(port::Args),
     /// An OCI bundle of a container, for runc and crun
@@ -154,6 +157,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Rm(args) => rm::run(&args.0, &open(args.0.act)?),
         Verb::Rename(args) => rm::rename(&args, &open(args.act)?),
         Verb::Inspect(args) => inspect::run(&args, &all()?),
+        Verb::Top(args) => top::run(&args, &all()?),
         Verb::Port(args) => port::run(&args, &all()?),
         Verb::Bundle(args) => bundle::run(&args, &all()?),
         Verb::Gc(args) => gc::run(&args, &open(args.act)?),
