@@ -87,7 +87,7 @@ const OTHERWISE: [(&str, &str); 13] = [
     ),
     // Some of what it looks for may be missing on this kernel.
     ("rrun doctor", "rrun doctor || [ $? -eq 1 ]"),
-    // tests/debian.rs has a whole Debian, from a mirror; skopeo and Python are not on every machine; nor a second host.
+    // `debian` has a whole Debian, from a mirror; skopeo and Python are not on every machine; nor a second host.
     ("debootstrap", "tar -C files -c . | runpack import - debian"),
     ("runpack load oci:", "runpack tag alpine web:1"),
     ("runpack pack -t py", "runpack pack -t py --bin ls"),
