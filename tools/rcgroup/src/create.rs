@@ -205,7 +205,25 @@ impl Step for MakeDir {
     }
 }
 
+/// A gc of another process removes groups above that are empty, also between the two calls that make one below: then both
+/// are made once more.
 fn make(step: &MakeDir) -> Result<(), CgroupError> {
+    const TRIES: usize = 100;
+    for _ in 1..TRIES {
+        match make_once(step) {
+            Err(error) if is_missing(&error) => {}
+            came_to => return came_to,
+        }
+    }
+    make_once(step)
+}
+
+fn is_missing(error: &CgroupError) -> bool {
+    let errno = kit_plan::errno_of(error).map(|errno| errno as i32);
+    errno == Some(rustix::io::Errno::NOENT.raw_os_error())
+}
+
+fn make_once(step: &MakeDir) -> Result<(), CgroupError> {
     if let Some(parent) = step.dir.parent() {
         kit_sys::calls::fs::create_dir_all(parent)
             .map_err(CgroupError::io("making cgroup", parent))?;
