@@ -15,7 +15,9 @@ mod old;
 mod resolve;
 pub mod volume;
 
-pub use container::{CONTAINER_VERSION, Container, Image, MountPoint, Net, Port, RunState, Status};
+pub use container::{
+    CONTAINER_VERSION, Container, Image, MountPoint, Net, Port, RunState, STATE_VERSION, Status,
+};
 pub use create::{Files, alone, at_work, is_abandoned};
 pub use endpoint::{Attached, Endpoint};
 pub use files::{StateError, now, write_atomic};
