@@ -50,6 +50,7 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
     let mut spec = containers.spec(&container.id)?;
     box_monitor::joins(containers, container, &mut spec).map_err(OpsError::Failed)?;
     kit_seccomp::write_out(&mut spec);
+    own_cgroup(&mut spec, containers, container);
     write_out_user(&mut spec, container, &overlay)?;
     let mut plan = Plan::new(format!("rrun bundle {} {}", container.name, dir.display()));
     plan.push(MakeDir { at: rootfs.clone() });
@@ -105,6 +106,18 @@ pub fn refuse_bundled(
             at,
         }),
     }
+}
+
+/// Other runtimes make the groups above a container's and leave them: a bundle's group has none above it. One of `--cgroup`
+/// stays as it is.
+fn own_cgroup(spec: &mut Spec, containers: &Containers, container: &Container) {
+    if container.cgroup.is_some() {
+        return;
+    }
+    let name = containers.cgroup_name(container).replace('/', "-");
+    let mut linux = spec.linux().clone().unwrap_or_default();
+    linux.set_cgroups_path(Some(Path::new("/").join(name)));
+    spec.set_linux(Some(linux));
 }
 
 /// A bundle's user is a number. The root is looked at read-only and attached nowhere: nothing is changed by it.
