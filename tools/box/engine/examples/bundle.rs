@@ -3,12 +3,13 @@
 //! the next one of the same ID, or `rrun gc`, undoes what was made.
 
 use std::error::Error;
-use std::os::unix::{fs::DirBuilderExt, process::ExitStatusExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use box_engine::{Bundle, Engine, hooks, is_terminal, program};
 use kit_plan::{Roots, Session};
+use kit_sys::clone::shell_code;
 use kit_undo::Kernel;
 use rcgroup::Hierarchies;
 
@@ -36,10 +37,7 @@ fn run(dir: &str, id: &str) -> Result<i32, Box<dyn Error>> {
         eprintln!("bundle: {error}");
     }
     std::fs::remove_dir(&run_dir)?;
-    Ok(ended
-        .code()
-        .or(ended.signal().map(|signal| 128 + signal))
-        .unwrap_or(255))
+    Ok(shell_code(ended))
 }
 
 fn main() -> ExitCode {

@@ -106,17 +106,19 @@ pub fn any_cpu() {
 
 /// The child joins, then hides what is above: the cgroup namespace takes the group that its maker is in as its
 /// root (cgroup_namespaces(7)), so this order is the only one.
-pub struct Join {
-    pub namespace: bool,
+pub enum Join {
+    /// Of a new container: its own groups will be seen in /sys/fs/cgroup, and with `namespace` none above them.
+    Shown { namespace: bool },
+    /// Of an exec, whose mounts are made.
+    Only,
 }
 
 impl Step for Join {
     fn meta(&self) -> Meta {
         // In sh it is what `unshare` starts: see `Spawn`.
-        let says = if self.namespace {
-            says::join_cgroup_and_hide()
-        } else {
-            says::join_cgroup()
+        let says = match self {
+            Self::Shown { namespace: true } => says::join_cgroup_and_hide(),
+            _ => says::join_cgroup(),
         };
         Meta::new("cgroup.join", says, Shell::Exact(Vec::new()))
     }
@@ -137,9 +139,12 @@ impl Step for Join {
             .map_err(fail("joining the cgroup"))?;
         }
         any_cpu();
+        let Self::Shown { namespace } = self else {
+            return Ok(Done::nothing());
+        };
         // What the mount of /sys/fs/cgroup will show, seen from outside for the last time.
         cx.keep(super::cgroupfs::Own::read());
-        if self.namespace {
+        if *namespace {
             let unshared = kit_sys::process::unshare(UnshareFlags::NEWCGROUP);
             unshared.map_err(fail("making a cgroup namespace"))?;
         }

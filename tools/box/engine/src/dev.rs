@@ -1,18 +1,18 @@
 //! /dev: the few devices that every program expects, the usual links. Child-side.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
 use kit_sys::calls::fs::{mknodat, symlinkat};
 use kit_sys::calls::mount::open_tree;
-use rmount::bind::move_to;
 use rmount::inroot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 
 use super::error::fail;
+use super::mounts::{Options, bind_tree};
 use super::rootfs::ROOT;
 use crate::says;
 
@@ -139,8 +139,7 @@ impl Step for MakeDevices {
 fn bind_node(root: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = open_tree(CWD, path, flags)?;
-    let target = inroot::make_file(root, path)?;
-    move_to(tree.as_fd(), target.as_fd())
+    bind_tree(root, &tree, path, &Options::default())
 }
 
 /// A root directory given as it is may have them already.

@@ -19,7 +19,7 @@ use crate::{
 /// Where a step that is not the engine's own goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The parent, before the container's process is there.
+    /// The parent, before the container's process is there, when the namespaces that it joins are open.
     Before,
     /// The parent, while the child mounts: the network is plugged in here.
     Meanwhile,
@@ -69,6 +69,12 @@ impl Engine {
         }
     }
 
+    /// config.json, as it will be run.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.bundle.spec
+    }
+
     /// The root, where it is not the directory that config.json names: an overlay of layers.
     #[must_use]
     pub fn root(self, root: Root) -> Self {
@@ -112,31 +118,20 @@ impl Engine {
         host: &Hierarchies,
         command: impl Into<String>,
     ) -> Result<Plan, EngineError> {
-        let spec = self.bundle.spec.clone();
-        check(&spec)?;
-        let filter = Filter::of(&spec)?;
+        let mut given = Given(std::mem::take(&mut self.steps));
+        let spec = &self.bundle.spec;
+        check(spec)?;
+        let filter = Filter::of(spec)?;
         let about = About::of(&self.id, &self.bundle);
         let at = root_at(&self.run_dir);
         let mut plan = Plan::new(command);
-
-        self.push(&mut plan, Phase::Before);
-        let (open, join) = namespaces::join_steps(&spec);
-        push_all(&mut plan, open);
-        let join_files = self.cgroup(&mut plan, host, &spec)?;
-        self.make_stdio(&mut plan, &spec);
-        plan.push(spawn::Spawn {
-            join: join_files,
-            namespaces: namespaces::made(&spec),
-        });
-        push_option(&mut plan, idmap::WriteMaps::of(&spec));
-
-        let joins_cgroupns = has_new(&spec, LinuxNamespaceType::Cgroup);
-        plan.push(cgroup::Join {
-            namespace: joins_cgroupns,
+        let join = self.cloned(&mut plan, host, &mut given)?;
+        plan.push(cgroup::Join::Shown {
+            namespace: has_new(spec, LinuxNamespaceType::Cgroup),
         });
         push_all(&mut plan, join);
-        push_option(&mut plan, namespaces::NewTime::of(&spec));
-        let propagation = Propagation::of(&spec)?;
+        push_option(&mut plan, namespaces::NewTime::of(spec));
+        let propagation = Propagation::of(spec)?;
         plan.push(rootfs::SetPropagation {
             propagation,
             run_dir: self.run_dir.clone(),
@@ -145,75 +140,72 @@ impl Engine {
             root: self.root.clone(),
             at: at.clone(),
         });
-        push_option(&mut plan, idmap::BecomeRoot::of(&spec));
-        inside(&mut plan, &spec, &at)?;
+        push_option(&mut plan, idmap::BecomeRoot::of(spec));
+        inside(&mut plan, spec, &at)?;
 
         // The parent plugs the network in while the child mounts; and the later the better, since the namespace of a
         // container that has just ended may still be holding the kernel's one lock for all links.
-        self.push(&mut plan, Phase::Meanwhile);
-        if has_new(&spec, LinuxNamespaceType::Network) {
+        push_all(&mut plan, given.of(Phase::Meanwhile));
+        if has_new(spec, LinuxNamespaceType::Network) {
             plan.push(names::RaiseLo);
         }
-        self.push(&mut plan, Phase::Inside);
-        for step in sysctl::steps(&spec)? {
+        push_all(&mut plan, given.of(Phase::Inside));
+        for step in sysctl::steps(spec)? {
             plan.push(step);
         }
         for when in [When::Prestart, When::CreateRuntime, When::CreateContainer] {
-            push_option(&mut plan, Run::of(when, &spec, &about));
+            push_option(&mut plan, Run::of(when, spec, &about));
         }
-        self.become_program(&mut plan, &spec, filter, &about, propagation);
-        self.push(&mut plan, Phase::Started);
-        push_option(&mut plan, Run::of(When::Poststart, &spec, &about));
+        self.become_program(&mut plan, filter, &about)?;
+        push_all(&mut plan, given.of(Phase::Started));
+        push_option(&mut plan, Run::of(When::Poststart, spec, &about));
         Ok(plan)
     }
 
-    fn push(&mut self, plan: &mut Plan, phase: Phase) {
-        let (now, later) = std::mem::take(&mut self.steps)
-            .into_iter()
-            .partition(|(of, _)| *of == phase);
-        let _: &Vec<(Phase, Box<dyn Step>)> = &now;
-        self.steps = later;
-        push_all(plan, now.into_iter().map(|(_, step)| step));
-    }
-
-    /// The cgroup with its limits and device rules; the files that the script joins it by.
-    fn cgroup(
+    /// Everything up to the clone; the steps by which the child joins namespaces.
+    fn cloned(
         &self,
         plan: &mut Plan,
         host: &Hierarchies,
-        spec: &Spec,
-    ) -> Result<Vec<PathBuf>, EngineError> {
-        let name = cgroup::name(spec, &self.id)?;
+        given: &mut Given,
+    ) -> Result<Vec<Box<dyn Step>>, EngineError> {
+        let spec = &self.bundle.spec;
+        let (open, join) = namespaces::join_steps(spec);
+        push_all(plan, open);
+        // After those: a step of the caller's may see that what was opened is what was meant.
+        push_all(plan, given.of(Phase::Before));
+        let cgroup = cgroup::name(spec, &self.id)?;
         let group = if self.shares_cgroup {
-            host.existing(&name)?
+            host.existing(&cgroup)?
         } else {
-            new_cgroup(plan, host, spec, &name)?
+            new_cgroup(plan, host, spec, &cgroup)?
         };
-        let join = cgroup::join_files(host, &group);
+        let join_files = cgroup::join_files(host, &group);
         plan.push(cgroup::Open {
             host: host.clone(),
             group,
         });
-        Ok(join)
-    }
-
-    fn make_stdio(&self, plan: &mut Plan, spec: &Spec) {
         plan.push(stdio::MakeStdio {
             run_dir: self.run_dir.clone(),
             tty: is_terminal(spec),
             stdio: self.stdio,
         });
+        plan.push(spawn::Spawn {
+            join: join_files,
+            namespaces: namespaces::made(spec),
+        });
+        push_option(plan, idmap::WriteMaps::of(spec));
+        Ok(join)
     }
 
+    /// The last steps of the child: it enters the root and becomes the program.
     fn become_program(
         &self,
         plan: &mut Plan,
-        spec: &Spec,
         filter: Option<Filter>,
         about: &About,
-        propagation: Propagation,
-    ) {
-        let at = root_at(&self.run_dir);
+    ) -> Result<(), EngineError> {
+        let (spec, at) = (&self.bundle.spec, root_at(&self.run_dir));
         if init::is_wanted(spec) {
             plan.push(init::Stay);
         }
@@ -222,25 +214,34 @@ impl Engine {
             at: at.clone(),
             pid: PID,
             readonly: root.and_then(oci_spec::runtime::Root::readonly) == Some(true),
-            propagation,
+            propagation: Propagation::of(spec)?,
         });
         let stdin = match self.stdio {
             Stdio::Inherit => true,
             Stdio::Fifos { stdin } => stdin,
         };
-        let personality = spec
-            .linux()
-            .as_ref()
-            .and_then(|linux| linux.personality().clone());
+        let linux = spec.linux().as_ref();
         plan.push(process::Become {
             process: spec.process().clone().unwrap_or_default(),
             filter,
             user: user::asked(spec).to_owned(),
-            personality,
+            personality: linux.and_then(|linux| linux.personality().clone()),
             hooks: Run::of(When::StartContainer, spec, about),
             script: in_sh::Script { at, stdin },
             makes_cwd: true,
         });
+        Ok(())
+    }
+}
+
+/// The caller's steps that have not been placed yet.
+struct Given(Vec<(Phase, Box<dyn Step>)>);
+
+impl Given {
+    /// Those of a phase, in their order.
+    fn of(&mut self, phase: Phase) -> Vec<Box<dyn Step>> {
+        let here = self.0.extract_if(.., |(of, _)| *of == phase);
+        here.map(|(_, step)| step).collect()
     }
 }
 
@@ -333,11 +334,12 @@ fn inside(plan: &mut Plan, spec: &Spec, at: &Path) -> Result<(), EngineError> {
             given_dev,
         });
     }
-    let linux = spec.linux().clone().unwrap_or_default();
-    let paths = |paths: &Option<Vec<String>>| -> Vec<PathBuf> {
-        paths.iter().flatten().map(PathBuf::from).collect()
+    let linux = spec.linux().as_ref();
+    let paths = |paths: Option<&Vec<String>>| -> Vec<PathBuf> {
+        paths.into_iter().flatten().map(PathBuf::from).collect()
     };
-    let (masked, readonly) = (paths(linux.masked_paths()), paths(linux.readonly_paths()));
+    let masked = paths(linux.and_then(|linux| linux.masked_paths().as_ref()));
+    let readonly = paths(linux.and_then(|linux| linux.readonly_paths().as_ref()));
     if !(masked.is_empty() && readonly.is_empty()) {
         plan.push(mask::Mask {
             masked,

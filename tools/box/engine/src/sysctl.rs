@@ -1,7 +1,7 @@
 //! `linux.sysctl`: written in the container's own namespaces, before /proc/sys is read-only there. A sysctl that no
 //! namespace has would be the host's.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError};
 use oci_spec::runtime::{LinuxNamespaceType as Type, Spec};
@@ -105,17 +105,15 @@ impl Step for SetSysctl {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        write(&self.path(), &self.value)?;
+        rcgroup::write(&self.path(), &self.value)?;
         Ok(Done::nothing())
     }
 }
 
-fn write(path: &Path, value: &str) -> Result<(), StepError> {
-    rcgroup::write(path, value).map_err(StepError::from)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -1,9 +1,8 @@
 //! The end of a run, in the order that lets nobody see a half of it: exit code written, kernel objects undone,
 //! reported, then the slow rest.
 
+use kit_sys::clone::{shell_code, wait};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ const GRACE: Duration = Duration::from_millis(60);
 impl Monitor {
     pub(super) fn finish(mut self) -> i32 {
         let seen = if self.is_parent {
-            exit_code(&self.pidfd)
+            wait(&self.pidfd).ok().map(shell_code)
         } else {
             None
         };
@@ -85,14 +84,6 @@ impl Monitor {
     fn is_restarted(&self) -> bool {
         std::fs::remove_file(self.containers.keep(&self.container.id)).is_ok()
     }
-}
-
-/// From the pidfd of a child of ours.
-fn exit_code(pidfd: &std::os::fd::OwnedFd) -> Option<i32> {
-    let status = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED).ok()??;
-    status
-        .exit_status()
-        .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
 }
 
 /// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.

@@ -58,7 +58,8 @@ fn planned(
     let run_dir = containers.run_dir(&container.id);
     let dir = containers.dir(&container.id);
     let ports = numbered(&container.ports)?;
-    let mut engine = engine(container, &spec, &dir, &run_dir);
+    let bundle = Bundle { spec, dir };
+    let mut engine = engine(container, bundle, &run_dir);
     if let Some(holder) = holder {
         engine = engine.step(Phase::Before, Box::new(holder));
     }
@@ -72,7 +73,7 @@ fn planned(
         networks.push((attachment.endpoint, attachment.network));
     }
     if container.image.is_some() {
-        engine = named(engine, containers, container, &spec);
+        engine = named(engine, containers, container);
     }
     let engine = engine.steps(Phase::Inside, inside);
     let plan = engine
@@ -81,13 +82,10 @@ fn planned(
     Ok((plan, Numbered(ports, networks)))
 }
 
-fn engine(container: &Container, spec: &Spec, dir: &Path, run_dir: &Path) -> Engine {
-    let bundle = Bundle {
-        spec: spec.clone(),
-        dir: dir.to_owned(),
-    };
+fn engine(container: &Container, bundle: Bundle, run_dir: &Path) -> Engine {
+    let root = root_of(container, &bundle.dir);
     Engine::new(&container.id, bundle, run_dir)
-        .root(root_of(container, dir))
+        .root(root)
         .stdio(Stdio::Fifos {
             stdin: container.open_stdin,
         })
@@ -96,12 +94,7 @@ fn engine(container: &Container, spec: &Spec, dir: &Path, run_dir: &Path) -> Eng
 
 /// The steps that bring /etc/hosts and its kind inside. Of an image's container only: one of --rootfs has the files of its
 /// own root, and none to share.
-fn named(
-    mut engine: Engine,
-    containers: &Containers,
-    container: &Container,
-    spec: &Spec,
-) -> Engine {
+fn named(mut engine: Engine, containers: &Containers, container: &Container) -> Engine {
     let own = containers.dir(&container.id);
     let dir = match &container.net {
         Net::Container(other) if has_names(containers, other) => {
@@ -110,7 +103,7 @@ fn named(
         net => {
             let write = network::WriteFiles {
                 dir: own.clone(),
-                hostname: spec.hostname().clone().unwrap_or_default(),
+                hostname: engine.spec().hostname().clone().unwrap_or_default(),
                 addressed: !container.endpoints.is_empty(),
                 host_resolver: *net == Net::Host,
             };
@@ -118,11 +111,11 @@ fn named(
             own
         }
     };
-    let root = spec.root().as_ref();
+    let root = engine.spec().root().as_ref();
     let readonly = root.and_then(oci_spec::runtime::Root::readonly) == Some(true);
     let run_dir = containers.run_dir(&container.id);
     for mount in network::mounts(&dir, readonly) {
-        let mut given = spec.mounts().iter().flatten();
+        let mut given = engine.spec().mounts().iter().flatten();
         // The user's own wins, as docker's does.
         if !given.any(|its| its.destination() == mount.destination()) {
             engine = engine.step(Phase::Inside, box_engine::mount(mount, &run_dir));

@@ -45,20 +45,7 @@ impl Cloned {
     /// # Errors
     /// ECHILD for one that was waited for before.
     pub fn wait(&self) -> Result<ExitStatus, Errno> {
-        loop {
-            let ended = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
-            match ended {
-                Err(Errno::INTR) | Ok(None) => {}
-                Err(errno) => return Err(errno),
-                Ok(Some(status)) => {
-                    // As wait(2) packs it: the code in the second byte, or a signal and whether it dumped core.
-                    let killed = status.terminating_signal().unwrap_or(0);
-                    let core = if status.dumped() { 0x80 } else { 0 };
-                    let code = status.exit_status().unwrap_or(0) << 8;
-                    return Ok(ExitStatus::from_raw(code | killed | core));
-                }
-            }
-        }
+        wait(&self.pidfd)
     }
 
     /// Sends it a signal, by number. One that has ended is left alone.
@@ -71,6 +58,33 @@ impl Cloned {
             sent => sent,
         }
     }
+}
+
+/// Waits until a child has ended, and reaps it: once. By its pidfd, so never for another process (waitid(2)).
+///
+/// # Errors
+/// ECHILD for one that is no child of ours, or was waited for before.
+pub fn wait(pidfd: impl AsFd) -> Result<ExitStatus, Errno> {
+    loop {
+        match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
+            Err(Errno::INTR) | Ok(None) => {}
+            Err(errno) => return Err(errno),
+            Ok(Some(status)) => {
+                // As wait(2) packs it: the code in the second byte, or a signal and whether it dumped core.
+                let killed = status.terminating_signal().unwrap_or(0);
+                let core = if status.dumped() { 0x80 } else { 0 };
+                let code = status.exit_status().unwrap_or(0) << 8;
+                return Ok(ExitStatus::from_raw(code | killed | core));
+            }
+        }
+    }
+}
+
+/// The exit code as a shell has it: 128 and the signal for what a signal has ended.
+pub fn shell_code(ended: ExitStatus) -> i32 {
+    // An ended process has one of the two.
+    let signalled = ended.signal().map(|signal| 128 + signal);
+    ended.code().or(signalled).unwrap_or(255)
 }
 
 /// Starts a child that runs `body` and never returns from it; leaving `body` by a panic exits with 101.

@@ -6,7 +6,6 @@ mod networks;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use kit_cli::{Output, Result, Row};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::Serialize;
 
 use box_state::Containers;
@@ -159,12 +158,7 @@ fn in_child(flags: i32, body: impl FnOnce() -> bool) -> bool {
 fn in_child_of(flags: i32, cgroup: Option<BorrowedFd<'_>>, body: impl FnOnce() -> bool) -> bool {
     let cloned = kit_sys::clone::clone_into(flags as u64, cgroup, || i32::from(!body()));
     let Ok(child) = cloned else { return false };
-    let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
-    status
-        .ok()
-        .flatten()
-        .and_then(|status| status.exit_status())
-        == Some(0)
+    child.wait().is_ok_and(|ended| ended.success())
 }
 
 fn unshare_cgroup() -> bool {

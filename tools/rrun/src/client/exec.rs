@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
+use kit_sys::clone::{shell_code, wait};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -230,14 +231,5 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
 }
 
 fn exit_code(pidfd: &OwnedFd) -> u8 {
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
-    let status = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
-    let status = status.ok().flatten();
-    status.map_or(255, |status| {
-        match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => code as u8,
-            (None, Some(signal)) => 128 + signal as u8,
-            _ => 255,
-        }
-    })
+    wait(pidfd).map_or(255, |ended| shell_code(ended) as u8)
 }

@@ -21,7 +21,7 @@ use rustix::thread::{
 use crate::error::fail;
 use crate::idmap::become_root;
 use crate::process::{Become, shown};
-use crate::spawn::{PID, PIDFD, clone_child};
+use crate::spawn::{clone_child, program};
 use crate::terminal::{TERMINAL, TERMINAL_TO, open_master, send, slave_of};
 use crate::{cgroup, in_sh, says};
 use script::Script;
@@ -65,12 +65,10 @@ impl Running {
     pub fn of(cx: &mut Context) -> Result<Self, StepError> {
         let mut ours = cx.take::<Ours>().unwrap_or_default();
         let terminal = ours.terminal()?;
-        let pidfd = cx
-            .take_fd(PIDFD)
-            .ok_or_else(|| StepError::new("waiting for the program", "it was not started"))?;
+        let program = program(cx)?;
         Ok(Self {
-            pid: cx.slot(PID)?,
-            pidfd,
+            pid: program.pid,
+            pidfd: program.pidfd,
             stdin: ours.stdin.take(),
             stdout: ours.stdout.take(),
             stderr: ours.stderr.take(),
@@ -108,7 +106,7 @@ pub fn plan(exec: Exec, command: impl Into<String>) -> Plan {
         detach: exec.detach,
     });
     plan.push(CloneIt { script });
-    plan.push(cgroup::Join { namespace: false });
+    plan.push(cgroup::Join::Only);
     plan.push(Enter { pid });
     if exec.tty {
         plan.push(OpenTerminal { size: exec.size });
