@@ -1,4 +1,5 @@
-//! A container as its files have it.
+//! A container as its two files on disk describe it: `container.json` ([`Container`], what was asked for) and `state.json`
+//! ([`RunState`], how its last or present run is). The OCI configuration, config.json, is read by [`Containers::spec`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,65 +8,80 @@ use kit_plan::ProcessId;
 use kit_units::Proto;
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use super::Containers;
 use super::endpoint::{Attached, Endpoint};
 use super::now;
 
-/// The shape of container.json; 0 stands for files from before it was written down, which had the limits, the user and
-/// `--init` in them, and not in config.json.
+/// The version of the shape of container.json that this boxkit writes. 0 stands for files without a version, which
+/// had the limits, the user and `--init` in them instead of in config.json.
 pub const CONTAINER_VERSION: u32 = 1;
 
-/// `container.json`: what was asked for, beyond the OCI configuration. It changes only by rename or update.
+/// `container.json`: what was asked for, beyond the OCI configuration. `create` and `run` write it; afterwards only
+/// `rrun rename` changes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Container {
-    /// Of this file's shape: [`CONTAINER_VERSION`].
+    /// The version of this file's shape: [`CONTAINER_VERSION`], or 0 where the file names none.
     #[serde(default)]
     pub version: u32,
-    /// 64 hex digits.
+    /// 64 lower-case hex digits; also the name of the container's directory.
     pub id: String,
-    /// Without a slash.
+    /// Unique among the containers of these roots, and without docker's leading slash.
     pub name: String,
-    /// RFC 3339, UTC.
+    /// When the container was made: RFC 3339 in UTC, from [`now`].
     pub created: String,
-    /// `None` for `--rootfs`.
+    /// The image that the root filesystem is made of; `None` for `--rootfs`.
     pub image: Option<Image>,
-    /// `--rootfs`: a directory that is the root itself, and never removed.
+    /// `--rootfs`: an existing directory of the user's that is the root itself; boxkit never removes it.
     pub rootfs: Option<PathBuf>,
-    /// The command, as docker's Path and Args.
+    /// The program, docker's `Path`: the first word of entrypoint and command, as it was written; PATH is searched at
+    /// the start.
     pub path: String,
+    /// The program's arguments without its name, docker's `Args`.
     pub args: Vec<String>,
-    /// `--privileged`: any device may be opened.
+    /// `--privileged`, for `inspect`: config.json holds its effects (all capabilities and devices, no seccomp filter).
     #[serde(default)]
     pub privileged: bool,
+    /// `-t`: the program's standard streams are one pseudo-terminal.
     pub tty: bool,
+    /// `-i`: the container has a standard input that clients may write to; without it the program reads `/dev/null`.
     pub open_stdin: bool,
-    /// Its standard input ends with the first client that feeds it: docker's `StdinOnce`, of all but `run -d`.
+    /// Docker's `StdinOnce`: the standard input ends when the first client that feeds it ends its own or leaves. Set with
+    /// `-i`, but not by `run -d`.
     #[serde(default)]
     pub stdin_once: bool,
+    /// `--rm`: the monitor removes the container when its run ends.
     pub auto_remove: bool,
-    /// Whose network namespace it has.
+    /// Which network namespace the program runs in.
     pub net: Net,
-    /// The networks that it is attached to, first the one that its ports are published on.
+    /// One entry for each network that the container joins; ports are published on the first.
     pub endpoints: Vec<Endpoint>,
-    /// `-p`, one entry a port; `host_port` 0 asks for a free one.
+    /// `-p` and `-P`, ranges taken apart: one entry a port. Host port 0 asks for a free one at each start.
     pub ports: Vec<Port>,
+    /// Ports of the image's `EXPOSE` and of `--expose`, as `80/tcp`. They are shown, and `-P` publishes them.
     pub exposed: Vec<String>,
+    /// The mounts that were asked for (`-v`, `--mount`, `--tmpfs`, the image's `VOLUME`), in docker's words for `inspect`;
+    /// config.json has them as they are made.
     pub mounts: Vec<MountPoint>,
-    /// `--cgroup`: somebody else's cgroup, joined and never removed.
+    /// `--cgroup`: an existing cgroup of the user's, relative to each hierarchy's root. The container joins it and boxkit
+    /// never removes it. `None` for one of the container's own.
     pub cgroup: Option<String>,
+    /// Labels of the image, overridden by those of `--label`.
     pub labels: BTreeMap<String, String>,
+    /// What `stop` sends first, as the user or the image wrote it: `SIGTERM`, `TERM` or `15`.
     pub stop_signal: String,
     /// Seconds between the stop signal and SIGKILL.
     pub stop_timeout: u32,
 }
 
-/// The image that a container was made of, by what does not change.
+/// The image that a container was made of. The ID and the layers stay true when its name moves to another image.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Image {
-    /// As the user wrote it.
+    /// The reference as the user wrote it, such as `alpine` or `alpine:3.20`.
     pub name: String,
-    /// `sha256:…` of its configuration.
+    /// The digest of the image's configuration, `sha256:` and 64 hex digits (OCI image-spec, config.md).
     pub id: String,
-    /// Unpacked layers, lowest first.
+    /// Directories of the unpacked layers, lowest first.
     pub layers: Vec<PathBuf>,
 }
 
@@ -73,12 +89,13 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Net {
-    /// Its own.
+    /// One of its own, made at each start; with no endpoint (`--network none`) it has a loopback link alone.
     Own,
+    /// `--network host`: that of the process that starts the container.
     Host,
-    /// Another container's, by ID.
+    /// `--network container:ID`: that of another container, by its full ID.
     Container(String),
-    /// A network namespace: a name of /run/netns, `pid:N`, or a path.
+    /// `--network ns:NETNS`: an existing one, given as a name of ip-netns(8), `pid:N` or a path.
     Ns(String),
 }
 
@@ -92,62 +109,84 @@ impl Net {
 /// A published port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
+    /// The address of the host that is listened on; `None` for all of them, IPv4 and IPv6.
     pub host_ip: Option<std::net::IpAddr>,
+    /// The port of the host; 0 asks for a free one.
     pub host_port: u16,
+    /// The port that the program listens on, in the container's network namespace.
     pub container_port: u16,
+    /// The transport protocol of both ports.
     pub proto: Proto,
 }
 
-/// Something mounted, in docker's words.
+/// A mount that the user or the image asked for, in the words of docker's `Mounts`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MountPoint {
     /// `bind`, `volume` or `tmpfs`.
     pub kind: String,
-    /// A volume's name; empty for others.
+    /// A volume's name; empty for the other kinds.
     pub name: String,
+    /// The directory or file on the host; for a volume its `_data`; empty for `tmpfs`.
     pub source: PathBuf,
+    /// The absolute path inside the container.
     pub destination: PathBuf,
+    /// Whether the container may write to it.
     pub rw: bool,
 }
 
+/// Docker's status as state.json has it. It is stale if the monitor was killed: ask [`RunState::is_running`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// Made, and never started; also after a first start that failed.
     Created,
+    /// The program was started and nobody has reported its end.
     Running,
+    /// Running, with its cgroup frozen. No verb of this boxkit writes it; readers treat it as [`Status::Running`].
     Paused,
+    /// The last run is over, and `exit_code` and `finished_at` tell of it.
     Exited,
 }
 
-/// The shape of state.json; 0 stands for files from before it was written down.
+/// The version of the shape of state.json that this boxkit writes. 0 stands for files without a version, which had one
+/// address instead of a list of endpoints.
 pub const STATE_VERSION: u32 = 1;
 
-/// `state.json`: how it is. The monitor writes it.
+/// `state.json`: how a container's present or last run is. `create` writes the first one; then the monitor writes it, or,
+/// where the monitor was killed, the next command that recovers the container under its lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunState {
-    /// Of this file's shape: [`STATE_VERSION`].
+    /// The version of this file's shape: [`STATE_VERSION`], or 0 where the file names none.
     #[serde(default)]
     pub version: u32,
+    /// What the last writer knew.
     pub status: Status,
-    /// Made by a run that has not started it yet: if that run is killed now, nobody will.
+    /// The container was made by an `rrun run` that has not started it yet. If that process is killed, no other will start
+    /// the container, and gc removes one of `--rm`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub starting: bool,
-    /// PID 1 of the container as the host sees it, while it runs.
+    /// PID 1 of the container as the host numbers it; `None` while the container does not run.
     pub process: Option<ProcessId>,
+    /// The container's monitor; `None` while the container does not run.
     pub monitor: Option<ProcessId>,
-    /// RFC 3339, UTC; empty while it has not happened.
+    /// When the program was started: RFC 3339 in UTC, from [`now`]; empty before the first start.
     pub started_at: String,
+    /// When the last run ended, in the same form; empty before the first end.
     pub finished_at: String,
+    /// The exit code of the last run: the program's own, 128+n for signal n, 125 to 127 if the program could not be
+    /// started, 255 if nobody saw its end.
     pub exit_code: i32,
-    /// Why it did not start, or why its exit code is unknown.
+    /// Why the container did not start, or why its exit code is unknown; empty otherwise.
     pub error: String,
+    /// Whether the kernel's OOM killer ended a process of the container's cgroup in the last run.
     pub oom_killed: bool,
-    /// The networks that it is attached to, while it runs.
+    /// The container's address on each of its networks; empty while it does not run.
     #[serde(default)]
     pub endpoints: Vec<Attached>,
-    /// Ports as they were published, none left at 0.
+    /// The ports as they are published: each host port is the one in use, never 0. Empty while the container does not
+    /// run.
     pub ports: Vec<Port>,
-    /// How often it was restarted.
+    /// Docker's `RestartCount`, of restarts by a restart policy; this boxkit has none, so it stays 0.
     pub restarts: u32,
 }
 
@@ -171,11 +210,12 @@ impl Default for RunState {
     }
 }
 
-/// What an exit code that nobody saw is reported as.
+/// Reported in place of an exit code that nobody saw.
 const UNKNOWN: i32 = 255;
 
 impl RunState {
-    /// Its end, now; `seen` is the exit code, where somebody saw it.
+    /// Records that the run ended now. `seen` is the exit code; `None` if no process was there to wait for it, which is
+    /// recorded as 255 with the reason in `error`.
     pub fn end(&mut self, seen: Option<i32>) {
         self.status = Status::Exited;
         (self.process, self.monitor) = (None, None);
@@ -188,20 +228,20 @@ impl RunState {
         }
     }
 
-    /// Whether its PID 1 lives; what the file says is not believed, since the monitor may have been killed.
+    /// Whether the container's PID 1 is alive. The process itself is looked at, since a killed monitor leaves a stale file.
     pub fn is_running(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused)
             && self.process.as_ref().is_some_and(ProcessId::is_alive)
     }
 
-    /// Whether its log may grow: its PID 1 lives, or its monitor has not written all of it yet.
+    /// Whether the log may still grow: PID 1 is alive, or the monitor is alive and has not written the last output yet.
     pub fn may_say_more(&self) -> bool {
         let lives = |process: &Option<ProcessId>| process.as_ref().is_some_and(ProcessId::is_alive);
         matches!(self.status, Status::Running | Status::Paused)
             && (lives(&self.process) || lives(&self.monitor))
     }
 
-    /// Running without a monitor: the next command that takes its lock starts one.
+    /// Whether PID 1 is alive and the monitor is not: the next command that takes the container's lock starts a monitor.
     pub fn is_unattended(&self) -> bool {
         self.is_running() && !self.monitor.as_ref().is_some_and(ProcessId::is_alive)
     }

@@ -1,7 +1,7 @@
-//! A container in the making: `containers/.ID.new`, locked by who makes it, until a rename publishes it.
+//! A container in the making: `containers/.ID.new`, locked by the process that makes it, until a rename publishes it.
 //!
-//! That directory is there before anything else of the container's: what a killed one leaves (a pin, a volume
-//! without a name, a name) is known by it.
+//! That directory is made before anything else of the container's, so that gc knows by it to whom a pin, an anonymous
+//! volume or a name belongs that a killed command has left.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -15,23 +15,30 @@ use oci_spec::runtime::Spec;
 use super::files::{to_json, write_new};
 use super::{Container, Containers, RunState, StateError};
 
-/// Its files, in the order in which they are written: name and text.
+/// The files of a new container, each as name and text, in the order in which they are written.
 pub type Files = [(&'static str, Vec<u8>); 3];
 
-/// Held while somebody is at work on a container's directory: a gc leaves it alone.
+/// A shared flock(2) on a container's directory, held until dropped: while any process has one, gc leaves the directory
+/// alone.
 pub struct AtWork(File);
 
-/// Held while nobody else is: a gc deletes under this.
+/// An exclusive flock(2) on a container's directory, held until dropped: gc deletes under it.
 pub struct Alone(#[allow(dead_code)] File);
 
-/// Says that somebody is at work on a container's directory; several may be.
+/// Takes the shared lock on a container's directory, and waits for a gc that has the exclusive one.
+///
+/// # Errors
+/// The errno of open(2), such as ENOENT if the directory is not there, or of flock(2).
 pub fn at_work(path: &Path) -> io::Result<AtWork> {
     let dir = File::open(path)?;
     lock::wait(&dir, Hold::Shared)?;
     Ok(AtWork(dir))
 }
 
-/// That nobody is, and nobody begins.
+/// Takes the exclusive lock on a container's directory: no other process is at work on it, and none begins.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] if some process is at work on it; the errno of open(2) or flock(2).
 pub fn alone(path: &Path) -> io::Result<Alone> {
     let dir = File::open(path)?;
     if lock::attempt(&dir, Hold::Alone)? {
@@ -41,7 +48,7 @@ pub fn alone(path: &Path) -> io::Result<Alone> {
     }
 }
 
-/// Whether nobody is at work on a directory that was begun.
+/// Whether a container's directory exists and no process is at work on it.
 pub fn is_abandoned(path: &Path) -> bool {
     alone(path).is_ok()
 }
@@ -56,29 +63,30 @@ fn fail(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateErro
 }
 
 impl Containers {
-    /// Where a container is made.
+    /// The directory in which a container is made before it is published.
     pub fn making(&self, id: &str) -> PathBuf {
         self.dir(id).with_file_name(format!(".{id}.new"))
     }
 
-    pub fn is_being_made(&self, id: &str) -> bool {
+    /// Whether a container of this ID was begun and is not published.
+    pub(crate) fn is_being_made(&self, id: &str) -> bool {
         self.making(id).exists()
     }
 
-    /// Whether there is no such container and nobody makes it. In this order: it is published by a rename, and
-    /// whoever looks for the old name last finds neither.
+    /// Whether there is no container of this ID and none is being made. The unpublished directory is looked for first: a
+    /// rename publishes it, and in the other order a container published in between would be seen under neither name.
     pub fn is_nobodys(&self, id: &str) -> bool {
         !self.is_being_made(id) && !self.dir(id).exists()
     }
 
-    /// The IDs of those that were begun, and that nobody is at work on.
+    /// The IDs of containers that were begun and that no process is at work on: their makers were killed.
     pub fn half_made(&self) -> Vec<String> {
         let mut ids = self.all_in_the_making();
         ids.retain(|id| is_abandoned(&self.making(id)));
         ids
     }
 
-    /// The IDs of those that were begun.
+    /// The IDs of containers that were begun and are not published.
     pub fn all_in_the_making(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.roots.root.join("containers"));
         let names = files.into_iter().flatten().flatten();
@@ -90,7 +98,7 @@ impl Containers {
         ids.collect()
     }
 
-    /// Makes the directories of a new container; the lock tells a gc that somebody is at work.
+    /// Makes the unpublished directory of a new container, with `upper/` and `work/`, and locks it against gc.
     pub fn begin(&self, id: &str) -> Result<AtWork, StateError> {
         let making = self.making(id);
         let mkdir = |path: &Path| {
@@ -127,7 +135,7 @@ impl Containers {
         Ok(work)
     }
 
-    /// What a new container's files say. `starting`: a run made it, and nobody else will start it.
+    /// The texts of a new container's files. `starting` is [`RunState::starting`]: set if the caller is about to start it.
     pub fn new_files(
         &self,
         container: &Container,
@@ -146,7 +154,8 @@ impl Containers {
         ])
     }
 
-    /// Writes them; with `sync` a power cut cannot lose them.
+    /// Writes the files of a new container into its unpublished directory; with `sync` each is flushed by fdatasync(2), so
+    /// that a power cut cannot lose it.
     pub fn write_new(&self, id: &str, files: &Files, sync: bool) -> Result<(), StateError> {
         let making = self.making(id);
         for (name, text) in files {
@@ -155,7 +164,7 @@ impl Containers {
         Ok(())
     }
 
-    /// From here on it is there, for everybody.
+    /// Publishes a container by one rename(2): other commands see it from then on.
     pub fn publish(&self, id: &str) -> Result<(), StateError> {
         let dir = self.dir(id);
         calls::fs::rename(self.making(id), &dir).map_err(fail("publishing", &dir))

@@ -4,17 +4,17 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// Asked for, in container.json.
+/// A container's place in a network as it was asked for, in container.json.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// The network's name.
+    /// The network's name, as `rbridge` and `rrun network` know it.
     pub network: String,
-    /// The link inside.
+    /// The name of the link in the container's network namespace.
     pub interface: String,
 }
 
 impl Endpoint {
-    /// On network `name`, as the `nth` of its container, counted from 0: `eth0`, `eth1`.
+    /// An endpoint on network `name`. `nth` counts the container's endpoints from 0 and names the link: `eth0`, `eth1`.
     #[must_use]
     pub fn on(name: impl Into<String>, nth: usize) -> Self {
         Self {
@@ -24,18 +24,20 @@ impl Endpoint {
     }
 }
 
-/// As it is, in state.json.
+/// An endpoint with its addresses while the container runs, in state.json.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attached {
+    /// The network and the link; in the file its fields are those of this object.
     #[serde(flatten)]
     pub endpoint: Endpoint,
-    /// With its prefix length: `172.30.0.2/16`.
+    /// The leased address with its prefix length: `172.30.0.2/16`.
     pub address: String,
+    /// The network's address on the host, without a prefix length, to which the first endpoint's default route leads.
     pub gateway: Option<String>,
 }
 
 impl Attached {
-    /// The address without its prefix length.
+    /// The address without its prefix length; `None` if the text is no address.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.split('/').next()?.parse().ok()

@@ -16,7 +16,9 @@ use serde_json::Value;
 use super::container::STATE_VERSION;
 use super::{CONTAINER_VERSION, Container, Containers, RunState};
 
+/// Why a container's files cannot be read, written or found.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum StateError {
     #[error("{doing} {path:?}: {source}")]
     Io {
@@ -73,14 +75,14 @@ impl Fault for StateError {
     }
 }
 
-/// Now, as docker writes it: RFC 3339 in UTC with nanoseconds.
+/// The present time as docker writes it: RFC 3339 in UTC with nanoseconds, `2025-01-31T12:00:00.123456789Z`.
 pub fn now() -> String {
     jiff::Timestamp::now()
         .strftime("%Y-%m-%dT%H:%M:%S.%9fZ")
         .to_string()
 }
 
-/// Writes a file that nobody looks for yet; with `sync` a power cut cannot lose it.
+/// Writes a file in a place that no other command reads yet; with `sync` a power cut cannot lose it.
 pub(super) fn write_new(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
     let written = calls::told(
         || calls::fs::written(path, text, "O_WRONLY|O_CREAT|O_TRUNC"),
@@ -107,7 +109,8 @@ fn put(path: &Path, text: &[u8], sync: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a file beside its place and renames it there; with `sync` a power cut cannot lose it.
+/// Writes a file under a temporary name beside `path` and renames it there, mode 0600, so that a reader sees the old text
+/// or the new one; with `sync` a power cut cannot lose it.
 pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
@@ -123,8 +126,8 @@ pub fn write_atomic(path: &Path, text: &[u8], sync: bool) -> Result<(), StateErr
     })
 }
 
-/// Puts text in the place of that of a file that is there, without a block more. One write(2), so that no reader sees a
-/// half; blanks after it, since JSON allows them.
+/// Overwrites the text of an existing file within the blocks that it has already. One write(2), so that no reader sees
+/// half of it; the rest of a longer old text becomes blanks, which JSON allows.
 fn overwrite(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     let was = usize::try_from(file.metadata()?.len()).unwrap_or(0);
@@ -149,8 +152,8 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
     })
 }
 
-/// Reads a file that says of which version it is. One of version 0 is brought up to date by `old`; one of a later boxkit's
-/// is refused in words.
+/// Reads a file with a version in it. Version 0 is brought up to date by `old`; a version above `latest`, which a later
+/// boxkit wrote, is refused.
 fn read_known<T: DeserializeOwned>(
     path: &Path,
     latest: u32,
@@ -192,8 +195,9 @@ pub(super) fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, S
 }
 
 impl Containers {
-    /// Removes a container's directories and its name by way of the trash: gone for everybody at once, deleted after.
-    /// A rename takes microseconds; a deletion may wait for the disk, on a filesystem that discards.
+    /// Removes a container for all other commands at once: its name and its directory are moved into the trash, its run
+    /// directory is deleted. The caller deletes the returned directory afterwards: a rename takes microseconds, while a
+    /// deletion may wait for the disk on a filesystem that discards.
     pub fn discard(&self, container: &Container) -> Result<PathBuf, StateError> {
         let trash = self.trash();
         let to = trash.join(&container.id);
@@ -213,19 +217,23 @@ impl Containers {
         Ok(to)
     }
 
+    /// Reads container.json; one of an earlier boxkit's is brought up to date in memory.
+    ///
     /// # Errors
-    /// A file of a later boxkit's, by its version.
+    /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
     pub fn load(&self, id: &str) -> Result<Container, StateError> {
         let path = self.dir(id).join("container.json");
         read_known(&path, CONTAINER_VERSION, super::old::container)
     }
 
+    /// Replaces container.json, synced to the disk.
     pub fn save(&self, container: &Container) -> Result<(), StateError> {
         let path = self.dir(&container.id).join("container.json");
         write_atomic(&path, &to_json(container, &path)?, true)
     }
 
-    /// config.json; one of an earlier boxkit's is completed.
+    /// Reads config.json, the OCI runtime configuration. One that goes with a container.json of version 0 is completed in
+    /// memory with the limits, the user and `--init` from there.
     pub fn spec(&self, id: &str) -> Result<Spec, StateError> {
         let path = self.dir(id).join("config.json");
         let mut spec: Spec = read_json(&path)?;
@@ -245,23 +253,22 @@ impl Containers {
         Ok(spec)
     }
 
-    pub fn save_spec(&self, id: &str, spec: &Spec) -> Result<(), StateError> {
-        let path = self.dir(id).join("config.json");
-        write_atomic(&path, &to_json(spec, &path)?, true)
-    }
-
+    /// Reads state.json; one of an earlier boxkit's is brought up to date in memory.
+    ///
     /// # Errors
-    /// A file of a later boxkit's, by its version.
+    /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
     pub fn state(&self, id: &str) -> Result<RunState, StateError> {
         let path = self.dir(id).join("state.json");
         read_known(&path, STATE_VERSION, super::old::state)
     }
 
+    /// Replaces state.json; with `sync` a power cut cannot lose it. On a full disk it is overwritten in place, since the old
+    /// file has room for an exit code.
     pub fn save_state(&self, id: &str, state: &RunState, sync: bool) -> Result<(), StateError> {
         let path = self.dir(id).join("state.json");
         let text = to_json(state, &path)?;
         match write_atomic(&path, &text, sync) {
-            // A container that filled its disk still has an exit code, and the old file has room for it.
+            // The container may have filled the disk itself, and its exit code must not be lost for that.
             Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 overwrite(&path, text).map_err(|source| StateError::Io {
                     doing: "writing",
@@ -285,7 +292,8 @@ impl Containers {
         Ok(path)
     }
 
-    /// The lock file of a container, in the run directory.
+    /// Opens the lock file of a container in its run directory, and makes both if they are not there. [`Lock`](super::Lock)
+    /// locks it.
     pub fn open_lock(&self, id: &str) -> Result<File, StateError> {
         let path = self.make_run_dir(id)?.join("lock");
         let open = OpenOptions::new()

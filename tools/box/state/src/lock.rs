@@ -1,17 +1,19 @@
-//! A container's lock: held by its monitor for life, and by a verb that changes a container without one.
+//! A container's lock: held by the monitor for as long as it lives, and by a verb that changes a container that has no
+//! monitor.
 
 use kit_home::lock::Hold;
 
 use super::{Containers, StateError};
 
-/// Held until dropped, or until the last process that inherited it is gone.
+/// An exclusive flock(2) on `RUN/containers/ID/lock`, held until dropped, or until the last process that inherited the
+/// descriptor has ended.
 #[derive(Debug)]
 pub struct Lock {
     _lock: kit_home::lock::Lock,
 }
 
 impl Lock {
-    /// `None` if somebody else holds it.
+    /// Takes the lock without waiting; `None` if another process holds it.
     pub fn try_take(containers: &Containers, id: &str) -> Result<Option<Self>, StateError> {
         let file = containers.open_lock(id)?;
         let lock = kit_home::lock::Lock::attempt_on(file, Hold::Alone);

@@ -1,6 +1,6 @@
-//! Names of containers: `names/NAME` holds an ID. A name is taken by link(2), which decides a race; one whose
-//! container is gone is anybody's. A name is freed under a lock on the directory: without it, of two who find the same
-//! orphan, the slower would delete the name that the quicker has just taken.
+//! Names of containers: `names/NAME` holds an ID. A name is taken by link(2), which decides a race; a name whose
+//! container no longer exists may be taken by any. A name is freed under a lock on the directory: without it, of two
+//! processes that find the same orphan, the slower would delete the name that the quicker has just taken.
 
 use std::io;
 
@@ -12,7 +12,10 @@ use super::files::write_new;
 use super::{Containers, StateError};
 
 impl Containers {
-    /// Takes a name for a container, or says whose it is.
+    /// Takes a name for a container.
+    ///
+    /// # Errors
+    /// [`StateError::NameTaken`] with the ID of the container that has it; [`StateError::Io`].
     pub fn take_name(&self, name: &str, id: &str) -> Result<(), StateError> {
         let names = self.names();
         let path = names.join(name);
@@ -61,13 +64,13 @@ impl Containers {
         }
     }
 
-    /// Frees a name, if it is that container's.
+    /// Frees a name if container `id` has it. An error is ignored: gc frees what is left.
     pub fn free_name(&self, name: &str, id: &str) {
         let _ = self.free_if(name, |holder| holder == id);
     }
 
-    /// Frees a name whose container `id` is gone; `false` if another container has taken the name meanwhile, or the
-    /// container is there after all.
+    /// Frees a name whose container `id` no longer exists; `false` if another container has taken the name meanwhile, or
+    /// container `id` exists after all.
     pub fn free_orphan(&self, name: &str, id: &str) -> io::Result<bool> {
         // The file that a name is linked from may be empty yet.
         self.free_if(name, |holder| {
@@ -75,8 +78,8 @@ impl Containers {
         })
     }
 
-    /// Deletes the file of a name if that is still to go by its holder; whether the name was free then. What is free is
-    /// left alone: whoever takes it does so without the lock.
+    /// Deletes the file of a name if `is_to_go` says so of the ID in it; returns whether the name is free now. Without a file
+    /// nothing is done: a process that takes a free name does so without the lock.
     fn free_if(&self, name: &str, is_to_go: impl FnOnce(&str) -> bool) -> io::Result<bool> {
         let names = std::fs::File::open(self.names())?;
         lock::wait(&names, Hold::Alone)?;
@@ -89,7 +92,7 @@ impl Containers {
         }
     }
 
-    /// Whether no container, an ordinary one or one of `--rootfs`, has this name.
+    /// Whether neither an ordinary container nor one of `--rootfs` has this name.
     pub fn is_free(&self, name: &str) -> bool {
         self.both().iter().all(|of| !of.names().join(name).exists())
     }
@@ -98,13 +101,13 @@ impl Containers {
         self.holder(name).is_some_and(|holder| holder == id)
     }
 
-    /// The ID of the container that has a name, or had it.
+    /// The ID that a name's file holds; `None` without a file. The container may no longer exist.
     pub fn holder(&self, name: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.names().join(name)).ok()?;
         Some(text.trim_end().to_owned())
     }
 
-    /// Names that a killed `rename` has left: their container has another. With its ID.
+    /// Names that a killed `rename` has left, each with the ID of its container, whose container.json has another name.
     pub fn stale_names(&self) -> Vec<(String, String)> {
         let is_stale = |(name, id): &(String, String)| {
             let other = self.load(id).is_ok_and(|container| container.name != *name);
@@ -113,7 +116,7 @@ impl Containers {
         self.held_names().filter(is_stale).collect()
     }
 
-    /// What a container is called: a name, or two in the middle of a rename.
+    /// The names that lead to a container: one, or two in the middle of a rename.
     pub fn names_of(&self, id: &str) -> Vec<String> {
         let its = self.held_names().filter(|(_, holder)| holder == id);
         its.map(|(name, _)| name).collect()
@@ -133,7 +136,7 @@ impl Containers {
         })
     }
 
-    /// The names whose container is gone and not being made, with its ID.
+    /// The names whose container neither exists nor is being made, each with its ID.
     pub fn orphaned_names(&self) -> Vec<(String, String)> {
         self.held_names()
             .filter(|(_, id)| !id.is_empty() && self.is_nobodys(id))

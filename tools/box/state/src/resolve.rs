@@ -14,7 +14,7 @@ impl Containers {
         names.filter(|name| !name.starts_with('.')).collect()
     }
 
-    /// All of them, newest first, as docker lists them. One whose files do not parse is not committed.
+    /// All containers of this kind, newest first, as docker lists them. One whose container.json cannot be read is left out.
     pub fn list(&self) -> Vec<Container> {
         let mut all: Vec<Container> = self
             .ids()
@@ -25,8 +25,11 @@ impl Containers {
         all
     }
 
-    /// The container that `text` means, and where its files are: among the ordinary ones or those of
-    /// `--rootfs`. A full ID or a name wins over the beginning of an ID.
+    /// The container that `text` means, with the kind that it is of, ordinary or `--rootfs`. A full ID or a name wins over
+    /// the beginning of an ID.
+    ///
+    /// # Errors
+    /// [`StateError::Unknown`], with a near name if there is one; [`StateError::Ambiguous`]; [`StateError::Later`].
     pub fn find(&self, text: &str) -> Result<(Self, Container), StateError> {
         let name = text.strip_prefix('/').unwrap_or(text);
         let both = self.both();
@@ -65,12 +68,12 @@ impl Containers {
         }
     }
 
-    /// Whether its PID 1 lives.
+    /// Whether the container's PID 1 is alive; `false` too if state.json cannot be read.
     pub fn is_running(&self, id: &str) -> bool {
         self.state(id).is_ok_and(|state| state.is_running())
     }
 
-    /// Where the files of container `id` are.
+    /// The kind that container `id` is of: that of `--rootfs` if its files are there, else the ordinary one.
     #[must_use]
     pub fn holding(&self, id: &str) -> Self {
         let [ordinary, bare] = self.both();
@@ -81,7 +84,7 @@ impl Containers {
         }
     }
 
-    /// The name that was probably meant.
+    /// The container's name that differs least from what was typed, if any is near.
     fn near(&self, typed: &str) -> Option<String> {
         let names = std::fs::read_dir(self.names()).ok()?;
         let names = names

@@ -1,6 +1,6 @@
 //! Volumes: directories that outlive containers, under the root's `volumes/NAME/_data`.
 //!
-//! Here is where they are and whose; they are made by a step of those who create containers.
+//! This module knows their paths and to which container an anonymous one belongs; a step of `box_ops` makes them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,17 +9,18 @@ use kit_plan::Roots;
 
 use crate::{Container, StateError};
 
-/// Where volumes are.
+/// The directory of all volumes, `ROOT/volumes`.
 pub fn dir(roots: &Roots) -> PathBuf {
     roots.root.join("volumes")
 }
 
-/// Where a volume's files are.
+/// The directory of a volume's files, the one that is mounted: `ROOT/volumes/NAME/_data`.
 pub fn data(roots: &Roots, name: &str) -> PathBuf {
     dir(roots).join(name).join("_data")
 }
 
-/// The name of a container's `nth` volume without a name: as long as an ID, and its beginning.
+/// The name of the `nth` anonymous volume of container `id`: the first 62 digits of the ID, then two decimal digits, so
+/// that it is as long as an ID and gc knows its container.
 pub fn anonymous_name(id: &str, nth: usize) -> String {
     format!("{}{nth:02}", own_part(id))
 }
@@ -28,12 +29,13 @@ fn own_part(id: &str) -> &str {
     id.get(..62).unwrap_or(id)
 }
 
-/// Whether a volume of this name is one without a name of container `id`.
+/// Whether `name` is that of an anonymous volume of container `id`.
 pub fn is_anonymous_of(name: &str, id: &str) -> bool {
     name.len() == 64 && name.starts_with(own_part(id))
 }
 
-/// What the making of a container left that was killed: its volumes without a name, and any half-made.
+/// The directories of volumes that a killed `create` or `run` has left for container `id`: anonymous ones, and those under
+/// a temporary name.
 pub fn leftovers(roots: &Roots, id: &str) -> Vec<PathBuf> {
     let volumes = fs::read_dir(dir(roots)).into_iter().flatten().flatten();
     let is_its = |name: &str| is_anonymous_of(name, id) || name.starts_with(&format!(".{id}."));
@@ -41,6 +43,10 @@ pub fn leftovers(roots: &Roots, id: &str) -> Vec<PathBuf> {
     its.map(|file| file.path()).collect()
 }
 
+/// Deletes a volume with all its files. Whether a container uses it is for the caller to know.
+///
+/// # Errors
+/// [`StateError::Io`] with the errno of the first file that cannot be deleted.
 pub fn remove(roots: &Roots, name: &str) -> Result<(), StateError> {
     let path = dir(roots).join(name);
     kit_sys::tree::remove(&path).map_err(|source| StateError::Io {
@@ -50,7 +56,7 @@ pub fn remove(roots: &Roots, name: &str) -> Result<(), StateError> {
     })
 }
 
-/// The names of a container's volumes that have none: its ID, numbered.
+/// The names of a container's anonymous volumes, which are removed with it.
 pub fn anonymous(container: &Container) -> Vec<String> {
     let own = own_part(&container.id);
     let points = container
