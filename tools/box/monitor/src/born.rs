@@ -1,4 +1,5 @@
-//! How a monitor comes to be: forked early from a small static process, or taking over what another left.
+//! How a monitor is made: forked early by a small static process, before it knows its container, or forked to take over a
+//! container whose monitor was killed.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,23 +15,29 @@ use super::{MonitorError, clients};
 use box_state::{Containers, Lock};
 use box_wire::{Event, Failed, Request};
 
-/// A monitor that waits to be told what to run. Dropping this without a word makes it leave.
+/// A forked monitor that waits for its first frame, [`Request::Go`]. If this value is dropped before that, the monitor
+/// exits.
 pub struct Fresh {
+    /// The client's end: write [`Request::Go`] to it, then read events.
     pub socket: UnixStream,
 }
 
-/// One that was forked on a guess, and for which roots.
+/// The monitor that [`fork_ahead`] has forked, and for which containers.
 static AHEAD: Mutex<Option<(Containers, Fresh)>> = Mutex::new(None);
 
-/// Forks a monitor that the next [`fork`] for these containers takes.
+/// Forks a monitor before it is known whether one is needed; the next [`fork`] for the same containers takes it. A failure
+/// is ignored: that `fork` tries again and reports it.
 pub fn fork_ahead(containers: &Containers, ahead: Ahead) {
     if let (Ok(mut kept), Ok(fresh)) = (AHEAD.lock(), fork_watched(containers, ahead, None)) {
         *kept = Some((containers.clone(), fresh));
     }
 }
 
-/// Forks a monitor. Call it early and while single-threaded: what this process has in memory, the monitor keeps.
-/// While it waits it makes what is sure to be wanted.
+/// Forks a monitor, which prepares what `ahead` names while it waits for [`Request::Go`]. Call it early, since the monitor
+/// keeps a copy of all memory that this process has, and while this process has one thread.
+///
+/// # Errors
+/// [`MonitorError::Fork`]: no socket pair or no process can be made.
 pub fn fork(containers: &Containers, ahead: Ahead) -> Result<Fresh, MonitorError> {
     let kept = AHEAD.lock().ok().and_then(|mut kept| kept.take());
     if let Some((_, fresh)) = kept.filter(|(of, _)| of == containers) {
@@ -39,8 +46,11 @@ pub fn fork(containers: &Containers, ahead: Ahead) -> Result<Fresh, MonitorError
     fork_watched(containers, ahead, None)
 }
 
-/// The same with an observer of the plan, which lives in the monitor's process: for stepping, and for the tests
-/// that kill.
+/// As [`fork`], with an observer of the plan that lives in the monitor's process. It is used to stop at each step and by
+/// the kill tests.
+///
+/// # Errors
+/// [`MonitorError::Fork`]: no socket pair or no process can be made.
 pub fn fork_watched(
     containers: &Containers,
     ahead: Ahead,
@@ -60,7 +70,7 @@ pub fn fork_watched(
     Ok(Fresh { socket: ours })
 }
 
-/// Nothing of the caller's is kept: not its terminal, its directory, its descriptors, its session.
+/// Gives up all that was inherited from the caller: its terminal, working directory, descriptors and session.
 fn leave_home(socket: &OwnedFd) -> io::Result<()> {
     kit_sys::fds::close_all_but(&[socket.as_fd()]);
     rustix::process::setsid()?;
@@ -93,7 +103,11 @@ fn wait_for_go(
     }
 }
 
-/// Starts a monitor for a container that runs without one. Does nothing if it has one after all.
+/// Starts a monitor for a container that runs without one, and returns when it serves. Does nothing if the container has a
+/// monitor after all, or has ended. The exit code of such a run is lost, since its parent is dead.
+///
+/// # Errors
+/// [`MonitorError::Fork`]: no socket pair or no process can be made.
 pub fn take_over(containers: &Containers, id: &str) -> Result<(), MonitorError> {
     let (ready, tell) = UnixStream::pair().map_err(MonitorError::Fork)?;
     let (containers, id) = (containers.clone(), id.to_owned());
@@ -124,7 +138,8 @@ pub fn take_over(containers: &Containers, id: &str) -> Result<(), MonitorError> 
     Ok(())
 }
 
-/// A library's error, for the client to print; 125 unless it knows why a program did not start.
+/// A library's error as the frame that a client prints. The exit code is 125, unless the error has one above 2: 126 or 127
+/// for a program that cannot be started.
 pub fn fault(fault: &dyn Fault) -> Failed {
     Failed {
         text: fault.to_string(),
@@ -135,7 +150,7 @@ pub fn fault(fault: &dyn Fault) -> Failed {
     }
 }
 
-/// The same of an error of the kernel's.
+/// As [`fault`], of a system call that failed.
 pub fn io_fault(doing: &'static str, source: io::Error) -> Failed {
     fault(&MonitorError::Io { doing, source })
 }

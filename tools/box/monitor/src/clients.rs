@@ -9,7 +9,7 @@ use rustix::event::PollFlags;
 
 use box_wire::{Event, Request};
 
-/// More than this unread, and the container's output waits.
+/// Bytes that a client has not read, above which the container's output waits.
 const FULL: usize = 256 * 1024;
 
 /// How long the end of a run waits for a client to read its last words.
@@ -19,11 +19,11 @@ pub struct Client {
     pub socket: UnixStream,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
-    /// Wants the output.
+    /// Whether it gets the container's output.
     pub attached: bool,
-    /// Its input is the container's.
+    /// Whether what it sends is the container's input.
     pub feeds: bool,
-    /// It has closed its socket, and all that it had sent is read.
+    /// Whether it has closed its socket and all that it had sent is read.
     pub gone: bool,
 }
 
@@ -54,7 +54,8 @@ impl Client {
         !self.outbox.is_empty()
     }
 
-    /// What is waited for. While the container does not take its input, `held_back`, the client that feeds it waits.
+    /// The events to poll for. With `held_back`, while the container does not take its input, the client that feeds it is
+    /// not read.
     pub fn wanted(&self, held_back: bool) -> PollFlags {
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, !(held_back && self.feeds));
@@ -64,7 +65,7 @@ impl Client {
 
     pub fn send(&mut self, event: &Event) {
         self.outbox.extend(event.encode());
-        // Whoever has gone is found out by the poll.
+        // An error here is found again by the poll.
         let _ = self.flush();
     }
 
@@ -86,7 +87,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends one last event and waits, not for ever, until it is out.
+    /// Sends one last event, and waits at most 2 seconds until it is written.
     pub fn send_now(&mut self, event: &Event) {
         self.outbox.extend(event.encode());
         let _ = self.socket.set_nonblocking(false);
@@ -94,7 +95,7 @@ impl Client {
         let _ = self.socket.write_all(&std::mem::take(&mut self.outbox));
     }
 
-    /// The requests that have come; an error when the client is gone.
+    /// The requests that have arrived; an error when the client has closed its socket.
     pub fn requests(&mut self) -> io::Result<Vec<Request>> {
         let mut buffer = [0u8; 16 * 1024];
         let mut ended = false;

@@ -1,5 +1,5 @@
-//! What every start needs and no container decides: found out while the client still reads its flags and its image,
-//! and remembered. A monitor's host does not change its hierarchies while it lives.
+//! What every start needs, whichever container it is of: prepared while the client still reads its flags and its image,
+//! and kept for the start. The host's cgroup hierarchies are assumed not to change while a monitor lives.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rcgroup::{CgroupError, Hierarchies};
 use box_engine::{Bundle, Engine, cgroupfs};
 use oci_spec::runtime::Spec;
 
-/// The hierarchies of this host.
+/// The cgroup hierarchies of this host, detected once in each process.
 pub fn hierarchies() -> Result<Hierarchies, CgroupError> {
     static HOST: OnceLock<Hierarchies> = OnceLock::new();
     if let Some(known) = HOST.get() {
@@ -23,21 +23,21 @@ pub fn hierarchies() -> Result<Hierarchies, CgroupError> {
 
 static NETNS: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
-/// A network namespace, for a container that is to have one: nobody sees it, and it goes with its descriptor.
+/// The network namespace that [`look`] made, once: it has no name and ends with its descriptor.
 pub fn netns() -> Option<OwnedFd> {
     NETNS.lock().ok()?.take()
 }
 
-/// What a start that is coming is sure to want, or likely.
+/// What a forked monitor prepares for a start before it knows the container.
 #[derive(Debug, Clone, Copy)]
 pub struct Ahead {
-    /// A network namespace of its own.
+    /// Make a network namespace: the container is sure, or likely, to have one of its own.
     pub netns: bool,
-    /// A configuration like the one that comes, to plan a run of and forget.
+    /// A typical configuration. A run of it is planned and thrown away, which warms the code; `None` skips this.
     pub rehearsal: fn() -> Option<Spec>,
 }
 
-/// Looks at all of it. What cannot be had is said when it is asked for.
+/// Prepares all of it. A failure is ignored here and reported by the step that needs the thing.
 pub fn look(ahead: Ahead) {
     if ahead.netns
         && let (Ok(mut kept), Ok(made)) = (NETNS.lock(), kit_net::unnamed())
@@ -45,7 +45,7 @@ pub fn look(ahead: Ahead) {
         *kept = Some(made);
     }
     let _ = hierarchies();
-    // The boot that it names is remembered.
+    // It reads the boot ID, which is cached.
     let _ = ProcessId::of_self();
     let _ = cgroupfs::hierarchies();
     if let Some(spec) = (ahead.rehearsal)() {
@@ -56,8 +56,8 @@ pub fn look(ahead: Ahead) {
     }
 }
 
-/// Makes the plan of a container that nobody asked for, and forgets it: half of what planning takes is the first touch
-/// of the pages that its code is in.
+/// Makes the plan of a made-up container and throws it away: half of the time of planning is the page faults of the first
+/// run through its code.
 fn rehearse(spec: &Spec) {
     let text = serde_json::to_vec(spec).unwrap_or_default();
     let Ok(spec) = serde_json::from_slice(&text) else {

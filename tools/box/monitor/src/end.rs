@@ -1,5 +1,5 @@
-//! The end of a run, in the order that lets nobody see a half of it: exit code written, kernel objects undone,
-//! reported, then the slow rest.
+//! The end of a run, in an order in which no client sees half of it: the exit code is written, the kernel objects are
+//! undone, the end is reported, and then follows what is slow.
 
 use kit_sys::clone::{shell_code, wait};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -12,7 +12,7 @@ use box_net::relay::Relay;
 use box_state::{Container, Containers, Status};
 use box_wire::{Event, Failed};
 
-/// Longer than the kernel's grace periods last on a busy machine.
+/// Longer than an RCU grace period of the kernel on a busy machine.
 const GRACE: Duration = Duration::from_millis(60);
 
 impl Monitor {
@@ -22,7 +22,7 @@ impl Monitor {
         } else {
             None
         };
-        // All that was said before the end; more than the pipes can hold is not there.
+        // All output from before the end; 64 rounds read more than the pipes can hold.
         self.drain(64);
         self.log.finish();
         self.state.end(seen);
@@ -65,8 +65,8 @@ impl Monitor {
     }
 }
 
-/// Stays until each has read its last words, or has hung up: a reader may pause as long as it likes, and nothing of the
-/// host's is held by now.
+/// Stays until each client has read its last events or has hung up. A reader may pause as long as it likes, since the
+/// monitor holds no resource of the host's any more.
 fn farewell(mut clients: Vec<Client>) {
     while !clients.is_empty() {
         let mut fds: Vec<PollFd<'_>> = clients
@@ -80,7 +80,7 @@ fn farewell(mut clients: Vec<Client>) {
 }
 
 impl Monitor {
-    /// A `restart` says by a file that the container of --rm will go on.
+    /// Whether `restart` has left the file that keeps a container of `--rm`; the file is removed.
     fn is_restarted(&self) -> bool {
         std::fs::remove_file(self.containers.keep(&self.container.id)).is_ok()
     }
@@ -107,12 +107,12 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
     let _ = std::fs::remove_dir_all(containers.run_dir(&container.id));
 }
 
-/// Removes a container of `--rm` with what it held, the pin on its image and its anonymous volumes. What is left to
-/// delete is in the trash.
+/// Removes a container of `--rm` with the pin on its image and its anonymous volumes. Returns its directory in the trash,
+/// which is still to be deleted.
 fn discard(containers: &Containers, container: &Container) -> Option<PathBuf> {
     let trash = containers.discard(container).ok();
     if container.image.is_some() {
-        // Into the trash: nobody waits for the disk.
+        // Into the trash, to be deleted after the report: a deletion may wait for the disk.
         let pin = containers.pin(&container.id);
         let moved = trash
             .as_ref()

@@ -1,14 +1,14 @@
-//! Waiting, for as long as a container lives, with next to no memory.
+//! Waiting for as long as a container lives, in little memory: the monitor gives its buffers back when it becomes idle.
 
 use rustix::event::{PollFd, Timespec, poll};
 
-/// Quiet for so long, a monitor is idle.
+/// A monitor without an event for this time is idle.
 const QUIET: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
 
-/// Whether there is memory to give back.
+/// Whether the memory was given back since the last event.
 #[derive(Default)]
 pub struct Idle {
     given_back: bool,
@@ -18,7 +18,7 @@ pub struct Idle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
     Ready,
-    /// For the first time since the last work: memory is to be given back.
+    /// No descriptor was ready for a while, for the first time since the last event: the memory is to be given back.
     Quiet,
     Interrupted,
 }

@@ -1,7 +1,9 @@
-//! The small process that stays with each container: its parent, its log, its exit code, its end.
+//! The monitor: a small process that stays with each container. It is the parent of the container's PID 1, writes the
+//! log, records the exit code and cleans up at the end.
 //!
-//! Single-threaded, one poll loop, a session of its own, nothing inherited. The command that starts it is a
-//! client like any other: it talks over a socket, and its death harms nobody.
+//! It has one thread, one poll loop, a session of its own, and no descriptor of its caller's. The command that starts it is
+//! a client like any other: it talks over a socket (`box_wire`), and the container goes on if it dies.
+#![warn(missing_docs)]
 
 mod born;
 mod clients;
@@ -31,13 +33,15 @@ pub use recover::{
     abandoned, empty_parents, end_start, is_forsaken, replay, settled, starter, wait_for_leaving,
 };
 
+/// Why a monitor cannot be started, or cannot attend to a container.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum MonitorError {
     #[error("starting a monitor: {0}")]
     Fork(#[source] io::Error),
     #[error(transparent)]
     State(#[from] StateError),
-    /// A value between two steps, or a step by itself.
+    /// A value that one step leaves for another is missing, or a step failed.
     #[error("{0}")]
     Step(StepError),
     #[error("{doing}: {source}")]
@@ -59,7 +63,10 @@ impl Fault for MonitorError {
     }
 }
 
-/// A running container's monitor.
+/// Connects to the monitor of a running container; `box_wire` has the frames that are spoken.
+///
+/// # Errors
+/// The errno of open(2) or connect(2): ENOENT or ECONNREFUSED if no monitor listens.
 pub fn connect(containers: &Containers, id: &str) -> io::Result<UnixStream> {
     // A socket's path is limited to 107 bytes, a root's is not: go by way of a descriptor.
     let dir = std::fs::File::open(containers.run_dir(id))?;

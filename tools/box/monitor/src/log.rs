@@ -1,4 +1,4 @@
-//! The container's log: docker's json-file format, a line of output a line.
+//! The container's log in docker's json-file format: a JSON object for each line of output.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -9,13 +9,13 @@ use memchr::memchr;
 
 use box_state::now;
 
-/// docker's own limit: a longer line is several entries.
+/// Bytes of an entry, docker's limit: a longer line becomes several entries.
 const LONGEST: usize = 16 * 1024;
 
-/// So much is written at once.
+/// Bytes of one write(2).
 const BATCH: usize = 128 * 1024;
 
-/// Appends; a full disk loses log lines, never the container.
+/// A log that is appended to. On a full disk, or without a file, entries are lost and the container goes on.
 pub struct Log {
     file: Option<File>,
     /// The beginning of a line whose end has not come, by stream.

@@ -17,10 +17,10 @@ type Heard = Box<dyn FnMut(Told)>;
 pub struct Tell<'a> {
     client: &'a mut Client,
     telling: Option<Telling<Heard>>,
-    /// Told, and not sent yet.
+    /// Steps that were told and are not sent yet.
     told: Rc<RefCell<VecDeque<Told>>>,
     trace: bool,
-    /// Somebody else who watches.
+    /// The observer of [`super::fork_watched`].
     also: Option<Box<dyn Observer>>,
 }
 

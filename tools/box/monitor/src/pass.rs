@@ -6,7 +6,7 @@ use box_wire::{Event, Failed, Request, VERSION};
 use rustix::event::PollFlags;
 
 impl Monitor {
-    /// Sends a client what waits for it, and does what it asks for.
+    /// Sends a client its pending events, and carries out its requests.
     pub(super) fn hear(&mut self, index: usize) {
         let once = self.container.stdin_once;
         let client = &mut self.clients[index];
@@ -41,7 +41,7 @@ impl Monitor {
         }
     }
 
-    /// Passes on what the container has said; at most `rounds` buffers of each stream.
+    /// Passes on the container's output, at most `rounds` buffers of each stream.
     pub(super) fn drain(&mut self, rounds: usize) {
         for _ in 0..rounds {
             let any = Output::ALL.map(|output| self.pass_on(output));
@@ -51,7 +51,7 @@ impl Monitor {
         }
     }
 
-    /// Passes on one buffer; whether there was anything.
+    /// Passes on one buffer of a stream; returns whether there was any output.
     pub(super) fn pass_on(&mut self, output: Output) -> bool {
         self.buffer.resize(BUFFER, 0);
         let slot = self.streams.output(output);
@@ -87,7 +87,7 @@ impl Monitor {
     }
 }
 
-/// What a client of a later boxkit is told.
+/// The refusal of a client that speaks a later version.
 fn later(version: u8) -> Failed {
     Failed {
         text: format!(

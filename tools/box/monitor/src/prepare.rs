@@ -1,5 +1,5 @@
-//! From a container's files to the engine's plan: which namespaces are joined, which root and which network it gets. The
-//! same for a run and for `--dry-run`.
+//! From a container's files to the engine's plan: which namespaces the container joins, and which root and networks it
+//! gets. A run and `--dry-run` make the same plan.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ use box_net::relay::{self, Listening, Relay};
 use box_state::{Attached, Container, Containers, Endpoint, Net, Port, RunState};
 use box_wire::Failed;
 
-/// docker's range for `-P`, before it was the kernel's.
+/// The host ports that a free one is chosen from: docker's range for `-P` before it took the kernel's
+/// ip_local_port_range.
 const PORT_RANGE: std::ops::RangeInclusive<u16> = 49153..=65535;
 
 /// The plan of a run, with the descriptors that its steps need in `cx`.
@@ -40,12 +41,17 @@ pub fn for_run(
     Ok(plan)
 }
 
-/// What `--dry-run` prints: nothing is opened.
+/// The plan of a run of `container` with configuration `spec`, to be printed by `--dry-run`. It opens no descriptor for the
+/// steps and changes nothing.
+///
+/// # Errors
+/// What the start would fail with before its first step, as the frame of [`box_wire`]: a field of config.json that is not
+/// carried out, a missing network, a container to join that does not run, no free port.
 pub fn plan(containers: &Containers, container: &Container, spec: Spec) -> Result<Plan, Failed> {
     Ok(planned(containers, container, spec)?.0)
 }
 
-/// The ports as they are published, none at 0, and the networks' records.
+/// The ports as they will be published, none at 0, and the record of each endpoint's network.
 struct Numbered(Vec<Port>, Vec<(Endpoint, rbridge::Network)>);
 
 fn planned(
@@ -92,8 +98,8 @@ fn engine(container: &Container, bundle: Bundle, run_dir: &Path) -> Engine {
         .sharing_cgroup(container.cgroup.is_some())
 }
 
-/// The steps that bring /etc/hosts and its kind inside. Of an image's container only: one of --rootfs has the files of its
-/// own root, and none to share.
+/// The steps that mount /etc/hosts, hostname and resolv.conf. Only for a container of an image: one of `--rootfs` has the
+/// files of its own root.
 fn named(mut engine: Engine, containers: &Containers, container: &Container) -> Engine {
     let own = containers.dir(&container.id);
     let dir = match &container.net {
@@ -116,7 +122,7 @@ fn named(mut engine: Engine, containers: &Containers, container: &Container) -> 
     let run_dir = containers.run_dir(&container.id);
     for mount in network::mounts(&dir, readonly) {
         let mut given = engine.spec().mounts().iter().flatten();
-        // The user's own wins, as docker's does.
+        // A mount of the user's at the same place wins, as with docker.
         if !given.any(|its| its.destination() == mount.destination()) {
             engine = engine.step(Phase::Inside, box_engine::mount(mount, &run_dir));
         }
@@ -155,8 +161,12 @@ fn command(container: &Container) -> String {
     )
 }
 
-/// Puts the network namespace that it shares, if it does, into the configuration; the step that sees that its holder
-/// lives.
+/// Writes the network namespace that the container joins ([`Net::Container`], [`Net::Ns`]) into its configuration; other
+/// containers' configurations stay as they are. The step, for [`Phase::Before`], checks that the process whose namespace
+/// was opened is alive; `Net::Ns` has none.
+///
+/// # Errors
+/// A NETNS that does not parse; a container that does not run, with exit code 125.
 pub fn joins(
     containers: &Containers,
     container: &Container,
@@ -199,7 +209,8 @@ fn gone(name: &str) -> String {
 
 const START_IT: &str = "rrun start it first";
 
-/// Sees that the process whose namespace was opened is the one that was meant: its PID may be another's by now.
+/// Checks, after /proc/PID/ns/net was opened, that the process of that PID is still the one that was meant: the number may
+/// have been given to another process before.
 pub struct StillThere {
     name: String,
     process: ProcessId,
@@ -226,7 +237,7 @@ fn has_names(containers: &Containers, id: &str) -> bool {
     containers.holding(id).dir(id).join("hosts").exists()
 }
 
-/// The cgroup that a process of `exec` joins; none when it is gone.
+/// The cgroup that a process of `exec` joins, with the host's hierarchies; `None` if the container's cgroup does not exist.
 pub fn cgroup_of(
     containers: &Containers,
     container: &Container,
@@ -236,7 +247,7 @@ pub fn cgroup_of(
     Some((host, group))
 }
 
-/// Each port with a number: 0 asked for a free one.
+/// The ports with a free port of the host in place of 0.
 fn numbered(ports: &[Port]) -> Result<Vec<Port>, Failed> {
     let number = |port: &Port| {
         let mut port = port.clone();
@@ -263,7 +274,7 @@ fn numbered(ports: &[Port]) -> Result<Vec<Port>, Failed> {
     ports.iter().map(number).collect()
 }
 
-/// What the run has found out: addresses, ports.
+/// Records the addresses and ports of a started run in its state, and keeps the relay of its published ports.
 pub fn note(state: &mut RunState, cx: &mut Context) {
     let Some(Numbered(ports, networks)) = cx.take::<Numbered>() else {
         return;
@@ -285,7 +296,7 @@ pub fn note(state: &mut RunState, cx: &mut Context) {
     }
 }
 
-/// What only the dying cgroup can tell: whether memory ran out.
+/// Records whether the OOM killer ended a process of the container. Before the cgroup is deleted, which alone counts this.
 pub fn last_look(state: &mut RunState, container: &Container, containers: &Containers) {
     let Ok(host) = early::hierarchies() else {
         return;
@@ -293,7 +304,7 @@ pub fn last_look(state: &mut RunState, container: &Container, containers: &Conta
     let name = containers.cgroup_name(container);
     let group = host.existing(&name);
     if host.mode != Mode::V2 && group.is_ok_and(|group| group.dir("memory").is_none()) {
-        // It shares the memory cgroup of whoever started it.
+        // On v1 without a memory group of its own: the counter would be that of the process that started the container.
         return;
     }
     let stats = rcgroup::stats::stats(&host, &name);

@@ -1,4 +1,5 @@
-//! What killed processes left: found here, undone by the steps of `rrun gc`, and nothing else touched.
+//! What killed commands and monitors have left: found by their journals and files, and undone by the steps of `rrun gc` and
+//! by the next start. Only journals say what is undone.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,10 +10,11 @@ use kit_undo::Kernel;
 use box_state::{Container, Containers, Lock, RunState, Status, is_abandoned};
 use box_wire::Failed;
 
-/// How long a monitor that is past its report may take to go.
+/// How long a monitor may take to exit after it has reported the end of its container.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Undoes what dead processes had begun, and runs that are over and were not cleaned up.
+/// Replays each journal whose owner is dead: what an interrupted command had begun is undone, and the run of a container
+/// that has ended is cleaned up. A container that runs is left alone. Each failure is in the result.
 pub fn replay(containers: &Containers) -> Recovery {
     recover(
         &containers.roots.journals(),
@@ -25,16 +27,16 @@ pub fn replay(containers: &Containers) -> Recovery {
     )
 }
 
-/// Journals whose owner is gone.
+/// What [`abandoned`] has found: journals whose owner is dead.
 #[derive(Debug, Default)]
 pub struct Abandoned {
-    /// There are some that [`replay`] would undo or drop, or say that it cannot read.
+    /// Whether [`replay`] has something to do: a journal to undo, to drop or to report as unreadable.
     pub due: bool,
-    /// Containers that run without a monitor.
+    /// IDs of containers that run without a monitor.
     pub unattended: Vec<String>,
 }
 
-/// Looks, and changes nothing.
+/// Finds the journals whose owner is dead. It changes nothing.
 pub fn abandoned(containers: &Containers) -> Abandoned {
     let mut found = Abandoned::default();
     let files = std::fs::read_dir(containers.roots.journals());
@@ -67,7 +69,7 @@ pub fn abandoned(containers: &Containers) -> Abandoned {
 }
 
 /// Undoes what is left of the last run of a container that is about to start, if its monitor and then its processes
-/// were killed. Its lock is the caller's.
+/// were killed. The caller holds the container's lock.
 pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
     let path = containers.roots.journals().join(format!("{id}.jsonl"));
     if !path.exists() {
@@ -100,7 +102,7 @@ pub fn last_run(containers: &Containers, id: &str) -> Result<(), Failed> {
     })
 }
 
-/// The process that is at work on a start and has not come to its end; `None` if nobody starts this container.
+/// The monitor that is starting this container and has not finished; `None` if no process does.
 pub fn starter(containers: &Containers, id: &str) -> Option<ProcessId> {
     let path = containers.roots.journals().join(format!("{id}.jsonl"));
     let journal = kit_plan::Journal::peek(&path).ok()?;
@@ -108,11 +110,11 @@ pub fn starter(containers: &Containers, id: &str) -> Option<ProcessId> {
     (!journal.is_committed() && !containers.is_running(id) && owner.is_alive()).then_some(owner)
 }
 
-/// Ends a start that does not come to its end, whatever holds it up: its monitor is killed, and what it had done is
-/// undone, the container's half-made process among it. Nothing to do is no error.
+/// Ends a start that hangs: its monitor is killed with SIGKILL, and what it had done is undone, the container's half-made
+/// process among it. If no start is under way, nothing is done.
 ///
 /// # Errors
-/// What cannot be undone; a monitor that does not die.
+/// What cannot be undone; a monitor that does not die within 5 seconds.
 pub fn end_start(containers: &Containers, id: &str) -> Result<(), Failed> {
     let Some(monitor) = starter(containers, id) else {
         return Ok(());
@@ -145,7 +147,8 @@ pub fn end_start(containers: &Containers, id: &str) -> Result<(), Failed> {
     }
 }
 
-/// A monitor reports before it has deleted its trash and dropped its journal: such a one is waited for.
+/// Waits, for at most 5 seconds, until no monitor is between its report and its exit: in that time it deletes its trash and
+/// drops its journal, and a gc would take them for those of a killed monitor.
 pub fn wait_for_leaving(containers: &Containers) {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline && containers_leaving(containers) {
@@ -173,8 +176,8 @@ fn containers_leaving(containers: &Containers) -> bool {
     })
 }
 
-/// What the state becomes of a container whose file says "running" and that does not run: its monitor was killed, and
-/// then it ended.
+/// The state to write for a container whose state.json says "running" while its PID 1 is dead, because its monitor was
+/// killed before the end: "exited", with exit code 255. `None` if state.json is right.
 pub fn settled(containers: &Containers, id: &str) -> Option<RunState> {
     let mut state = containers.state(id).ok()?;
     if !matches!(state.status, Status::Running | Status::Paused) || state.is_running() {
@@ -184,8 +187,8 @@ pub fn settled(containers: &Containers, id: &str) -> Option<RunState> {
     Some(state)
 }
 
-/// Whether a container of `--rm` is left of a run that was killed just before its start, or of a restart that was
-/// killed before the start; a replayed `--dry-run` is like the first, and while it runs it has its cgroup.
+/// Whether no process will remove this container of `--rm`: the `run` or `restart` that was to start it was killed before
+/// that. A container that runs from a script of `--dry-run` has the same files, but it has a cgroup.
 pub fn is_forsaken(containers: &Containers, container: &Container) -> bool {
     let id = &container.id;
     let left = containers.state(id).is_ok_and(|state| match state.status {
@@ -198,11 +201,11 @@ pub fn is_forsaken(containers: &Containers, container: &Container) -> bool {
     }
     let cgroup = format!("{}/{id}", containers.roots.instance.name());
     let runs = rcgroup::Hierarchies::detect().map_or(true, |host| host.existing(&cgroup).is_ok());
-    // Its monitor takes the lock before anything else.
+    // A monitor that starts it takes the lock first.
     !runs && matches!(Lock::try_take(containers, id), Ok(Some(_)))
 }
 
-/// The instance's parents in the hierarchies that nobody is below.
+/// The cgroup directories of the instance that have no container's cgroup in them, one in each hierarchy at most.
 pub fn empty_parents(instance: &kit_plan::Instance) -> Vec<PathBuf> {
     let host = rcgroup::Hierarchies::detect().ok();
     let parent = host.and_then(|host| host.existing(&instance.name()).ok());

@@ -32,13 +32,13 @@ pub struct Monitor {
     pub(super) log: Log,
     pub(super) streams: Streams,
     pub(super) pidfd: OwnedFd,
-    /// Not when it was taken over: then nobody sees the exit code.
+    /// Whether this process can wait for the container's PID 1. A monitor that took over cannot, and the exit code is lost.
     pub(super) is_parent: bool,
-    /// What the plan kept: sockets, held ports.
+    /// What the steps of the plan have kept: sockets, held ports.
     pub(super) kept: Context,
     pub(super) relay: Relay,
     idle: Idle,
-    /// What was read last.
+    /// The buffer that output is read into; empty while the monitor is idle.
     pub(super) buffer: Vec<u8>,
     pub(super) listener: UnixListener,
     pub(super) lock: Lock,
@@ -166,7 +166,7 @@ impl Monitor {
         let earlier = containers.state(&container.id).unwrap_or_default();
         let mut state = RunState {
             status: Status::Running,
-            // One that has ended already is seen by its pidfd.
+            // The end of a program that has ended already is seen by its pidfd.
             process: ProcessId::of(pid).ok().or_else(|| process_of(&journal)),
             monitor: ProcessId::of_self().ok(),
             started_at: now(),
@@ -199,7 +199,8 @@ impl Monitor {
         })
     }
 
-    /// Takes over a container whose monitor is gone: its journal, its pipes, its end. Its exit code is lost.
+    /// Takes over a container whose monitor was killed: its journal, its pipes, the cleaning up at its end. Its exit code is
+    /// lost.
     pub fn adopt(containers: Containers, id: &str, lock: Lock) -> Result<Self, Failed> {
         let container = containers.load(id).map_err(|e| fault(&e))?;
         let mut state = containers.state(id).map_err(|e| fault(&e))?;
@@ -256,7 +257,7 @@ impl Monitor {
         self.finish()
     }
 
-    /// One turn of the loop; whether the container has ended.
+    /// One turn of the loop; returns whether the container has ended.
     fn turn(&mut self) -> bool {
         let (waited, ready) = self.wait();
         if waited == Waited::Quiet {
@@ -309,7 +310,7 @@ impl Monitor {
     }
 }
 
-/// The container's process as the journal has it, for one that is a zombie by now.
+/// The container's process as the journal recorded it at its clone; for one that has ended since.
 fn process_of(journal: &Journal) -> Option<ProcessId> {
     journal
         .records()

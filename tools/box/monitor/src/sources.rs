@@ -8,18 +8,18 @@ use super::idle::{Idle, Waited};
 use super::streams::Output;
 use box_net::relay::{Owner, Relay};
 
-/// What a descriptor is to the monitor.
+/// What a descriptor of the poll loop is.
 #[derive(Clone, Copy)]
 pub enum Source {
     /// The container's first process: ready when it has ended.
     Process,
     /// The socket that clients connect to.
     Door,
-    /// A client, by its place among them.
+    /// A client, by its index in the monitor's list.
     Client(usize),
-    /// What the container says.
+    /// An output of the container.
     Output(Output),
-    /// The container takes input again.
+    /// The container's input, ready when the container takes more.
     Input,
     /// A published port or a connection of one.
     Relay(Owner),
@@ -33,7 +33,7 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// With nothing wanted it is left out: the hang-up of its other side would be reported for ever.
+    /// Adds a descriptor, unless no event is wanted of it: poll(2) would report its hang-up at every turn.
     pub fn add(&mut self, source: Source, fd: &'a impl AsFd, wanted: PollFlags) {
         if !wanted.is_empty() {
             self.fds.push(PollFd::new(fd, wanted));
@@ -46,7 +46,7 @@ impl<'a> Sources<'a> {
         self.names.extend(owners.into_iter().map(Source::Relay));
     }
 
-    /// Those that are ready, in the order in which they were added.
+    /// Waits; returns the descriptors that are ready, in the order in which they were added.
     pub fn wait(mut self, idle: &mut Idle) -> (Waited, Vec<Source>) {
         let waited = idle.wait(&mut self.fds);
         let ready = self.fds.iter().map(|fd| !fd.revents().is_empty());

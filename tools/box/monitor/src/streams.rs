@@ -1,4 +1,5 @@
-//! The monitor's ends of the container's standard streams.
+//! The host's ends of the standard streams of a container, or of a program of `exec`: non-blocking descriptors for a poll
+//! loop.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,36 +12,42 @@ use rustix::io::Errno;
 use box_engine::exec::Running;
 use box_engine::{Fifo, fifo_path};
 
-/// More than this that the container has not taken, and no more is read for it.
+/// Bytes of input that the container has not taken, from which on no more is read from clients.
 const FULL: usize = 64 * 1024;
 
-/// One buffer of output; what a pipe holds at first.
-pub const BUFFER: usize = 64 * 1024;
+/// Bytes that are read at once: the default capacity of a pipe (pipe(7)).
+pub(crate) const BUFFER: usize = 64 * 1024;
 
-/// What a pipe may hold without privilege (pipe(7)).
+/// The largest capacity of a pipe without privilege, in bytes: pipe-max-size (pipe(7)).
 const LARGEST_PIPE: usize = 1024 * 1024;
 
-/// Where the container's output comes from.
+/// The descriptor that the container's output comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
+    /// The read side of the pipe or FIFO that is its standard output.
     Stdout,
+    /// The read side of the pipe or FIFO that is its standard error.
     Stderr,
-    /// In place of the two, when the container has a terminal.
+    /// The master of the container's terminal, in place of the two.
     Terminal,
 }
 
 impl Output {
-    pub const ALL: [Self; 3] = [Self::Stdout, Self::Stderr, Self::Terminal];
+    pub(crate) const ALL: [Self; 3] = [Self::Stdout, Self::Stderr, Self::Terminal];
 }
 
-/// What comes from the container, and what goes to it.
+/// The open streams of a container, and the input that it has not taken yet. A stream that has ended is `None`.
 #[derive(Default)]
 pub struct Streams {
+    /// The write end of its standard input; `None` without one, or after [`Streams::end_input`].
     pub stdin: Option<OwnedFd>,
+    /// The read end of its standard output.
     pub stdout: Option<OwnedFd>,
+    /// The read end of its standard error.
     pub stderr: Option<OwnedFd>,
-    /// In place of the three, when the container has a terminal.
+    /// The master of its terminal, in place of the three.
     pub terminal: Option<OwnedFd>,
+    /// Input that the container has not taken.
     pending: VecDeque<u8>,
     /// The input ends when `pending` is empty.
     ends: bool,
@@ -49,8 +56,8 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Those of a plan that has been applied. The container's ends are closed here, or these would never end.
-    pub fn take(cx: &mut Context) -> Self {
+    /// The streams of an applied plan. The container's ends are closed in this process, or its output would never end.
+    pub(crate) fn take(cx: &mut Context) -> Self {
         let mut streams = Self::default();
         if let Some(made) = cx.take::<box_engine::Streams>() {
             streams.stdin = made.stdin;
@@ -70,7 +77,7 @@ impl Streams {
         streams
     }
 
-    /// Those of a program inside, which its caller serves itself.
+    /// The streams of a program of `exec`, which the calling command serves itself.
     pub fn of(running: &mut Running) -> Self {
         let streams = Self {
             stdin: running.stdin.take(),
@@ -85,8 +92,9 @@ impl Streams {
         streams
     }
 
-    /// After a take-over: the FIFOs are still there. A terminal is not, and the input has ended with its writer.
-    pub fn reopen(run_dir: &Path) -> Self {
+    /// The output of a container whose monitor was killed: its FIFOs are opened anew. That monitor had the terminal's master
+    /// and the only writing end of the input, so both have ended.
+    pub(crate) fn reopen(run_dir: &Path) -> Self {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let open = |which| rustix::fs::open(fifo_path(run_dir, which), flags, Mode::empty()).ok();
         Self {
@@ -96,7 +104,8 @@ impl Streams {
         }
     }
 
-    pub fn output(&mut self, output: Output) -> &mut Option<OwnedFd> {
+    /// One output's descriptor, to be set to `None` at the end of the stream.
+    pub(crate) fn output(&mut self, output: Output) -> &mut Option<OwnedFd> {
         match output {
             Output::Stdout => &mut self.stdout,
             Output::Stderr => &mut self.stderr,
@@ -104,16 +113,16 @@ impl Streams {
         }
     }
 
-    /// What can still say something.
-    pub fn outputs(&self) -> impl Iterator<Item = (Output, &OwnedFd)> {
+    /// The outputs that have not ended.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (Output, &OwnedFd)> {
         let fds = [&self.stdout, &self.stderr, &self.terminal];
         let all = Output::ALL.into_iter().zip(fds);
         all.filter_map(|(output, fd)| Some((output, fd.as_ref()?)))
     }
 
-    /// Lets the pipes of a container that says much hold more: it and its monitor then take turns less often. A
-    /// terminal, or a user past pipe-user-pages-soft (pipe(7)), keeps what it has.
-    pub fn widen(&mut self) {
+    /// Raises the capacity of the output pipes to 1 MiB, for a container that writes much: it and its monitor then take turns
+    /// less often. It has no effect on a terminal, and none for a user past pipe-user-pages-soft (pipe(7)).
+    pub(crate) fn widen(&mut self) {
         if !std::mem::replace(&mut self.wide, true) {
             for (_, fd) in self.outputs() {
                 let _ = rustix::pipe::fcntl_setpipe_size(fd, LARGEST_PIPE);
@@ -121,12 +130,13 @@ impl Streams {
         }
     }
 
-    /// Where input goes.
+    /// The descriptor that input is written to: the terminal's master or the standard input.
     pub fn input(&self) -> Option<&OwnedFd> {
         self.terminal.as_ref().or(self.stdin.as_ref())
     }
 
-    /// Takes input, all of it: ask [`Streams::is_full`] before reading more for the container.
+    /// Takes all of `bytes` as input and writes as much as the container takes now. Ask [`Streams::is_full`] before reading
+    /// more for the container.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.input().is_some() && !self.ends {
             self.pending.extend(bytes);
@@ -134,7 +144,8 @@ impl Streams {
         }
     }
 
-    /// No more input will come. A terminal has no end of file but the character that its user types.
+    /// Closes the standard input as soon as the pending input is written. A terminal stays as it is: its end of file is a
+    /// character that the user types.
     pub fn end_input(&mut self) {
         if self.terminal.is_none() {
             self.ends = true;
@@ -142,15 +153,18 @@ impl Streams {
         }
     }
 
+    /// Whether input waits to be written: then poll [`Streams::input`] for writing and call [`Streams::flush`].
     pub fn has_input(&self) -> bool {
         !self.pending.is_empty()
     }
 
+    /// Whether 64 KiB or more of input wait: then no client's input is to be read.
     pub fn is_full(&self) -> bool {
         self.pending.len() >= FULL
     }
 
-    /// Writes what the container takes now.
+    /// Writes as much of the pending input as the container takes without blocking. If no process reads it any more, it is
+    /// dropped.
     pub fn flush(&mut self) {
         while !self.pending.is_empty() {
             let Some(fd) = self.terminal.as_ref().or(self.stdin.as_ref()) else {
@@ -171,10 +185,11 @@ impl Streams {
         if self.ends {
             self.stdin = None;
         }
-        // A monitor has many quiet hours.
+        // A monitor may wait for hours: it gives the memory back.
         self.pending = VecDeque::new();
     }
 
+    /// Sets the size of the terminal, in characters (TIOCSWINSZ, ioctl_tty(2)); nothing without one.
     pub fn resize(&self, rows: u16, columns: u16) {
         if let Some(terminal) = &self.terminal {
             let _ = box_engine::resize(terminal, rows, columns);
@@ -182,7 +197,8 @@ impl Streams {
     }
 }
 
-/// Reads the available bytes: 0 if there are none yet, `None` at the end of the stream.
+/// Reads the available bytes into `buffer` and returns their number: 0 if there are none yet, `None` at the end of the
+/// stream.
 pub fn read_some(fd: &OwnedFd, buffer: &mut [u8]) -> Option<usize> {
     loop {
         return match rustix::io::read(fd, &mut *buffer) {
