@@ -9,12 +9,12 @@ use crate::{EngineError, fields};
 /// The newest specification whose fields this engine knows, each of them (docs/oci.md).
 pub const OCI_VERSION: &str = "1.2.1";
 
-/// A configuration and the directory that its relative paths begin at.
+/// A configuration and its directory.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     /// config.json.
     pub spec: Spec,
-    /// Where it lies; hooks are told it.
+    /// The bundle's directory, which relative paths start from and hooks are told.
     pub dir: PathBuf,
 }
 

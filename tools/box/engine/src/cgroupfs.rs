@@ -1,6 +1,6 @@
 //! /sys/fs/cgroup inside a container: read-only, rooted at the container's own cgroup by its cgroup namespace.
 //!
-//! On a pure v2 host that is one mount; on v1 and hybrid hosts a tmpfs with a directory a hierarchy.
+//! On a pure v2 host that is one mount; on v1 and hybrid hosts a tmpfs with a directory for each hierarchy.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ use super::rootfs::new_filesystem;
 
 const PLACE: &str = "/sys/fs/cgroup";
 
-/// A hierarchy of the host's: its directory's name, and the options that name it to mount(2).
+/// A cgroup hierarchy that is mounted on the host: the name of its directory, its filesystem type, and the options that name
+/// it to mount(2).
 #[derive(Debug)]
 pub struct Hierarchy {
     name: String,
@@ -29,8 +30,8 @@ pub struct Hierarchy {
     options: Vec<String>,
 }
 
-/// From our mountinfo file (proc(5)): the ones mounted below /sys/fs/cgroup; `None` on a pure v2 host. Looked up
-/// once, by whoever clones the container's process.
+/// The hierarchies mounted below /sys/fs/cgroup, from /proc/self/mountinfo (proc(5)); `None` on a pure v2 host. They are read
+/// once in each process: call it before the clone, or each child reads them again.
 pub fn hierarchies() -> Option<&'static [Hierarchy]> {
     static HOST: OnceLock<Option<Vec<Hierarchy>>> = OnceLock::new();
     HOST.get_or_init(look).as_deref()
@@ -82,10 +83,10 @@ fn attrs() -> MountAttrFlags {
 
 /// Our own cgroup in each hierarchy, by its controllers: `/proc/self/cgroup` as it was before the cgroup
 /// namespace hid what is above (cgroups(7)).
-pub struct Own(Vec<(String, String)>);
+pub(crate) struct Own(Vec<(String, String)>);
 
 impl Own {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let line = |line: &str| {
             let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -111,7 +112,7 @@ impl Own {
 
 /// On v1 and hybrid hosts the directories are bound, from the host's mounts at our own groups: mounting each
 /// hierarchy anew would show the same, and takes more than a millisecond a piece.
-pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
+pub(crate) fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
     let target = inroot::make_dir(root, to)?;
     let Some(hierarchies) = hierarchies() else {
         let tree = new_filesystem("cgroup2", "cgroup", &[], attrs())?;
@@ -144,7 +145,7 @@ pub fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
     set_attr(tmpfs.as_fd(), &attr, false)
 }
 
-pub fn script(to: &Path) -> Vec<Line> {
+pub(crate) fn script(to: &Path) -> Vec<Line> {
     const SAFE: &str = "nosuid,noexec,nodev";
     let mut lines = vec![run!["mkdir", "-p", to]];
     let Some(hierarchies) = hierarchies() else {

@@ -1,7 +1,7 @@
 //! Which devices a container may open: the rules of config.json's `linux.resources.devices`, then the ones that every
-//! runtime adds, on its own cgroup; on v1 by its files, on v2 by a program (`program`). The shared parent would do for all,
-//! but takes no rule on v1 while it has children (EINVAL), so two first runs at once would race. See
-//! Documentation/admin-guide/cgroup-v1/devices.rst, cgroup-v2.rst.
+//! runtime adds. They are set on the container's own cgroup, on v1 by its files, on v2 by a BPF program (`program`). The
+//! shared parent would do for all containers, but takes no rule on v1 while it has children (EINVAL), so two first runs at
+//! once would race. See Documentation/admin-guide/cgroup-v1/devices.rst, cgroup-v2.rst.
 
 mod program;
 
@@ -20,7 +20,7 @@ use crate::EngineError;
 
 /// One rule, as `devices.allow` and `devices.deny` take them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub(crate) struct Rule {
     pub allow: bool,
     pub kind: Kind,
     /// `None` for any.
@@ -32,7 +32,7 @@ pub struct Rule {
 
 /// Which devices a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     All,
     Character,
     Block,
@@ -126,9 +126,9 @@ impl Rule {
     }
 }
 
-/// The rules of a configuration in their order, after the last one that is about all devices; `None` if everything is
-/// allowed. Without a rule nothing is but what is always, as with runc.
-pub fn rules_of(spec: &Spec) -> Result<Option<Vec<Rule>>, EngineError> {
+/// The rules of a configuration in their order, after the last one that is about all devices; `None` if all devices are
+/// allowed. Without a rule only the devices of [`ALWAYS`] are, as with runc.
+pub(crate) fn rules_of(spec: &Spec) -> Result<Option<Vec<Rule>>, EngineError> {
     let linux = spec.linux().as_ref();
     let given = linux.and_then(|linux| linux.resources().as_ref()?.devices().as_ref());
     let mut rules = Vec::new();
@@ -155,11 +155,12 @@ pub fn rules_of(spec: &Spec) -> Result<Option<Vec<Rule>>, EngineError> {
     Ok(Some(rules))
 }
 
-/// What `devices.list` says before any rule.
+/// The text of `devices.list` while no rule is set.
 const EVERYTHING: &str = "a *:* rwm";
 
-/// The step that sets them for cgroup `name`; none where everything is allowed, or the host has no hierarchy that could.
-pub fn step(
+/// The step that sets the rules for cgroup `name`; none where all devices are allowed, or where no hierarchy of the host has
+/// the devices controller.
+pub(crate) fn step(
     host: &Hierarchies,
     name: &str,
     spec: &Spec,
@@ -175,7 +176,7 @@ pub fn step(
     Ok(dir.map(|dir| Box::new(Restrict { dir, rules }) as Box<dyn Step>))
 }
 
-/// The same, in the cgroup `$1`; the rest are the rules.
+/// [`Restrict`] in sh: `$1` is the cgroup's directory, the other words are the rules.
 const RESTRICT: &str = r#"cd "$1"; shift
 [ "$(cat devices.list)" = "a *:* rwm" ] || exit 0
 echo a >devices.deny
@@ -183,7 +184,7 @@ for rule; do
   case $rule in -*) printf '%s\n' "${rule#-}" >devices.deny ;; *) printf '%s\n' "$rule" >devices.allow ;; esac || exit
 done"#;
 
-/// Sets the rules, unless whoever made us has set some: those may be narrowed only. They go with the cgroup.
+/// Sets the rules on v1, unless the cgroup has inherited some, which could only be narrowed. They end with the cgroup.
 struct Restrict {
     dir: PathBuf,
     rules: Vec<Rule>,
@@ -220,8 +221,8 @@ impl Step for Restrict {
     }
 }
 
-/// The same on v2, where a program is asked. One attached beside others narrows, so it needs no look at what is
-/// there; it goes with the cgroup.
+/// Sets the rules on v2, by a BPF program. The kernel asks all attached programs and each can only deny, so those of others
+/// need no look. It ends with the cgroup.
 struct Attach {
     dir: PathBuf,
     rules: Vec<Rule>,
@@ -263,7 +264,7 @@ fn attach(dir: &Path, rules: &[Rule]) -> Result<Done, StepError> {
     Ok(Done::nothing().note(format!("{} instructions", program.len())))
 }
 
-/// Whether bpf(2) takes our rules: nothing is attached.
+/// Whether bpf(2) loads the program of the device rules that cgroup v2 needs. It is loaded and attached to nothing.
 pub fn can_load() -> bool {
     let rules: Vec<Rule> = always().collect();
     load_device_program(&program::compile(&rules)).is_ok()

@@ -16,30 +16,33 @@ use crate::{
     names, namespaces, process, resources, rootfs, spawn, stdio, sysctl, terminal, user,
 };
 
-/// Where a step that is not the engine's own goes.
+/// Where in the plan a step of the caller's goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The parent, before the container's process is there, when the namespaces that it joins are open.
+    /// In the parent, before the container's process is cloned, when the namespaces that it joins are open.
     Before,
-    /// The parent, while the child mounts: the network is plugged in here.
+    /// In the parent, while the child mounts: the network is plugged in here.
     Meanwhile,
-    /// The child, in its namespaces, when its own mounts are made and the root is not entered yet.
+    /// In the child, in its namespaces, when its own mounts are made and the root is not entered yet.
     Inside,
-    /// The parent, while the program starts.
+    /// In the parent, while the program starts.
     Started,
 }
 
-/// Where the program's standard streams go, if it has no terminal.
+/// What the program's standard streams are, if it has no terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stdio {
-    /// To where ours go.
+    /// Those of the process that applies the plan.
     #[default]
     Inherit,
-    /// To FIFOs in the run directory, which outlive whoever reads them ([`crate::Streams`]); input is /dev/null, or a pipe.
-    Fifos { stdin: bool },
+    /// Output goes to FIFOs in the run directory, which outlive their reader ([`crate::Streams`]).
+    Fifos {
+        /// Input is a pipe whose writing end the caller gets; without it /dev/null.
+        stdin: bool,
+    },
 }
 
-/// A bundle to be run, and the little that no config.json says.
+/// A bundle to be run, with what config.json has no field for.
 pub struct Engine {
     id: String,
     bundle: Bundle,
@@ -69,24 +72,26 @@ impl Engine {
         }
     }
 
-    /// config.json, as it will be run.
+    /// The configuration as it will be run.
     #[must_use]
     pub fn spec(&self) -> &Spec {
         &self.bundle.spec
     }
 
-    /// The root, where it is not the directory that config.json names: an overlay of layers.
+    /// Sets the root where it is not the directory that config.json names, such as an overlay of layers.
     #[must_use]
     pub fn root(self, root: Root) -> Self {
         Self { root, ..self }
     }
 
+    /// Sets the standard streams of a program without a terminal; without this call they are the caller's.
     #[must_use]
     pub fn stdio(self, stdio: Stdio) -> Self {
         Self { stdio, ..self }
     }
 
-    /// `linux.cgroupsPath` is somebody else's cgroup: it is joined, keeps its limits, and is not removed.
+    /// Says that `linux.cgroupsPath` is an existing cgroup of another owner: the container joins it, sets no limits and does
+    /// not remove it.
     #[must_use]
     pub fn sharing_cgroup(self, shares_cgroup: bool) -> Self {
         Self {
@@ -95,13 +100,14 @@ impl Engine {
         }
     }
 
-    /// One more step; those of a phase come in their order.
+    /// Adds a step of the caller's; the steps of a phase keep their order.
     #[must_use]
     pub fn step(mut self, phase: Phase, step: Box<dyn Step>) -> Self {
         self.steps.push((phase, step));
         self
     }
 
+    /// Adds several steps of the caller's to one phase.
     #[must_use]
     pub fn steps(self, phase: Phase, steps: impl IntoIterator<Item = Box<dyn Step>>) -> Self {
         steps
@@ -109,10 +115,12 @@ impl Engine {
             .fold(self, |engine, step| engine.step(phase, step))
     }
 
-    /// The plan that runs it: pure, but for a look at which controllers the kernel has.
+    /// The plan that runs the bundle. `command` is what the script and the journal call it. It reads which controllers the
+    /// kernel has and changes nothing.
     ///
     /// # Errors
-    /// A field that is not carried out here, by its name: nothing has been done then.
+    /// [`EngineError::Unsupported`], [`EngineError::Invalid`]: a field that is not carried out, by its name; a cgroup or a
+    /// seccomp filter that cannot be made.
     pub fn plan(
         mut self,
         host: &Hierarchies,
@@ -271,7 +279,7 @@ fn new_cgroup(
     Ok(host.group(name, &wanted))
 }
 
-/// What can be known to be wrong before anything is done.
+/// Refuses what is known to be wrong before anything is done.
 pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
     fields::check(spec)?;
     namespaces::check(spec)?;
@@ -279,19 +287,20 @@ pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
     mounts::check(spec.mounts().as_deref().unwrap_or_default())
 }
 
-/// Where the root is mounted, before it is entered.
+/// Where the container's root is mounted before the child enters it: `RUN_DIR/root`.
 #[must_use]
 pub fn root_at(run_dir: &Path) -> PathBuf {
     run_dir.join("root")
 }
 
-/// Whether the program gets a terminal.
+/// Whether config.json asks for a terminal (`process.terminal`).
 #[must_use]
 pub fn is_terminal(spec: &Spec) -> bool {
     spec.process().as_ref().and_then(Process::terminal) == Some(true)
 }
 
-/// A mount that is not in config.json: of a file that a step of the parent's makes. For [`Phase::Inside`].
+/// The step of a mount that config.json does not name, such as of a file that a step of the parent's makes. It is for
+/// [`Phase::Inside`]; `run_dir` is that of [`Engine::new`].
 #[must_use]
 pub fn mount(mount: oci_spec::runtime::Mount, run_dir: &Path) -> Box<dyn Step> {
     Box::new(mounts::MountOne {

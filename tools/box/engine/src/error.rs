@@ -1,4 +1,4 @@
-//! What a bundle is refused for, and short ways to a step's error.
+//! Why a bundle is refused, and a short way to make a step's error.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use rcgroup::CgroupError;
 
 /// Why a bundle has no plan.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum EngineError {
     #[error("reading {path:?}: {source}")]
     Io {
@@ -19,10 +20,10 @@ pub enum EngineError {
         path: PathBuf,
         source: serde_json::Error,
     },
-    /// A field that this engine, or this kernel, does not carry out. Nothing of the bundle was done.
+    /// A field that this engine, or this kernel, does not carry out. No step was done.
     #[error("carrying out \"{field}\" of config.json: {reason}")]
     Unsupported { field: String, reason: String },
-    /// A field whose value nothing can be done with.
+    /// A field whose value the specification or the kernel does not allow.
     #[error("reading \"{field}\" of config.json: {reason}")]
     Invalid { field: String, reason: String },
     #[error(transparent)]

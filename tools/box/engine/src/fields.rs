@@ -6,18 +6,20 @@ use oci_spec::runtime::{Linux, LinuxResources, Process, Spec};
 
 use crate::EngineError;
 
-/// What becomes of a field.
+/// Whether a field of config.json is carried out.
 #[derive(Clone, Copy)]
 pub enum Fate {
-    /// How it is carried out.
+    /// It is: how, for docs/oci.md.
     Done(&'static str),
-    /// Why it is not, and whether a configuration asks for it.
+    /// It is not: why, for docs/oci.md and the error, and a function that says whether a configuration asks for it.
     Refused(&'static str, fn(&Spec) -> bool),
 }
 
-/// A field by its path in config.json; those of a list's elements without an index.
+/// A field of config.json.
 pub struct Field {
+    /// Its path, such as `linux.resources.devices.access`; elements of a list have no index.
     pub path: &'static str,
+    /// What this engine does with it.
     pub fate: Fate,
 }
 
@@ -56,7 +58,7 @@ const MAPPED_MOUNT: &str =
     "a mount with ids of its own is not made; a user namespace maps the whole container";
 const NO_CFQ: &str = "the kernel's CFQ scheduler, which had leaf weights, is gone since 5.0";
 
-/// All of them, in config.json's order.
+/// All fields of the specification, in config.json's order.
 #[rustfmt::skip]
 pub const FIELDS: &[Field] = &[
     done("ociVersion", "1.x is taken, another major version refused"),
@@ -207,10 +209,11 @@ pub const FIELDS: &[Field] = &[
     refused("gidMappings", "they belong under linux", |spec| spec.gid_mappings().is_some()),
 ];
 
-/// Refuses what is not carried out, by its name, before anything is done.
+/// Refuses a configuration that sets a field which is not carried out. [`crate::Bundle::open`] and [`crate::Engine::plan`]
+/// call it.
 ///
 /// # Errors
-/// The first such field; a version of another major number.
+/// [`EngineError::Unsupported`] with the first such field, or for a version that is not 1.x.
 pub fn check(spec: &Spec) -> Result<(), EngineError> {
     let version = spec.version();
     if version.split('.').next() != Some("1") {

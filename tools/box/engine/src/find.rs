@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use kit_sys::exec::{Refusal, script_interpreter};
 use rustix::io::Errno;
 
-/// Where a program is looked for when its environment has no PATH: docker's.
+/// The PATH on which a program is looked for when its environment has none: docker's default.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// 127 not found, 126 cannot be executed.
+/// Why a program does not run: exit code 127 if it was not found, 126 if it cannot be executed.
 #[derive(Debug)]
 pub struct NotRunnable {
     pub reason: String,
@@ -34,7 +34,7 @@ impl NotRunnable {
     }
 }
 
-/// A name without a slash is looked up on the PATH of `env`; what it finds may still not run.
+/// The path of a program. A name without a slash is looked up on the PATH of `env`; execve(2) may still refuse the result.
 pub fn program(name: impl AsRef<OsStr>, env: &[String]) -> Result<PathBuf, NotRunnable> {
     let name = name.as_ref();
     if name.is_empty() {
@@ -71,9 +71,9 @@ fn on_path(name: &OsStr, env: &[String]) -> Result<PathBuf, NotRunnable> {
     })
 }
 
-/// Our own executable is the one file of the host's that this process still holds. A program, or the
-/// interpreter of a script, that leads to it by /proc/self/exe would run it inside, where it could then be
-/// opened for writing (CVE-2019-5736). While the monitor runs it, the kernel refuses that with ETXTBSY too.
+/// Refuses a path that leads to our own executable, the one file of the host's that this process still holds. A program, or
+/// the interpreter of a script, that leads to it by /proc/self/exe would run it inside, where it could then be opened for
+/// writing (CVE-2019-5736). While the monitor runs it, the kernel refuses that with ETXTBSY too.
 fn refuse_ourselves(path: &Path) -> Result<(), NotRunnable> {
     let Ok(ours) = std::fs::metadata("/proc/self/exe") else {
         return Ok(());

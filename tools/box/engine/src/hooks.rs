@@ -7,7 +7,7 @@
 //! | createContainer | the container's namespaces, the host's files | right after |
 //! | startContainer | inside, as the program's user | just before the program |
 //! | poststart | the host | the program runs |
-//! | poststop | the host | the container is gone: [`poststop`], for whoever deletes it |
+//! | poststop | the host | the container is deleted: [`poststop`], which the deleting program calls |
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -25,9 +25,9 @@ use super::error::fail;
 use super::spawn::PID;
 use crate::{Bundle, EngineError, says};
 
-/// Which of them.
+/// Which of the six hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub(crate) enum When {
     Prestart,
     CreateRuntime,
     CreateContainer,
@@ -83,9 +83,9 @@ impl When {
     }
 }
 
-/// What a hook is told of its container.
+/// What a hook is told about its container.
 #[derive(Debug, Clone)]
-pub struct About {
+pub(crate) struct About {
     pub id: String,
     pub bundle: PathBuf,
     version: String,
@@ -119,8 +119,8 @@ impl About {
     }
 }
 
-/// That each hook can be run at all.
-pub fn check(spec: &Spec) -> Result<(), EngineError> {
+/// Refuses a hook that could never be run.
+pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
     for when in When::ALL {
         for hook in when.of(spec) {
             let wrong = |field: &str, reason: String| {
@@ -141,14 +141,14 @@ pub fn check(spec: &Spec) -> Result<(), EngineError> {
 }
 
 /// The hooks of one moment, as a step of the parent's or the child's.
-pub struct Run {
+pub(crate) struct Run {
     when: When,
     hooks: Vec<Hook>,
     about: About,
 }
 
 impl Run {
-    /// The step; none where there is no such hook.
+    /// The step of the hooks of that moment; none where config.json has none.
     pub fn of(when: When, spec: &Spec, about: &About) -> Option<Self> {
         let hooks = when.of(spec).to_vec();
         (!hooks.is_empty()).then(|| Self {
@@ -158,7 +158,7 @@ impl Run {
         })
     }
 
-    /// Runs them in their order; the first that fails ends it.
+    /// Runs the hooks in their order, up to the first that fails.
     pub fn run(&self, pid: i32) -> Result<(), StepError> {
         let state = self.about.state(self.when.status(), pid);
         self.hooks
@@ -264,10 +264,8 @@ fn run(when: When, hook: &Hook, state: &str) -> Result<(), StepError> {
     }
 }
 
-/// The hooks of the end, for whoever has deleted the container: all of them, whatever one says.
-///
-/// # Errors
-/// What each failed with.
+/// Runs the poststop hooks; call it after the container was deleted. All are run, and the error of each that failed is
+/// returned (runtime.md, "Lifecycle", step 13).
 pub fn poststop(id: &str, bundle: &Bundle) -> Vec<StepError> {
     let state = About::of(id, bundle).state(When::Poststop.status(), 0);
     let hooks = When::Poststop.of(&bundle.spec).iter();

@@ -1,7 +1,7 @@
 //! `--init`: a PID 1 that reaps orphans and passes signals on, for programs that do neither.
 //!
-//! It is this process, which does not become the program but stays as its parent: as its user, under its filter.
-//! Not dumpable, so nothing inside reaches our executable through it.
+//! The child itself stays as that PID 1 instead of becoming the program: with the program's user and under its filter. It
+//! is not dumpable, so that no process inside reaches our executable through /proc/1/exe.
 
 use std::os::fd::AsFd;
 
@@ -18,10 +18,10 @@ use super::error::fail;
 use super::told::{heard, tell};
 use crate::says;
 
-/// In config.json's annotations, `true`: PID 1 is ours, and reaps.
+/// The annotation of config.json that asks for an init, with the value `true`.
 pub const ANNOTATION: &str = "org.boxkit.init";
 
-/// Whether it is asked for.
+/// Whether a configuration asks for an init by [`ANNOTATION`].
 pub fn is_wanted(spec: &Spec) -> bool {
     let annotations = spec.annotations().as_ref();
     annotations
@@ -29,11 +29,11 @@ pub fn is_wanted(spec: &Spec) -> bool {
         .is_some_and(|value| value == "true")
 }
 
-/// What the step that becomes the program finds in the context.
-pub struct Stays;
+/// Kept in the context for the step that becomes the program.
+pub(crate) struct Stays;
 
-/// Says so.
-pub struct Stay;
+/// The step that asks for an init.
+pub(crate) struct Stay;
 
 impl Step for Stay {
     fn meta(&self) -> Meta {
@@ -56,12 +56,12 @@ impl Step for Stay {
     }
 }
 
-/// Clones the program, which `exec` becomes, and stays. Returns only if it could not be started.
-pub fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, StepError> {
+/// Clones the program, which `exec` executes, and stays as its parent. It returns only if the program could not be started.
+pub(crate) fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, StepError> {
     let (said, say) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail("making a pipe"))?;
     let mut all = SigSet::all();
-    // Whatever comes is waited for, not handled; a fault of our own stays one.
+    // All signals are waited for and none is handled, but those of a fault in this process.
     for fault in [
         Signal::SIGSEGV,
         Signal::SIGBUS,
@@ -88,7 +88,7 @@ pub fn stay(exec: impl FnOnce() -> Result<Done, StepError>) -> Result<Done, Step
     kit_sys::process::exit_now(code)
 }
 
-/// Gives up what an execve(2) would have taken from a user who is not root: we do not go through one.
+/// Gives up the capabilities that execve(2) takes from a user who is not root: this process executes nothing.
 fn as_executed() -> Result<(), StepError> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
@@ -101,7 +101,8 @@ fn as_executed() -> Result<(), StepError> {
     set_capabilities(None, none).map_err(fail("giving up the capabilities of the init"))
 }
 
-/// What is typed at the terminal is then the program's alone; or a Ctrl-C would come to it by us once more.
+/// Puts the program into a process group of its own: a signal of the terminal goes to it alone, or it would get a Ctrl-C a
+/// second time from us.
 fn own_group() -> Result<(), StepError> {
     let doing = "making the program's process group";
     setpgid(None, None).map_err(fail(doing))?;
@@ -119,7 +120,7 @@ fn serve(program: i32, signals: &SigSet) -> i32 {
                     return code;
                 }
             }
-            // The terminal's word to a background process.
+            // What the terminal sends to a background process, which this one is.
             Ok(Signal::SIGTTIN | Signal::SIGTTOU) | Err(_) => {}
             Ok(signal) => {
                 if let (Some(pid), Some(number)) = (
@@ -133,7 +134,7 @@ fn serve(program: i32, signals: &SigSet) -> i32 {
     }
 }
 
-/// Reaps whoever is dead; the program's code when it is among them.
+/// Reaps all children that have ended; returns the program's exit code if it is among them.
 fn reap(program: i32) -> Option<i32> {
     let mut code = None;
     while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {

@@ -1,20 +1,22 @@
-//! The engine: an OCI bundle becomes a process. It takes config.json, a root, and steps of its caller's by phase, and knows
-//! nothing of docker. Each field is carried out or refused by its name: docs/oci.md, `fields`.
+//! The engine: an OCI bundle becomes a process. It takes config.json, a root, and steps of its caller's for each [`Phase`],
+//! and has no notion of images, names or networks. Each field of config.json is carried out, or refused by its name:
+//! docs/oci.md, [`fields`].
 //!
-//! [`Engine::plan`] says what is to be done; `kit_plan` applies it, prints it as a script, and undoes it.
+//! [`Engine::plan`] makes a plan, which `kit_plan` applies, prints as a script and undoes.
+#![warn(missing_docs)]
 
 mod attributes;
 mod bundle;
-pub mod caps;
-pub mod cgroup;
+mod caps;
+mod cgroup;
 pub mod cgroupfs;
-pub mod dev;
+mod dev;
 pub mod devices;
 mod engine;
 mod error;
 pub mod exec;
 pub mod fields;
-pub mod find;
+mod find;
 pub mod hooks;
 mod idmap;
 mod in_sh;
@@ -38,6 +40,7 @@ pub mod user;
 pub use bundle::{Bundle, OCI_VERSION};
 pub use engine::{Engine, Phase, Stdio, is_terminal, mount, root_at};
 pub use error::EngineError;
+pub use find::DEFAULT_PATH;
 pub use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 pub use rootfs::Root;
 pub use spawn::{PID, PIDFD, program};

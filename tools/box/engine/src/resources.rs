@@ -1,6 +1,6 @@
-//! config.json's `linux.resources` as settings of a new cgroup, and docker's limits as `linux.resources`. Pure.
+//! config.json's `linux.resources` as settings of a new cgroup, and as the limits of `rcgroup` and back. Pure.
 //!
-//! What docker has a word for goes by rcgroup's table, so that `--dry-run` shows the same formula; the rest is written
+//! Limits that docker has a flag for go by rcgroup's table, so that `--dry-run` shows the same formula; the rest is written
 //! as the kernel documents it (cgroup-v1/*.rst, cgroup-v2.rst).
 
 mod raw;
@@ -18,14 +18,18 @@ const PERIOD_USEC: u64 = 100_000;
 /// Billionths of a CPU in a microsecond of that period.
 const NANO_PER_USEC: u64 = 1_000_000_000 / PERIOD_USEC;
 
-/// What is to be written into a new cgroup.
+/// The settings to write into a new cgroup of these resources, each with its controller, file and value.
+///
+/// # Errors
+/// [`EngineError::Unsupported`], [`EngineError::Invalid`]: a field that has no form on this host, by its name;
+/// [`EngineError::Cgroup`]: a controller that no hierarchy has.
 pub fn settings(
     host: &Hierarchies,
     resources: &LinuxResources,
 ) -> Result<Vec<Setting>, EngineError> {
     let limits = new_limits(resources);
     let mut all = rcgroup::settings(host, &limits)?;
-    // Swap is limited where config.json says so; that it is twice the memory without a word is docker's rule.
+    // Swap is limited only where config.json says so: that it is twice the memory by default is docker's rule.
     let twice = limits
         .memory_bytes
         .and_then(|bytes| i64::try_from(bytes.checked_mul(2)?).ok());
@@ -65,7 +69,7 @@ pub fn settings(
     Ok(all)
 }
 
-/// The limits that docker has words for. A new group has none, so 0 and -1, which are no limit, are left out.
+/// [`limits`] for a new group, which has none: 0 and -1, which mean no limit, are left out.
 fn new_limits(resources: &LinuxResources) -> Limits {
     let limits = limits(resources);
     let limiting = |value: Option<u64>| value.filter(|value| !matches!(*value, 0 | u64::MAX));
@@ -78,7 +82,8 @@ fn new_limits(resources: &LinuxResources) -> Limits {
     }
 }
 
-/// docker's limits as config.json has them; the reverse of [`to_resources`].
+/// The limits of `linux.resources` that docker has flags for; the reverse of [`to_resources`]. Fields of config.json that
+/// [`Limits`] has no place for, such as a CPU period that is not docker's 100 ms, are left out.
 pub fn limits(resources: &LinuxResources) -> Limits {
     // -1 is no limit.
     let bytes = |value: Option<i64>| value.map(|value| u64::try_from(value).unwrap_or(u64::MAX));
@@ -103,7 +108,7 @@ pub fn limits(resources: &LinuxResources) -> Limits {
     }
 }
 
-/// A quota of docker's period; one of another period has no word of docker's.
+/// A quota as billionths of a CPU, if its period is docker's: `--cpus` implies that period.
 fn nano_cpus(cpu: &LinuxCpu) -> Option<u64> {
     let quota = cpu.quota().filter(|_| has_dockers_period(cpu))?;
     Some(u64::try_from(quota).map_or(u64::MAX, |quota| quota.saturating_mul(NANO_PER_USEC)))
@@ -113,7 +118,8 @@ fn has_dockers_period(cpu: &LinuxCpu) -> bool {
     matches!(cpu.period(), None | Some(0 | PERIOD_USEC))
 }
 
-/// docker's limits in config.json's words. Memory without a word for swap gets as much swap, as docker's daemon has it.
+/// Limits as `linux.resources` of config.json. A memory limit without one of swap gets a total of twice as much, as from
+/// docker's daemon.
 #[must_use]
 pub fn to_resources(limits: &Limits) -> LinuxResources {
     let bytes = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(-1));

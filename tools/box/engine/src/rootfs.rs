@@ -27,10 +27,10 @@ pub const ROOT: &str = "root";
 /// What the root is made of.
 #[derive(Debug, Clone)]
 pub enum Root {
-    /// An image's layers, and the container's own layer on top. Where that goes with the container it is volatile:
-    /// nothing of it is synced, not even when it is unmounted (overlayfs.rst, "Volatile mount").
+    /// An image's layers with the container's own layer on top. A caller that removes that layer at the end mounts it
+    /// volatile: it is never synced, not even when it is unmounted (overlayfs.rst, "Volatile mount").
     Overlay(Overlay),
-    /// A directory as it is.
+    /// An existing directory, bound with the mounts below it.
     Dir(PathBuf),
 }
 

@@ -15,21 +15,21 @@ use rustix::thread::LinkNameSpaceType;
 use super::error::fail;
 use crate::says;
 
-/// The child's PID as the host sees it.
+/// The slot of the child's PID as the host sees it.
 pub const PID: SlotId = SlotId("pid");
-/// Its pidfd.
+/// The name of the child's pidfd in the context ([`kit_plan::Context::take_fd`]).
 pub const PIDFD: &str = "pidfd";
-/// A cgroup v2 directory to be born in.
-pub const CGROUP_DIR: &str = "cgroup-dir";
+/// The name of the descriptor of a cgroup v2 directory, in which the child is born (clone3(2), `CLONE_INTO_CGROUP`).
+pub(crate) const CGROUP_DIR: &str = "cgroup-dir";
 
-/// A network namespace that was made before it was asked for, lo up: making one takes as long as all else that
-/// clone3(2) does together, five times over.
+/// The name of the descriptor of a network namespace that the caller made beforehand, with lo up. It is optional:
+/// making one takes five times as long as the rest of clone3(2).
 pub const NETNS_READY: &str = "netns-ready";
 
-/// What [`NETNS_READY`] spared the child.
-pub struct LoIsUp;
+/// Kept in the context if [`NETNS_READY`] was used: the child need not set lo up.
+pub(crate) struct LoIsUp;
 
-/// While it lives our children are born in another PID namespace.
+/// While this value exists, children of this process are born in another PID namespace.
 struct Pids(std::fs::File);
 
 impl Pids {
@@ -51,38 +51,38 @@ impl Drop for Pids {
 
 /// A namespace to make: its clone flag and unshare(1)'s option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewNamespace {
+pub(crate) struct NewNamespace {
     pub flag: i32,
     pub option: &'static str,
 }
 
-pub const MOUNT: NewNamespace = NewNamespace {
+pub(crate) const MOUNT: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWNS,
     option: "--mount",
 };
-pub const UTS: NewNamespace = NewNamespace {
+pub(crate) const UTS: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWUTS,
     option: "--uts",
 };
-pub const IPC: NewNamespace = NewNamespace {
+pub(crate) const IPC: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWIPC,
     option: "--ipc",
 };
-pub const NET: NewNamespace = NewNamespace {
+pub(crate) const NET: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWNET,
     option: "--net",
 };
-pub const PID_NS: NewNamespace = NewNamespace {
+pub(crate) const PID_NS: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWPID,
     option: "--pid",
 };
 
-pub const USER: NewNamespace = NewNamespace {
+pub(crate) const USER: NewNamespace = NewNamespace {
     flag: libc::CLONE_NEWUSER,
     option: "--user",
 };
-/// The PID namespace that is joined instead of one of its own.
-pub const JOIN_PID: &str = "join-pid";
+/// The name of the descriptor of the PID namespace that the child joins instead of having one of its own.
+pub(crate) const JOIN_PID: &str = "join-pid";
 
 /// The first process that this shell makes is PID 1 of the new namespace, and what it ends with is passed on: `unshare
 /// --fork` of util-linux 2.38 makes an error of its own of a SIGKILL.
@@ -92,7 +92,8 @@ const FORK: &str = "trap '' INT QUIT TERM; exec 3<&0; env --default-signal=INT,Q
 /// child: the shell that waits for it is not of the container.
 const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 >\"$1\" || exit 125; shift; done; shift; exec unshare --cgroup \"$@\"";
 
-pub struct Spawn {
+/// Clones the child into new namespaces.
+pub(crate) struct Spawn {
     pub namespaces: Vec<NewNamespace>,
     /// Only for the script: the files by which the cgroups are joined.
     pub join: Vec<std::path::PathBuf>,
@@ -131,10 +132,10 @@ impl Step for Spawn {
     }
 }
 
-/// The program that an applied plan has started, to be waited for.
+/// The process that an applied plan has started, with its pidfd, for the caller to wait for.
 ///
 /// # Errors
-/// No plan has started one.
+/// No plan was applied in this context, or its pidfd was taken already.
 pub fn program(cx: &mut Context) -> Result<Cloned, StepError> {
     let pidfd = cx.take_fd(PIDFD);
     let none = || StepError::new("waiting for the program", "it was not started");
@@ -144,7 +145,7 @@ pub fn program(cx: &mut Context) -> Result<Cloned, StepError> {
     })
 }
 
-/// Clones the child that does the child's steps of the plan, when it is let, in new namespaces.
+/// Clones the child into new namespaces. It does the child's steps of the plan after it has got "go".
 pub(super) fn clone_child(
     cx: &mut Context,
     namespaces: &[NewNamespace],

@@ -1,7 +1,7 @@
-//! The standard streams of a container without a terminal. What it says goes to FIFOs in the run directory, so that they
-//! outlive a monitor that is killed; its input is a pipe without a name, which ends with its one writer, and opened anew
-//! (/dev/stdin) says so: opening a FIFO that nobody writes to any more would wait for ever (fifo(7)). With a terminal,
-//! the socket that its master comes by.
+//! The standard streams of a container without a terminal. Its output goes to FIFOs in the run directory, which outlive a
+//! monitor that is killed. Its input is a pipe without a name, which ends with its only writer; a program that then opens
+//! /dev/stdin anew gets end of file, while opening a FIFO without a writer would wait for ever (fifo(7)). With a terminal,
+//! this is the socket over which its master is received.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -17,25 +17,30 @@ use super::terminal::TERMINAL_TO;
 use crate::Stdio;
 use crate::says;
 
-/// Which of the streams.
+/// A stream that is a FIFO in the run directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fifo {
+    /// Standard output, descriptor 1.
     Stdout = 1,
+    /// Standard error, descriptor 2.
     Stderr = 2,
 }
 
-/// `RUN_DIR/stdout`, `stderr`.
+/// The path of a stream's FIFO: `RUN_DIR/stdout` or `RUN_DIR/stderr`, mode 0600.
 pub fn fifo_path(run_dir: &Path, which: Fifo) -> PathBuf {
     run_dir.join(STDIO[which as usize])
 }
 
-/// The parent's ends, kept for the monitor.
+/// The caller's ends of the streams; the first three are non-blocking. Take them from the context of the applied plan
+/// ([`kit_plan::Context::take`]).
 pub struct Streams {
-    /// The writing end; dropping it is the end of the container's input.
+    /// The writing end of the container's input; dropping it is its end of file. `None` if the input is /dev/null.
     pub stdin: Option<OwnedFd>,
+    /// The FIFO of standard output, opened for reading and writing: it has no end of file while this is open (fifo(7)).
     pub stdout: Option<OwnedFd>,
+    /// The FIFO of standard error, as `stdout`.
     pub stderr: Option<OwnedFd>,
-    /// Where a terminal's master will arrive.
+    /// In place of the three, the socket over which a terminal's master arrives: [`crate::receive`].
     pub terminal_from: Option<OwnedFd>,
 }
 
@@ -68,7 +73,7 @@ impl Step for MakeStdio {
         undo
     }
 
-    /// Its monitor leaves the directory to whoever removes the container.
+    /// The run directory is removed if the run is undone; after a run, the program that removes the container removes it.
     fn when_done(&self) -> Vec<Undo> {
         vec![Undo::rmdir(&self.run_dir)]
     }
@@ -135,7 +140,7 @@ impl MakeStdio {
     }
 }
 
-/// Copies of our own.
+/// Copies of this process's own streams.
 fn inherit(cx: &mut Context) -> Result<(), StepError> {
     let ours: [(&str, OwnedFd); 3] = [
         (STDIO[0], dup(std::io::stdin())?),

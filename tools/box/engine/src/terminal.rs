@@ -1,4 +1,4 @@
-//! A container's terminal: opened inside, its master handed out by a socket.
+//! A container's terminal: opened inside; its master is sent to the caller over a socket.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -18,13 +18,14 @@ use super::mounts::{Options, bind_tree};
 use super::rootfs::{ROOT, new_filesystem};
 use crate::says;
 
-/// Where the slave of the container's terminal is kept, for the step that becomes the program.
+/// The name of the descriptor of the terminal's slave, for the step that becomes the program.
 pub const TERMINAL: &str = "terminal";
-/// A socket to hand the master to the monitor by.
+/// The name of the descriptor of the child's end of the socket over which the master is sent; the caller's end is
+/// [`crate::Streams::terminal_from`].
 pub const TERMINAL_TO: &str = "terminal-to";
 
-/// The other end of a terminal, of this many rows and columns. By its master, not by a path: who can change
-/// /dev/pts cannot have another opened. See ioctl_tty(2), TIOCGPTPEER.
+/// Opens the slave of a terminal, with a size of rows and columns. It is opened by its master and not by a path, so that a
+/// process that can change /dev/pts cannot have another file opened. See ioctl_tty(2), TIOCGPTPEER.
 pub fn slave_of(master: &OwnedFd, size: Option<(u16, u16)>) -> Result<OwnedFd, Errno> {
     unlockpt(master)?;
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
@@ -35,7 +36,7 @@ pub fn slave_of(master: &OwnedFd, size: Option<(u16, u16)>) -> Result<OwnedFd, E
     Ok(slave)
 }
 
-/// By either of a terminal's ends.
+/// Sets a terminal's size in characters, by its master or its slave (ioctl_tty(2), TIOCSWINSZ).
 pub fn resize(end: &OwnedFd, rows: u16, columns: u16) -> Result<(), Errno> {
     let size = Winsize {
         ws_row: rows,
@@ -46,14 +47,14 @@ pub fn resize(end: &OwnedFd, rows: u16, columns: u16) -> Result<(), Errno> {
     tcsetwinsize(end, size)
 }
 
-/// Rows and columns that config.json's `process.consoleSize` asks for.
+/// The rows and columns of config.json's `process.consoleSize`.
 pub fn size_of(spec: &Spec) -> Option<(u16, u16)> {
     let size = spec.process().as_ref()?.console_size()?;
     let number = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
     Some((number(size.height()), number(size.width())))
 }
 
-/// The same, asked for of a run whose client has such a terminal.
+/// Sets config.json's `process.consoleSize` to the rows and columns of a client's terminal.
 pub fn set_size(spec: &mut Spec, (rows, columns): (u16, u16)) {
     let size = BoxBuilder::default()
         .height(u64::from(rows))
@@ -67,7 +68,7 @@ pub fn set_size(spec: &mut Spec, (rows, columns): (u16, u16)) {
 /// Opens a terminal in the container's own devpts and hands the master out.
 pub struct OpenTerminal {
     pub size: Option<(u16, u16)>,
-    /// /dev is a directory of the host's: nothing is made in it.
+    /// /dev is a directory of the host's, in which nothing may be made.
     pub given_dev: bool,
 }
 
@@ -99,7 +100,7 @@ impl Step for OpenTerminal {
     }
 }
 
-/// A new terminal of the devpts below `root`; of one that is mounted nowhere, if a /dev of the host's has none.
+/// Opens a new terminal of the devpts below `root`; of a devpts that is mounted nowhere, if a /dev of the host's has none.
 pub fn open_master(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::NOCTTY;
     match inroot::open(root, Path::new("/dev/pts/ptmx"), flags) {
@@ -113,7 +114,7 @@ pub fn open_master(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// The slave, once more, under the name /dev/console.
+/// Binds the slave on /dev/console.
 fn console(root: BorrowedFd<'_>, master: &OwnedFd) -> Result<(), Errno> {
     let name = rustix::pty::ptsname(master, Vec::new())?;
     let path = name.to_str().map_err(|_| Errno::INVAL)?;
@@ -126,6 +127,9 @@ fn console(root: BorrowedFd<'_>, master: &OwnedFd) -> Result<(), Errno> {
 }
 
 /// Sends one descriptor over a Unix socket (unix(7), `SCM_RIGHTS`).
+///
+/// # Errors
+/// The errno of sendmsg(2).
 pub fn send(socket: BorrowedFd<'_>, fd: &OwnedFd) -> Result<(), Errno> {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -143,7 +147,10 @@ pub fn send(socket: BorrowedFd<'_>, fd: &OwnedFd) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// Receives what [`send`] sent; `None` if nothing was.
+/// Receives, without waiting, the descriptor that [`send`] sent; `None` if the other end was closed without one.
+///
+/// # Errors
+/// EAGAIN if none has arrived; another errno of recvmsg(2).
 pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -19,23 +19,24 @@ const LARGEST: u64 = 10 << 20;
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
 
-/// Both files, as far as they may be believed.
+/// The contents of a container's /etc/passwd and /etc/group: regular files of at most 10 MiB, or the reason why one was not
+/// read.
 pub struct Files {
     passwd: Text,
     group: Text,
 }
 
-/// A file's bytes, or why it was not read. One that is missing has none.
+/// A file's bytes, or why it was not read. A missing file is an empty one.
 type Text = Result<Vec<u8>, &'static str>;
 
 impl Files {
-    /// Those beneath `root`.
+    /// Reads the files beneath `root`; no link in it leads out of it.
     pub fn beneath(root: BorrowedFd<'_>) -> Self {
         let (passwd, group) = (read(root, PASSWD), read(root, GROUP));
         Self { passwd, group }
     }
 
-    /// Those of this process's own root.
+    /// Reads the files of this process's own root.
     pub fn here() -> Self {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open("/", flags, Mode::empty()) {
@@ -47,10 +48,10 @@ impl Files {
         }
     }
 
-    /// Who `USER[:GROUP]` is.
+    /// Resolves `USER[:GROUP]`, names or numbers, by docker's rules and without NSS.
     ///
     /// # Errors
-    /// A user or a group that is not there, or may be in a file that is not to be read.
+    /// A user or a group that the files do not have, or that may be in a file which was not read.
     pub fn resolve(&self, text: &str) -> Result<ResolvedUser, UserError> {
         let bytes = |text: &Text| text.as_deref().unwrap_or_default().to_vec();
         let refused = |what, name: &str, path, text: &Text| {
@@ -103,11 +104,11 @@ fn read(root: BorrowedFd<'_>, path: &str) -> Text {
     }
 }
 
-/// In config.json's annotations: who the program runs as, as given to `-u`, to be looked up in the container's own
-/// /etc/passwd as it starts. Without it the numbers of `process.user` hold.
+/// The annotation of config.json that names the user of the program as `USER[:GROUP]`, to be looked up in the container's own
+/// /etc/passwd at the start. Without it the numbers of `process.user` hold.
 pub const ANNOTATION: &str = "org.boxkit.user";
 
-/// Who is asked for by that annotation; empty without it.
+/// The value of [`ANNOTATION`]; empty without it.
 pub fn asked(spec: &Spec) -> &str {
     let annotations = spec.annotations().as_ref();
     annotations
@@ -115,11 +116,12 @@ pub fn asked(spec: &Spec) -> &str {
         .map_or("", String::as_str)
 }
 
-/// A user's name made numbers in a configuration, for a runtime that reads no /etc/passwd: a bundle's. What runs here
-/// looks its user up by itself, once it is inside. Empty leaves the numbers as they are.
+/// Writes `user` into a configuration as the numbers of `process.user`, adds HOME to its environment and removes
+/// [`ANNOTATION`]: for a bundle of another runtime, which reads no /etc/passwd. The names are looked up beneath `root`. An
+/// empty `user` changes nothing.
 ///
 /// # Errors
-/// A user or a group that is not there.
+/// A user or a group that the files do not have, or that may be in a file which was not read.
 pub fn write_out(spec: &mut Spec, user: &str, root: BorrowedFd<'_>) -> Result<(), UserError> {
     let Some(process) = spec.process_mut().as_mut().filter(|_| !user.is_empty()) else {
         return Ok(());

@@ -1,6 +1,6 @@
-//! An exec: a program in the namespaces and cgroups of a running container, as a plan. Two processes are cloned: one that
-//! enters the namespaces, since whoever does stays there, and its child, the program, since a PID namespace is entered by
-//! children only (setns(2)). The first one waits and ends with the second's code.
+//! An exec: a program in the namespaces and cgroups of a running container, as a plan. Two processes are cloned: one enters
+//! the namespaces, since a process that has entered cannot come back; its child is the program, since only the children of
+//! a process are in a PID namespace that it joins (setns(2)). The first waits and exits with the second's code.
 
 mod script;
 mod streams;
@@ -27,41 +27,53 @@ use crate::{cgroup, in_sh, says};
 use script::Script;
 use streams::{NULL, Ours};
 
-/// What to run, as config.json's `process` has it, and where.
+/// A program to run in a running container.
 pub struct Exec {
-    /// PID 1 of the container, by more than its number: another process may have that by now.
+    /// PID 1 of the container, with its start time, since the number may be another process's by now.
     pub init: ProcessId,
+    /// The program, its environment, capabilities and limits, in config.json's form. `terminal` and `consoleSize` in it are
+    /// not read: see `tty` and `size`.
     pub process: Process,
+    /// The seccomp filter of the program; `None` for all system calls.
     pub filter: Option<Filter>,
-    /// As given to `-u`.
+    /// `USER[:GROUP]`, names or numbers, looked up in the container's own /etc/passwd and /etc/group; empty for the numbers
+    /// of `process.user`.
     pub user: String,
-    /// The container's cgroup; `None` when it is gone.
+    /// The host's hierarchies and the container's cgroup, which the program joins; `None` if there is no such cgroup.
     pub cgroup: Option<(Hierarchies, Group)>,
+    /// The program gets a terminal of the container's devpts.
     pub tty: bool,
-    /// Nobody waits for it: it reads and writes /dev/null, or a terminal that nobody looks at.
+    /// The caller does not wait: without a terminal the standard streams are /dev/null, and the output of a terminal is
+    /// thrown away.
     pub detach: bool,
-    /// Standard input is the caller's, in the script; else /dev/null.
+    /// In the script, standard input is the caller's; without it /dev/null.
     pub stdin: bool,
+    /// Rows and columns of the terminal; `None` leaves the kernel's 0.
     pub size: Option<(u16, u16)>,
 }
 
 /// The started program, and the caller's ends of its standard streams.
 pub struct Running {
+    /// The host's PID of the process that entered the container: the program's parent, which exits with its code.
     pub pid: i32,
+    /// The pidfd of that process, readable when it has exited (pidfd_open(2)).
     pub pidfd: OwnedFd,
+    /// The writing end of the program's standard input; dropping it is the end of file.
     pub stdin: Option<OwnedFd>,
+    /// The reading end of the program's standard output.
     pub stdout: Option<OwnedFd>,
+    /// The reading end of the program's standard error.
     pub stderr: Option<OwnedFd>,
-    /// The terminal's master, in place of the three.
+    /// The master of the program's terminal, in place of the three.
     pub terminal: Option<OwnedFd>,
     waiter: Ours,
 }
 
 impl Running {
-    /// What an applied plan of [`plan`] has started.
+    /// The program that a plan of [`plan`] has started, from the context in which it was applied.
     ///
     /// # Errors
-    /// A terminal that did not come.
+    /// The terminal's master was not received, or the plan was not applied in this context.
     pub fn of(cx: &mut Context) -> Result<Self, StepError> {
         let mut ours = cx.take::<Ours>().unwrap_or_default();
         let terminal = ours.terminal()?;
@@ -77,13 +89,17 @@ impl Running {
         })
     }
 
-    /// Leaves its terminal to the process that waits for the program: without a master it would be hung up.
+    /// Leaves the terminal's master to the process that waits for the program, for a caller that exits before: with no master
+    /// open, the kernel would hang the terminal up.
+    ///
+    /// # Errors
+    /// The errno of sendmsg(2).
     pub fn leave(&self, master: Option<&OwnedFd>) -> Result<(), StepError> {
         self.waiter.leave(master)
     }
 }
 
-/// The plan that starts it.
+/// The plan that starts the program. `command` is what the script and the journal call it.
 #[must_use]
 pub fn plan(exec: Exec, command: impl Into<String>) -> Plan {
     let mut plan = Plan::new(command);
@@ -130,7 +146,7 @@ const ROOT: &str = "init-root";
 const CGROUP_NS: &str = "init-cgroup-ns";
 const DOING: &str = "entering the container";
 
-/// Opens the ways into the container, while its first process is the one that was meant.
+/// Opens the descriptors by which the container is entered, then checks that its PID 1 is still the process that was meant.
 struct Open {
     init: ProcessId,
 }
@@ -156,7 +172,7 @@ impl Step for Open {
             let opened = File::open(format!("/proc/{pid}/{path}")).map_err(fail(DOING))?;
             cx.put_fd(name, opened.into());
         }
-        // It still lives, so the number has meant this process all along.
+        // It is alive now, so the number meant this process when the files were opened.
         if !self.init.is_alive() {
             return Err(StepError::new(DOING, "it has ended"));
         }
@@ -164,7 +180,7 @@ impl Step for Open {
     }
 }
 
-/// Clones the process that enters.
+/// Clones the process that enters the container.
 struct CloneIt {
     script: Script,
 }

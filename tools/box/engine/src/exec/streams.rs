@@ -15,13 +15,13 @@ use crate::terminal::{TERMINAL_TO, receive, send};
 /// The host's /dev/null, for a program that may outlive its caller.
 pub const NULL: &str = "null";
 
-/// The caller's ends.
+/// The caller's ends of the streams.
 #[derive(Default)]
 pub struct Ours {
     pub stdin: Option<OwnedFd>,
     pub stdout: Option<OwnedFd>,
     pub stderr: Option<OwnedFd>,
-    /// Where the terminal's master comes from, and goes to when it is left.
+    /// The socket over which the terminal's master is received, and is sent back when the caller leaves it.
     pub waiter: Option<OwnedFd>,
 }
 
@@ -45,7 +45,7 @@ impl Ours {
     }
 }
 
-/// Makes them.
+/// Makes the streams.
 pub struct Make {
     pub tty: bool,
     pub detach: bool,

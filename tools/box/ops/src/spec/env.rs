@@ -2,7 +2,7 @@
 
 use super::SpecError;
 
-use box_engine::find::DEFAULT_PATH;
+use box_engine::DEFAULT_PATH;
 
 /// What a flag does to the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
