@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::says;
 use crate::{OpsError, Subject};
 
-/// The plan that makes a bundle in `dir`, and the container's lock, which the caller holds until that is done.
+/// The plan that makes a bundle in `dir`, and the container's lock, which the caller holds until the plan is applied.
 ///
 /// # Errors
 /// A container that runs, has no image, or is bundled already.
@@ -74,8 +74,8 @@ pub fn unmount(name: &str, dir: &Path) -> Plan {
     plan
 }
 
-/// Where the root of a container is mounted as a bundle's, by what this mount namespace has: its upper directory is in
-/// no other overlay's options there, since a running container has a namespace of its own.
+/// Where the root of a container is mounted as a bundle's; `None` if it is not. It is found in this mount namespace by its
+/// upper directory: a running container's root is mounted in a namespace of its own and not seen here.
 pub fn bundled_at(containers: &Containers, container: &Container) -> Option<PathBuf> {
     container.image.as_ref()?;
     let upper = containers.dir(&container.id).join("upper");
@@ -108,8 +108,8 @@ pub fn refuse_bundled(
     }
 }
 
-/// Other runtimes make the groups above a container's and leave them: a bundle's group has none above it. One of `--cgroup`
-/// stays as it is.
+/// Gives a bundle a cgroup without a parent: other runtimes make the groups above a container's and leave them. A group of
+/// `--cgroup` stays as it is.
 fn own_cgroup(spec: &mut Spec, containers: &Containers, container: &Container) {
     if container.cgroup.is_some() {
         return;
@@ -120,7 +120,7 @@ fn own_cgroup(spec: &mut Spec, containers: &Containers, container: &Container) {
     spec.set_linux(Some(linux));
 }
 
-/// A bundle's user is a number. The root is looked at read-only and attached nowhere: nothing is changed by it.
+/// Writes the user of a bundle as numbers. The root is mounted read-only and attached nowhere for that, so no file changes.
 fn write_out_user(
     spec: &mut Spec,
     container: &Container,
@@ -224,7 +224,7 @@ impl Step for MountRoot {
 }
 
 /// Unmounts the root of a bundle.
-pub struct Unmount {
+pub(crate) struct Unmount {
     pub at: PathBuf,
 }
 

@@ -11,14 +11,17 @@ use oci_spec::runtime::Spec;
 use crate::says;
 use box_state::{Container, Containers, Files, StateError};
 
-/// What is to be made.
+/// A container to be made.
 pub struct New {
+    /// Where its files go: [`Containers::bare`] for `--rootfs`.
     pub containers: Containers,
+    /// What container.json will say.
     pub container: Container,
+    /// What config.json will say.
     pub spec: Spec,
-    /// Whether it must survive a power cut.
+    /// Write its files so that a power cut cannot lose them.
     pub sync: bool,
-    /// A run makes it, and starts it at once.
+    /// The caller starts it at once: [`box_state::RunState::starting`].
     pub starting: bool,
 }
 
@@ -37,7 +40,8 @@ impl New {
     }
 }
 
-/// The steps that make a container; `volumes` and what else is to be there before it come in the middle.
+/// Adds the steps that make a container. The steps of `before`, which make its volumes and what else must exist before it is
+/// published, come in their middle. `cidfile` is a file that must not exist and gets the ID.
 pub fn push(plan: &mut Plan, new: &Rc<New>, cidfile: Option<PathBuf>, before: Vec<Box<dyn Step>>) {
     if let Some(path) = cidfile {
         let id = new.container.id.clone();

@@ -9,7 +9,9 @@ use kit_plan::{Fault, PlanError};
 
 use crate::spec::SpecError;
 
+/// Why a verb on a container or a volume failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum OpsError {
     #[error(transparent)]
     State(#[from] StateError),
@@ -19,7 +21,7 @@ pub enum OpsError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The monitor's error.
+    /// The monitor reported this error: its line, hint and exit code are those of the start.
     #[error("{}", .0.text)]
     Failed(Failed),
     #[error("starting container \"{name}\": its monitor has ended")]

@@ -29,7 +29,8 @@ fn parts(keep_network: bool) -> Vec<Part> {
     parts
 }
 
-/// What a gc would do now, as one plan.
+/// What a gc would do now, as one plan for `--dry-run`, and what it found that it cannot do. With `keep_network` the rules,
+/// links and ports of networks stay as they are.
 pub fn plan(containers: &Containers, keep_network: bool) -> (Plan, Told) {
     let outcome = Outcome::default();
     let mut all = Plan::new("rrun gc");
@@ -39,10 +40,10 @@ pub fn plan(containers: &Containers, keep_network: bool) -> (Plan, Told) {
     (all, outcome.take())
 }
 
-/// Carries out a gc.
+/// Carries out a gc. `keep_network` is as for [`plan`].
 ///
 /// # Errors
-/// An interruption. All other failures are in [`Told`].
+/// An interruption by a signal. All other failures are in [`Told::failures`].
 pub fn run(
     containers: &Containers,
     keep_network: bool,
@@ -103,7 +104,7 @@ fn ended(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     }
 }
 
-/// Trash, half-made containers and what was made for them, run directories, names and pins of nobody.
+/// Trash, half-made containers and what was made for them; run directories, names and pins whose container does not exist.
 fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     let mut sweep = |path: PathBuf, says: Saying, only_if: OnlyIf| {
         plan.push_boxed(outcome.go_on(Sweep {
@@ -173,7 +174,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     }
 }
 
-/// The volumes without a name of a container in the trash.
+/// The anonymous volumes of a container in the trash.
 fn doomed(of: &Containers, trash: &Path) -> Vec<PathBuf> {
     let text = std::fs::read(trash.join("container.json")).unwrap_or_default();
     let Ok(container) = serde_json::from_slice::<Container>(&text) else {

@@ -1,5 +1,6 @@
 //! The verbs on containers as plans and functions that a program can call: create, start, stop, remove, rename, bundle,
-//! gc. No command line: what docker's words mean is decided by those who call.
+//! gc. Flags arrive parsed ([`spec`]); this crate has no command line and prints nothing.
+#![warn(missing_docs)]
 
 pub mod bundle;
 pub mod create;

@@ -14,7 +14,7 @@ use crate::{OpsError, Subject, stop};
 pub struct Removal {
     /// Kill the container first if it runs.
     pub force: bool,
-    /// Remove its volumes without a name too.
+    /// Remove its anonymous volumes too.
     pub volumes: bool,
 }
 

@@ -11,16 +11,16 @@ use crate::bundle::refuse_bundled;
 use crate::stop::settled;
 use crate::{OpsError, Subject};
 
-/// What a client sees of the plan of a start.
+/// What a client wants to be told of the steps of a start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Watch {
-    /// Each step, and what is undone.
+    /// How much is told of each step, and of what is undone; `None` for nothing.
     pub explain: Option<Detail>,
-    /// A JSON line for each step.
+    /// Tell each step as a line of JSON.
     pub trace: bool,
-    /// What lines are given to: those of a trace, and warnings.
+    /// Called with each line of a trace, and each warning.
     pub to: Option<fn(&str)>,
-    /// What each step is given to.
+    /// Called with each step that `explain` asks for.
     pub tell: Option<fn(&Told)>,
 }
 
@@ -37,12 +37,13 @@ impl Watch {
 pub enum Outcome {
     /// The program runs.
     Started,
+    /// It was not started, and what was done is undone.
     Failed(Failed),
-    /// The monitor is gone; the container may run.
+    /// The monitor closed its socket without a result, as one that was killed does; the container may run.
     Lost,
 }
 
-/// What a monitor may prepare before it knows the container; `netns`: a network namespace too.
+/// What a monitor prepares before it knows the container; with `netns` also a network namespace.
 pub fn likely(netns: bool) -> Ahead {
     Ahead {
         netns,
@@ -103,7 +104,7 @@ pub fn launch(
 /// Starts a container in the background; one that runs already is left alone, as docker does.
 ///
 /// # Errors
-/// What the monitor said.
+/// [`OpsError::Failed`] with the monitor's report; the errors of [`launch`].
 pub fn start(of: &Subject, watch: Watch) -> Result<(), OpsError> {
     let Subject {
         containers,

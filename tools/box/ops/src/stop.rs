@@ -11,15 +11,15 @@ use crate::spec::sizes::parse_signal;
 use crate::steps::{Attend, Await, EndStart, Keep, Send, StartAgain};
 use crate::{OpsError, Subject, Watch};
 
-/// How long SIGKILL may take.
+/// How long a process may take to end after SIGKILL.
 pub const DYING: Duration = Duration::from_secs(10);
 
-/// kill(2)'s number for it, the same on all of Linux.
+/// The number of SIGKILL, the same on every architecture of Linux (signal(7)).
 pub const SIGKILL: i32 = 9;
 
 /// The stages that stop a container; none for one that does not run.
 ///
-/// `seconds` are those until SIGKILL, negative for never; the container's own if none are given.
+/// `seconds` is the time until SIGKILL, negative for never, `None` for the container's own.
 ///
 /// # Errors
 /// The signal is unknown, or the state cannot be read.
@@ -133,8 +133,8 @@ pub fn restart(of: &Subject, seconds: Option<i64>, watch: Watch) -> Result<Vec<P
     Ok(all)
 }
 
-/// Its PID 1, if it runs. If it has no monitor, `plan` begins by giving it one. A start that goes on is waited for; one that
-/// hangs is ended by `plan`.
+/// The container's PID 1, if it runs. If it has no monitor, `plan` begins by giving it one. A start that is under way is
+/// waited for; one that hangs is ended by `plan`.
 fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>, OpsError> {
     let is_starting = || box_monitor::starter(&of.containers, of.id()).is_some();
     if is_starting() {
@@ -155,7 +155,7 @@ fn running(plan: &mut Plan, of: &Subject) -> Result<Option<ProcessId>, OpsError>
     Ok(state.process.filter(|_| runs))
 }
 
-/// A container without a monitor gets one, so that its end is seen and cleaned up.
+/// Gives a running container without a monitor one, so that its end is recorded and cleaned up.
 ///
 /// # Errors
 /// No process can be made.
@@ -167,7 +167,7 @@ pub fn attended(of: &Subject) -> Result<(), OpsError> {
     Ok(())
 }
 
-/// Waits until the monitor has reported the end, at most until `deadline`; whether it has.
+/// Waits until the monitor has reported the end, at most until `deadline`; returns whether it has.
 pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
     let left = || deadline.map(|at| at.saturating_duration_since(Instant::now()));
     if let Ok(mut socket) = box_monitor::connect(&of.containers, of.id()) {
@@ -200,7 +200,8 @@ pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
     true
 }
 
-/// Waits until no monitor is ending or starting the container: a monitor reports the end before it releases the lock.
+/// Waits, for at most [`DYING`], until no monitor is ending or starting the container: a monitor reports the end before it
+/// releases the lock.
 pub fn settled(containers: &Containers, container: &Container) {
     let deadline = Instant::now() + DYING;
     while Instant::now() < deadline {
@@ -212,7 +213,7 @@ pub fn settled(containers: &Containers, container: &Container) {
     }
 }
 
-/// Waits for the end of a container; its exit code.
+/// Waits for the end of a container and returns its exit code.
 ///
 /// # Errors
 /// A state that cannot be read.
@@ -232,7 +233,7 @@ pub fn wait(of: &Subject) -> Result<i32, OpsError> {
     }
 }
 
-/// The exit code that its monitor reports, once it does.
+/// Waits for the exit code that the monitor reports; `None` if it reports none.
 fn reported(of: &Subject) -> Option<i32> {
     let mut socket = box_monitor::connect(&of.containers, of.id()).ok()?;
     while let Ok(Some(event)) = Event::read(&mut socket) {

@@ -2,15 +2,20 @@
 
 use box_state::{Container, Containers, StateError};
 
-/// A container, and where its files are.
+/// A container, with the kind that it is of, ordinary or `--rootfs`.
 #[derive(Debug, Clone)]
 pub struct Subject {
+    /// Where its files are.
     pub containers: Containers,
+    /// Its container.json, as it was when the container was found.
     pub container: Container,
 }
 
 impl Subject {
-    /// By ID, name or the beginning of an ID, as docker resolves them.
+    /// Finds a container by its ID, its name or the beginning of its ID, as docker does.
+    ///
+    /// # Errors
+    /// Those of [`Containers::find`].
     pub fn find(containers: &Containers, name: &str) -> Result<Self, StateError> {
         let (containers, container) = containers.find(name)?;
         Ok(Self {
@@ -27,7 +32,7 @@ impl Subject {
         self.container.name.clone()
     }
 
-    /// Whether its PID 1 lives.
+    /// Whether its PID 1 is alive now.
     pub fn is_running(&self) -> bool {
         self.containers.is_running(self.id())
     }

@@ -10,8 +10,9 @@ use crate::OpsError;
 
 /// The stages of a verb on one container. They share one context.
 pub struct Work {
-    /// As it was typed.
+    /// What the container is called in reports: the word that the user typed.
     pub name: String,
+    /// Plans to be applied one after the other; none if there is nothing to do.
     pub stages: Vec<Plan>,
 }
 

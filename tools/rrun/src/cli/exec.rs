@@ -13,7 +13,7 @@ use crate::client::exec::{Over, follow};
 use crate::client::size;
 use box_engine::exec::{Exec, Running, plan};
 use box_monitor as monitor;
-use box_ops::spec::build::all_sets;
+use box_ops::spec::capabilities::all_sets;
 use box_state::Containers;
 use kit_seccomp::Filter;
 

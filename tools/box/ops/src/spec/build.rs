@@ -1,38 +1,20 @@
-//! A whole OCI runtime configuration from flags and an image's configuration. Pure: users are looked up, ports
-//! bound and files made by others, later.
+//! A whole OCI runtime configuration from flags and an image's configuration. Pure: the steps of the start look users up,
+//! bind ports and make files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 use oci_spec::runtime::{
-    Capability, LinuxBuilder, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxSeccomp, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder,
-    ProcessBuilder, RootBuilder, Spec, SpecBuilder,
+    LinuxBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxSeccomp, Mount, MountBuilder,
+    PosixRlimit, PosixRlimitBuilder, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
 };
 
 use super::SpecError;
+use super::capabilities::{capabilities, sets};
 use super::cgroup::{propagation, resources};
 use super::env::{EnvChange, environment};
 use super::sizes::Ulimit;
 use kit_seccomp as seccomp;
-
-/// docker's default set (moby, `oci/caps/defaults.go`).
-const DEFAULT_CAPABILITIES: [Capability; 14] = [
-    Capability::Chown,
-    Capability::DacOverride,
-    Capability::Fowner,
-    Capability::Fsetid,
-    Capability::Kill,
-    Capability::Setgid,
-    Capability::Setuid,
-    Capability::Setpcap,
-    Capability::NetBindService,
-    Capability::NetRaw,
-    Capability::SysChroot,
-    Capability::Mknod,
-    Capability::AuditWrite,
-    Capability::Setfcap,
-];
 
 const MASKED: [&str; 11] = [
     "/proc/asound",
@@ -59,55 +41,75 @@ const READONLY: [&str; 5] = [
 /// The version whose fields are written: crun of Debian 12 knows none above it.
 const WRITTEN_AS: &str = "1.0.2";
 
-/// What the flags say, each already parsed.
+/// The flags of `run` and `create`, each already parsed.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
+    /// The program and its arguments, from [`super::command::command`]; not empty.
     pub argv: Vec<String>,
+    /// `-e` and `--env-file`, in their order: a later one wins.
     pub env: Vec<EnvChange>,
     /// `-w`; empty takes the image's.
     pub workdir: String,
+    /// The host name in the container's UTS namespace, also HOSTNAME in its environment: 1 to 64 bytes.
     pub hostname: String,
+    /// `-t`: the program gets a terminal.
     pub tty: bool,
+    /// `--read-only`: the root is mounted read-only.
     pub readonly: bool,
+    /// `--privileged`: all capabilities that the kernel has, all devices, a writable /sys, no masked paths and no filter.
     pub privileged: bool,
+    /// `--cap-add`: names with or without `CAP_`, in any case, or `ALL`.
     pub cap_add: Vec<String>,
+    /// `--cap-drop`, in the same form.
     pub cap_drop: Vec<String>,
+    /// `--security-opt no-new-privileges`: set-uid files and file capabilities give nothing (prctl(2),
+    /// `PR_SET_NO_NEW_PRIVS`).
     pub no_new_privileges: bool,
-    /// Volumes and binds, on top of the default mounts.
+    /// Volumes, binds and tmpfs of the user's and the image's, on top of the default mounts.
     pub mounts: Vec<Mount>,
+    /// `--ulimit`, one entry a resource (setrlimit(2)).
     pub ulimits: Vec<Ulimit>,
-    /// `--oom-score-adj`; none leaves the caller's.
+    /// `--oom-score-adj`, -1000 to 1000 (proc(5)); `None` leaves the caller's.
     pub oom_score_adj: Option<i32>,
-    /// A network namespace is shared rather than made.
+    /// The container runs in an existing network namespace: none is made.
     pub shares_net: bool,
+    /// Which system calls are allowed.
     pub seccomp: Seccomp,
-    /// `-u`; empty for root.
+    /// `-u USER[:GROUP]`, names or numbers, looked up in the container at the start; empty for root.
     pub user: String,
-    /// `--init`
+    /// `--init`: PID 1 reaps orphans and passes signals on.
     pub init: bool,
-    /// The limits of its cgroup.
+    /// The limits of the container's cgroup (`-m`, `--cpus`, `--pids-limit` and their kind).
     pub limits: rcgroup::Limits,
-    /// The cgroup's name below the root of each hierarchy.
+    /// The cgroup's name, relative to the root of each hierarchy.
     pub cgroup: String,
 }
 
-/// `--security-opt seccomp=…`.
+/// `--security-opt seccomp=…`; with `--privileged` there is no filter, whichever this is.
 #[derive(Debug, Clone, Default)]
 pub enum Seccomp {
+    /// Docker's default profile, for the capabilities that the container has.
     #[default]
     Default,
+    /// `unconfined`: no filter.
     Unconfined,
+    /// A profile of the user's, resolved for this machine and these capabilities.
     Profile(Box<LinuxSeccomp>),
 }
 
-/// What an image says of how it is run.
+/// What an image's configuration says of how it is run (OCI image-spec, config.md).
 #[derive(Debug, Clone, Default)]
 pub struct ImageDefaults {
+    /// `Env`: `NAME=VALUE` entries.
     pub env: Vec<String>,
+    /// `WorkingDir`; empty for `/`.
     pub workdir: String,
 }
 
-/// The configuration.
+/// The configuration that config.json is written from. Its root is `rootfs`, which the engine replaces.
+///
+/// # Errors
+/// A working directory that is not absolute, an unknown capability, a field that oci-spec refuses.
 pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> {
     let cwd = [&wanted.workdir, &image.workdir]
         .into_iter()
@@ -235,78 +237,6 @@ fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<PosixRlimit>, SpecError> {
     ulimits.iter().map(make).collect()
 }
 
-/// The default set with `--cap-add` and `--cap-drop`; either may be `ALL`. An added capability wins over `--cap-drop ALL`.
-pub fn capabilities(wanted: &Wanted) -> Result<HashSet<Capability>, SpecError> {
-    let is_all = |name: &String| name.eq_ignore_ascii_case("all");
-    let mut caps: HashSet<Capability> = if wanted.privileged || wanted.cap_add.iter().any(is_all) {
-        all_capabilities()
-    } else if wanted.cap_drop.iter().any(is_all) {
-        HashSet::new()
-    } else {
-        DEFAULT_CAPABILITIES.into_iter().collect()
-    };
-    for name in wanted.cap_drop.iter().filter(|name| !is_all(name)) {
-        caps.remove(&capability(name)?);
-    }
-    for name in wanted.cap_add.iter().filter(|name| !is_all(name)) {
-        caps.insert(capability(name)?);
-    }
-    Ok(caps)
-}
-
-fn sets(caps: HashSet<Capability>) -> Result<LinuxCapabilities, SpecError> {
-    Ok(LinuxCapabilitiesBuilder::default()
-        .bounding(caps.clone())
-        .effective(caps.clone())
-        .permitted(caps)
-        .inheritable(HashSet::new())
-        .ambient(HashSet::new())
-        .build()?)
-}
-
-/// Those of `--privileged`.
-pub fn all_sets() -> Result<LinuxCapabilities, SpecError> {
-    sets(all_capabilities())
-}
-
-/// `NET_ADMIN`, `CAP_NET_ADMIN`, in any case.
-fn capability(name: &str) -> Result<Capability, SpecError> {
-    let upper = name.to_ascii_uppercase();
-    let upper = if upper.starts_with("CAP_") {
-        upper
-    } else {
-        format!("CAP_{upper}")
-    };
-    let parsed = upper.parse::<caps::Capability>().ok();
-    let known = parsed.and_then(|_| {
-        all_capabilities()
-            .into_iter()
-            .find(|cap| with_prefix(*cap) == upper)
-    });
-    known.ok_or_else(|| SpecError::Rule(format!("unknown capability: \"{name}\"")))
-}
-
-fn with_prefix(cap: Capability) -> String {
-    let name = cap.to_string();
-    if name.starts_with("CAP_") {
-        name
-    } else {
-        format!("CAP_{name}")
-    }
-}
-
-/// Those that this kernel has.
-fn all_capabilities() -> HashSet<Capability> {
-    let known = caps::runtime::thread_all_supported();
-    known
-        .into_iter()
-        .filter_map(|cap| {
-            let name = cap.to_string();
-            serde_json::from_value(serde_json::Value::String(name)).ok()
-        })
-        .collect()
-}
-
 fn default_mounts(privileged: bool) -> Result<Vec<Mount>, SpecError> {
     const TABLE: [(&str, &str, &str, &str); 7] = [
         ("/proc", "proc", "proc", "nosuid,noexec,nodev"),
@@ -351,7 +281,10 @@ fn default_mounts(privileged: bool) -> Result<Vec<Mount>, SpecError> {
         .collect()
 }
 
-/// One entry of `mounts`.
+/// An entry of config.json's `mounts`: where to, the filesystem type, the source, and options of mount(8).
+///
+/// # Errors
+/// [`SpecError::Build`], from oci-spec.
 pub fn mount(
     to: impl Into<PathBuf>,
     kind: &str,
@@ -367,7 +300,7 @@ pub fn mount(
     Ok(built?)
 }
 
-/// A typical configuration, with which a monitor rehearses the planning.
+/// A typical configuration, with which a monitor warms up the code of planning ([`box_monitor::Ahead::rehearsal`]).
 pub fn example() -> Option<Spec> {
     let wanted = Wanted {
         argv: vec!["sh".to_owned()],

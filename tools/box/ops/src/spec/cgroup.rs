@@ -1,4 +1,4 @@
-//! What flags say of config.json's `linux.resources` and `linux.rootfsPropagation`. Pure.
+//! Flags as config.json's `linux.resources` and `linux.rootfsPropagation`. Pure.
 
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, Mount};
 
@@ -14,7 +14,8 @@ pub fn resources(wanted: &Wanted) -> LinuxResources {
     resources
 }
 
-/// docker's: a volume that is to see the host's mounts, or show its own, needs a root that lets them pass.
+/// The root's propagation, as with docker: a volume that sees the host's later mounts, or shows its own, needs a root that
+/// lets them pass.
 pub fn propagation(mounts: &[Mount]) -> Option<String> {
     let any = |words: [&str; 2]| {
         let mut options = mounts

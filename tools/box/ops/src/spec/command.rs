@@ -2,7 +2,7 @@
 
 use super::SpecError;
 
-/// What the flags say.
+/// The words of the command line that choose the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Command {
     /// `--entrypoint`; `Some("")` takes the image's away.
@@ -11,8 +11,11 @@ pub struct Command {
     pub args: Vec<String>,
 }
 
-/// The entrypoint with its arguments. An `--entrypoint` of any kind drops the image's CMD, which was written for
-/// the image's own entrypoint.
+/// The program and its arguments. An `--entrypoint` of any kind drops the image's CMD, which was written for the image's
+/// own entrypoint.
+///
+/// # Errors
+/// [`SpecError::NoCommand`]: neither the words nor the image name a program.
 pub fn command(
     flags: &Command,
     entrypoint: &[String],

@@ -7,8 +7,9 @@ use box_engine::DEFAULT_PATH;
 /// What a flag does to the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvChange {
+    /// `-e K=V`, or `-e K` with the host's value: a name and its value.
     Set(String, String),
-    /// `-e K` where the host has no K: also takes away what the image sets.
+    /// `-e K` where the host has no K: takes away what the image sets, too.
     Unset(String),
 }
 
@@ -20,7 +21,7 @@ impl EnvChange {
     }
 }
 
-/// One `-e`: `K=V`, or `K` for the host's value.
+/// One `-e`: `K=V`, or `K` for the host's value, which `host` looks up.
 pub fn parse_env(
     text: &str,
     host: &dyn Fn(&str) -> Option<String>,
@@ -39,7 +40,8 @@ pub fn parse_env(
     Ok(change)
 }
 
-/// An `--env-file`: a variable a line, nothing is quoted, `#` begins a comment line, leading blanks go.
+/// The text of an `--env-file`: one `-e` in each line. Nothing is quoted, `#` begins a comment line, leading blanks are
+/// dropped.
 pub fn parse_env_file(
     text: &str,
     host: &dyn Fn(&str) -> Option<String>,
@@ -71,7 +73,7 @@ pub fn parse_env_file(
     Ok(changes)
 }
 
-/// One `--label`: `K=V` or `K`.
+/// One `--label`: `K=V`, or `K` for an empty value.
 pub fn parse_label(text: &str) -> Result<(String, String), SpecError> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
     if key.is_empty() {
@@ -80,7 +82,8 @@ pub fn parse_label(text: &str) -> Result<(String, String), SpecError> {
     Ok((key.into(), value.into()))
 }
 
-/// docker's order: PATH, HOSTNAME, TERM on a terminal; then what flags and image say, a flag winning.
+/// The program's environment in docker's order: PATH, HOSTNAME, TERM on a terminal, then the variables of the image and of
+/// the flags, where a flag wins.
 pub fn environment(
     changes: &[EnvChange],
     image: &[String],
@@ -107,7 +110,7 @@ pub fn environment(
     all
 }
 
-/// One flag's change to an environment.
+/// Applies one flag's change to an environment of `K=V` entries.
 pub fn apply(all: &mut Vec<String>, change: &EnvChange) {
     let entry = match change {
         EnvChange::Set(key, value) => Some(format!("{key}={value}")),

@@ -1,7 +1,8 @@
-//! What can be wrong with the flags of a container, in docker's words: they are what people search for.
+//! What can be wrong with the flags of a container, in docker's words, which people search for.
 
 /// A flag, a limit or a name that cannot become a configuration. The text is the whole message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum SpecError {
     /// A flag's value that does not parse: `invalid hostPort: x`.
     #[error("{what}: {text}")]

@@ -1,6 +1,7 @@
 //! Flags, image configuration and host facts become an OCI runtime configuration, by pure functions.
 
 pub mod build;
+pub mod capabilities;
 mod cgroup;
 pub mod command;
 pub mod env;

@@ -2,7 +2,10 @@
 
 use super::SpecError;
 
-/// `[a-zA-Z0-9][a-zA-Z0-9_.-]+`: also what keeps a name inside its directory.
+/// Checks a container's name against docker's rule `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, which also keeps its file inside `names/`.
+///
+/// # Errors
+/// [`SpecError::ContainerName`].
 pub fn check_name(name: &str) -> Result<&str, SpecError> {
     if name.len() >= 2 && is_word(name) {
         Ok(name)
@@ -11,14 +14,17 @@ pub fn check_name(name: &str) -> Result<&str, SpecError> {
     }
 }
 
-/// The characters of container and volume names.
+/// Whether `name` has only the characters of container and volume names.
 pub(super) fn is_word(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
         && bytes.all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 }
 
-/// At most 64 bytes, the kernel's limit, and no character that would break /etc/hosts.
+/// Checks a host name: 1 to 64 bytes, the kernel's limit (gethostname(2)), without a character that would break /etc/hosts.
+///
+/// # Errors
+/// [`SpecError::Invalid`].
 pub fn check_hostname(name: &str) -> Result<&str, SpecError> {
     let fine = !name.is_empty()
         && name.len() <= 64
@@ -107,7 +113,8 @@ const SURNAMES: [&str; 64] = [
     "yonath",
 ];
 
-/// `adjective_surname`, like `curious_turing`; from the second attempt on with a digit. `seed` is random.
+/// A name for a container that was given none: `adjective_surname`, like `curious_turing`. `seed` is a random number;
+/// `attempt` counts from 0, and later ones add a digit, for when the name is taken.
 pub fn generated_name(seed: u64, attempt: u32) -> String {
     let adjective = ADJECTIVES[(seed % ADJECTIVES.len() as u64) as usize];
     let surname = SURNAMES[(seed / 1024 % SURNAMES.len() as u64) as usize];

@@ -4,13 +4,19 @@ use oci_spec::runtime::PosixRlimitType;
 
 use super::SpecError;
 
-/// Bytes, as [`kit_units::parse_bytes`] reads them; errors are docker's words.
+/// A number of bytes, in the form of [`kit_units::parse_bytes`].
+///
+/// # Errors
+/// [`SpecError::Rule`], with the reason in docker's words.
 pub fn parse_bytes(text: &str) -> Result<i64, SpecError> {
     // No size is beyond an i64.
     Ok(kit_units::parse_bytes(text)? as i64)
 }
 
-/// `--memory-swap`: bytes, or -1 for no limit.
+/// `--memory-swap`: memory and swap together in bytes, or -1 for no limit.
+///
+/// # Errors
+/// As of [`parse_bytes`].
 pub fn parse_swap(text: &str) -> Result<i64, SpecError> {
     if text == "-1" {
         Ok(-1)
@@ -19,12 +25,18 @@ pub fn parse_swap(text: &str) -> Result<i64, SpecError> {
     }
 }
 
-/// `--cpus`: billionths of a CPU, at most nine decimals.
+/// `--cpus` as billionths of a CPU; it has at most nine decimals.
+///
+/// # Errors
+/// [`SpecError::Rule`], with the reason in docker's words.
 pub fn parse_cpus(text: &str) -> Result<u64, SpecError> {
     Ok(kit_units::parse_cpus(text)?)
 }
 
-/// `--oom-score-adj`: from -1000, never killed, to 1000, killed first.
+/// Checks `--oom-score-adj`: from -1000, never killed, to 1000, killed first (proc(5)).
+///
+/// # Errors
+/// A number outside of that range.
 pub fn check_oom_score_adj(score: i64) -> Result<i32, SpecError> {
     let fits = i32::try_from(score).ok();
     fits.filter(|score| (-1000..=1000).contains(score))
@@ -35,16 +47,21 @@ pub fn check_oom_score_adj(score: i64) -> Result<i32, SpecError> {
         })
 }
 
-/// One `--ulimit`.
+/// One `--ulimit`: the limits of a resource (setrlimit(2)), in the unit of that resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulimit {
+    /// The resource.
     pub kind: PosixRlimitType,
-    /// `u64::MAX` is unlimited.
+    /// The limit in force, at most `hard`; `u64::MAX` is unlimited.
     pub soft: u64,
+    /// The limit that the program may raise `soft` to; `u64::MAX` is unlimited.
     pub hard: u64,
 }
 
-/// `TYPE=SOFT[:HARD]`; -1 is unlimited; one number is both.
+/// One `--ulimit`: `TYPE=SOFT[:HARD]`, where -1 is unlimited and one number is both.
+///
+/// # Errors
+/// An unknown type, no number, or a soft limit above the hard one.
 pub fn parse_ulimit(text: &str) -> Result<Ulimit, SpecError> {
     let bad = || SpecError::invalid("invalid ulimit argument", text);
     let (name, limits) = text.split_once('=').ok_or_else(bad)?;
@@ -85,7 +102,10 @@ fn rlimit(name: &str) -> Option<PosixRlimitType> {
     })
 }
 
-/// `TERM`, `SIGTERM`, `15`, `SIGRTMIN+3`, `RTMAX-1`, in any case.
+/// The number of a signal, from `TERM`, `SIGTERM`, `15`, `SIGRTMIN+3` or `RTMAX-1`, in any case.
+///
+/// # Errors
+/// [`SpecError::Rule`], with the reason in docker's words.
 pub fn parse_signal(text: &str) -> Result<i32, SpecError> {
     Ok(kit_units::parse_signal(text)?)
 }

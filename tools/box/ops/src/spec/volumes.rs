@@ -4,32 +4,40 @@ use std::path::PathBuf;
 
 use super::SpecError;
 
-/// Where the files come from.
+/// Where the files of a mount come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
     /// A path on the host: absolute, or relative to the working directory and beginning with a dot.
     Host(PathBuf),
     /// A named volume.
     Named(String),
-    /// A volume without a name: `rm -v` of its container removes it.
+    /// A volume without a name of the user's: `rm -v` of its container removes it.
     Anonymous,
-    /// A tmpfs, with its mount options.
+    /// A tmpfs, with its options of mount(8), such as `size=64m`.
     Memory(Vec<String>),
 }
 
-/// What to make of a source that is missing on the host.
+/// What to do if the source is missing on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Create {
+    /// Refuse to start: docker makes a directory, so that a typo is found late.
     No,
+    /// `create=dir`: make a directory.
     Dir,
+    /// `create=file`: make an empty file.
     File,
 }
 
+/// One `-v`, `--mount` or `--tmpfs`, or a path of an image's `VOLUME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
+    /// Where the files come from.
     pub from: From,
+    /// The absolute path in the container; never `/`.
     pub to: PathBuf,
+    /// `ro`, `readonly`: the container cannot write to it.
     pub readonly: bool,
+    /// Only for a path on the host.
     pub create: Create,
     /// `nocopy`: a new volume is empty; the image's files at the mount point are not copied.
     pub nocopy: bool,
@@ -64,7 +72,10 @@ fn source(text: &str) -> Result<From, SpecError> {
     Ok(From::Named(text.to_owned()))
 }
 
-/// `/path`, `name:/path`, `/host:/path[:ro,create=dir]`.
+/// One `-v`: `/path`, `name:/path`, `/host:/path[:ro,create=dir]`.
+///
+/// # Errors
+/// A [`SpecError`] in docker's words: a path that is not absolute, an invalid name, an unknown option.
 pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
     let parts: Vec<&str> = text.split(':').collect();
     let (from, to, options) = match parts.as_slice() {
@@ -136,7 +147,10 @@ fn csv(text: &str) -> Result<Vec<String>, SpecError> {
     }
 }
 
-/// `type=bind,source=/a,target=/b,readonly`.
+/// One `--mount`: `type=bind,source=/a,target=/b,readonly`, a line of CSV.
+///
+/// # Errors
+/// As of [`parse_volume`].
 pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
     let (mut kind, mut from, mut to, mut readonly, mut memory) =
         ("volume", "", "", false, Vec::new());
@@ -191,7 +205,10 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
     })
 }
 
-/// `/path[:size=64m,mode=755]`.
+/// One `--tmpfs`: `/path[:size=64m,mode=755]`.
+///
+/// # Errors
+/// A path that is not absolute.
 pub fn parse_tmpfs(text: &str) -> Result<Volume, SpecError> {
     let (to, options) = text.split_once(':').unwrap_or((text, ""));
     let options: Vec<String> = options

@@ -13,18 +13,22 @@ use crate::says;
 use box_monitor as monitor;
 use box_state::{Containers, Lock, alone};
 
-/// What all plans of one gc have done.
+/// What all plans of one gc have done; its steps share it.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome(Rc<RefCell<Told>>);
 
+/// The report of a gc.
 #[derive(Debug, Default)]
 pub struct Told {
     lines: Vec<String>,
     removed: usize,
+    /// The steps that failed; the others were done all the same.
     pub failures: Vec<StepError>,
 }
 
 impl Told {
+    /// The report for people: a line for each thing that was removed or repaired, and the number of left-over names and
+    /// directories. Empty if there was nothing to do.
     pub fn text(&self) -> String {
         let count = self.removed;
         let swept = format!("removed: {count} left-over names and directories");
@@ -92,7 +96,7 @@ impl Step for GoOn {
     }
 }
 
-/// Replays the journals of processes that are gone.
+/// Replays the journals of dead processes.
 pub struct Replay {
     pub containers: Containers,
     pub outcome: Outcome,

@@ -11,7 +11,7 @@ use crate::stop::{DYING, over};
 use box_monitor as monitor;
 use box_state::Containers;
 
-/// A container without a monitor gets one, so that its end is seen and cleaned up.
+/// Gives a running container without a monitor one, so that its end is recorded and cleaned up.
 pub struct Attend {
     pub containers: Containers,
     pub id: String,
@@ -32,7 +32,7 @@ impl Step for Attend {
     }
 }
 
-/// Ends a start that hangs: its monitor answers nobody, and the container's process does not run yet.
+/// Ends a start that hangs: its monitor answers no client, and the program does not run yet.
 pub struct EndStart(pub Subject);
 
 impl Step for EndStart {
@@ -88,7 +88,8 @@ impl Step for Send {
 /// When the last signal was sent: the grace period of the program begins then.
 struct SentAt(Instant);
 
-/// Sends a signal to that very process, if it still runs; whether it did.
+/// Sends a signal to exactly this process; returns whether it was still running. `signal` is kill(2)'s number, real-time
+/// signals too.
 pub fn send(process: &ProcessId, signal: i32) -> bool {
     let Some(pid) = rustix::process::Pid::from_raw(process.pid) else {
         return false;

@@ -1,4 +1,5 @@
-//! Removal: a rename into the trash, by which the container is gone at once, and then the deletions, which take time.
+//! Removal: a rename into the trash, by which no command finds the container any more, and then the deletions, which take
+//! time.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use crate::says;
 use crate::stop::settled;
 use box_state::Lock;
 
-/// A file in the trash that tells gc to delete the volumes without a name too, if the command that should was killed.
+/// A file in the trash that tells gc to delete the anonymous volumes too, if the command that was to do it was killed.
 pub const DOOMED: &str = "doomed";
 
 /// Moves a container's directory and name into the trash, under its lock.
@@ -17,7 +18,7 @@ pub struct Discard {
     pub of: Subject,
     /// It ran with `--rm`: its monitor removes it too, and may be first.
     pub contended: bool,
-    /// Its volumes without a name are to go with it.
+    /// Its anonymous volumes are to be removed with it.
     pub volumes: bool,
 }
 

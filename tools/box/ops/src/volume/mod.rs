@@ -13,7 +13,9 @@ use kit_plan::Fault;
 pub use box_state::volume::{anonymous, anonymous_name, data, dir, is_anonymous_of, leftovers};
 pub use step::MakeVolume;
 
+/// Why a volume cannot be made, filled or mounted.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each variant is its message
 pub enum VolumeError {
     #[error("{doing} {path:?}: {source}")]
     Io {
@@ -52,7 +54,10 @@ impl Fault for VolumeError {
     }
 }
 
-/// A path on the host must exist. docker makes a missing one, and so a typo becomes an empty directory of root's.
+/// Refuses a source on the host that does not exist. docker makes it, and so a typo becomes an empty directory of root's.
+///
+/// # Errors
+/// [`VolumeError::Missing`], with a near path if there is one.
 pub fn check_source(path: &Path) -> Result<(), VolumeError> {
     if path.exists() {
         return Ok(());

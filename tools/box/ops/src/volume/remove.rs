@@ -9,26 +9,27 @@ use crate::steps::Delete;
 use crate::{OpsError, says};
 use box_state::Containers;
 
-/// A volume, as its directory and the containers say.
+/// A volume that exists.
 #[derive(Debug, Clone)]
 pub struct Volume {
-    /// The ordinary containers, or those of `--rootfs`: each have a volumes directory of their own.
+    /// The kind of containers whose volume it is: ordinary ones and those of `--rootfs` have a volumes directory each.
     pub containers: Containers,
+    /// The user's name for it, or 64 hex digits for an anonymous one.
     pub name: String,
 }
 
 impl Volume {
-    /// Whether it was made without a name, for one container.
+    /// Whether it is an anonymous volume, made for one container: its name has the form of an ID.
     pub fn is_anonymous(&self) -> bool {
         self.name.len() == 64 && self.name.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
-    /// Where its files are.
+    /// The directory of its files.
     pub fn data(&self) -> PathBuf {
         data(&self.containers.roots, &self.name)
     }
 
-    /// A container that uses it, by name; or the ID of one that is being made.
+    /// The name of a container that uses it, or the ID of one that is being made; `None` if it may be removed.
     pub fn user(&self) -> Option<String> {
         // Containers that are being made come first: one that is published meanwhile is found among the others.
         let making = self.containers.all_in_the_making();

@@ -12,18 +12,21 @@ use rmount::overlay::{Lowers, Overlay, OverlayOptions};
 use super::{VolumeError, copy, dir};
 use crate::says;
 
-/// Makes a new volume, with what the image has at its place.
+/// Makes a new volume, filled with a copy of what the image has at its mount point. A volume that exists is left as it is.
 pub struct MakeVolume {
+    /// Where volumes are: those of the kind of container that it is made for.
     pub roots: Roots,
+    /// The volume's name; for an anonymous one that of [`super::anonymous_name`].
     pub name: String,
-    /// The container that it is made for.
+    /// The ID of the container that it is made for.
     pub id: String,
+    /// Its index among that container's volumes, which makes its temporary name unique.
     pub nth: usize,
-    /// It has no name and is removed with that container.
+    /// It has no name of the user's and is removed with that container.
     pub anonymous: bool,
-    /// The layers of the image.
+    /// The layers of the image that it is filled from; none leave it empty.
     pub layers: Lowers,
-    /// Where it will be mounted.
+    /// The absolute path in the container at which it will be mounted.
     pub to: PathBuf,
 }
 

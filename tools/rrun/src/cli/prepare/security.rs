@@ -51,7 +51,7 @@ pub(super) fn wanted(
         None => seccomp,
         // The capabilities decide which of the profile's rules apply.
         Some(Profile { doing, text }) => {
-            let caps = box_ops::spec::build::capabilities(&wanted).map_err(usage)?;
+            let caps = box_ops::spec::capabilities::capabilities(&wanted).map_err(usage)?;
             let profile =
                 read_profile(&text, &caps).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
             Seccomp::Profile(Box::new(profile))

@@ -9,28 +9,6 @@ fn wanted() -> Wanted {
 }
 
 #[test]
-fn capabilities_are_dockers_less_and_more() {
-    assert_eq!(capabilities(&wanted()).unwrap().len(), 14);
-    let less = Wanted {
-        cap_drop: vec!["ALL".into()],
-        cap_add: vec!["net_admin".into()],
-        ..wanted()
-    };
-    assert_eq!(
-        capabilities(&less).unwrap(),
-        HashSet::from([Capability::NetAdmin])
-    );
-    let wrong = Wanted {
-        cap_add: vec!["NET_ADMN".into()],
-        ..wanted()
-    };
-    assert_eq!(
-        capabilities(&wrong).unwrap_err().to_string(),
-        "unknown capability: \"NET_ADMN\""
-    );
-}
-
-#[test]
 fn a_relative_working_directory_is_refused() {
     let relative = Wanted {
         workdir: "tmp".into(),
