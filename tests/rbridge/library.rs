@@ -11,8 +11,10 @@ use crate::Host;
 fn a_program_makes_a_bridge_and_takes_it_back() {
     let host = Host::new();
     let roots = Roots::at(host.0.path("root"), host.0.path("run"));
-    let state =
-        || host.sh("ip -br addr | cut -c1-60; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward");
+    // Without the operational state: the kernel tells it a moment later (net/core/link_watch.c).
+    let state = || {
+        host.sh("ip -br addr | awk '{ print $1, $3 }'; nft list ruleset; cat /proc/sys/net/ipv4/ip_forward")
+    };
     let before = state();
     let port = Published::parse("81:10.77.0.2:80").unwrap();
     let wanted = Bridge::named("br0").addr("10.77.0.1/24".parse().unwrap());
