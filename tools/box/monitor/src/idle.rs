@@ -8,17 +8,18 @@ const QUIET: Timespec = Timespec {
     tv_nsec: 200_000_000,
 };
 
-/// Whether the memory was given back since the last event.
+/// Whether nothing has happened for a while.
 #[derive(Default)]
 pub struct Idle {
-    given_back: bool,
+    quiet: bool,
 }
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
     Ready,
-    /// No descriptor was ready for a while, for the first time since the last event: the memory is to be given back.
+    /// No descriptor was ready for a while, for the first time since the last event: buffers are to be given back before
+    /// the next wait, which needs next to no memory.
     Quiet,
     Interrupted,
 }
@@ -26,13 +27,17 @@ pub enum Waited {
 impl Idle {
     /// Waits until one of `fds` is ready, or until the first quiet moment after each stretch of work.
     pub fn wait(&mut self, fds: &mut [PollFd<'_>]) -> Waited {
-        let patience = (!self.given_back).then_some(&QUIET);
-        let waited = match poll(fds, patience) {
+        let waited = if self.quiet {
+            kit_sys::memory::poll_in_little(fds)
+        } else {
+            poll(fds, Some(&QUIET))
+        };
+        let waited = match waited {
             Ok(0) => Waited::Quiet,
             Ok(_) => Waited::Ready,
             Err(_) => Waited::Interrupted,
         };
-        self.given_back = waited != Waited::Ready && (self.given_back || waited == Waited::Quiet);
+        self.quiet = waited == Waited::Quiet || (self.quiet && waited == Waited::Interrupted);
         waited
     }
 }

@@ -1,11 +1,14 @@
 //! The container's log in docker's json-file format: a JSON object for each line of output.
+//!
+//! A program that writes faster than it is read from fills the pipe. As many whole lines of such a flood as fit are one
+//! object, which is a third of the work and half of the file. They came together, so they have one time anyway.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use box_state::now;
 
@@ -41,12 +44,13 @@ impl Log {
         }
     }
 
-    /// Logs what one read(2) gave. Its lines have one time: they came together.
-    pub fn write(&mut self, stream: usize, mut bytes: &[u8]) {
+    /// Logs what one read(2) gave. Its lines have one time: they came together. `flood`: it gave as much as it could.
+    pub fn write(&mut self, stream: usize, mut bytes: &[u8], flood: bool) {
         let tail = tail(stream);
+        let first_entry = if flood { lines } else { line };
         if !self.rest[stream].is_empty() {
             let rest = &mut self.rest[stream];
-            let Some(length) = first_entry(bytes, LONGEST - rest.len()) else {
+            let Some(length) = line(bytes, LONGEST - rest.len()) else {
                 rest.extend(bytes);
                 return;
             };
@@ -91,10 +95,17 @@ impl Log {
     }
 }
 
-/// The length of the first entry of `bytes`: a whole line, or `longest` bytes of a longer one.
-fn first_entry(bytes: &[u8], longest: usize) -> Option<usize> {
+/// The length of the first line of `bytes`, with its end; or `longest` bytes of a longer one.
+fn line(bytes: &[u8], longest: usize) -> Option<usize> {
     let window = &bytes[..bytes.len().min(longest)];
     let whole = memchr(b'\n', window).map(|at| at + 1);
+    whole.or_else(|| (window.len() == longest).then_some(longest))
+}
+
+/// The length of as many whole lines as `longest` bytes can hold; or `longest` bytes of a longer line.
+fn lines(bytes: &[u8], longest: usize) -> Option<usize> {
+    let window = &bytes[..bytes.len().min(longest)];
+    let whole = memrchr(b'\n', window).map(|at| at + 1);
     whole.or_else(|| (window.len() == longest).then_some(longest))
 }
 
@@ -106,8 +117,11 @@ fn tail(stream: usize) -> String {
 
 fn entry(to: &mut Vec<u8>, text: &[u8], tail: &str) {
     to.extend(b"{\"log\":\"");
-    // Borrowed, unless a program writes what is no UTF-8.
-    escape(to, String::from_utf8_lossy(text).as_bytes());
+    // `from_utf8_lossy` alone goes byte by byte through what is UTF-8, too.
+    match std::str::from_utf8(text) {
+        Ok(text) => escape(to, text.as_bytes()),
+        Err(_) => escape(to, String::from_utf8_lossy(text).as_bytes()),
+    }
     to.extend(tail.as_bytes());
 }
 
@@ -160,9 +174,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let mut log = Log::open(&path);
-        log.write(0, b"one\ntw");
-        log.write(1, b"err\n");
-        log.write(0, b"o\nthree");
+        log.write(0, b"one\ntw", false);
+        log.write(1, b"err\n", false);
+        log.write(0, b"o\nthree", false);
         log.finish();
         let text = std::fs::read_to_string(path).unwrap();
         let logged: Vec<(String, String)> = text
@@ -207,9 +221,9 @@ mod tests {
             .map(|n| format!("{}{all}\n", "x".repeat(n)))
             .collect();
         for line in &lines {
-            log.write(0, line.as_bytes());
+            log.write(0, line.as_bytes(), false);
         }
-        log.write(0, b"no \xff UTF-8\n");
+        log.write(0, b"no \xff UTF-8\n", false);
         let mut expected = lines;
         expected.push("no \u{fffd} UTF-8\n".to_owned());
         assert_eq!(texts(&path), expected);
@@ -223,10 +237,29 @@ mod tests {
             let path = dir.path().join(size.to_string());
             let mut log = Log::open(&path);
             for piece in long.as_bytes().chunks(size) {
-                log.write(0, piece);
+                log.write(0, piece, false);
             }
             let lengths: Vec<usize> = texts(&path).iter().map(String::len).collect();
             assert_eq!(lengths, [LONGEST, LONGEST, 11, 6], "by {size}");
         }
+    }
+
+    #[test]
+    fn of_a_flood_as_many_lines_as_fit_are_an_entry_and_none_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let text = "a line \"of\" a flood\n".repeat(5000);
+        let mut log = Log::open(&path);
+        for piece in text.as_bytes().chunks(64 * 1024) {
+            log.write(0, piece, piece.len() == 64 * 1024);
+        }
+        log.finish();
+        let entries = texts(&path);
+        assert_eq!(entries.concat(), text);
+        assert!(entries.iter().all(|entry| entry.len() <= LONGEST));
+        assert!(entries.iter().all(|entry| entry.ends_with('\n')));
+        assert!(entries[0].len() > LONGEST - 30 && entries[3].len() > LONGEST - 30);
+        // The rest did not fill the buffer: a line is an entry.
+        assert_eq!(entries.last().unwrap(), "a line \"of\" a flood\n");
     }
 }

@@ -66,12 +66,13 @@ impl Monitor {
             Some(0) => return false,
             Some(length) => length,
         };
-        if length == BUFFER {
+        let flood = length == BUFFER;
+        if flood {
             self.streams.widen();
         }
         let bytes = &self.buffer[..length];
         let is_error = output == Output::Stderr;
-        self.log.write(usize::from(is_error), bytes);
+        self.log.write(usize::from(is_error), bytes, flood);
         if self.clients.iter().any(|client| client.attached) {
             let bytes = bytes.to_vec();
             let event = if is_error {

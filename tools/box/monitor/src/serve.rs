@@ -263,7 +263,6 @@ impl Monitor {
         if waited == Waited::Quiet {
             self.log.shrink();
             self.buffer = Vec::new();
-            kit_sys::memory::give_back();
         }
         let mut ended = false;
         let mut relayed = Vec::new();

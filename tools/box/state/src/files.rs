@@ -13,8 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::container::STATE_VERSION;
-use super::{CONTAINER_VERSION, Container, Containers, RunState};
+use super::{Container, Containers, RunState};
 
 /// Why a container's files cannot be read, written or found.
 #[derive(Debug, thiserror::Error)]
@@ -152,15 +151,21 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
     })
 }
 
-/// Reads a file with a version in it. Version 0 is brought up to date by `old`; a version above `latest`, which a later
-/// boxkit wrote, is refused.
-fn read_known<T: DeserializeOwned>(
-    path: &Path,
-    latest: u32,
-    old: fn(Value) -> Value,
-) -> Result<T, StateError> {
+/// A file that says of which version it is.
+pub(super) trait Versioned: DeserializeOwned {
+    /// As this boxkit writes it.
+    const LATEST: u32;
+
+    fn version(&self) -> u32;
+
+    /// The text of version 0, brought up to date.
+    fn renew(text: Value) -> Value;
+}
+
+/// Reads one. What is not of the latest version is renewed, or refused in words if it is a later boxkit's.
+fn read_known<T: Versioned>(path: &Path) -> Result<T, StateError> {
     #[derive(serde::Deserialize)]
-    struct Versioned {
+    struct Only {
         #[serde(default)]
         version: u32,
     }
@@ -169,19 +174,26 @@ fn read_known<T: DeserializeOwned>(
         path: path.to_owned(),
         source,
     };
-    let Versioned { version } = serde_json::from_slice(&text).map_err(json)?;
-    if version > latest {
+    let known = serde_json::from_slice::<T>(&text);
+    if known
+        .as_ref()
+        .is_ok_and(|known| known.version() == T::LATEST)
+    {
+        return known.map_err(json);
+    }
+    let Only { version } = serde_json::from_slice(&text).map_err(json)?;
+    if version > T::LATEST {
         return Err(StateError::Later {
             path: path.to_owned(),
             version,
-            latest,
+            latest: T::LATEST,
         });
     }
     if version == 0 {
         let text: Value = serde_json::from_slice(&text).map_err(json)?;
-        return serde_json::from_value(old(text)).map_err(json);
+        return serde_json::from_value(T::renew(text)).map_err(json);
     }
-    serde_json::from_slice(&text).map_err(json)
+    known.map_err(json)
 }
 
 pub(super) fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
@@ -223,7 +235,7 @@ impl Containers {
     /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
     pub fn load(&self, id: &str) -> Result<Container, StateError> {
         let path = self.dir(id).join("container.json");
-        read_known(&path, CONTAINER_VERSION, super::old::container)
+        read_known(&path)
     }
 
     /// Replaces container.json, synced to the disk.
@@ -259,7 +271,7 @@ impl Containers {
     /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
     pub fn state(&self, id: &str) -> Result<RunState, StateError> {
         let path = self.dir(id).join("state.json");
-        read_known(&path, STATE_VERSION, super::old::state)
+        read_known(&path)
     }
 
     /// Replaces state.json; with `sync` a power cut cannot lose it. On a full disk it is overwritten in place, since the old

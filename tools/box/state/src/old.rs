@@ -8,10 +8,35 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxResources, Spec};
 use serde_json::{Value, json};
 
-use super::{Attached, Endpoint};
+use super::files::Versioned;
+use super::{Attached, CONTAINER_VERSION, Container, Endpoint, RunState, STATE_VERSION};
+
+impl Versioned for Container {
+    const LATEST: u32 = CONTAINER_VERSION;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn renew(text: Value) -> Value {
+        container(text)
+    }
+}
+
+impl Versioned for RunState {
+    const LATEST: u32 = STATE_VERSION;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn renew(text: Value) -> Value {
+        state(text)
+    }
+}
 
 /// A container.json of version 0, which named one network: `bridge`, `none`, or whose namespace it shared.
-pub fn container(mut text: Value) -> Value {
+fn container(mut text: Value) -> Value {
     let endpoints = if text["net"] == "bridge" {
         json!([Endpoint::on("bridge", 0)])
     } else {
@@ -25,7 +50,7 @@ pub fn container(mut text: Value) -> Value {
 }
 
 /// A state.json of version 0, which had one address.
-pub fn state(mut text: Value) -> Value {
+fn state(mut text: Value) -> Value {
     if let Some(address) = text["address"].as_str() {
         let attached = Attached {
             endpoint: Endpoint::on("bridge", 0),

@@ -104,13 +104,16 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 pub fn rows_like_docker(rows: &[Vec<String>]) -> String {
     let visible = |row: &Vec<String>| row.iter().map(|cell| visible(cell)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(visible).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
     let line = |row: &Vec<String>| {
-        let cells = row.iter().enumerate().map(|(column, cell)| {
-            let pad = (width(column) + 3).max(10) - cell.chars().count();
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            let pad = (width + 3).max(10) - cell.chars().count();
             format!("{cell}{}", " ".repeat(pad))
         });
         cells.collect::<String>().trim_end().to_owned() + "\n"
@@ -120,6 +123,9 @@ pub fn rows_like_docker(rows: &[Vec<String>]) -> String {
 
 /// Text with its control characters escaped: a name in a listing may come from a hostile image.
 pub fn visible(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars()
         .flat_map(|c| {
             if let Some(byte) = kit_plan::os_text::escaped_byte(c) {

@@ -1,9 +1,11 @@
 //! The two roots, and the instance that they make: whose objects are whose on a machine with several.
 
-use std::fs::{DirBuilder, Permissions};
+use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 const DEFAULT_ROOT: &str = "/var/lib/boxkit";
 const DEFAULT_RUN: &str = "/run/boxkit";
@@ -89,12 +91,15 @@ impl Roots {
     /// journal in there is executed as root, and an upper directory with a set-uid file must not be reachable.
     pub fn prepare(&self) -> Result<(), RootsError> {
         for path in [&self.root, &self.run] {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|source| RootsError::Io {
+            let io = |source| RootsError::Io {
                 path: path.clone(),
                 source,
-            })?;
-            check(path)?;
+            };
+            let there = std::fs::metadata(path).or_else(|_| {
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+                made.and_then(|()| std::fs::metadata(path))
+            });
+            check(path, &there.map_err(io)?)?;
         }
         Ok(())
     }
@@ -105,11 +110,7 @@ impl Roots {
     }
 }
 
-fn check(path: &Path) -> Result<(), RootsError> {
-    let meta = std::fs::metadata(path).map_err(|source| RootsError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+fn check(path: &Path, meta: &Metadata) -> Result<(), RootsError> {
     let refuse = |reason, hint| {
         Err(RootsError::Unsafe {
             path: path.to_owned(),
@@ -181,6 +182,9 @@ pub fn is_an_instances_group(group: u32) -> bool {
 
 /// Where `path` is, or will be once it is made: the same before and after, since the instance is named by it.
 fn real(path: &Path) -> PathBuf {
+    if is_real(path) {
+        return path.to_owned();
+    }
     let there = path
         .ancestors()
         .find_map(|dir| Some((dir, std::fs::canonicalize(dir).ok()?)));
@@ -196,6 +200,19 @@ fn real(path: &Path) -> PathBuf {
         }
     }
     real
+}
+
+/// Whether it is there as it is written, with no symlink and no `..` on the way: in one call of the kernel's, where
+/// realpath(3) reads each part of the path as a link (openat2(2)).
+fn is_real(path: &Path) -> bool {
+    let how = ResolveFlags::NO_SYMLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    // Of the same bytes as its parts put together: no `.`, no slash twice.
+    let written = path.components().collect::<PathBuf>();
+    path.is_absolute()
+        && written.as_os_str() == path.as_os_str()
+        && !path.components().any(|part| part == Component::ParentDir)
+        && rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), how).is_ok()
 }
 
 /// FNV-1a folded to 24 bits: a name, not a secret.

@@ -1,22 +1,35 @@
-//! Pages of this process that it can do without for a while: madvise(2), malloc_trim(3).
+//! Pages of this process that it can do without while it waits: madvise(2), malloc_trim(3).
 
 use std::ffi::c_void;
+
+use rustix::event::{PollFd, poll};
+use rustix::mm::{Advice, madvise};
 
 /// PF_W of elf(5): the segment is writable.
 const WRITABLE: u32 = 2;
 
-/// Gives back what can be had again: freed heap, stack that deeper calls have used, and the pages of the program itself,
-/// which are the file's and come back from the page cache when they are next run. For a process of one thread that is
-/// about to wait for long.
-pub fn give_back() {
+/// poll(2) without a timeout, in next to no memory: freed heap, stack that deeper calls have used, and the pages of the
+/// program itself are given back first. The last are the file's, and come back from the page cache as they are run: the
+/// kernel maps sixteen at a time, so from there to the wait this function alone is run. For a process of one thread.
+///
+/// # Errors
+/// poll(2)'s.
+pub fn poll_in_little(fds: &mut [PollFd<'_>]) -> rustix::io::Result<usize> {
     #[cfg(target_env = "gnu")]
     // SAFETY: no precondition; only what the allocator holds free goes to the kernel.
     unsafe {
         libc::malloc_trim(0);
     }
     forget_stack();
-    // SAFETY: `forget` has the signature that dl_iterate_phdr(3) calls, and uses no data of ours.
-    unsafe { libc::dl_iterate_phdr(Some(forget), std::ptr::null_mut()) };
+    let mut segments = Segments::default();
+    // SAFETY: `gather` has the signature that dl_iterate_phdr(3) calls, and its data is a `Segments` that outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(gather), (&raw mut segments).cast()) };
+    for (begin, length) in segments.ranges {
+        // SAFETY: the range is of a private mapping of a file that nobody has written to, so that dropping its pages
+        // changes no byte: the next access reads the same ones from the file. A refusal costs memory alone.
+        let _ = unsafe { madvise(begin as *mut c_void, length, Advice::LinuxDontNeed) };
+    }
+    poll(fds, None)
 }
 
 /// More than the frames between this module and the kernel.
@@ -46,15 +59,30 @@ fn forget_stack() {
     };
 }
 
-/// Forgets the read-only segments of one object; those that are written to hold what no file has.
-unsafe extern "C" fn forget(info: *mut libc::dl_phdr_info, _: libc::size_t, _: *mut c_void) -> i32 {
-    // SAFETY: the C library hands a valid object, whose headers live as long as it is loaded.
-    let (base, headers) = unsafe {
+/// The read-only segments of this program: where each begins, and its length in bytes; 0 where there is none.
+#[derive(Default)]
+struct Segments {
+    /// A static program has three or four.
+    ranges: [(usize, usize); 8],
+    count: usize,
+}
+
+/// Gathers those of one object; segments that are written to hold what no file has.
+unsafe extern "C" fn gather(
+    info: *mut libc::dl_phdr_info,
+    _: libc::size_t,
+    segments: *mut c_void,
+) -> i32 {
+    // SAFETY: the C library hands a valid object, whose headers live as long as it is loaded, and our own data.
+    let (base, headers, segments) = unsafe {
         let headers = std::slice::from_raw_parts((*info).dlpi_phdr, (*info).dlpi_phnum.into());
-        ((*info).dlpi_addr, headers)
+        (
+            (*info).dlpi_addr,
+            headers,
+            &mut *segments.cast::<Segments>(),
+        )
     };
-    // SAFETY: no precondition.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    let page = rustix::param::page_size() as u64;
     for header in headers {
         if header.p_type != libc::PT_LOAD || header.p_flags & WRITABLE != 0 {
             continue;
@@ -62,23 +90,22 @@ unsafe extern "C" fn forget(info: *mut libc::dl_phdr_info, _: libc::size_t, _: *
         // From the page it begins in to the last that is wholly its own: the next segment may share a page.
         let begin = (base + header.p_vaddr) / page * page;
         let end = (base + header.p_vaddr + header.p_memsz) / page * page;
-        // SAFETY: the range is a private mapping of a file that nobody has written to, so that dropping its pages
-        // changes no byte: the next access reads the same ones from the file. A refusal costs memory alone.
-        unsafe {
-            libc::madvise(
-                begin as *mut c_void,
-                end.saturating_sub(begin) as usize,
-                libc::MADV_DONTNEED,
-            )
-        };
+        if let Some(range) = segments.ranges.get_mut(segments.count) {
+            *range = (begin as usize, end.saturating_sub(begin) as usize);
+            segments.count += 1;
+        }
     }
     0
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
+    use rustix::event::{PollFd, PollFlags};
+
     #[test]
-    fn the_program_goes_on() {
+    fn the_program_waits_in_less_and_goes_on() {
         let resident = || {
             let status = std::fs::read_to_string("/proc/self/status").unwrap();
             let line = status
@@ -88,7 +115,10 @@ mod tests {
             kib.unwrap().parse::<u64>().unwrap()
         };
         let before = resident();
-        super::give_back();
+        let ready = std::fs::File::open("/dev/zero").unwrap();
+        let mut fds = [PollFd::from_borrowed_fd(ready.as_fd(), PollFlags::IN)];
+        assert_eq!(super::poll_in_little(&mut fds), Ok(1));
+        assert!(fds[0].revents().contains(PollFlags::IN));
         assert!(resident() < before, "{before} KiB before");
     }
 }

@@ -1,7 +1,9 @@
 //! `rrun logs`: prints a container's output from its log file.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -40,7 +42,8 @@ pub struct Args {
     pub container: String,
 }
 
-#[derive(Deserialize)]
+/// One line, or those of a flood: see box/monitor's log.
+#[derive(Clone, Deserialize)]
 struct Entry {
     log: String,
     stream: String,
@@ -77,21 +80,42 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
         return Ok(());
     };
     let mut reader = BufReader::new(file);
-    let mut lines = read_lines(&mut reader)?;
-    if let Some(tail) = tail {
-        lines.drain(..lines.len().saturating_sub(tail));
+    let mut printer = Printer::new(window, args.timestamps, container.tty);
+    match tail {
+        None => while printer.shows_next(&mut reader)? {},
+        Some(tail) => {
+            for line in last_lines(&mut reader, tail)? {
+                printer.show(&line)?;
+            }
+        }
     }
-    lines.retain(|line| window.has(line));
-    show(&lines, args.timestamps, container.tty)?;
+    printer.flush()?;
     if args.follow {
-        let is_over = || {
+        let is_over = |window: &Window| {
             // The monitor reports the end after it has written the last line; a dead monitor writes no more.
             let state = containers.state(&container.id);
             !state.is_ok_and(|state| state.may_say_more()) || window.is_past()
         };
-        follow(args, &window, is_over, &mut reader, container.tty)?;
+        follow(is_over, &mut reader, &mut printer)?;
     }
     Ok(())
+}
+
+/// The last `most` lines that are there.
+fn last_lines(reader: &mut BufReader<File>, most: usize) -> Result<VecDeque<Entry>> {
+    let mut last = VecDeque::new();
+    while let Some(entry) = next_entry(reader)? {
+        for line in entry.log.split_inclusive('\n') {
+            last.push_back(Entry {
+                log: line.to_owned(),
+                ..entry.clone()
+            });
+            if last.len() > most {
+                last.pop_front();
+            }
+        }
+    }
+    Ok(last)
 }
 
 /// An empty time counts as not given: scripts pass flags whether they have a value or not.
@@ -135,19 +159,18 @@ fn moment(text: &str) -> Result<Timestamp> {
 
 /// Prints new lines until the container has ended and all is read.
 fn follow(
-    args: &Args,
-    window: &Window,
-    is_over: impl Fn() -> bool,
+    is_over: impl Fn(&Window) -> bool,
     reader: &mut BufReader<File>,
-    colours: bool,
+    printer: &mut Printer,
 ) -> Result<()> {
     loop {
         // Asked before the read, so that what was written before the end is still read.
-        let is_over = is_over();
-        let mut lines = read_lines(reader)?;
-        let is_quiet = lines.is_empty();
-        lines.retain(|line| window.has(line));
-        show(&lines, args.timestamps, colours)?;
+        let is_over = is_over(&printer.window);
+        let mut is_quiet = true;
+        while printer.shows_next(reader)? {
+            is_quiet = false;
+        }
+        printer.flush()?;
         if is_quiet && is_over {
             return Ok(());
         }
@@ -161,53 +184,94 @@ fn unread(error: io::Error) -> Failure {
     Failure::doing("reading a log", error)
 }
 
-/// Reads the whole lines that are there; an incomplete line is read the next time.
-fn read_lines(reader: &mut BufReader<File>) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+/// The next whole entry that is there; an incomplete one is read the next time.
+fn next_entry(reader: &mut BufReader<File>) -> Result<Option<Entry>> {
+    let mut line = Vec::new();
     loop {
-        let mut line = String::new();
-        let read = reader.read_line(&mut line).map_err(unread)?;
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(unread)?;
         if read == 0 {
-            return Ok(entries);
+            return Ok(None);
         }
-        if !line.ends_with('\n') {
+        if !line.ends_with(b"\n") {
             reader.seek_relative(-(read as i64)).map_err(unread)?;
-            return Ok(entries);
+            return Ok(None);
         }
-        if let Ok(entry) = serde_json::from_str(&line) {
-            entries.push(entry);
+        if let Ok(entry) = serde_json::from_slice(&line) {
+            return Ok(Some(entry));
         }
     }
 }
 
 /// Prints lines to the stream that they came from; control characters are escaped on a terminal.
-fn show(entries: &[Entry], timestamps: bool, colours: bool) -> Result<()> {
-    let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-    for Entry { log, stream, time } in entries {
-        let is_terminal = if stream == "stderr" { err } else { out };
-        let log = if is_terminal {
-            harmless(log, colours)
-        } else {
-            log.clone()
-        };
-        let text = if timestamps {
-            format!("{time} {log}")
-        } else {
-            log
-        };
-        let written = if stream == "stderr" {
-            io::stderr().write_all(text.as_bytes())
-        } else {
-            io::stdout()
-                .write_all(text.as_bytes())
-                .and_then(|()| io::stdout().flush())
-        };
-        match written {
-            Err(e) if e.kind() == ErrorKind::BrokenPipe => return Err(ClosedPipe.into()),
-            other => other.map_err(|e| Failure::doing("showing a log", e))?,
+struct Printer {
+    window: Window,
+    timestamps: bool,
+    colours: bool,
+    out: BufWriter<io::Stdout>,
+    /// Whether the two streams are terminals.
+    terminals: (bool, bool),
+}
+
+impl Printer {
+    fn new(window: Window, timestamps: bool, colours: bool) -> Self {
+        Self {
+            window,
+            timestamps,
+            colours,
+            out: BufWriter::with_capacity(64 * 1024, io::stdout()),
+            terminals: (io::stdout().is_terminal(), io::stderr().is_terminal()),
         }
     }
-    Ok(())
+
+    /// Reads an entry and shows it; whether there was one.
+    fn shows_next(&mut self, reader: &mut BufReader<File>) -> Result<bool> {
+        let entry = next_entry(reader)?;
+        if let Some(entry) = &entry {
+            self.show(entry)?;
+        }
+        Ok(entry.is_some())
+    }
+
+    fn show(&mut self, entry: &Entry) -> Result<()> {
+        if !self.window.has(entry) {
+            return Ok(());
+        }
+        let is_error = entry.stream == "stderr";
+        if is_error {
+            self.flush()?;
+        }
+        let (out, err) = self.terminals;
+        let escapes = if is_error { err } else { out };
+        for line in entry.log.split_inclusive('\n') {
+            let line = if escapes {
+                Cow::Owned(harmless(line, self.colours))
+            } else {
+                Cow::Borrowed(line)
+            };
+            let time = if self.timestamps { &entry.time } else { "" };
+            let between = if self.timestamps { " " } else { "" };
+            let to: &mut dyn Write = if is_error {
+                &mut io::stderr()
+            } else {
+                &mut self.out
+            };
+            told(write!(to, "{time}{between}{line}"))?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        told(self.out.flush())
+    }
+}
+
+/// A reader that has gone is no failure.
+fn told(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(ClosedPipe.into()),
+        other => other.map_err(|e| Failure::doing("showing a log", e)),
+    }
 }
 
 /// Control characters escaped, but for the ends of lines and tabs, and with `colours`, which a program on a
