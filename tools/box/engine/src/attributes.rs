@@ -13,7 +13,7 @@ use super::error::fail;
 /// `PER_LINUX32` of linux/personality.h.
 const PER_LINUX32: u32 = 0x0008;
 
-/// Sets them for the calling process.
+/// Sets these attributes of the calling process.
 pub fn set(process: &Process, personality: Option<&LinuxPersonality>) -> Result<(), StepError> {
     if let Some(scheduler) = process.scheduler() {
         set_scheduler(attr(scheduler)).map_err(|errno| {
@@ -80,7 +80,7 @@ fn io_numbers(io: &LinuxIOPriority) -> (u16, u16) {
     (class, u16::try_from(io.priority()).unwrap_or(u16::MAX))
 }
 
-/// The same by ionice(1), chrt(1) and setarch(8): words to put before a command.
+/// The attributes as words of ionice(1), chrt(1) and setarch(8) to put before a command.
 pub fn through(process: &Process, personality: Option<&LinuxPersonality>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     if let Some(scheduler) = process.scheduler() {

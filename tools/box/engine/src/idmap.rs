@@ -20,14 +20,14 @@ use super::namespaces;
 use super::spawn::PID;
 use crate::says;
 
-/// Writes uid_map and gid_map of the child.
+/// Writes uid_map and gid_map of the child (user_namespaces(7)).
 pub struct WriteMaps {
     uids: Vec<LinuxIdMapping>,
     gids: Vec<LinuxIdMapping>,
 }
 
 impl WriteMaps {
-    /// The step; none for a container with our ids, or those of a namespace that is joined.
+    /// The step; `None` for a container in our user namespace, or in one that it joins.
     pub fn of(spec: &Spec) -> Option<Self> {
         if !namespaces::has_new(spec, LinuxNamespaceType::User) {
             return None;
@@ -79,7 +79,7 @@ impl Step for WriteMaps {
     }
 }
 
-/// What the mounts are of, opened while it can be reached.
+/// The sources of bind mounts, opened while they can be reached.
 #[derive(Default)]
 pub struct Sources(BTreeMap<PathBuf, OwnedFd>);
 
@@ -89,13 +89,13 @@ impl Sources {
     }
 }
 
-/// Opens the sources of the binds and becomes root inside. Child-side, when the root is mounted.
+/// Opens the sources of the bind mounts, then becomes root inside. Child-side, after the root is mounted.
 pub struct BecomeRoot {
     sources: Vec<PathBuf>,
 }
 
 impl BecomeRoot {
-    /// The step; none for a container with our ids.
+    /// The step; `None` for a container in our user namespace.
     pub fn of(spec: &Spec) -> Option<Self> {
         let binds = spec
             .mounts()
@@ -139,7 +139,7 @@ impl Step for BecomeRoot {
     }
 }
 
-/// Root of the user namespace that the calling process has entered, without groups of ours.
+/// Makes the calling process root of the user namespace that it has entered, and drops its supplementary groups.
 pub fn become_root() -> Result<(), StepError> {
     let doing = "becoming root of the user namespace";
     // Where setgroups(2) is denied there were none to be kept.

@@ -1,4 +1,4 @@
-//! What a container may not read or not write, although it sees it: masked and read-only paths. Child-side.
+//! Paths that a container sees but may not read (masked) or may not write (read-only). Child-side.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::says;
 pub(super) const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
 
-/// Hides `masked` and makes `readonly` so; what is not there is passed over.
+/// Hides the paths of `masked` and makes those of `readonly` read-only; a path that does not exist is left out.
 pub struct Mask {
     pub masked: Vec<PathBuf>,
     pub readonly: Vec<PathBuf>,
@@ -68,8 +68,8 @@ impl Step for Mask {
     }
 }
 
-/// What is at `path`, `None` if nothing is. Below /proc and /sys it must really be in procfs or sysfs: a mask
-/// over a copy of /proc in the image would leave the true one open.
+/// Opens `path`; `None` if it does not exist. A path below /proc or /sys must be in procfs or sysfs: a mask over a copy of
+/// /proc in the image would leave the real one open.
 fn target(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, StepError> {
     let doing = || format!("finding {path:?}");
     let found = match inroot::find(root, path) {

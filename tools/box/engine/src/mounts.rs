@@ -39,7 +39,8 @@ pub(super) fn is_bind(mount: &Mount) -> bool {
         || Options::parse(mount.options().as_deref().unwrap_or_default()).bind
 }
 
-/// What no mount takes: kernels pass over the options of a bind that they do not know, which would look as if they held.
+/// Refuses mounts that cannot be made as they are asked for: a kernel ignores unknown options of a bind mount, and they
+/// would seem to be in force.
 pub(super) fn check(mounts: &[Mount]) -> Result<(), EngineError> {
     for mount in mounts {
         let parsed = Options::parse(mount.options().as_deref().unwrap_or_default());
@@ -89,13 +90,14 @@ impl MountOne {
     }
 }
 
-/// Files that are written for each container, unless a user mounts others there.
+/// Files that a caller writes for each container, unless the user mounts others there.
 const NAMES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 
-/// What is mounted below takes the options too. mount(8) of Debian 12 does nothing at `ro=recursive`, and says it did.
+/// Sets options on a mount and on all mounts below it. mount(8) of Debian 12 ignores `ro=recursive` and reports success.
 const REMOUNT_ALL: &str = r#"findmnt -lno TARGET -R -- "$1" | while IFS= read -r m; do mount -o "$2" -- "$m" || exit; done"#;
 
-/// A mount point like what it is to show; what an earlier step makes is looked at when it is there.
+/// Makes a mount point of the kind of its source, a directory or a file. A source that does not exist yet, since an earlier
+/// step makes it, is looked at when the script runs.
 fn make_like(source: &Path, to: &Path) -> Vec<Line> {
     let parent = to.parent().unwrap_or(to);
     if source.is_dir() {
@@ -214,7 +216,7 @@ impl MountOne {
     }
 }
 
-/// With paths of any bytes again, which config.json cannot have.
+/// The mount with the real bytes of its paths, which config.json has in an escaped form where they are no UTF-8.
 pub(super) fn unescaped(mount: &Mount) -> Mount {
     let mut mount = mount.clone();
     mount.set_destination(unescape(mount.destination()).into());
@@ -222,8 +224,8 @@ pub(super) fn unescaped(mount: &Mount) -> Mount {
     mount
 }
 
-/// /proc and /sys are looked up by name later, by us and by every program: they must be where their names say,
-/// not where a link of the image's points.
+/// Refuses a /proc, /sys or /dev that is a link of the image's: later steps and all programs open them by name, and must
+/// find these mounts there.
 fn check_place(to: &Path, target: &OwnedFd) -> Result<(), StepError> {
     if !matches!(to.to_str(), Some("/proc" | "/sys" | "/dev")) {
         return Ok(());
@@ -267,7 +269,8 @@ fn bind(
     attach(&tree, &target, options).map_err(fail(doing()))
 }
 
-/// The kernel's word for it is "Invalid argument" or "Not a directory", of which object it does not say.
+/// Refuses to bind a directory on a file or a file on a directory. The kernel would say "Invalid argument" or "Not a
+/// directory" and name neither object.
 fn refuse_other_kind(
     source: &Path,
     tree: &OwnedFd,
@@ -299,8 +302,9 @@ const MAY_BE_REPLACED: [&str; 11] = [
     "/proc/sys/crypto/fips_enabled",
 ];
 
-/// What is mounted inside /proc can hide from this program, and from others, what they look for there. `target` is where a
-/// path has led: whatever links of the image's are on the way, its filesystem counts. All of /proc may be a procfs.
+/// Refuses a mount inside /proc, which could hide from this program and others what they look for there. `target` is what
+/// the path has led to: its filesystem counts, whatever links of the image's were on the way. On /proc itself only a procfs
+/// may be mounted.
 fn refuse_in_proc(
     to: &Path,
     target: Option<&OwnedFd>,
@@ -323,7 +327,7 @@ fn refuse_in_proc(
     Err(error.hint("mount it at another path: of /proc only files like cpuinfo, meminfo, stat and uptime can be replaced"))
 }
 
-/// Where `tree` is to be attached, made like it where nothing is.
+/// Opens the mount point for `tree`, and makes a directory or a file there if it does not exist.
 fn place_for(root: BorrowedFd<'_>, tree: &OwnedFd, to: &Path) -> Result<OwnedFd, Errno> {
     match inroot::kind(tree)? {
         FileType::Directory => inroot::make_dir(root, to),
@@ -331,7 +335,7 @@ fn place_for(root: BorrowedFd<'_>, tree: &OwnedFd, to: &Path) -> Result<OwnedFd,
     }
 }
 
-/// Attaches a cloned mount at `to`, with its attributes set while it is still nobody's.
+/// Attaches a cloned mount at `to`. Its attributes are set before, while no path leads to it.
 pub(super) fn bind_tree(
     root: BorrowedFd<'_>,
     tree: &OwnedFd,

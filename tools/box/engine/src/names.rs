@@ -61,7 +61,7 @@ impl Step for SetDomainname {
     }
 }
 
-/// A new network namespace has its lo down.
+/// Sets lo up, which is down in a new network namespace.
 pub struct RaiseLo;
 
 impl Step for RaiseLo {

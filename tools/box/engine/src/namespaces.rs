@@ -57,7 +57,7 @@ pub fn has_new(spec: &Spec, kind: Type) -> bool {
     all(spec).any(|namespace| namespace.typ() == kind && namespace.path().is_none())
 }
 
-/// The path of the namespace that it joins.
+/// The path of the namespace of this kind that the container joins; `None` if it joins none.
 pub fn joined(spec: &Spec, kind: Type) -> Option<&Path> {
     let mut all = all(spec);
     all.find(|namespace| namespace.typ() == kind)?
@@ -65,12 +65,13 @@ pub fn joined(spec: &Spec, kind: Type) -> Option<&Path> {
         .as_deref()
 }
 
-/// Whether it runs under ids of another user namespace than ours.
+/// Whether the container is in another user namespace than this process.
 pub fn has_other_ids(spec: &Spec) -> bool {
     has_new(spec, Type::User) || joined(spec, Type::User).is_some()
 }
 
-/// What cannot be: a kind named twice, a mount namespace that is joined, clocks without a namespace for them.
+/// Refuses combinations that cannot be made: a kind named twice, a mount namespace that is joined, clock offsets or id maps
+/// without a new namespace for them.
 pub fn check(spec: &Spec) -> Result<(), EngineError> {
     const FIELD: &str = "linux.namespaces";
     for (kind, _, name, _) in JOINED {
@@ -154,7 +155,7 @@ pub fn join_steps(spec: &Spec) -> Steps {
     (parent, child)
 }
 
-/// Opens a namespace while its path can be reached, and sees that it is of its kind.
+/// Opens a namespace while its path can be reached, and checks its kind.
 struct Open {
     path: PathBuf,
     what: &'static str,
@@ -226,11 +227,11 @@ impl Step for Join {
     }
 }
 
-/// A time namespace with these offsets. Child-side, and early: what is started afterwards is in it.
+/// Makes a time namespace with these offsets. Child-side and early: only processes that are started afterwards are in it.
 pub struct NewTime(Vec<(String, LinuxTimeOffset)>);
 
 impl NewTime {
-    /// The step; none for a container with the host's clocks.
+    /// The step; `None` for a container with the host's clocks.
     pub fn of(spec: &Spec) -> Option<Self> {
         if !has_new(spec, Type::Time) {
             return None;
@@ -246,7 +247,7 @@ impl NewTime {
         Some(Self(offsets))
     }
 
-    /// As the kernel takes them: CLOCK SECONDS NANOSECONDS.
+    /// The text of /proc/self/timens_offsets: lines of CLOCK SECONDS NANOSECONDS (time_namespaces(7)).
     fn text(&self) -> String {
         let line = |(clock, offset): &(String, LinuxTimeOffset)| {
             let (secs, nanos) = (offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0));

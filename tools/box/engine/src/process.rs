@@ -22,21 +22,21 @@ use crate::says;
 use crate::user::{Files, home_of};
 use kit_seccomp::Filter;
 
-/// The container's standard streams, made by the parent.
+/// The names of the descriptors of the program's standard streams, which the parent makes.
 pub const STDIO: [&str; 3] = ["stdin", "stdout", "stderr"];
 
 /// What the child becomes.
 pub struct Become {
     pub process: Process,
     pub filter: Option<Filter>,
-    /// As given to `-u`, to be looked up in the container's own files; empty takes config.json's numbers.
+    /// `USER[:GROUP]`, looked up in the container's own files; empty for the numbers of config.json.
     pub user: String,
     pub personality: Option<LinuxPersonality>,
-    /// Those that run inside, as the program's user.
+    /// The startContainer hooks, which run inside as the program's user.
     pub hooks: Option<hooks::Run>,
-    /// For the script.
+    /// What the script needs besides `process`.
     pub script: in_sh::Script,
-    /// A working directory that is not there is made: by a run, as docker's, and not by an exec.
+    /// Make a working directory that does not exist. As with docker, a run does and an exec does not.
     pub makes_cwd: bool,
 }
 
@@ -99,8 +99,9 @@ impl Become {
         Ok(found)
     }
 
-    /// From here on less and less is allowed. The filter goes last where nothing may be gained by exec; else it
-    /// needs CAP_SYS_ADMIN and goes before the capabilities (seccomp(2)), and allows what follows.
+    /// Gives up privileges, in the only order that works. With no_new_privileges the filter is loaded last; without it,
+    /// loading needs CAP_SYS_ADMIN (seccomp(2)), so it comes before the capabilities are given up, and the filter must allow
+    /// the calls that follow.
     fn give_up(&self, user: &ResolvedUser) -> Result<(), StepError> {
         let locked = self.process.no_new_privileges() == Some(true);
         let none = LinuxCapabilities::default();
@@ -158,7 +159,7 @@ fn refuse(doing: &str, why: NotRunnable) -> StepError {
         .hint_from(why.hint)
 }
 
-/// A command that may be a whole script: as much as a line can show.
+/// The beginning of a command for one line of output: it may be a whole script.
 pub(super) fn shown(command: &str) -> String {
     const MOST: usize = 60;
     let mut line: String = command.chars().take(MOST).collect();
@@ -220,7 +221,7 @@ fn set_oom_score(score: i32) -> Result<(), StepError> {
     })
 }
 
-/// The pipes belong to the user that is to write to them: a program may open /dev/stderr anew.
+/// Gives the pipes and FIFOs to the program's user: a program may open /dev/stderr anew, which checks the owner.
 fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
     let (uid, gid) = (
         rustix::fs::Uid::from_raw(user.uid),

@@ -1,12 +1,12 @@
 //! `-u USER[:GROUP]` against the container's own /etc/passwd and /etc/group, by docker's rules and without NSS.
 //!
-//! Takes the files' contents, so that whoever opens them does so beneath the container's root. They are bytes: a name
-//! in Latin-1 is none of our business, and hides no other.
+//! It takes the files' contents, so that the caller opens them beneath the container's root. They are bytes: a name that is
+//! no UTF-8 does not keep the other lines from being read.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// What `-u` names that the container's files do not have, in docker's words.
+/// Why `USER[:GROUP]` cannot be resolved, in docker's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
     #[error("unable to find user {0}: no matching entries in passwd file")]
@@ -33,11 +33,11 @@ pub struct ResolvedUser {
     pub gid: u32,
     /// Supplementary groups, in /etc/group's order; none when a group was named.
     pub groups: Vec<u32>,
-    /// For `HOME`; `/` for a user who is not in passwd.
+    /// The value of `HOME`; `/` for a user who is not in passwd.
     pub home: OsString,
 }
 
-/// The kernel's IDs are wider, docker's are not.
+/// Docker's largest ID; the kernel's have 32 bits.
 const MAX_ID: u32 = 0x7fff_ffff;
 
 struct Entry<'a> {

@@ -84,7 +84,7 @@ impl Propagation {
         }
     }
 
-    /// That of the host's mounts in the child, before the root is there.
+    /// The propagation of the host's mounts in the child, before the root is mounted.
     fn of_the_hosts(self) -> Self {
         if self == Self::Unbindable {
             Self::Private
@@ -94,10 +94,10 @@ impl Propagation {
     }
 }
 
-/// Sets it for all the mounts that the child has a copy of.
+/// Sets the propagation of the child's copies of the host's mounts.
 pub struct SetPropagation {
     pub propagation: Propagation,
-    /// Below it the root is mounted: not on a shared mount, or the host would have it too.
+    /// The root is mounted below this directory, whose mount must not be shared, or the host would see the root too.
     pub run_dir: PathBuf,
 }
 
@@ -194,7 +194,7 @@ fn attach(tree: &std::os::fd::OwnedFd, at: &Path) -> Result<(), Errno> {
     move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-/// What to do about it, for who runs a container of an image.
+/// Adds a hint for a user who runs a container of an image.
 fn ways_out(error: MountError) -> StepError {
     let hint = match &error {
         MountError::Overlay { fault, .. } => match fault {
@@ -216,7 +216,7 @@ fn ways_out(error: MountError) -> StepError {
     }
 }
 
-/// pivot_root(2): the root becomes the root, and the host's goes.
+/// Enters the container's root by pivot_root(2) and unmounts the host's.
 pub struct Enter {
     /// For the script, where the host's tools must do it from outside.
     pub at: PathBuf,

@@ -21,13 +21,13 @@ const IPC: [&str; 8] = [
     "kernel.shm_rmid_forced",
 ];
 
-/// One of them.
+/// Writes one sysctl.
 pub struct SetSysctl {
     name: String,
     value: String,
 }
 
-/// A step for each, in the order of their names.
+/// A step for each sysctl, in the order of their names.
 pub fn steps(spec: &Spec) -> Result<Vec<SetSysctl>, EngineError> {
     let linux = spec.linux().as_ref();
     let given = linux.and_then(|linux| linux.sysctl().as_ref());
@@ -43,7 +43,7 @@ pub fn steps(spec: &Spec) -> Result<Vec<SetSysctl>, EngineError> {
     all.into_iter().map(step).collect()
 }
 
-/// Dots between the parts, or slashes where a part has a dot (sysctl.d(5)).
+/// The parts of a name. Dots are between them, or slashes where a part has a dot in it (sysctl.d(5)).
 fn parts(name: &str) -> Vec<&str> {
     let separator = name
         .find(['.', '/'])

@@ -1,4 +1,5 @@
-//! What a cloned process that is to become a program says to whoever cloned it: nothing, or why it could not.
+//! The pipe from a cloned process to the one that cloned it: it carries the error if the program could not be executed, and
+//! nothing if it was.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -7,7 +8,7 @@ use kit_plan::StepError;
 
 use super::error::fail;
 
-/// Tells why it failed; the code to leave with.
+/// Writes an error to the pipe; returns the code to exit with.
 pub(super) fn tell(say: &OwnedFd, error: &StepError) -> i32 {
     let line = format!(
         "{}\n{}\n{error}",
@@ -18,7 +19,7 @@ pub(super) fn tell(say: &OwnedFd, error: &StepError) -> i32 {
     1
 }
 
-/// What a child told, until the program has replaced it, which closes the pipe.
+/// Reads the child's error; `None` once the program has replaced the child, since execve(2) closes the pipe.
 pub(super) fn heard(said: OwnedFd) -> Result<Option<StepError>, StepError> {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut File::from(said), &mut text)

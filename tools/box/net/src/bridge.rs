@@ -1,5 +1,5 @@
-//! The driver of bridges: a cable from the network's bridge to the container, its address a lease, its ports elements of
-//! the network's maps.
+//! The driver of bridges: a cable from the network's bridge to the container, a leased address, and an element in the
+//! network's nftables maps for each port.
 
 use std::os::fd::OwnedFd;
 
@@ -18,7 +18,7 @@ use super::{Attachment, Configure, Hold, relay};
 /// The container's network namespace, opened from outside.
 const INSIDE: &str = "netns-inside";
 
-/// The steps for the `nth` endpoint of a container, on the default network, with `ports` that all have a number.
+/// The steps for the `nth` endpoint of a container, with the ports that it publishes, in which no host port is 0.
 pub fn attach(
     roots: &Roots,
     container: &Container,
@@ -65,7 +65,7 @@ pub fn attach(
     })
 }
 
-/// Bound before the element goes in: bind decides a race, and a conflict is real.
+/// The steps that publish a port. The port is bound before its element is added: bind(2) decides a race.
 fn published(roots: &Roots, port: &Port, slot: SlotId) -> Vec<Box<dyn Step>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
     let Some((host, container_port)) = over_ipv4(port) else {
@@ -83,7 +83,8 @@ fn published(roots: &Roots, port: &Port, slot: SlotId) -> Vec<Box<dyn Step>> {
     steps
 }
 
-/// What a rule translates: the host's end, and the port in the container. None of a port on one IPv6 address.
+/// What a rule translates: the host's address and port, and the port in the container; `None` for a port on an IPv6
+/// address.
 fn over_ipv4(port: &Port) -> Option<(HostPort, u16)> {
     let ip = match port.host_ip {
         Some(std::net::IpAddr::V6(_)) => return None,
@@ -98,7 +99,7 @@ fn over_ipv4(port: &Port) -> Option<(HostPort, u16)> {
     Some((host, port.container_port))
 }
 
-/// What is served over IPv6: a port on any address, or on one of IPv6's.
+/// The step for a TCP port that is served over IPv6: one on all addresses, or on an IPv6 address.
 fn over_ipv6(port: &Port) -> Option<Box<dyn Step>> {
     let ip = match port.host_ip {
         None => None,
@@ -113,8 +114,8 @@ fn over_ipv6(port: &Port) -> Option<Box<dyn Step>> {
     (port.proto == Proto::Tcp).then(|| Box::new(listen) as Box<dyn Step>)
 }
 
-/// Somebody else's FORWARD chain that drops what comes to published ports: lines for whoever starts the container. By the
-/// plan's own socket, since closing another waits for the kernel.
+/// Warnings for the user who starts the container: another program's FORWARD chain drops packets to published ports. It uses
+/// the netlink socket of the plan in `cx`, since closing another one waits for the kernel.
 pub fn warnings(cx: &mut Context, roots: &Roots) -> Vec<String> {
     let bridge = roots.instance.bridge();
     let Some(nft) = cx.kept::<kit_net::Nft>() else {
@@ -128,8 +129,8 @@ pub fn warnings(cx: &mut Context, roots: &Roots) -> Vec<String> {
     blockers.iter().map(line).collect()
 }
 
-/// The container's ID, and the time: the link of its last run is there until the kernel has torn that one's
-/// namespace down. 15 characters are all that a link's name may have.
+/// A link's name of the container's ID and the time: the link of the last run exists until the kernel has torn down its
+/// namespace. It has 15 characters, the most that the kernel takes.
 fn link_name(container: &Container, nth: usize) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let micros = now.map_or(0, |since| since.as_micros()) + nth as u128;
@@ -152,11 +153,11 @@ fn cable(roots: &Roots, network: &Network, name: String, interface: &str) -> Cab
     }
 }
 
-/// The cable, without an undo of its own: one end is born in the container's namespace and goes with it, when
-/// the kernel has the time. Deleting a link by hand waits 14 to 42 ms.
+/// The cable. It has no undo: one end is made in the container's namespace, and the kernel deletes both with the namespace.
+/// Deleting a link ourselves takes 14 to 42 ms.
 struct PlugIn {
     cable: Cable,
-    /// Before either end has a carrier.
+    /// Settings that are made before either end has a carrier.
     quiet: QuietEnds,
 }
 

@@ -1,4 +1,4 @@
-//! The container's own end of the cable: its address, up, its way out. Child-side.
+//! The container's end of the cable: its address, its link state, its default route. Child-side.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,17 +7,17 @@ use kit_plan::{Context, Done, Meta, Shell, Side, SlotId, Step, StepError, cat, r
 
 use crate::says;
 
-/// Gives the container's end of its cable what it needs: an address, up, a default route.
+/// Gives the container's end of the cable its address, sets it up, and adds the default route.
 pub struct Configure {
-    /// The link inside.
+    /// The name of the link in the container's network namespace.
     pub interface: String,
-    /// Where its address is.
+    /// The slot that holds its address.
     pub addr: SlotId,
-    /// The default route goes by it.
+    /// Whether the default route goes over this link.
     pub is_way_out: bool,
     /// The length of its network's prefix, in bits.
     pub prefix: u8,
-    /// The bridge's address.
+    /// The bridge's address, the gateway of the default route.
     pub gateway: Ipv4Addr,
 }
 

@@ -14,15 +14,15 @@ const NAMES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n\
                      ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 
-/// Writes them, once the address is known.
+/// Writes these files, once the address is known.
 pub struct WriteFiles {
     /// The container's directory.
     pub dir: PathBuf,
-    /// As the container has it.
+    /// The container's host name.
     pub hostname: String,
-    /// Whether it has an address of its own to be named by.
+    /// Whether the container has an address of its own, which /etc/hosts gives its name to.
     pub addressed: bool,
-    /// The host's resolv.conf as it is, for a container on the host's network.
+    /// Copy the host's resolv.conf unchanged, for a container on the host's network.
     pub host_resolver: bool,
 }
 
@@ -37,7 +37,8 @@ impl WriteFiles {
     }
 }
 
-/// docker's rule: a server on the host's loopback cannot be reached from a namespace of its own.
+/// Leaves out name servers on the host's loopback, as docker does: they cannot be reached from another network namespace.
+/// If none is left, docker's default ones are added.
 fn without_loopback(host: &str) -> String {
     let local = |line: &str| {
         let mut words = line.split_whitespace();
@@ -104,7 +105,7 @@ impl Step for WriteFiles {
     }
 }
 
-/// The mounts that bring the files of `dir` into the container; as docker has it, a read-only root has them so too.
+/// The mounts that bind the files of `dir` into the container; read-only if the root is, as with docker.
 pub fn mounts(dir: &Path, readonly: bool) -> Vec<Mount> {
     let mount = |name: &str| {
         let words = ["rbind", "rprivate"].into_iter();

@@ -1,4 +1,4 @@
-//! Ports of the host's that a container publishes: the monitor binds each, so that nobody else can.
+//! The host ports that a container publishes: the monitor binds each, so that no other program can.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,17 +10,17 @@ use rbridge::{HostPort, Place, Proto};
 use crate::says;
 use box_state::{Container, Containers, Port};
 
-/// The sockets, kept in the context for the life of the run.
+/// The bound sockets, kept in the context for the life of the run.
 #[derive(Default)]
 pub struct Held(#[allow(dead_code)] Vec<OwnedFd>);
 
-/// Lets go of all that the plan of this context holds: before the end of a run is reported, since the next run
-/// may want the same port at once.
+/// Closes the bound sockets of this context. Call it before the end of a run is reported, since the next run may want the
+/// same port at once.
 pub fn let_go(cx: &mut Context) {
     drop(cx.take::<Held>());
 }
 
-/// For a monitor that takes over: what the one before held, as far as it is free.
+/// Binds the ports of a run again, for a monitor that takes over; a port that another program has taken is left out.
 pub fn hold_again(ports: &[Port]) -> Held {
     let again = |port: &Port| {
         let ip = match port.host_ip {
@@ -38,16 +38,18 @@ pub fn hold_again(ports: &[Port]) -> Held {
     Held(ports.iter().filter_map(again).collect())
 }
 
-/// Binds one port and does not listen: what comes is translated before it would get here.
+/// Binds one port, so that no other program has it. No connection is accepted: packets to it are translated before they
+/// would reach the socket.
 pub struct Hold {
-    /// What of the host is held.
+    /// The address and port of the host to bind.
     pub host: HostPort,
-    /// Whose containers may have it already.
+    /// Where to look for a container that has the port already, to name it in the error.
     pub roots: Roots,
 }
 
 impl Hold {
-    /// What is said of a port that somebody has: a container of ours by its name, since its socket is its monitor's.
+    /// The reason for a port that is taken. A container of ours is named: the socket itself belongs to its monitor, whose name
+    /// says nothing to a user.
     fn taken(&self) -> Option<StepError> {
         let (port, stop) = (self.host, "choose another port, or let -P choose");
         if let Some(name) = self.container() {
@@ -114,14 +116,14 @@ impl Step for Hold {
 fn bound(host: HostPort) -> io::Result<OwnedFd> {
     let socket = host.bind()?;
     if host.proto == Proto::Tcp {
-        // Two may bind until one listens; but then this one must never accept: a queue of
-        // one, which the translation keeps empty.
+        // Two sockets may be bound to a port until one of them listens (SO_REUSEADDR, socket(7)). The queue has one place,
+        // which the translation keeps empty.
         rustix::net::listen(&socket, 1)?;
     }
     Ok(socket)
 }
 
-/// A port of `--port-range` that nobody has now.
+/// A port of `range` that no program has bound now, at address `ip` or at all of them.
 pub fn free_port(
     ip: Option<Ipv4Addr>,
     proto: Proto,

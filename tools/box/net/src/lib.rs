@@ -1,5 +1,5 @@
-//! Which network a container gets; the primitives make it. `rbridge` owns bridges, addresses and ports, `rveth`
-//! the cable; here they are put into a container's plan. One driver a file: an endpoint becomes steps.
+//! The network of a container as steps of its plan. `rbridge` makes bridges, leases addresses and publishes ports, `rveth`
+//! makes the cable; this crate decides which of their steps an endpoint needs. One driver in a file.
 #![warn(missing_docs)]
 
 mod bridge;
@@ -19,7 +19,8 @@ pub use eth0::Configure;
 pub use files::{WriteFiles, mounts};
 pub use hold::{Hold, free_port, hold_again, let_go};
 
-/// The container's addresses, without a prefix, by endpoint. A container has no more networks than this.
+/// The slots of the container's addresses, without a prefix length, one for each endpoint. A container can have no more
+/// networks than this.
 pub const ADDRS: [SlotId; 8] = [
     SlotId("addr"),
     SlotId("addr1"),
@@ -31,25 +32,25 @@ pub const ADDRS: [SlotId; 8] = [
     SlotId("addr7"),
 ];
 
-/// What an endpoint needs, by where it goes in the plan.
+/// The steps of an endpoint, by their place in the container's plan.
 pub struct Attachment {
-    /// The link inside, and the network that it leads to.
+    /// The endpoint as container.json has it.
     pub endpoint: Endpoint,
-    /// The one that it joins.
+    /// The record of the network that it joins.
     pub network: Network,
-    /// While the child mounts: membership, address, the cable, the ports.
+    /// In the parent, while the child mounts: the membership, the lease of the address, the cable, the ports.
     pub outside: Vec<Box<dyn Step>>,
-    /// In the container's network namespace.
+    /// In the child, in the container's network namespace.
     pub inside: Vec<Box<dyn Step>>,
-    /// While the program starts: what nothing of its waits for.
+    /// In the parent, while the program starts: what the program does not wait for.
     pub last: Vec<Box<dyn Step>>,
 }
 
-/// The attachments of a container, one for each of its endpoints; `ports`, which all have a number, are published on the
-/// first.
+/// The attachments of a container, one for each of its endpoints. `ports`, in which no host port is 0, are published on
+/// the first.
 ///
 /// # Errors
-/// A network that is not there, or cannot be looked at.
+/// A network that does not exist, or whose record cannot be read.
 pub fn attachments(
     roots: &Roots,
     container: &Container,

@@ -14,19 +14,20 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use crate::says;
 use box_state::Port;
 
-/// Two descriptors each, of the 1024 that a process may have; more wait in the kernel's queue.
+/// Connections served at once: each takes two of the 1024 descriptors that a process may have. More wait in the kernel's
+/// queue.
 const MOST: usize = 400;
 
-/// So many buffers of one direction, then others have their turn.
+/// Buffers passed on in one direction before the other connections have their turn.
 const ROUNDS: usize = 8;
 
 /// Listens on one port; on a host without IPv6, on none.
 pub struct Listen {
-    /// `None` is any.
+    /// The IPv6 address to listen on; `None` for all.
     pub ip: Option<Ipv6Addr>,
-    /// The host's.
+    /// The port of the host.
     pub port: u16,
-    /// What it leads to.
+    /// The port in the container.
     pub container_port: u16,
 }
 
@@ -35,7 +36,7 @@ pub struct Listen {
 pub struct Listening(Vec<(TcpListener, u16)>);
 
 impl Listening {
-    /// Whether `port` of the host is served.
+    /// Whether one of the sockets listens on `port` of the host.
     pub fn has(&self, port: u16) -> bool {
         let is = |listener: &TcpListener| listener.local_addr().is_ok_and(|at| at.port() == port);
         self.0.iter().any(|(listener, _)| is(listener))
@@ -75,7 +76,7 @@ impl Step for Listen {
     }
 }
 
-/// Whether any interface has an IPv6 address; where it is off, binding succeeds all the same.
+/// Whether any interface has an IPv6 address: bind(2) succeeds even where none has.
 fn has_ipv6() -> bool {
     std::fs::read("/proc/net/if_inet6").is_ok_and(|text| !text.is_empty())
 }
@@ -90,7 +91,7 @@ fn listening(ip: Ipv6Addr, port: u16) -> Result<TcpListener, Errno> {
     Ok(socket.into())
 }
 
-/// The ports as they are, with a line more for each that is also served over IPv6, as docker has it.
+/// The ports, with one more entry for each that is also served over IPv6, as docker lists them.
 pub fn with_ipv6(ports: Vec<Port>, listening: Option<&Listening>) -> Vec<Port> {
     let mut all = Vec::new();
     for port in ports {
@@ -107,24 +108,24 @@ pub fn with_ipv6(ports: Vec<Port>, listening: Option<&Listening>) -> Vec<Port> {
     all
 }
 
-/// What a monitor relays: ports that it listens on, connections that came in by them.
+/// The ports that a monitor listens on over IPv6, and the connections that it relays.
 #[derive(Default)]
 pub struct Relay {
     doors: Vec<(TcpListener, SocketAddrV4)>,
     pairs: Vec<Pair>,
 }
 
-/// Whose descriptor was polled.
+/// What a polled descriptor belongs to.
 #[derive(Clone, Copy)]
 pub enum Owner {
-    /// Somebody wants to connect.
+    /// A listening socket: a client wants to connect.
     Door(usize),
-    /// A connection has bytes, or takes some.
+    /// A connection: a side has bytes to read, or takes some.
     Pair(usize),
 }
 
 impl Relay {
-    /// From what listens to the container's address.
+    /// Relays from the listening sockets to the container's address.
     pub fn new(listening: Listening, to: Ipv4Addr) -> Self {
         let door = |(listener, port)| (listener, SocketAddrV4::new(to, port));
         Self {
@@ -133,7 +134,7 @@ impl Relay {
         }
     }
 
-    /// For a monitor that takes over: what the one before listened on, as far as it is free.
+    /// Listens on the ports of a run again, for a monitor that takes over; a port that another program has taken is left out.
     pub fn reopen(ports: &[Port], to: Ipv4Addr) -> Self {
         let open = |port: &Port| match port.host_ip {
             Some(IpAddr::V6(ip)) => {
@@ -145,8 +146,8 @@ impl Relay {
         Self::new(Listening(ports.iter().filter_map(open).collect()), to)
     }
 
-    /// Adds what is to be waited for. A side that nothing is wanted of is left out: its hang-up would be reported
-    /// for ever.
+    /// Adds the descriptors to poll and returns what each belongs to. A side of which no event is wanted is left out: poll(2)
+    /// would report its hang-up at every turn.
     pub fn poll<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> Vec<Owner> {
         let mut owners = Vec::new();
         if self.pairs.len() < MOST {
@@ -166,7 +167,7 @@ impl Relay {
         owners
     }
 
-    /// Serves those of `owners` that are ready.
+    /// Serves each of `owners`, as [`Relay::poll`] returned them, whose entry in `ready` is true.
     pub fn serve(&mut self, owners: &[Owner], ready: &[bool]) {
         let mut gone = Vec::new();
         for (owner, _) in owners.iter().zip(ready).filter(|(_, ready)| **ready) {
@@ -202,7 +203,7 @@ struct Pair {
     down: Direction,
 }
 
-/// One direction: what the reader has not taken yet, and how far its end has come.
+/// One direction of a connection: the bytes that the reader has not taken yet, and how far its end of file has come.
 #[derive(Default)]
 struct Direction {
     rest: Vec<u8>,
@@ -250,7 +251,7 @@ impl Pair {
         ]
     }
 
-    /// Passes on what there is; `None` when both directions are over or one is broken.
+    /// Passes on the available bytes; `None` when both directions have ended or one is broken.
     fn pump(&mut self) -> Option<()> {
         if self.connecting {
             sockopt::socket_error(&self.inside).ok()?.ok()?;

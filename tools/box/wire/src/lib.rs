@@ -1,8 +1,8 @@
-//! What a monitor and its clients say to each other over a Unix stream socket: frames of one type byte, a
-//! length of 4 bytes, little-endian, and a body.
+//! The protocol between a monitor and its clients, over a Unix stream socket: frames of one type byte, a length of 4 bytes,
+//! little-endian, and a body.
 //!
-//! A monitor may be of an earlier or a later boxkit than the client that comes: who attaches says which [`VERSION`] it
-//! speaks, and a monitor that knows none so high says so in words. Frames are added, never changed.
+//! A monitor may be of an earlier or a later boxkit than its client: a client that attaches names the [`VERSION`] it
+//! speaks, and a monitor that does not know that version refuses with an error. Frames are added, never changed.
 #![warn(missing_docs)]
 
 use std::io::{self, Read, Write};
@@ -10,59 +10,59 @@ use std::io::{self, Read, Write};
 use kit_plan::{Detail, Told};
 use serde::{Deserialize, Serialize};
 
-/// What is spoken here. 0 stands for clients from before it was said.
+/// The version that this crate speaks. 0 stands for clients whose frame to attach names none.
 pub const VERSION: u8 = 1;
 
-/// Longer frames are refused: nobody sends one.
+/// The longest body in bytes; a longer frame is refused as garbled.
 const MAX: usize = 1 << 20;
 
-/// To the client.
+/// A frame from the monitor to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The program runs.
     Started,
-    /// Setting it up failed, and all was undone.
+    /// The start failed, and all that was done is undone; or the monitor refuses a request.
     Failed(Failed),
-    /// Of the container's standard output.
+    /// Bytes of the container's standard output, or of its terminal.
     Stdout(Vec<u8>),
-    /// Of the container's standard error.
+    /// Bytes of the container's standard error.
     Stderr(Vec<u8>),
-    /// A line of `--trace`.
+    /// A line of `--trace`, or a warning.
     Step(String),
     /// What `--explain` tells of a step.
     Told(Told),
-    /// The run is over; the exit code. Nothing follows.
+    /// The run has ended with this exit code. It is the last frame.
     Exited(i32),
-    /// The client's own detach keys were seen, or another client took its place.
+    /// The monitor has detached this client, which ends as after its detach keys. No monitor sends it so far.
     Detached,
 }
 
 /// An error line, its hint, and its exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// The whole line.
+    /// The error line, without the tool's name in front.
     pub text: String,
-    /// What to do about it.
+    /// The text of the hint, without `hint: `.
     pub hint: Option<String>,
-    /// What the client exits with.
+    /// The exit code of the client.
     pub exit: u8,
 }
 
-/// To the monitor.
+/// A frame from a client to the monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Start this container; the first frame on a fresh monitor's socket.
     Go(Go),
-    /// Send me output from now on, and take my input if `stdin`.
+    /// Send this client the output from now on.
     Attach {
-        /// With its standard input.
+        /// Take this client's input for the container, too.
         stdin: bool,
         /// The client's [`VERSION`].
         version: u8,
     },
-    /// For the container's standard input.
+    /// Bytes for the container's standard input.
     Stdin(Vec<u8>),
-    /// The container's standard input ends.
+    /// The client's input has ended; the container's ends too, if it was opened for one client.
     StdinEof,
     /// Rows and columns of the client's terminal.
     Resize(u16, u16),
@@ -84,7 +84,7 @@ pub struct Go {
 }
 
 impl Event {
-    /// As it goes over the wire.
+    /// The bytes of the frame.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Started => frame(b'S', &[]),
@@ -98,7 +98,10 @@ impl Event {
         }
     }
 
-    /// The next one, or `None` at the end of the stream.
+    /// Reads the next event, and waits for it; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// An error of read(2); [`io::ErrorKind::InvalidData`] for an unknown or too long frame.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         let Some((kind, body)) = read_frame(from)? else {
             return Ok(None);
@@ -118,7 +121,10 @@ impl Event {
 }
 
 impl Request {
-    /// Sends it whole.
+    /// Writes the whole frame.
+    ///
+    /// # Errors
+    /// An error of write(2).
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let bytes = match self {
             Self::Go(go) => frame(b'g', &serde_json::to_vec(go)?),
@@ -134,14 +140,21 @@ impl Request {
         to.write_all(&bytes)
     }
 
-    /// The next one; `None` at the end of the stream.
+    /// Reads the next request, and waits for it; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// As of [`Event::read`].
     pub fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
         read_frame(from)?
             .map(|(kind, body)| Self::decode(kind, body))
             .transpose()
     }
 
-    /// Takes the whole requests off the front of what a non-blocking socket has given so far.
+    /// Takes the next whole request off the front of the bytes that a non-blocking socket has given so far; `None` if it is
+    /// not whole yet.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] for an unknown or too long frame.
     pub fn take(buffer: &mut Vec<u8>) -> io::Result<Option<Self>> {
         let Some(head) = buffer.get(..5) else {
             return Ok(None);

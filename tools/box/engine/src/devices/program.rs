@@ -22,7 +22,7 @@ const JUMP_IF_EQUAL: u8 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const JUMP_UNLESS_EQUAL: u8 = 0x55; // BPF_JMP | BPF_JNE | BPF_K
 const EXIT: u8 = 0x95; // BPF_JMP | BPF_EXIT
 
-/// Registers: the result, the context that comes in, and what is taken out of it.
+/// Registers: the result, the context that the kernel passes, and the values read from it.
 const RESULT: u8 = 0;
 const CONTEXT: u8 = 1;
 const KIND: u8 = 2;
@@ -40,7 +40,7 @@ fn op(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
     }
 }
 
-/// The last rule that fits decides, as on v1 one written later does: so they are asked in reverse.
+/// The program of these rules. The last rule that fits decides, as on v1, so they are compared in reverse order.
 pub fn compile(rules: &[Rule]) -> Vec<Instruction> {
     let mut program = vec![
         // access_type: what is asked in the high half, the kind of device in the low one.
@@ -62,8 +62,8 @@ fn verdict(result: i32) -> [Instruction; 2] {
     [op(MOVE, RESULT, 0, 0, result), op(EXIT, 0, 0, 0, 0)]
 }
 
-/// One rule: each comparison that fails jumps past its end. An allowing one fits if all that is asked is in it, a denying
-/// one if any of it is.
+/// The instructions of one rule: each comparison that fails jumps past their end. An allowing rule fits if it names all of
+/// the access that is asked for, a denying one if it names any of it.
 fn one(rule: &Rule) -> Vec<Instruction> {
     let mut body = Vec::new();
     match rule.kind {

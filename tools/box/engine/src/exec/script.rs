@@ -1,7 +1,7 @@
 //! An exec in sh: util-linux's nsenter(1), from the container's cgroups.
 //!
-//! Once it has entered, nothing of the host's can be executed, so nothing gives up capabilities, sets groups or loads a
-//! filter: root has all of them there (docs/dry-run.md).
+//! After nsenter(1) has entered, no command of the host's can be executed, so the script gives up no capabilities, sets no
+//! groups and loads no filter: root has all capabilities there (docs/dry-run.md).
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::user::Files;
 const JOIN: &str =
     "while [ \"$1\" != -- ]; do echo 0 >\"$1\" || exit 125; shift; done; shift; exec \"$@\"";
 
-/// What the script is of.
+/// What the script is made from.
 pub struct Script {
     pub pid: i32,
     pub process: Process,

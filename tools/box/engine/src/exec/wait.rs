@@ -1,5 +1,5 @@
-//! The process that waits for the program of an exec: a PID namespace is entered by children only, so the one that entered
-//! stays outside of it, as the program's parent.
+//! The process that waits for the program of an exec: setns(2) puts only the children of a process into a PID namespace, so
+//! the process that entered stays outside of it, as the program's parent.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -53,7 +53,7 @@ pub fn run(
     kit_sys::process::exit_now(code)
 }
 
-/// The caller may go before the program does: its terminal and its streams are not ours then.
+/// Leaves the caller's session and its streams, since the caller may exit before the program does.
 fn outlive(null: &OwnedFd) -> Result<(), Errno> {
     rustix::process::setsid()?;
     rustix::stdio::dup2_stdin(null)?;
@@ -61,8 +61,8 @@ fn outlive(null: &OwnedFd) -> Result<(), Errno> {
     rustix::stdio::dup2_stderr(null)
 }
 
-/// Until the program ends: takes the terminal's master if the caller leaves it here, and what comes out of it, lest
-/// the program waits for a reader.
+/// Waits until the program ends. If the caller leaves the terminal's master here, its output is read and thrown away, or
+/// the program would wait for a reader.
 fn hold(program: &OwnedFd, socket: &OwnedFd) {
     let mut master = None;
     let mut buffer = [0u8; 4096];

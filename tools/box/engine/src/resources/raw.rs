@@ -1,4 +1,4 @@
-//! What docker has no word for, as the kernel documents it.
+//! The fields of `linux.resources` that docker has no flag for, as the kernel documents their files.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use rcgroup::Setting;
 use super::{PERIOD_USEC, has_dockers_period};
 use crate::EngineError;
 
-/// Settings that docker has no word for.
+/// The settings of these fields.
 pub struct Raw {
     pub v2: bool,
     pub settings: Vec<Setting>,
@@ -38,7 +38,7 @@ impl Raw {
         self.settings.push(setting.one_of_many());
     }
 
-    /// A file of v1 alone.
+    /// A setting whose file only v1 has.
     fn v1_only(
         &mut self,
         field: &str,
