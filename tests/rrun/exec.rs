@@ -174,3 +174,24 @@ fn a_run_that_is_left_prints_its_id() {
     let last = out.lines().last().unwrap_or_default();
     assert_eq!((code, last.trim()), (0, id.trim()), "{out}");
 }
+
+#[test]
+fn what_an_exec_has_begun_is_reaped_whatever_becomes_of_it() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --net none tools sleep 60");
+    let states = "rrun top box -eo stat,comm | grep Z || :";
+    for failing in [
+        "box nosuch",
+        "box /etc",
+        "-w /nosuch/dir box sh",
+        "-u nosuch box sh",
+    ] {
+        assert_ne!(host.code(&format!("rrun exec {failing}")), 0);
+        assert_eq!(host.ok(states), "", "{failing}");
+    }
+    // timeout(1) signals the whole process group, as a terminal's Ctrl-C does.
+    host.ok("timeout 0.3 rrun exec box sleep 1 | cat");
+    host.until("! rrun top box -eo args | grep -q 'sleep 1$'");
+    assert_eq!(host.ok(states), "");
+    host.ok("rrun rm -f box");
+}

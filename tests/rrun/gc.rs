@@ -117,3 +117,24 @@ fn a_gc_beside_the_starts_of_one_container_spoils_none() {
     let starts: Vec<&str> = out.lines().filter(|line| !line.contains(':')).collect();
     assert_eq!(starts, ["0"; 10], "{out}");
 }
+
+#[test]
+fn rm_takes_what_a_killed_monitor_and_its_program_have_left() {
+    let host = Host::new();
+    host.ok("rrun run -d -m 64m --name box tools sleep 1000");
+    let group = "$(rrun info -f '{{.Instance}}')";
+    let cgroups = format!(
+        "find /sys/fs/cgroup -type d -path \"*/{group}/*\"; ls run/journals; ip -br link | grep ^bk || :"
+    );
+    assert_ne!(host.ok(&cgroups), "");
+    host.ok(
+        "state=root/containers/$(rrun ps -q --no-trunc)/state.json
+        for who in monitor process; do
+            pid=$(grep -A2 \"$who\" $state | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'); kill -9 $pid
+            while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
+        done",
+    );
+    assert_eq!(host.ok("rrun rm -f box"), "box\n");
+    let left = host.ok(&cgroups);
+    assert!(left.lines().all(|line| line.starts_with("bk0")), "{left}");
+}

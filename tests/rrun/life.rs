@@ -245,3 +245,18 @@ fn what_is_typed_comes_to_the_program_of_an_init_once() {
     let stat: Vec<&str> = out.split(' ').collect();
     assert_eq!((stat[4], stat[7]), ("2", "2"), "{out}");
 }
+
+#[test]
+fn what_lives_as_long_as_the_container_does_not_show_the_callers_arguments() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --init -e WORD=secret --net none tools sleep 60");
+    let inside = host.ok("rrun exec box sh -c 'cat /proc/1/cmdline /proc/1/comm'");
+    assert_eq!(
+        inside.trim_matches(['\0', '\n']).replace('\0', ""),
+        "boxkit-initboxkit-init"
+    );
+    let monitor = "awk '/^PPid/ { print $2 }' /proc/$(rrun inspect -f '{{.State.Pid}}' box)/status";
+    let monitor = host.ok(&format!("tr '\\0' ' ' </proc/$({monitor})/cmdline"));
+    assert_eq!(monitor.trim(), "rrun-monitor");
+    host.ok("rrun rm -f box");
+}

@@ -21,6 +21,9 @@ use crate::says;
 /// The annotation of config.json that asks for an init, with the value `true`.
 pub const ANNOTATION: &str = "org.boxkit.init";
 
+/// What ps(1) shows of it.
+const NAME: &str = "boxkit-init";
+
 /// Whether a configuration asks for an init by [`ANNOTATION`].
 pub fn is_wanted(spec: &Spec) -> bool {
     let annotations = spec.annotations().as_ref();
@@ -51,6 +54,8 @@ impl Step for Stay {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
+        // Everybody inside can read the arguments of PID 1, and they are the caller's.
+        kit_sys::title::set(NAME).map_err(fail("naming the init"))?;
         cx.keep(Stays);
         Ok(Done::nothing())
     }

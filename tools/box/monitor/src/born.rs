@@ -80,8 +80,8 @@ fn leave_home(socket: &OwnedFd) -> io::Result<()> {
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
-    let _ = rustix::thread::set_name(c"rrun-monitor");
-    Ok(())
+    // It lives as long as the container, and the client's arguments may hold passwords.
+    kit_sys::title::set("rrun-monitor")
 }
 
 fn wait_for_go(

@@ -23,6 +23,8 @@ pub mod lock;
 pub mod mountinfo;
 mod replace;
 mod roots;
+mod small;
 
 pub use replace::{Replace, replace};
 pub use roots::{Instance, Roots, RootsError, is_an_instances_group};
+pub use small::read_small;

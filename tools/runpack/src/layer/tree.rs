@@ -16,6 +16,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::{Form, LayerError};
+use crate::interrupt::Interrupt;
 
 /// Each is an open file: the usual limit is 1024.
 const MAX_CACHED: usize = 128;
@@ -85,6 +86,7 @@ pub(super) struct Tree {
     implicit: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Symbolic links being followed.
     links: usize,
+    interrupt: Interrupt,
 }
 
 impl Tree {
@@ -95,6 +97,7 @@ impl Tree {
             cache: HashMap::new(),
             implicit: BTreeMap::from([(Vec::new(), Vec::new())]),
             links: 0,
+            interrupt: Interrupt::new(),
         }
     }
 
@@ -126,12 +129,17 @@ impl Tree {
         if let Some(dir) = self.cache.get(path) {
             return Ok(Rc::clone(dir));
         }
-        let dir = Rc::new(open_dir(self.root.as_fd(), path)?);
+        let dir = open_dir(self.root.as_fd(), path)?;
+        Ok(self.keep(path, dir))
+    }
+
+    fn keep(&mut self, path: &[u8], dir: OwnedFd) -> Rc<OwnedFd> {
+        let dir = Rc::new(dir);
         if self.cache.len() >= MAX_CACHED {
             self.cache.clear();
         }
         self.cache.insert(path.to_owned(), Rc::clone(&dir));
-        Ok(dir)
+        dir
     }
 
     /// A directory, made with those above it if missing.
@@ -151,6 +159,9 @@ impl Tree {
             }
         };
         while end < path.len() {
+            // One entry may have a thousand directories above it.
+            let interrupted = |_| LayerError::errno("mkdir", as_path(path))(Errno::INTR);
+            self.interrupt.check().map_err(interrupted)?;
             let start = if end == 0 { 0 } else { end + 1 };
             let word = path[start..].iter().position(|b| *b == b'/');
             end = word.map_or(path.len(), |length| start + length);
@@ -185,13 +196,19 @@ impl Tree {
             }
             Err(errno) => return Err(failed("mkdir")(errno)),
         }
-        let dir = self.existing(path).map_err(failed("openat2"))?;
+        let place = self
+            .place(parent)
+            .map(|above| join(&above, name.as_bytes()));
+        let dir = self.keep(
+            path,
+            open_dir(parent.as_fd(), name.as_bytes()).map_err(failed("openat2"))?,
+        );
         fchmod(&*dir, Mode::from_raw_mode(IMPLICIT_MODE)).map_err(failed("chmod"))?;
         if whited_out {
             // It is a new one: nothing of what was below shows in it, nor is it like that.
             write_opaque(dir.as_fd(), Xattrs::Trusted).map_err(failed("setxattr"))?;
         } else {
-            let place = self.place(&dir).unwrap_or_else(|| path.to_owned());
+            let place = place.unwrap_or_else(|| path.to_owned());
             self.implicit.insert(path.to_owned(), place);
         }
         Ok(dir)

@@ -300,9 +300,11 @@ impl Step for Run {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let (terminal, null) = (cx.take_fd(TERMINAL_TO), cx.take_fd(NULL));
+        let terminal = cx.take_fd(TERMINAL_TO);
+        let null = cx.take_fd(NULL);
+        let null = null.ok_or_else(|| StepError::new(DOING, "/dev/null was not opened"))?;
         let become_it = || self.program.apply(cx).map(drop);
-        match wait::run(become_it, terminal.as_ref(), null.as_ref())? {}
+        match wait::run(become_it, terminal.as_ref(), &null)? {}
     }
 }
 

@@ -12,7 +12,7 @@ use crate::process::STDIO;
 use crate::says;
 use crate::terminal::{TERMINAL_TO, receive, send};
 
-/// The host's /dev/null, for a program that may outlive its caller.
+/// The host's /dev/null, for whoever waits for a program that may outlive its caller.
 pub const NULL: &str = "null";
 
 /// The caller's ends of the streams.
@@ -63,15 +63,15 @@ impl Step for Make {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let mut ours = Ours::default();
-        if self.tty || self.detach {
-            let doing = "opening /dev/null";
-            let null = File::options().read(true).write(true).open("/dev/null");
-            let null = OwnedFd::from(null.map_err(fail(doing))?);
-            for name in STDIO.into_iter().filter(|_| !self.tty) {
+        let doing = "opening /dev/null";
+        let null = File::options().read(true).write(true).open("/dev/null");
+        let null = OwnedFd::from(null.map_err(fail(doing))?);
+        if self.detach && !self.tty {
+            for name in STDIO {
                 cx.put_fd(name, null.try_clone().map_err(fail(doing))?);
             }
-            cx.put_fd(NULL, null);
         }
+        cx.put_fd(NULL, null);
         if self.tty {
             let pair = UnixStream::pair().map_err(fail("making a socket pair"))?;
             ours.waiter = Some(pair.0.into());

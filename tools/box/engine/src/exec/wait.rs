@@ -13,14 +13,14 @@ use crate::terminal::receive;
 use crate::told::heard;
 
 /// Clones the program, which `become_it` makes of the child, waits for it, and ends with its code. `terminal` is the socket
-/// that a master may be left at; `null` is set for a program that may outlive its caller.
+/// that a master may be left at; `null` is the host's /dev/null.
 ///
 /// # Errors
 /// What the program could not be started for; else it does not return.
 pub fn run(
     become_it: impl FnOnce() -> Result<(), StepError>,
     terminal: Option<&OwnedFd>,
-    null: Option<&OwnedFd>,
+    null: &OwnedFd,
 ) -> Result<std::convert::Infallible, StepError> {
     let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     let (said, say) = pipe.map_err(fail("making a pipe"))?;
@@ -31,11 +31,11 @@ pub fn run(
     let cloned = cloned.map_err(fail("cloning the program's process"))?;
     drop(say);
     if let Some(error) = heard(said)? {
+        // Unless it is reaped, it stays a zombie of the container's PID namespace, which does not end before it has gone.
+        let _ = cloned.wait();
         return Err(error);
     }
-    if let Some(null) = null {
-        outlive(null).map_err(fail("leaving the caller"))?;
-    }
+    outlive(null).map_err(fail("leaving the caller"))?;
     // The streams are the program's now; holding them would keep their other ends from ending. The relay's pipes go too:
     // their end tells the caller that the program runs.
     let mut keep = vec![cloned.pidfd.as_fd()];
@@ -53,7 +53,9 @@ pub fn run(
     kit_sys::process::exit_now(code)
 }
 
-/// Leaves the caller's session and its streams, since the caller may exit before the program does.
+/// The caller may go before the program does, by a signal to all of its process group too: who waits for the program must
+/// stay, since nobody else reaps it, and a zombie keeps the container's PID namespace. The caller's terminal and streams are
+/// not ours then.
 fn outlive(null: &OwnedFd) -> Result<(), Errno> {
     rustix::process::setsid()?;
     rustix::stdio::dup2_stdin(null)?;

@@ -82,6 +82,14 @@ impl Step for Discard {
             let _ = std::fs::remove_dir_all(containers.run_dir(self.of.id()));
             return Ok(Done::nothing().note("its monitor has removed it already"));
         }
+        // Of one whose monitor was killed, then its program: its cgroups, its links, its mounts.
+        box_monitor::last_run(containers, self.of.id()).map_err(|failed| {
+            let error = StepError::whole(failed.text);
+            match failed.hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        })?;
         if self.volumes {
             let mark = containers.dir(self.of.id()).join(DOOMED);
             std::fs::write(&mark, "")

@@ -297,6 +297,18 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
             .filter(|pids| *pids > 0),
         blkio_weight: flags.blkio_weight.filter(|weight| *weight > 0),
     };
+    if let Some(cgroup) = flags
+        .cgroup
+        .as_ref()
+        .filter(|_| limits != rcgroup::Limits::default())
+    {
+        let refused = format!(
+            "limits and --cgroup {cgroup:?} exclude each other: that cgroup has its own, for all in it"
+        );
+        return Err(
+            Failure::usage(refused).hint(format!("rcgroup set {} -m 64m", kit_plan::quote(cgroup)))
+        );
+    }
     if limits.memory_bytes.is_some_and(|bytes| bytes < 6 << 20) {
         return Err(Failure::usage("Minimum memory limit allowed is 6MB"));
     }

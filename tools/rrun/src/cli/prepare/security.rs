@@ -14,6 +14,7 @@ use box_ops::spec::build::{Seccomp, Wanted};
 use box_ops::spec::env::{EnvChange, parse_env, parse_env_file};
 use box_ops::spec::sizes::{check_oom_score_adj, parse_ulimit};
 use box_state::Net;
+use kit_home::read_small;
 use kit_seccomp::read_profile;
 
 pub(super) fn wanted(
@@ -65,7 +66,7 @@ pub fn changes(files: &[PathBuf], texts: &[String]) -> Result<Vec<EnvChange>> {
     let host = |key: &str| std::env::var_os(unescape(key)).map(escape);
     let mut env = Vec::new();
     for file in files {
-        let text = std::fs::read(file)
+        let text = read_small(file)
             .map_err(|e| Failure::new(format!("reading --env-file {file:?}: {e}")))?;
         let text = escape(OsString::from_vec(text));
         env.extend(parse_env_file(&text, &host).map_err(usage)?);
@@ -93,7 +94,7 @@ fn security(flags: &Create) -> Result<(bool, Seccomp, Option<Profile>)> {
             ("seccomp", file) if !file.is_empty() => {
                 let doing = format!("reading seccomp profile {file:?}");
                 let text =
-                    std::fs::read(file).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
+                    read_small(file.as_ref()).map_err(|e| Failure::new(format!("{doing}: {e}")))?;
                 profile = Some(Profile { doing, text });
             }
             _ => {

@@ -1,0 +1,33 @@
+//! Files that a person names: a list of variables, a profile.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Larger than any such file, in bytes: 16 MiB.
+const MOST: u64 = 16 << 20;
+
+/// The whole of a small file; a pipe will do, as a shell's `<(…)` is.
+///
+/// # Errors
+/// The file cannot be read, or it has more than 16 MiB: /dev/zero has no end.
+pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::other("it has more than 16 MiB"));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_to_it() {
+        let error = read_small(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "it has more than 16 MiB");
+        assert!(read_small(Path::new("/dev/null")).unwrap().is_empty());
+    }
+}
