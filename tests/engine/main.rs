@@ -3,6 +3,7 @@
 
 mod fields;
 mod hooks;
+mod mounts;
 mod peers;
 
 use kit_test::Host;

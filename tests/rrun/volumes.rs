@@ -36,6 +36,31 @@ fn a_volume_without_a_name_goes_when_docker_removes_it() {
     assert_eq!(host.ok("ls -A root/trash"), "");
 }
 
+/// docker's defaults are rw, noexec, nosuid and nodev; a word that is given wins.
+#[test]
+fn a_tmpfs_has_the_options_that_are_given_last() {
+    let host = Host::new();
+    let at = |options: &str| {
+        host.ok(&format!(
+            "rrun run --rm --net none --tmpfs /x{options} tools grep -o ' /x [^ ]*' /proc/self/mountinfo"
+        ))
+    };
+    assert_eq!(at(""), " /x rw,nosuid,nodev,noexec,relatime\n");
+    assert_eq!(at(":exec,size=1m"), " /x rw,nosuid,nodev,relatime\n");
+    assert_eq!(at(":suid,dev,ro"), " /x ro,noexec,relatime\n");
+    let script = host.ok("rrun run --rm --net none --dry-run --tmpfs /x:exec tools id");
+    assert!(
+        script.contains("mount -t tmpfs -o nosuid,nodev,exec tmpfs "),
+        "{script}"
+    );
+    let (code, _, said) = host.outcome("rrun run --rm --net none --tmpfs /x:bogus tools id");
+    assert_eq!(code, 125);
+    assert_eq!(
+        said.lines().next(),
+        Some("rrun: mounting tmpfs at \"/x\": tmpfs does not take option \"bogus\"")
+    );
+}
+
 #[test]
 fn a_volume_that_is_used_stays() {
     let host = Host::new();

@@ -25,6 +25,9 @@ pub enum Travel {
 }
 
 impl Travel {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Private, Self::Slave, Self::Shared, Self::Unbindable];
+
     /// The option's name in `mount(8)`, without `make-`; an `r` before it means the whole tree.
     pub fn word(self) -> &'static str {
         match self {
@@ -35,7 +38,8 @@ impl Travel {
         }
     }
 
-    pub(crate) fn bits(self) -> u64 {
+    /// The `MS_*` value, for mount(2) and mount_setattr(2).
+    pub fn bits(self) -> u64 {
         const UNBINDABLE: u64 = 1 << 17;
         match self {
             Self::Private => mount::MS_PRIVATE,

@@ -36,6 +36,7 @@ pub mod step;
 pub mod tmpfs;
 pub mod umount;
 pub mod whiteout;
+pub mod words;
 
 pub use error::MountError;
 pub use overlay::{Lowers, Overlay};

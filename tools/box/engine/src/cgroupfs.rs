@@ -1,4 +1,4 @@
-//! /sys/fs/cgroup inside a container: read-only, rooted at the container's own cgroup by its cgroup namespace.
+//! /sys/fs/cgroup inside a container: with the options of its mount, rooted at the container's own cgroup by its cgroup namespace.
 //!
 //! On a pure v2 host that is one mount; on v1 and hybrid hosts a tmpfs with a directory for each hierarchy.
 
@@ -17,6 +17,7 @@ use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
+use super::mounts::{Options, attr_flags, move_and_travel, set_travel};
 use super::rootfs::new_filesystem;
 
 const PLACE: &str = "/sys/fs/cgroup";
@@ -74,11 +75,9 @@ fn look() -> Option<Vec<Hierarchy>> {
     Some(found)
 }
 
-fn attrs() -> MountAttrFlags {
-    MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC
+/// Whether the options leave nothing to be written.
+pub(crate) fn is_readonly(options: &Options) -> bool {
+    options.attributes.set() & MOUNT_ATTR_RDONLY != 0
 }
 
 /// Our own cgroup in each hierarchy, by its controllers: `/proc/self/cgroup` as it was before the cgroup
@@ -112,78 +111,79 @@ impl Own {
 
 /// On v1 and hybrid hosts the directories are bound, from the host's mounts at our own groups: mounting each
 /// hierarchy anew would show the same, and takes more than a millisecond a piece.
-pub(crate) fn mount(root: BorrowedFd<'_>, to: &Path, own: &Own) -> Result<(), Errno> {
+pub(crate) fn mount(
+    root: BorrowedFd<'_>,
+    to: &Path,
+    own: &Own,
+    options: &Options,
+) -> Result<(), Errno> {
+    let attrs = attr_flags(options);
     let target = inroot::make_dir(root, to)?;
     let Some(hierarchies) = hierarchies() else {
-        let tree = new_filesystem("cgroup2", "cgroup", &[], attrs())?;
-        return move_to(tree.as_fd(), target.as_fd());
+        let tree = new_filesystem("cgroup2", "cgroup", &[], attrs)?;
+        return move_and_travel(&tree, &target, &options.travel);
     };
-    let writable = attrs() - MountAttrFlags::MOUNT_ATTR_RDONLY;
+    let writable = attrs - MountAttrFlags::MOUNT_ATTR_RDONLY;
     let tmpfs = new_filesystem("tmpfs", "cgroup", &["mode=755".to_owned()], writable)?;
     for hierarchy in hierarchies {
         mkdirat(&tmpfs, hierarchy.name.as_str(), Mode::from_raw_mode(0o755))?;
     }
     move_to(tmpfs.as_fd(), target.as_fd())?;
+    let attr = MountAttr {
+        set: options.attributes.set(),
+        clear: options.attributes.clear(),
+        ..MountAttr::default()
+    };
     for hierarchy in hierarchies {
         let source = Path::new(PLACE)
             .join(&hierarchy.name)
             .join(own.path(hierarchy));
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(CWD, &source, flags)?;
-        let attr = MountAttr {
-            set: u64::from(attrs().bits()),
-            ..MountAttr::default()
-        };
         set_attr(tree.as_fd(), &attr, false)?;
         let point = inroot::find(root, &to.join(&hierarchy.name))?;
         move_to(tree.as_fd(), point.as_fd())?;
     }
-    let attr = MountAttr {
-        set: MOUNT_ATTR_RDONLY,
-        ..MountAttr::default()
-    };
-    set_attr(tmpfs.as_fd(), &attr, false)
+    if is_readonly(options) {
+        let attr = MountAttr {
+            set: MOUNT_ATTR_RDONLY,
+            ..MountAttr::default()
+        };
+        set_attr(tmpfs.as_fd(), &attr, false)?;
+    }
+    set_travel(&tmpfs, &options.travel)
 }
 
-pub(crate) fn script(to: &Path) -> Vec<Line> {
-    const SAFE: &str = "nosuid,noexec,nodev";
+pub(crate) fn script(to: &Path, given: &Options) -> Vec<Line> {
+    let all = given.attributes.words();
+    let words: Vec<&str> = all.iter().copied().filter(|word| *word != "ro").collect();
+    let mount = |kind: &str, source: &str, options: &[&[&str]], to: &Path| {
+        let options = options.concat().join(",");
+        if options.is_empty() {
+            run!["mount", "-t", kind, source, to]
+        } else {
+            run!["mount", "-t", kind, "-o", options, source, to]
+        }
+    };
     let mut lines = vec![run!["mkdir", "-p", to]];
     let Some(hierarchies) = hierarchies() else {
-        lines.push(run![
-            "mount",
-            "-t",
-            "cgroup2",
-            "-o",
-            format!("{SAFE},ro"),
-            "cgroup",
-            to
-        ]);
+        lines.push(mount("cgroup2", "cgroup", &[all], to));
         return lines;
     };
-    lines.push(run![
-        "mount",
-        "-t",
-        "tmpfs",
-        "-o",
-        format!("{SAFE},mode=755"),
-        "cgroup",
-        to
-    ]);
-    for Hierarchy {
-        name,
-        kind,
-        options,
-    } in hierarchies
-    {
-        let point: PathBuf = to.join(name);
-        let mut all = format!("{SAFE},ro");
-        for option in options {
-            all.push(',');
-            all.push_str(option);
-        }
+    lines.push(mount("tmpfs", "cgroup", &[&words, &["mode=755"]], to));
+    for hierarchy in hierarchies {
+        let point: PathBuf = to.join(&hierarchy.name);
+        let named: Vec<&str> = hierarchy.options.iter().map(String::as_str).collect();
         lines.push(run!["mkdir", &point]);
-        lines.push(run!["mount", "-t", *kind, "-o", all, *kind, &point]);
+        lines.push(mount(
+            hierarchy.kind,
+            hierarchy.kind,
+            &[all, &named],
+            &point,
+        ));
     }
-    lines.push(run!["mount", "-o", "remount,ro", to]);
+    if is_readonly(given) {
+        lines.push(run!["mount", "-o", "remount,ro", to]);
+    }
     lines
 }

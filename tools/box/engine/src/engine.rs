@@ -9,7 +9,7 @@ use rcgroup::{Group, Hierarchies};
 
 use crate::hooks::{About, Run, When};
 use crate::namespaces::{has_new, has_other_ids};
-use crate::rootfs::{Propagation, Root};
+use crate::rootfs::Root;
 use crate::spawn::PID;
 use crate::{
     Bundle, EngineError, cgroup, dev, devices, fields, hooks, idmap, in_sh, init, mask, mounts,
@@ -127,10 +127,10 @@ impl Engine {
         command: impl Into<String>,
     ) -> Result<Plan, EngineError> {
         let mut given = Given(std::mem::take(&mut self.steps));
-        let spec = &self.bundle.spec;
-        check(spec)?;
+        check(&self.bundle.spec)?;
+        mounts::from_dir(&mut self.bundle);
+        let (spec, about) = (&self.bundle.spec, About::of(&self.id, &self.bundle));
         let filter = Filter::of(spec)?;
-        let about = About::of(&self.id, &self.bundle);
         let at = root_at(&self.run_dir);
         let mut plan = Plan::new(command);
         let join = self.cloned(&mut plan, host, &mut given)?;
@@ -139,7 +139,7 @@ impl Engine {
         });
         push_all(&mut plan, join);
         push_option(&mut plan, namespaces::NewTime::of(spec));
-        let propagation = Propagation::of(spec)?;
+        let propagation = rootfs::propagation(spec)?;
         plan.push(rootfs::SetPropagation {
             propagation,
             run_dir: self.run_dir.clone(),
@@ -222,7 +222,7 @@ impl Engine {
             at: at.clone(),
             pid: PID,
             readonly: root.and_then(oci_spec::runtime::Root::readonly) == Some(true),
-            propagation: Propagation::of(spec)?,
+            propagation: rootfs::propagation(spec)?,
         });
         let stdin = match self.stdio {
             Stdio::Inherit => true,

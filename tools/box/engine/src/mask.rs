@@ -12,7 +12,6 @@ use rustix::mount::MountAttrFlags;
 
 use super::dev::host_null;
 use super::error::fail;
-use super::mounts::Options;
 use super::rootfs::{ROOT, new_filesystem};
 use crate::says;
 
@@ -91,13 +90,15 @@ fn target(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, StepErro
     }
 }
 
+/// The attributes of what is mounted over a path.
+const SAFE: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY
+    .union(MountAttrFlags::MOUNT_ATTR_NOSUID)
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
+    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+
 fn hide(target: &OwnedFd, null: &OwnedFd) -> Result<(), Errno> {
     let tree = if inroot::kind(target)? == FileType::Directory {
-        let attrs = MountAttrFlags::MOUNT_ATTR_RDONLY
-            | MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NODEV
-            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        new_filesystem("tmpfs", "tmpfs", &["size=0".to_owned()], attrs)?
+        new_filesystem("tmpfs", "tmpfs", &["size=0".to_owned()], SAFE)?
     } else {
         copy(null.as_fd(), false)?
     };
@@ -106,9 +107,8 @@ fn hide(target: &OwnedFd, null: &OwnedFd) -> Result<(), Errno> {
 
 fn freeze(target: &OwnedFd) -> Result<(), Errno> {
     let tree = copy(target.as_fd(), true)?;
-    let options = Options::parse(&["ro", "nosuid", "nodev", "noexec"].map(str::to_owned));
     let attr = kit_sys::mount::MountAttr {
-        set: options.attrs,
+        set: u64::from(SAFE.bits()),
         ..Default::default()
     };
     kit_sys::mount::set_attr(tree.as_fd(), &attr, true)?;

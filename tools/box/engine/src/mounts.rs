@@ -1,31 +1,33 @@
 //! The mounts of config.json, one step each: /proc, /dev, /sys, volumes. Child-side, before the root is
 //! entered, so that sources are the host's; each target is found beneath the root by descriptor.
 
+mod attach;
 mod options;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
 use kit_sys::calls::mount::open_tree;
-use kit_sys::mount::{MS_PRIVATE, MountAttr, set_attr};
 use oci_spec::runtime::Mount;
-use rmount::bind::{move_to, unlike};
+use rmount::attr::Travel;
+use rmount::bind::unlike;
 use rmount::inroot;
 use rustix::fs::{CWD, FileType};
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags};
+use rustix::mount::OpenTreeFlags;
 
-use options::ATTRS;
+use attach::{attach, new_tree, place_for};
+pub(super) use attach::{attr_flags, bind_tree, move_and_travel, set_travel};
 pub(super) use options::Options;
 
 use super::cgroupfs;
 use super::error::{EngineError, fail};
 use super::idmap::Sources;
 use super::mask::PROC_SUPER_MAGIC;
-use super::rootfs::{ROOT, new_filesystem};
-use crate::says;
+use super::rootfs::ROOT;
+use crate::{Bundle, says};
 
 /// One entry of `mounts`.
 pub struct MountOne {
@@ -34,9 +36,21 @@ pub struct MountOne {
     pub at: PathBuf,
 }
 
+/// Whether it shows an existing tree: type `bind` or none, or the option `bind` or `rbind`.
 pub(super) fn is_bind(mount: &Mount) -> bool {
-    mount.typ().as_deref() == Some("bind")
+    matches!(mount.typ().as_deref(), None | Some("bind" | ""))
         || Options::parse(mount.options().as_deref().unwrap_or_default()).bind
+}
+
+/// Makes the sources of bind mounts absolute: relative ones are the bundle's (config.md, "Mounts").
+pub(super) fn from_dir(bundle: &mut Bundle) {
+    let dir = &bundle.dir;
+    for mount in bundle.spec.mounts_mut().iter_mut().flatten() {
+        if let (true, Some(source)) = (is_bind(mount), mount.source()) {
+            let source = dir.join(source);
+            mount.set_source(Some(source));
+        }
+    }
 }
 
 /// Refuses mounts that cannot be made as they are asked for: a kernel ignores unknown options of a bind mount, and they
@@ -44,12 +58,18 @@ pub(super) fn is_bind(mount: &Mount) -> bool {
 pub(super) fn check(mounts: &[Mount]) -> Result<(), EngineError> {
     for mount in mounts {
         let parsed = Options::parse(mount.options().as_deref().unwrap_or_default());
-        if let (true, Some(option)) = (is_bind(mount), parsed.data.first()) {
+        let is_cgroup = mount.typ().as_deref() == Some("cgroup");
+        let kind = if is_bind(mount) { "bind" } else { "cgroup" };
+        if let (true, Some(option)) = (is_bind(mount) || is_cgroup, parsed.data.first()) {
             let reason = format!(
-                "{option:?} is no option of a bind mount, at {:?}",
+                "{option:?} is no option of a {kind} mount, at {:?}",
                 mount.destination()
             );
             return Err(EngineError::unsupported("mounts.options", reason));
+        }
+        if is_bind(mount) && mount.source().is_none() {
+            let reason = format!("the bind mount at {:?} has none", mount.destination());
+            return Err(EngineError::invalid("mounts.source", reason));
         }
         if !mount.destination().is_absolute() {
             let reason = format!("{:?} does not begin with a slash", mount.destination());
@@ -61,7 +81,10 @@ pub(super) fn check(mounts: &[Mount]) -> Result<(), EngineError> {
 
 impl MountOne {
     fn kind(&self) -> &str {
-        self.mount.typ().as_deref().unwrap_or("bind")
+        if is_bind(&self.mount) {
+            return "bind";
+        }
+        self.mount.typ().as_deref().unwrap_or_default()
     }
 
     fn options(&self) -> Vec<String> {
@@ -74,7 +97,10 @@ impl MountOne {
             ("proc", _) => says::proc(),
             ("sysfs", _) => says::sys(),
             ("devpts", _) => says::terminals(),
-            ("cgroup", _) => says::cgroups(),
+            ("cgroup", _) if cgroupfs::is_readonly(&Options::parse(&self.options())) => {
+                says::cgroups()
+            }
+            ("cgroup", _) => says::own_cgroups(),
             ("tmpfs", _) => says::memory(to),
             ("mqueue", _) => says::queues(),
             ("bind", _)
@@ -124,10 +150,9 @@ impl Step for MountOne {
             .source()
             .clone()
             .unwrap_or_else(|| self.kind().into());
-        let joined = self.options().join(",");
-        let lines = if self.kind() == "cgroup" {
-            cgroupfs::script(&to)
-        } else if parsed.bind {
+        let mut lines = if self.kind() == "cgroup" {
+            cgroupfs::script(&to, &parsed)
+        } else if self.kind() == "bind" {
             let make = make_like(&source, &to);
             let bind = if parsed.recursive {
                 "--rbind"
@@ -136,13 +161,9 @@ impl Step for MountOne {
             };
             let mut lines = make;
             lines.push(run!["mount", bind, &source, &to]);
-            if parsed.attrs != 0 {
-                let names = ATTRS
-                    .iter()
-                    .filter(|(_, bit)| parsed.attrs & bit != 0)
-                    .map(|(name, _)| *name);
-                let names: Vec<&str> = names.collect();
-                let options = format!("remount,bind,{}", names.join(","));
+            let words = parsed.attributes.words();
+            if !words.is_empty() {
+                let options = format!("remount,bind,{}", words.join(","));
                 lines.push(if parsed.recursive {
                     run!["sh", "-c", REMOUNT_ALL, "sh", &to, options]
                 } else {
@@ -151,6 +172,9 @@ impl Step for MountOne {
             }
             lines
         } else {
+            let mut words = parsed.attributes.words().to_vec();
+            words.extend(parsed.data.iter().map(String::as_str));
+            let joined = words.join(",");
             let mount = if joined.is_empty() {
                 run!["mount", "-t", self.kind(), &source, &to]
             } else {
@@ -158,6 +182,14 @@ impl Step for MountOne {
             };
             vec![run!["mkdir", "-p", &to], mount]
         };
+        for (travel, whole) in &parsed.travel {
+            let r = if *whole { "r" } else { "" };
+            let make = format!("--make-{r}{}", travel.word());
+            // What is bound or new in the script's namespace is private already.
+            if *travel != Travel::Private {
+                lines.push(run!["mount", make, &to]);
+            }
+        }
         Meta::new("mount.one", self.says(), Shell::Exact(lines))
     }
 
@@ -174,6 +206,9 @@ impl Step for MountOne {
         };
         let sources = cx.take::<Sources>();
         let mounted = self.mount(cx.fd(ROOT)?, &parsed, own.as_ref(), sources.as_ref());
+        if let Some(own) = own {
+            cx.keep(own);
+        }
         if let Some(sources) = sources {
             cx.keep(sources);
         }
@@ -193,8 +228,8 @@ impl MountOne {
         let doing = || format!("mounting {} at {to:?}", self.kind());
         if self.kind() == "cgroup" {
             let own = own.ok_or_else(|| StepError::new(doing(), "no step has joined a cgroup"))?;
-            cgroupfs::mount(root, to, own).map_err(fail(doing()))?;
-        } else if parsed.bind {
+            cgroupfs::mount(root, to, own, parsed).map_err(fail(doing()))?;
+        } else if self.kind() == "bind" {
             let source = self.mount.source().clone().unwrap_or_default();
             bind(root, (&source, sources), to, parsed)?;
         } else {
@@ -203,16 +238,26 @@ impl MountOne {
                 .source()
                 .as_ref()
                 .map_or(self.kind(), |s| s.to_str().unwrap_or_default());
-            let attrs = MountAttrFlags::from_bits_retain(parsed.attrs as u32);
             refuse_in_proc(to, None, None)?;
             let target = inroot::make_dir(root, to).map_err(fail(doing()))?;
             check_place(to, &target)?;
             refuse_in_proc(to, Some(&target), None)?;
-            let tree =
-                new_filesystem(self.kind(), source, &parsed.data, attrs).map_err(fail(doing()))?;
-            move_to(tree.as_fd(), target.as_fd()).map_err(fail(doing()))?;
+            let tree = new_tree(self.kind(), source, parsed)
+                .map_err(|(errno, option)| refused(doing(), self.kind(), errno, option))?;
+            move_and_travel(&tree, &target, &parsed.travel).map_err(fail(doing()))?;
         }
         Ok(())
+    }
+}
+
+/// The kernel says "Invalid argument" of an option that it does not know, and not of which.
+fn refused(doing: String, kind: &str, errno: Errno, option: Option<&str>) -> StepError {
+    match option {
+        Some(option) if errno == Errno::INVAL => {
+            StepError::new(doing, format!("{kind} does not take option {option:?}"))
+        }
+        Some(option) => fail(format!("{doing}: option {option:?}"))(errno),
+        None => fail(doing)(errno),
     }
 }
 
@@ -325,39 +370,4 @@ fn refuse_in_proc(
     };
     let error = StepError::new(format!("mounting at {to:?}"), reason);
     Err(error.hint("mount it at another path: of /proc only files like cpuinfo, meminfo, stat and uptime can be replaced"))
-}
-
-/// Opens the mount point for `tree`, and makes a directory or a file there if it does not exist.
-fn place_for(root: BorrowedFd<'_>, tree: &OwnedFd, to: &Path) -> Result<OwnedFd, Errno> {
-    match inroot::kind(tree)? {
-        FileType::Directory => inroot::make_dir(root, to),
-        _ => inroot::make_file(root, to),
-    }
-}
-
-/// Attaches a cloned mount at `to`. Its attributes are set before, while no path leads to it.
-pub(super) fn bind_tree(
-    root: BorrowedFd<'_>,
-    tree: &OwnedFd,
-    to: &Path,
-    options: &Options,
-) -> Result<(), Errno> {
-    let target = place_for(root, tree, to)?;
-    attach(tree, &target, options)
-}
-
-fn attach(tree: &OwnedFd, target: &OwnedFd, options: &Options) -> Result<(), Errno> {
-    // Private unless asked otherwise: what the container mounts below stays there.
-    let propagation = if options.propagation == 0 {
-        MS_PRIVATE
-    } else {
-        options.propagation
-    };
-    let attr = MountAttr {
-        set: options.attrs,
-        propagation,
-        ..MountAttr::default()
-    };
-    set_attr(tree.as_fd(), &attr, true)?;
-    move_to(tree.as_fd(), target.as_fd())
 }

@@ -10,6 +10,7 @@ use kit_sys::calls::mount::{
 use kit_sys::calls::thread::{chdir, fchdir, pivot_root};
 use oci_spec::runtime::Spec;
 use rmount::MountError;
+use rmount::attr::Travel;
 use rmount::overlay::{Overlay, OverlayFault, Role, mount_overlay};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -36,85 +37,56 @@ pub enum Root {
 
 /// How mounts pass between the container and the host (mount_namespaces(7)), as config.json's `linux.rootfsPropagation`
 /// has it. Private, the default: none made inside reaches the host, and none made outside comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Propagation {
-    #[default]
-    Private,
-    /// What the host mounts comes in.
-    Slave,
-    /// Both ways.
-    Shared,
-    /// Private, and the root cannot be bound elsewhere.
-    Unbindable,
+pub fn propagation(spec: &Spec) -> Result<Travel, EngineError> {
+    let given = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.rootfs_propagation().as_deref());
+    match given.unwrap_or_default() {
+        "" => Ok(Travel::Private),
+        word => rmount::words::travel(word)
+            .map(|(travel, _)| travel)
+            .ok_or_else(|| {
+                let reason = format!("{word:?} is none of shared, slave, private and unbindable");
+                EngineError::invalid("linux.rootfsPropagation", reason)
+            }),
+    }
 }
 
-impl Propagation {
-    pub fn of(spec: &Spec) -> Result<Self, EngineError> {
-        let given = spec
-            .linux()
-            .as_ref()
-            .and_then(|linux| linux.rootfs_propagation().as_deref());
-        match given.unwrap_or_default() {
-            "" | "private" | "rprivate" => Ok(Self::Private),
-            "slave" | "rslave" => Ok(Self::Slave),
-            "shared" | "rshared" => Ok(Self::Shared),
-            "unbindable" | "runbindable" => Ok(Self::Unbindable),
-            other => {
-                let reason = format!("{other:?} is none of shared, slave, private and unbindable");
-                Err(EngineError::invalid("linux.rootfsPropagation", reason))
-            }
-        }
-    }
+fn flag(travel: Travel) -> MountPropagationFlags {
+    MountPropagationFlags::from_bits_retain(travel.bits() as u32)
+}
 
-    fn word(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Slave => "slave",
-            Self::Shared => "shared",
-            Self::Unbindable => "unbindable",
-        }
-    }
-
-    fn flag(self) -> MountPropagationFlags {
-        match self {
-            Self::Private => MountPropagationFlags::PRIVATE,
-            Self::Slave => MountPropagationFlags::DOWNSTREAM,
-            Self::Shared => MountPropagationFlags::SHARED,
-            Self::Unbindable => MountPropagationFlags::UNBINDABLE,
-        }
-    }
-
-    /// The propagation of the host's mounts in the child, before the root is mounted.
-    fn of_the_hosts(self) -> Self {
-        if self == Self::Unbindable {
-            Self::Private
-        } else {
-            self
-        }
+/// The propagation of the host's mounts in the child, before the root is mounted.
+fn of_the_hosts(travel: Travel) -> Travel {
+    if travel == Travel::Unbindable {
+        Travel::Private
+    } else {
+        travel
     }
 }
 
 /// Sets the propagation of the child's copies of the host's mounts.
 pub struct SetPropagation {
-    pub propagation: Propagation,
+    pub propagation: Travel,
     /// The root is mounted below this directory, whose mount must not be shared, or the host would see the root too.
     pub run_dir: PathBuf,
 }
 
 impl Step for SetPropagation {
     fn meta(&self) -> Meta {
-        let propagation = self.propagation.of_the_hosts();
+        let propagation = of_the_hosts(self.propagation);
         let mut lines = vec![run![
             "mount",
             format!("--make-r{}", propagation.word()),
             "/"
         ]];
         let says = match propagation {
-            Propagation::Slave => says::slave(),
-            Propagation::Shared => says::shared(),
+            Travel::Slave => says::slave(),
+            Travel::Shared => says::shared(),
             _ => says::private(),
         };
-        if propagation == Propagation::Shared {
+        if propagation == Travel::Shared {
             lines.push(run!["mount", "--bind", &self.run_dir, &self.run_dir]);
             lines.push(run!["mount", "--make-rprivate", &self.run_dir]);
         }
@@ -126,8 +98,8 @@ impl Step for SetPropagation {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let propagation = self.propagation.of_the_hosts();
-        if propagation == Propagation::Shared {
+        let propagation = of_the_hosts(self.propagation);
+        if propagation == Travel::Shared {
             // Attached to what is private by then, so that the host does not get it.
             let doing = || format!("keeping {:?} from the host", self.run_dir);
             let flags = MountPropagationFlags::DOWNSTREAM;
@@ -137,7 +109,7 @@ impl Step for SetPropagation {
             mount_change(&self.run_dir, MountPropagationFlags::PRIVATE).map_err(fail(doing()))?;
             return Ok(Done::nothing());
         }
-        let flags = propagation.flag() | MountPropagationFlags::REC;
+        let flags = flag(propagation) | MountPropagationFlags::REC;
         mount_change("/", flags)
             .map_err(fail(format!("making all mounts {}", propagation.word())))?;
         Ok(Done::nothing())
@@ -222,7 +194,7 @@ pub struct Enter {
     pub at: PathBuf,
     pub pid: kit_plan::SlotId,
     pub readonly: bool,
-    pub propagation: Propagation,
+    pub propagation: Travel,
 }
 
 impl Step for Enter {
@@ -270,7 +242,7 @@ impl Step for Enter {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = "entering the root";
         let host = match self.propagation {
-            Propagation::Shared => {
+            Travel::Shared => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 Some(rustix::fs::open("/", flags, Mode::empty()).map_err(fail(doing))?)
             }
@@ -304,9 +276,9 @@ impl Step for Enter {
             kit_sys::mount::set_attr(std::os::fd::AsFd::as_fd(&root), &attr, false)
                 .map_err(fail("making the root read-only"))?;
         }
-        if self.propagation != Propagation::Private {
+        if self.propagation != Travel::Private {
             let doing = format!("making the root {}", self.propagation.word());
-            mount_change("/", self.propagation.flag()).map_err(fail(doing))?;
+            mount_change("/", flag(self.propagation)).map_err(fail(doing))?;
         }
         cx.take_fd(ROOT);
         Ok(Done::nothing())
@@ -334,12 +306,24 @@ pub fn new_filesystem(
 ) -> Result<std::os::fd::OwnedFd, Errno> {
     let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(&fs, "source", source)?;
+    finish(&fs, data, attrs).map_err(|(errno, _)| errno)
+}
+
+/// Gives a filesystem that fsopen(2) has begun its options and mounts it, unattached; an error has the option that was
+/// refused, if it was one.
+pub fn finish<'a>(
+    fs: &std::os::fd::OwnedFd,
+    data: &'a [String],
+    attrs: MountAttrFlags,
+) -> Result<std::os::fd::OwnedFd, (Errno, Option<&'a str>)> {
     for option in data {
-        match option.split_once('=') {
-            Some((key, value)) => fsconfig_set_string(&fs, key, value)?,
-            None => fsconfig_set_flag(&fs, option.as_str())?,
-        }
+        let given = match option.split_once('=') {
+            Some((key, value)) => fsconfig_set_string(fs, key, value),
+            None => fsconfig_set_flag(fs, option.as_str()),
+        };
+        given.map_err(|errno| (errno, Some(option.as_str())))?;
     }
-    fsconfig_create(&fs)?;
-    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attrs)
+    let whole = |errno| (errno, None);
+    fsconfig_create(fs).map_err(whole)?;
+    fsmount(fs, FsMountFlags::FSMOUNT_CLOEXEC, attrs).map_err(whole)
 }

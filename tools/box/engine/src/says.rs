@@ -54,6 +54,8 @@ kit_plan::sayings! {
             "挂载 /dev/pts：自己的终端，外面打不开";
         cgroups(): "Mount /sys/fs/cgroup: its limits and usage can be read there, and not changed",
             "挂载 /sys/fs/cgroup：可以读到自己的限制和用量，但不能改";
+        own_cgroups(): "Mount /sys/fs/cgroup: its limits and usage can be read and changed there",
+            "挂载 /sys/fs/cgroup：可以读写自己的限制和用量";
         memory(to): "Mount a tmpfs on {to}: files in memory, gone with the container",
             "在 {to} 挂载 tmpfs：文件在内存里，随容器消失";
         queues(): "Mount /dev/mqueue: the POSIX message queues of this IPC namespace",
