@@ -268,7 +268,7 @@ const BAD: &[Row] = &[
     ),
     (
         // Filled here: what a monitor that was leaving had open is free by now.
-        "head -c 100m /dev/zero >small/fill 2>/dev/null; BOXKIT_ROOT=$PWD/small rrun run --rm tools id",
+        "head -c 100m /dev/zero >small/fill 2>/dev/null; BOXKIT_ROOT=$PWD/small rrun run tools id",
         125,
         r#"rrun: write "{dir}/small/images/pins/{id}": No space left on device
 hint: {dir}/small is full: rrun rm, rrun rmi and rrun gc make room, or BOXKIT_ROOT moves it elsewhere"#,

@@ -133,7 +133,7 @@ const ROOTS: &[Row] = &[
     (
         "BOXKIT_ROOT=$PWD/ro rrun run --rm tools id",
         125,
-        "rrun: making \"{dir}/ro/containers\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
+        "rrun: making \"{dir}/ro/layers/{instance}\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_ROOT moves it elsewhere",
     ),
     (
         "BOXKIT_ROOT=$PWD/ro rrun create tools id",
@@ -153,12 +153,12 @@ const ROOTS: &[Row] = &[
     (
         "BOXKIT_RUN=$PWD/ro rrun run --rm tools id",
         125,
-        "rrun: making \"{dir}/ro/containers/{id}\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_RUN moves it elsewhere",
+        "rrun: making \"{dir}/ro/transient/containers\": Read-only file system\nhint: {dir}/ro is on a read-only file system: BOXKIT_RUN moves it elsewhere",
     ),
     (
         "BOXKIT_ROOT=$PWD/over rrun run --rm tools id",
         125,
-        "rrun: mounting an overlay at \"{dir}/run/containers/{id}/root\": upper \"{dir}/over/containers/{id}/upper\" is on overlay, which cannot hold an upper\nhint: set BOXKIT_ROOT to a place on ext4, xfs or tmpfs",
+        "rrun: mounting an overlay at \"{dir}/run/containers/{id}/root\": upper \"{dir}/over/layers/{instance}/{id}/upper\" is on overlay, which cannot hold an upper\nhint: set BOXKIT_ROOT to a place on ext4, xfs or tmpfs",
     ),
     (
         "BOXKIT_ROOT=relative rrun run --rm tools id",
@@ -200,7 +200,7 @@ fn roots_that_do_not_serve_and_images_of_another_machine() {
          rrun load --platform linux/s390x oci:other:tools -t other
          mkdir -m 700 ro over; mkdir low up; mount -t tmpfs -o mode=700 none ro; cp -a root/images ro; mount -o remount,ro ro
          mount -t tmpfs none up; mkdir up/up up/work; mount -t overlay -o lowerdir=low,upperdir=up/up,workdir=up/work none over; chmod 700 over
-         cp -a root/images over; mkdir -m 700 over/containers over/names over/trash",
+         cp -a root/images over; mkdir -m 700 over/containers over/names over/trash; BOXKIT_ROOT=$PWD/over rrun run --rm tools id || :",
     );
     all(&host, ROOTS);
 }
@@ -224,9 +224,11 @@ fn a_container_that_fills_the_disk() {
         host.ok("rrun wait full; rrun inspect -f '{{.State.Status}}' full"),
         "1\nexited\n"
     );
-    let (code, _, said) = host.outcome("rrun run --rm tools id");
+    let (code, _, said) = host.outcome("rrun run tools id");
     assert_eq!(code, 125);
     assert!(said.contains("No space left on device\nhint: ") && said.ends_with(" is full: rrun rm, rrun rmi and rrun gc make room, or BOXKIT_ROOT moves it elsewhere\n"), "{said}");
+    // Nothing of what is to leave nothing is written there.
+    assert_eq!(host.ok("rrun run --rm tools id -u"), "0\n");
     assert_eq!(
         host.ok("rrun rm full; rrun run --rm tools id -u"),
         "full\n0\n"

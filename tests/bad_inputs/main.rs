@@ -30,7 +30,7 @@ fn packed_host() -> Host {
     let host = own_host();
     host.ok(&kit_test::pack());
     host.ok(
-        "mkdir -p -m 700 root/trash root/containers root/names run/containers run/journals run/networks run/bare
+        "mkdir -p -m 700 root/trash root/containers root/names run/containers run/journals run/networks run/transient
          rrun run --rm tools id; rrun gc",
     );
     host

@@ -9,11 +9,11 @@ fn a_full_disk_is_said_and_nothing_is_left() {
     let host = Host::bare();
     host.ok("mount --make-rprivate /; mkdir root; mount -t tmpfs -o size=64m tmpfs root; chmod 700 root");
     host.ok(&kit_test::pack());
+    host.ok("rrun run --rm tools sh; rrun rm $(rrun create tools sh); rrun gc");
     let before = host.files("root");
     // A file of another's takes what there is.
     host.ok("head -c 100m /dev/zero >root/theirs 2>/dev/null; ! echo more >>root/theirs");
     for verb in [
-        "run --rm tools sh",
         "run -d --name box tools sleep 1000",
         "create --name box tools sh",
     ] {
@@ -22,6 +22,10 @@ fn a_full_disk_is_said_and_nothing_is_left() {
         let line = said.lines().next().unwrap_or_default();
         assert!(line.contains("No space left on device"), "{verb}: {said}");
     }
+    // What is to leave nothing has nothing to write there.
+    assert_eq!(host.ok("rrun run --rm tools sh -c 'echo in'"), "in\n");
+    let (code, _, said) = host.outcome("rrun run --rm tools sh -c 'echo out >/out'");
+    assert_ne!(code, 0, "{said}");
     host.ok("rm root/theirs; rrun gc");
     assert_eq!(host.files("root"), before);
     assert_eq!(host.ok("rrun run --rm tools sh -c 'echo again'"), "again\n");

@@ -13,7 +13,7 @@ fn gc_in_a_loop_breaks_no_start_no_stop_and_no_load() {
     beside(&host, gc, 8, |round| {
         let name = format!("c{round}");
         let script = format!(
-            "rrun run --rm -m 64m tools sh -c : & one=$!
+            "rrun run --rm -m 64m -v /anon tools sh -c 'echo >/anon/file' & one=$!
              rrun run --rm -p 80 tools sh -c : & two=$!
              rrun load -q -i tools.tar >/dev/null & three=$!
              rrun run -d --name {name} -v vol:/vol tools sleep 1000 >/dev/null

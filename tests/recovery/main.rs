@@ -101,7 +101,7 @@ fn watched() {
 fn host() -> Host {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let host = Host::new();
-    host.ok("mount --make-rprivate /; mkdir data; rrun run --rm -p 8080:80 tools id; rrun gc");
+    host.ok("mount --make-rprivate /; mkdir data; rrun run --rm -p 8080:80 tools id; rrun rm $(rrun create tools id); rrun gc");
     host
 }
 

@@ -42,7 +42,7 @@ fn kill_at(host: &Host, at: &str, words: &str) -> bool {
 
 /// What is in the two roots, but for what lasts on purpose.
 fn files(host: &Host) -> String {
-    host.ok("find root -path root/images/blobs -prune -o -path root/images/unpacked -prune -o -path 'root/volumes*' -prune -o -print | sort
+    host.ok("find root run/transient run/images -path root/images/blobs -prune -o -path root/images/unpacked -prune -o -path 'root/volumes*' -prune -o -print | sort
              ls root/volumes 2>/dev/null | grep -v named || :")
 }
 
@@ -73,7 +73,9 @@ const CREATING: Case = Case {
 fn kill_everywhere(case: &Case) {
     let host = host();
     // What each of these leaves at its best.
-    host.ok(&format!("{RUNS}; rrun rm -f -v box; rrun gc"));
+    host.ok(&format!(
+        "{RUNS}; rrun rm -f -v box; rrun run --rm tools id; rrun gc"
+    ));
     let (kernel, before) = (kernel_state(&host), files(&host));
     host.ok(case.made);
     assert!(!kill_at(&host, "never", case.words), "{}", case.words);
@@ -127,6 +129,16 @@ fn a_run_that_is_to_leave_nothing() {
 fn rm() {
     kill_everywhere(&Case {
         made: RUNS,
+        words: "rm -f -v box",
+        steps: 5,
+        holds: "[ -z \"$LEFT\" ] || { rrun rm -f -v box >/dev/null; rrun gc; }",
+    });
+}
+
+#[test]
+fn rm_of_what_is_to_leave_nothing() {
+    kill_everywhere(&Case {
+        made: "rrun run -d --rm --name box -p 8080:80 -v named:/var/named -v /anon tools sleep 1000 >/dev/null",
         words: "rm -f -v box",
         steps: 5,
         holds: "[ -z \"$LEFT\" ] || { rrun rm -f -v box >/dev/null; rrun gc; }",

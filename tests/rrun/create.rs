@@ -6,8 +6,8 @@ use kit_test::Host;
 fn made(host: &Host) -> String {
     let ids = r"s/boxkit-[0-9a-f]+/INSTANCE/g; s/[0-9a-f]{62,64}/ID/g; s/[0-9a-f]{12}/SHORT/g; s/20[0-9-]+T[0-9:.]+Z/TIME/g; s/[a-z]+_[a-z]+$/NAME/; s/,$//";
     host.ok(&format!(
-        "cd root; {{ find containers names volumes images/pins trash -printf '%p %y %m %s %l\n'
-         find containers names images/pins -type f -exec cat {{}} +; }} 2>/dev/null |
+        "cd root; {{ find containers names volumes images/pins trash layers ../run/transient -printf '%p %y %m %s %l\n'
+         find containers names images/pins ../run/transient -type f -exec cat {{}} +; }} 2>/dev/null |
          sed -E '{ids}; s,/tmp/[^/]*/,/tmp/HOST/,g' | sort"
     ))
 }
@@ -43,10 +43,7 @@ fn a_dry_run_makes_nothing_and_its_script_the_same() {
             "{listed}"
         );
         host.ok("rrun rm -v box");
-        assert_eq!(
-            host.ok("ls root/volumes; ls -A root/images/pins"),
-            "named\n"
-        );
+        assert_eq!(host.ok("ls root/volumes; ls root/images/pins"), "named\n");
         state
     });
     assert_eq!(states[0], states[1]);
@@ -55,6 +52,23 @@ fn a_dry_run_makes_nothing_and_its_script_the_same() {
         "{}",
         states[0]
     );
+}
+
+#[test]
+fn a_container_of_a_directory_is_made_by_its_script_as_well() {
+    let create = "rrun create --name box --rootfs $PWD/dir -v /anon -v named:/n -- sh";
+    let states = [
+        create.to_owned(),
+        create.replace("create ", "create --dry-run ") + " >s; sh -e s; rm s",
+    ]
+    .map(|create| {
+        let host = Host::new();
+        host.ok(&format!("mkdir -m 700 -p dir root run; {create}"));
+        made(&host)
+    });
+    assert_eq!(states[0], states[1]);
+    let layer = "layers/INSTANCE/ID d 755";
+    assert!(states[0].contains(layer), "{}", states[0]);
 }
 
 #[test]

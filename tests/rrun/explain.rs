@@ -82,7 +82,7 @@ fn the_commands_of_sh_have_short_names_for_long_paths_and_no_documents() {
     assert!(
         lines
             .iter()
-            .any(|line| line.ends_with(">$ROOT/containers/.$C.new/config.json"))
+            .any(|line| line.ends_with(">$RUN/transient/containers/.$C.new/config.json"))
     );
 }
 
@@ -100,8 +100,8 @@ fn the_calls_are_those_that_were_made_in_both_processes() {
     };
     // The client, the monitor, the child, and the child just before it is the program.
     has(
-        "rename(\"$ROOT/containers/.$C.new\", ",
-        "\"$ROOT/containers/$C\")",
+        "rename(\"$RUN/transient/containers/.$C.new\", ",
+        "\"$RUN/transient/containers/$C\")",
     );
     let clone = has("clone3(CLONE_NEWPID|CLONE_NEWNS|", "");
     let pid = clone.rsplit(" = ").next().unwrap();

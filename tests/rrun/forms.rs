@@ -9,6 +9,8 @@ fn the_lowest_form_leaves_nothing() {
     host.ok(&format!(
         "runpack unpack tools rootfs; rnetns add {name}; rcgroup create {name} --pids-limit 77"
     ));
+    // What every run with an end leaves there.
+    host.ok("rrun run --rm --net none tools id; rrun gc");
     let before = host.files("root rootfs");
     let out = host.sh(&format!(
         "rrun run --rm --rootfs rootfs --net ns:{name} --cgroup {name} -- sh -c 'readlink /proc/self/ns/net; exit 4'; \

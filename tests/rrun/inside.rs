@@ -123,7 +123,7 @@ fn a_published_port_is_reached_from_everywhere() {
     assert_eq!(ask("", "127.0.0.1"), short);
     assert_eq!(ask("", bridge.trim()), short);
     assert_eq!(ask("rrun exec web", bridge.trim()), short);
-    host.ok("mkdir -m 700 -p root/trash");
+    host.ok("rrun run --rm tools id; rrun gc");
     let before = host.files("root run");
     let (code, out, said) = host.outcome("rrun run --rm -p 8080:81 tools id");
     assert_eq!((code, out.as_str()), (125, ""));

@@ -207,8 +207,8 @@ fn a_restart_keeps_what_goes_at_its_end() {
     assert_eq!(host.ok("rrun ps -q --no-trunc"), id);
     host.ok("rrun stop -t 0 brief; rrun gc");
     assert_eq!(
-        host.files("root/containers root/names run/containers"),
-        "root/containers\nroot/names\nrun/containers\n"
+        host.files("root/layers/* run/transient run/containers"),
+        host.ok("ls -d root/layers/*; echo run/containers; find run/transient -maxdepth 1 | sort")
     );
 }
 

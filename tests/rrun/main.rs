@@ -19,6 +19,7 @@ mod replay;
 mod run;
 mod run_script;
 mod top;
+mod transient;
 mod verbs;
 mod versions;
 mod volumes;

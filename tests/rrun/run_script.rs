@@ -25,6 +25,8 @@ fn host() -> (Host, String, usize) {
     // The roots have their directories from then on.
     let whole = run(&host, "sleep 0").output().unwrap();
     assert!(whole.status.success(), "{whole:?}");
+    // Made with the first line that a container of a directory says.
+    host.ok("mkdir -p root/layers/$(rrun info -f '{{.Instance}}')");
     host.until("! ip -br link | grep -q box");
     let state = state(&host);
     let lines = String::from_utf8(whole.stderr).unwrap().lines().count();

@@ -4,7 +4,7 @@
 //! directories, ready to be an overlay's lowers, when [`Store::layers_unpacked`] returns. Nothing here prints or exits.
 //!
 //! ```no_run
-//! use runpack::{Compression, Reference, Store};
+//! use runpack::{Compression, PinPlace, Reference, Store};
 //!
 //! let store = Store::open("/var/lib/boxkit".as_ref());
 //! // Put a layer, then publish an image that has it.
@@ -13,7 +13,7 @@
 //! let id = store.commit_image(&config, vec![layer], &[Reference::parse("web:1")?])?;
 //! // Use it.
 //! let image = store.resolve("web:1")?;
-//! store.pin(&image.id, "my-container")?;
+//! store.pin(&image.id, "my-container", PinPlace::Store)?;
 //! let lowers = store.layers_unpacked(&image)?;
 //! # let _ = (id, lowers);
 //! # Ok::<(), runpack::StoreError>(())
@@ -54,6 +54,6 @@ pub use intake::Progress;
 pub use oci_spec;
 pub use reference::{Reference, ReferenceError, Source};
 pub use store::{
-    BlobWriter, Compression, Gone, Image, ImageId, LayerState, Pin, Removed, Store, Sweep,
-    Unreadable,
+    BlobWriter, Compression, Gone, Image, ImageId, LayerState, Pin, PinPlace, Removed, Store,
+    Sweep, Unreadable,
 };

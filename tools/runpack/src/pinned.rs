@@ -1,8 +1,10 @@
 //! A pin as a plan, for programs: whoever uses an image for as long as a session.
 
+use std::path::PathBuf;
+
 use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo};
 
-use crate::{ImageId, Store, StoreError};
+use crate::{ImageId, PinPlace, Store, StoreError};
 
 impl Store {
     /// What keeps an image, by its name, ID or digest, from being removed until it is undone. `owner` is who uses it: one
@@ -27,21 +29,27 @@ struct PinImage {
     owner: String,
 }
 
+impl PinImage {
+    fn path(&self) -> PathBuf {
+        self.store.pin_path(&self.owner, PinPlace::Store)
+    }
+}
+
 impl Step for PinImage {
     fn meta(&self) -> Meta {
         let line = Line::Write {
-            path: self.store.pin_path(&self.owner).into(),
+            path: self.path().into(),
             text: self.image.to_string().into(),
         };
         Meta::new("image.pin", crate::says::pin(), Shell::Exact(vec![line]))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        vec![Undo::unlink(self.store.pin_path(&self.owner))]
+        vec![Undo::unlink(self.path())]
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let path = self.store.pin(&self.image, &self.owner)?;
+        let path = self.store.pin(&self.image, &self.owner, PinPlace::Store)?;
         Ok(Done::made(vec![Undo::unlink(path)]).identified())
     }
 }

@@ -40,7 +40,7 @@ pub fn fork_ahead(containers: &Containers, ahead: Ahead) {
 /// [`MonitorError::Fork`]: no socket pair or no process can be made.
 pub fn fork(containers: &Containers, ahead: Ahead) -> Result<Fresh, MonitorError> {
     let kept = AHEAD.lock().ok().and_then(|mut kept| kept.take());
-    if let Some((_, fresh)) = kept.filter(|(of, _)| of == containers) {
+    if let Some((_, fresh)) = kept.filter(|(of, _)| of.roots == containers.roots) {
         return Ok(fresh);
     }
     fork_watched(containers, ahead, None)
@@ -64,7 +64,7 @@ pub fn fork_watched(
             return 1;
         }
         early::look(ahead);
-        wait_for_go(containers, UnixStream::from(socket), watch)
+        wait_for_go(&containers, UnixStream::from(socket), watch)
     });
     cloned.map_err(|errno| MonitorError::Fork(errno.into()))?;
     Ok(Fresh { socket: ours })
@@ -85,7 +85,7 @@ fn leave_home(socket: &OwnedFd) -> io::Result<()> {
 }
 
 fn wait_for_go(
-    containers: Containers,
+    containers: &Containers,
     mut socket: UnixStream,
     watch: Option<Box<dyn Observer>>,
 ) -> i32 {
@@ -94,6 +94,8 @@ fn wait_for_go(
     };
     let mut first = clients::Client::new(socket);
     first.attach(go.attach);
+    // Forked before anybody knew which kind is made.
+    let containers = containers.holding(&go.id);
     match Monitor::start(containers, &go, first, watch) {
         Ok(monitor) => monitor.serve(),
         Err((mut client, failed)) => {

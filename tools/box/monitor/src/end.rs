@@ -37,7 +37,7 @@ impl Monitor {
         box_net::let_go(&mut self.kept);
         self.relay = Relay::default();
         let trash = if lasting {
-            None
+            Vec::new()
         } else {
             discard(&self.containers, &self.container)
         };
@@ -45,9 +45,7 @@ impl Monitor {
             client.send(&Event::Exited(self.state.exit_code));
         }
         self.clients.retain(Client::has_words);
-        if let Some(trash) = trash {
-            let _ = kit_sys::tree::remove(&trash);
-        }
+        delete(&trash);
         let _ = std::fs::remove_file(self.containers.socket(&self.container.id));
         if errors.is_empty() {
             let _ = self.journal.discard();
@@ -89,9 +87,7 @@ impl Monitor {
 /// A container that could not be started: docker keeps it, with the reason, unless it was to be removed.
 pub fn never_started(containers: &Containers, container: &Container, failed: &Failed) {
     if container.auto_remove {
-        if let Some(trash) = discard(containers, container) {
-            let _ = kit_sys::tree::remove(&trash);
-        }
+        delete(&discard(containers, container));
         return;
     }
     if let Ok(mut state) = containers.state(&container.id) {
@@ -107,9 +103,9 @@ pub fn never_started(containers: &Containers, container: &Container, failed: &Fa
     let _ = std::fs::remove_dir_all(containers.run_dir(&container.id));
 }
 
-/// Removes a container of `--rm` with the pin on its image and its anonymous volumes. Returns its directory in the trash,
-/// which is still to be deleted.
-fn discard(containers: &Containers, container: &Container) -> Option<PathBuf> {
+/// Removes a container of `--rm` with the pin on its image and its anonymous volumes. Returns the directories that are still
+/// to be deleted, in this order.
+fn discard(containers: &Containers, container: &Container) -> Vec<PathBuf> {
     let trash = containers.discard(container).ok();
     if container.image.is_some() {
         // Into the trash, to be deleted after the report: a deletion may wait for the disk.
@@ -124,5 +120,12 @@ fn discard(containers: &Containers, container: &Container) -> Option<PathBuf> {
     for name in box_state::volume::anonymous(container) {
         let _ = box_state::volume::remove(&containers.roots, &name);
     }
-    trash
+    let layer = containers.discard_layer(&container.id);
+    layer.into_iter().chain(trash).collect()
+}
+
+fn delete(trash: &[PathBuf]) {
+    for path in trash {
+        let _ = kit_sys::tree::remove(path);
+    }
 }

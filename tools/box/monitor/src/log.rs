@@ -3,14 +3,12 @@
 //! A program that writes faster than it is read from fills the pipe. As many whole lines of such a flood as fit are one
 //! object, which is a third of the work and half of the file. They came together, so they have one time anyway.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use memchr::{memchr, memrchr};
 
-use box_state::now;
+use box_state::{Containers, now};
 
 /// Bytes of an entry, docker's limit: a longer line becomes several entries.
 const LONGEST: usize = 16 * 1024;
@@ -18,8 +16,11 @@ const LONGEST: usize = 16 * 1024;
 /// Bytes of one write(2).
 const BATCH: usize = 128 * 1024;
 
-/// A log that is appended to. On a full disk, or without a file, entries are lost and the container goes on.
+/// A log that is appended to; its file is made with the first entry. On a full disk, or without a file, entries are lost and
+/// the container goes on.
 pub struct Log {
+    containers: Containers,
+    id: String,
     file: Option<File>,
     /// The beginning of a line whose end has not come, by stream.
     rest: [Vec<u8>; 2],
@@ -30,15 +31,11 @@ pub struct Log {
 pub const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 impl Log {
-    pub fn open(path: &Path) -> Self {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .ok();
+    pub fn new(containers: &Containers, id: &str) -> Self {
         Self {
-            file,
+            containers: containers.clone(),
+            id: id.to_owned(),
+            file: None,
             rest: [Vec::new(), Vec::new()],
             batch: Vec::new(),
         }
@@ -88,7 +85,13 @@ impl Log {
     }
 
     fn append(&mut self) {
-        if let Some(file) = self.file.as_mut().filter(|_| !self.batch.is_empty()) {
+        if self.batch.is_empty() {
+            return;
+        }
+        if self.file.is_none() {
+            self.file = self.containers.open_log(&self.id).ok();
+        }
+        if let Some(file) = &mut self.file {
             let _ = file.write_all(&self.batch);
         }
         self.batch.clear();
@@ -168,12 +171,31 @@ fn plain(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kit_plan::Roots;
+    use std::path::{Path, PathBuf};
+
+    /// A log in a room of its own, and where it is.
+    fn log_in(room: &Path, id: &str) -> (Log, PathBuf) {
+        let containers = Containers::new(Roots::at(room.join("root"), room.join("run")));
+        let containers = containers.transient();
+        (Log::new(&containers, id), containers.log(id))
+    }
+
+    #[test]
+    fn a_log_is_made_with_its_first_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut log, path) = log_in(dir.path(), "quiet");
+        log.write(0, b"no line", false);
+        log.shrink();
+        assert!(!path.exists());
+        log.finish();
+        assert!(path.exists());
+    }
 
     #[test]
     fn a_line_is_an_entry_however_it_arrives() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log");
-        let mut log = Log::open(&path);
+        let (mut log, path) = log_in(dir.path(), "log");
         log.write(0, b"one\ntw", false);
         log.write(1, b"err\n", false);
         log.write(0, b"o\nthree", false);
@@ -212,11 +234,10 @@ mod tests {
     #[test]
     fn every_byte_comes_back_from_the_log() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log");
+        let (mut log, path) = log_in(dir.path(), "log");
         // Each character at each place of a word.
         let all: String = (0..=0x17f).filter_map(char::from_u32).collect();
         let all = all.replace('\n', "");
-        let mut log = Log::open(&path);
         let lines: Vec<String> = (0..9)
             .map(|n| format!("{}{all}\n", "x".repeat(n)))
             .collect();
@@ -234,8 +255,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let long = format!("{}\nshort\n", "x".repeat(LONGEST * 2 + 10));
         for size in [7, LONGEST - 1, LONGEST, LONGEST + 1, long.len()] {
-            let path = dir.path().join(size.to_string());
-            let mut log = Log::open(&path);
+            let (mut log, path) = log_in(dir.path(), &size.to_string());
             for piece in long.as_bytes().chunks(size) {
                 log.write(0, piece, false);
             }
@@ -247,9 +267,8 @@ mod tests {
     #[test]
     fn of_a_flood_as_many_lines_as_fit_are_an_entry_and_none_is_lost() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log");
+        let (mut log, path) = log_in(dir.path(), "log");
         let text = "a line \"of\" a flood\n".repeat(5000);
-        let mut log = Log::open(&path);
         for piece in text.as_bytes().chunks(64 * 1024) {
             log.write(0, piece, piece.len() == 64 * 1024);
         }

@@ -63,9 +63,10 @@ fn planned(
     let host = early::hierarchies().map_err(|e| fault(&e))?;
     let run_dir = containers.run_dir(&container.id);
     let dir = containers.dir(&container.id);
+    let root = root_of(container, &containers.layer(&container.id));
     let ports = numbered(&container.ports)?;
     let bundle = Bundle { spec, dir };
-    let mut engine = engine(container, bundle, &run_dir);
+    let mut engine = engine(container, bundle, &run_dir).root(root);
     if let Some(holder) = holder {
         engine = engine.step(Phase::Before, Box::new(holder));
     }
@@ -89,9 +90,7 @@ fn planned(
 }
 
 fn engine(container: &Container, bundle: Bundle, run_dir: &Path) -> Engine {
-    let root = root_of(container, &bundle.dir);
     Engine::new(&container.id, bundle, run_dir)
-        .root(root)
         .stdio(Stdio::Fifos {
             stdin: container.open_stdin,
         })
@@ -130,13 +129,13 @@ fn named(mut engine: Engine, containers: &Containers, container: &Container) -> 
     engine
 }
 
-fn root_of(container: &Container, dir: &Path) -> Root {
+fn root_of(container: &Container, layer: &Path) -> Root {
     match (&container.image, &container.rootfs) {
         (Some(image), None) => Root::Overlay(Overlay {
             lowers: Lowers::lowest_first(&image.layers),
             upper: Some(Upper {
-                upper: dir.join("upper"),
-                work: dir.join("work"),
+                upper: layer.join("upper"),
+                work: layer.join("work"),
             }),
             options: OverlayOptions {
                 volatile: container.auto_remove,

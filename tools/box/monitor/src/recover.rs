@@ -168,6 +168,7 @@ fn containers_leaving(containers: &Containers) -> bool {
             return false;
         };
         let over = containers
+            .holding(id)
             .state(id)
             .map_or(journal.is_committed(), |state| {
                 state.status == Status::Exited

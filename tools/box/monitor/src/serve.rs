@@ -178,7 +178,7 @@ impl Monitor {
             listen(&containers, &container.id).map_err(|source| io_fault(LISTENING, source))?;
         let saved = containers.save_state(&container.id, &state, !container.auto_remove);
         saved.map_err(|e| fault(&e))?;
-        let log = Log::open(&containers.log(&container.id));
+        let log = Log::new(&containers, &container.id);
         Ok(Self {
             containers,
             container,
@@ -227,7 +227,7 @@ impl Monitor {
             instance: containers.roots.instance.clone(),
             plan: id.to_owned(),
         };
-        let log = Log::open(&containers.log(id));
+        let log = Log::new(&containers, id);
         let relay = relay_again(&state);
         let mut kept = Context::new(mark);
         kept.keep(network::hold_again(&state.ports));

@@ -38,12 +38,12 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
         doing: "bundling",
         name: of.name(),
     })?;
-    let files = containers.dir(&container.id);
+    let layer = containers.layer(&container.id);
     let overlay = Overlay {
         lowers: Lowers::lowest_first(&image.layers),
         upper: Some(Upper {
-            upper: files.join("upper"),
-            work: files.join("work"),
+            upper: layer.join("upper"),
+            work: layer.join("work"),
         }),
         options: OverlayOptions::default(),
     };
@@ -78,7 +78,7 @@ pub fn unmount(name: &str, dir: &Path) -> Plan {
 /// upper directory: a running container's root is mounted in a namespace of its own and not seen here.
 pub fn bundled_at(containers: &Containers, container: &Container) -> Option<PathBuf> {
     container.image.as_ref()?;
-    let upper = containers.dir(&container.id).join("upper");
+    let upper = containers.layer(&container.id).join("upper");
     let upper = std::fs::canonicalize(upper).ok()?;
     let mounts = rmount::mountinfo::mounts().ok()?;
     let is_its = |mount: &rmount::mountinfo::Mount| {

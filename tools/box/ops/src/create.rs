@@ -1,12 +1,15 @@
 //! A new container: begun under a temporary name, its image pinned, its files written, its name taken, and published
-//! by a rename. Volumes have steps of their own, in between.
+//! by a rename. Volumes have steps of their own, in between. Of a transient container the layer alone is on the disk.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use kit_plan::{Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, run};
+use kit_plan::{
+    Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepError, Undo, run, words,
+};
 use oci_spec::runtime::Spec;
+use runpack::{PinPlace, Store};
 
 use crate::says;
 use box_state::{Container, Containers, Files, StateError};
@@ -32,6 +35,10 @@ impl New {
 
     fn making(&self) -> PathBuf {
         self.containers.making(self.id())
+    }
+
+    fn upper(&self) -> PathBuf {
+        self.containers.making_layer(self.id()).join("upper")
     }
 
     fn files(&self) -> Result<Files, StateError> {
@@ -109,14 +116,16 @@ impl Begin {
 
 impl Step for Begin {
     fn meta(&self) -> Meta {
-        let making = self.0.making();
-        let root = &self.0.containers.roots.root;
-        let upper = making.join("upper");
-        let mut lines = vec![
-            run!["umask", "022"],
-            run!["mkdir", "-p", "-m", "0700", root],
-            run!["mkdir", "-p", &upper, making.join("work")],
-        ];
+        let New { containers, .. } = &*self.0;
+        let upper = self.0.upper();
+        let mut dirs = vec![self.0.making()];
+        dirs.extend(containers.new_layer(&self.0.container));
+        let Roots { root, run, .. } = &containers.roots;
+        let mut lines = vec![run!["umask", "022"]];
+        lines.push(run!["mkdir", "-p", "-m", "0700", root, run]);
+        let mkdir = words!["mkdir", "-p"];
+        let dirs = dirs.iter().map(Into::into);
+        lines.push(Line::Run(mkdir.into_iter().chain(dirs).collect()));
         if let Some(top) = self.top() {
             let reference = kit_plan::cat!["--reference=", top];
             lines.push(run!["chown", reference.clone(), "--", &upper]);
@@ -127,20 +136,46 @@ impl Step for Begin {
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        vec![Undo::tree(self.0.making())]
+        // Undone from the last: gc knows by the first whose layer this is.
+        let mut undo = vec![Undo::tree(self.0.making())];
+        let New {
+            containers,
+            container,
+            ..
+        } = &*self.0;
+        if containers.is_transient() {
+            let layer = containers.new_layer(container).into_iter().next();
+            undo.extend(layer.map(Undo::tree));
+        }
+        undo
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         // The container's users must be able to enter its root, whatever umask the caller has.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        let New {
+            containers,
+            container,
+            ..
+        } = &*self.0;
+        let begun = containers.begin(container);
         // Kept to the end of the command: gc must not remove a container that is about to be started.
-        cx.keep(self.0.containers.begin(self.0.id()).map_err(failed)?);
+        cx.keep(begun.map_err(failed)?);
         // Overlayfs shows the mode, owner and times of the upper directory at its root.
         if let Some(top) = self.top() {
-            let alike = runpack::layer::make_alike(top, &self.0.making().join("upper"));
+            let alike = runpack::layer::make_alike(top, &self.0.upper());
             alike.map_err(|error| StepError::whole(error).exit(125))?;
         }
         Ok(Done::made(self.intent(&cx.slots)).identified())
+    }
+}
+
+/// Where the pins of these containers are.
+pub(crate) fn pin_place(of: &Containers) -> PinPlace<'_> {
+    if of.is_transient() {
+        PinPlace::Run(&of.roots)
+    } else {
+        PinPlace::Store
     }
 }
 
@@ -151,37 +186,59 @@ struct Pin {
 }
 
 impl Pin {
-    fn store(&self) -> runpack::Store {
-        runpack::Store::open(&self.new.containers.roots.root)
+    fn store(&self) -> Store {
+        Store::open(&self.new.containers.roots.root)
+    }
+
+    fn place(&self) -> PinPlace<'_> {
+        pin_place(&self.new.containers)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.store().pin_path(self.new.id(), self.place())
+    }
+
+    /// Where the pin is written before it is moved to its place.
+    fn temporary(&self) -> PathBuf {
+        match self.place() {
+            PinPlace::Store => self.store().dir().join("tmp").join(self.new.id()),
+            PinPlace::Run(_) => self.path().with_file_name(format!(".{}", self.new.id())),
+        }
     }
 }
 
 impl Step for Pin {
     fn meta(&self) -> Meta {
-        let store = self.store();
-        let path = store.pin_path(self.new.id());
-        let temporary = store.dir().join("tmp").join(self.new.id());
+        let (store, path, temporary) = (self.store(), self.path(), self.temporary());
+        let mut lines = Vec::new();
+        if let (PinPlace::Run(roots), Some(dir)) = (self.place(), path.parent()) {
+            lines.push(run!["mkdir", "-p", dir]);
+            if !store.has_pins_link(roots) {
+                let link = store.pins_link(roots);
+                lines.push(run!["ln", "-sfn", "--", dir, link]);
+            }
+        }
         let write = Line::Write {
             path: (&temporary).into(),
             text: (&self.image).into(),
         };
         let lock = store.dir().join("index.lock");
-        let lines = vec![
+        lines.extend([
             run!["install", "-m", "600", "/dev/null", &temporary],
             write,
             run!["flock", lock, "mv", "--", temporary, path],
-        ];
+        ]);
         Meta::new("image.pin", says::pin(), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        vec![Undo::unlink(self.store().pin_path(self.new.id()))]
+        vec![Undo::unlink(self.path())]
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let image = self.image.parse();
         let image = image.map_err(|e| StepError::whole(e).exit(125))?;
-        let pinned = self.store().pin(&image, self.new.id());
+        let pinned = self.store().pin(&image, self.new.id(), self.place());
         pinned.map_err(|e| StepError::from(e).exit(125))?;
         Ok(Done::made(self.intent(&cx.slots)).identified())
     }
@@ -312,9 +369,13 @@ mod tests {
     #[test]
     fn a_pin_is_where_the_store_looks_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let roots = kit_plan::Roots::at(dir.path().join("root"), dir.path().join("run"));
-        let store = runpack::Store::open(&roots.root);
-        let containers = Containers::new(roots);
-        assert_eq!(containers.pin("x"), store.pin_path("x"));
+        let roots = Roots::at(dir.path().join("root"), dir.path().join("run"));
+        let store = Store::open(&roots.root);
+        let containers = Containers::new(roots.clone());
+        assert_eq!(containers.pin("x"), store.pin_path("x", PinPlace::Store));
+        assert_eq!(
+            containers.transient().pin("x"),
+            store.pin_path("x", PinPlace::Run(&roots))
+        );
     }
 }

@@ -7,7 +7,9 @@ use box_monitor as monitor;
 use box_state::{Container, Containers, volume};
 use kit_plan::{Mark, Observer, Plan, Saying};
 use rbridge::network;
+use runpack::Store;
 
+use crate::create::pin_place;
 use crate::says;
 use crate::steps::collect::{
     OnlyIf, Outcome, ReleaseForwarding, RemoveNetwork, RemoveParents, Replay, Settle, Sweep,
@@ -104,7 +106,11 @@ fn ended(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     }
 }
 
-/// Trash, half-made containers and what was made for them; run directories, names and pins whose container does not exist.
+/// Sweeps a path if something still holds.
+type Sweeper<'a> = &'a mut dyn FnMut(PathBuf, Saying, OnlyIf);
+
+/// Layers, trash, half-made containers and what was made for them; run directories, names and pins whose container does
+/// not exist.
 fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     let mut sweep = |path: PathBuf, says: Saying, only_if: OnlyIf| {
         plan.push_boxed(outcome.go_on(Sweep {
@@ -114,8 +120,8 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             outcome: outcome.clone(),
         }));
     };
-    let both = containers.both();
-    for of in &both {
+    left_layers(containers, &mut sweep);
+    for of in &containers.both() {
         for path in entries(&of.trash()) {
             for volume in doomed(of, &path) {
                 let says = says::left_volume();
@@ -124,27 +130,7 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             sweep(path, says::left_trash(), OnlyIf::Always);
         }
         for id in of.half_made() {
-            let making = of.making(&id);
-            // Its directory comes last: the others are found by it.
-            for path in volume::leftovers(&of.roots, &id) {
-                let says = says::left_new_volume();
-                sweep(path, says, OnlyIf::Unlocked(making.clone()));
-            }
-            let pin = of.pin(&id);
-            if pin.exists() {
-                let says = says::unpin_unused();
-                sweep(pin, says, OnlyIf::Unlocked(making.clone()));
-            }
-            for name in of.names_of(&id) {
-                let says = says::left_new_name();
-                sweep(
-                    of.names().join(name),
-                    says,
-                    OnlyIf::Unlocked(making.clone()),
-                );
-            }
-            let says = says::left_new();
-            sweep(making.clone(), says, OnlyIf::Unlocked(making));
+            left_new(of, &id, &mut sweep);
         }
         for (name, id) in of.orphaned_names() {
             let path = of.names().join(name);
@@ -162,16 +148,55 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
         }
     }
     for path in entries(&containers.roots.run.join("containers")) {
-        let id = path
-            .file_name()
-            .and_then(|id| id.to_str())
-            .map(str::to_owned);
-        if let Some(id) = id.filter(|id| both.iter().all(|of| of.is_nobodys(id))) {
+        if let Some(id) = id_of(&path).filter(|id| containers.is_nobodys(id)) {
             // A monitor at the end of a --rm run still holds the lock.
             let only_if = OnlyIf::LockFree(containers.clone(), id);
             sweep(path, says::left_run(), only_if);
         }
     }
+}
+
+/// Layers of transient containers that a kill or a reboot has taken away, with their volumes. A container in the trash
+/// says itself which of its volumes go; the trash is swept after its layer.
+fn left_layers(containers: &Containers, sweep: Sweeper<'_>) {
+    let of = containers.transient();
+    for path in entries(&of.layers()) {
+        let Some(id) = id_of(&path).filter(|id| of.is_nobodys(id)) else {
+            continue;
+        };
+        let only_if = || OnlyIf::LayerLeft(of.clone(), id.clone());
+        if !of.trash().join(&id).exists() {
+            for volume in volume::leftovers(&of.roots, &id) {
+                sweep(volume, says::left_volume(), only_if());
+            }
+        }
+        sweep(path, says::left_layer(), only_if());
+    }
+}
+
+/// A container whose making was killed. Its directory comes last: all else is found by it.
+fn left_new(of: &Containers, id: &str, sweep: Sweeper<'_>) {
+    let making = of.making(id);
+    let only_if = || OnlyIf::Unlocked(making.clone());
+    for path in volume::leftovers(&of.roots, id) {
+        sweep(path, says::left_new_volume(), only_if());
+    }
+    let pin = of.pin(id);
+    if pin.exists() {
+        sweep(pin, says::unpin_unused(), only_if());
+    }
+    for name in of.names_of(id) {
+        sweep(of.names().join(name), says::left_new_name(), only_if());
+    }
+    let layer = of.making_layer(id);
+    if of.is_transient() && layer.exists() {
+        sweep(layer, says::left_layer(), only_if());
+    }
+    sweep(making.clone(), says::left_new(), only_if());
+}
+
+fn id_of(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_str()?.to_owned())
 }
 
 /// The anonymous volumes of a container in the trash.
@@ -195,9 +220,9 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The owners of pins that do not exist.
+/// The owners of pins, in the place of these containers, that do not exist.
 fn pins(of: &Containers) -> Vec<String> {
-    let pins = runpack::Store::open(&of.roots.root).pins();
+    let pins = Store::open(&of.roots.root).pins_of(pin_place(of));
     let owners = pins.unwrap_or_default().into_iter().map(|pin| pin.owner);
     owners.filter(|owner| of.is_nobodys(owner)).collect()
 }
@@ -205,7 +230,7 @@ fn pins(of: &Containers) -> Vec<String> {
 /// Blobs and layers that no image uses.
 fn store(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
     let roots = &containers.roots;
-    if !runpack::Store::open(&roots.root).dir().exists() {
+    if !Store::open(&roots.root).dir().exists() {
         return;
     }
     match runpack::gc::plan(roots) {

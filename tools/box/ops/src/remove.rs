@@ -74,6 +74,13 @@ pub(crate) fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool
             });
         }
     }
+    if containers.is_transient() {
+        // After the volumes: by the layer gc knows whose they are.
+        plan.push(Delete {
+            path: containers.layer(&container.id),
+            says: says::delete_layer(),
+        });
+    }
     plan.push(Delete {
         path: containers.trash().join(&container.id),
         says: says::delete_files(),

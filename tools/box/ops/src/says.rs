@@ -36,6 +36,8 @@ kit_plan::sayings! {
             "删除没有名字的卷：它只属于这个容器";
         delete_files(): "Delete the container's files: last, since nobody waits for the disk any more",
             "删除容器的文件：放在最后，因为没人再等磁盘";
+        delete_layer(): "Delete what the program wrote, and its log: by it gc knew whose the volumes were",
+            "删除程序写下的文件和日志：gc 靠它知道卷是谁的";
         keep(): "Tell the monitor that this --rm container is restarted: it is not to be removed",
             "告诉监护进程这个 --rm 容器在重启：停下时不删除";
         replay(): "Undo what killed processes had begun, as their journals say",
@@ -46,6 +48,8 @@ kit_plan::sayings! {
             "删除没有名字的卷：它的容器已删除";
         left_trash(): "Delete what was removed before, and is still on the disk",
             "删除早已移走、仍在磁盘上的文件";
+        left_layer(): "Delete what a program wrote whose container is gone, by a kill or a reboot",
+            "删除程序写下的文件：它的容器因被杀或重启已不在";
         left_new_volume(): "Delete a volume made for a container that was never finished",
             "删除为没做完的容器新建的卷";
         left_new_name(): "Free the name of a container that was never finished",

@@ -62,10 +62,42 @@ fn fail(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateErro
     }
 }
 
+/// Makes a directory with mode 0755, and those above it if they are missing; one that is there already is fine.
+fn make(path: &Path) -> Result<(), StateError> {
+    let mkdir = || {
+        calls::told(
+            || format!("mkdir({path:?}, 0755)"),
+            || DirBuilder::new().mode(0o755).create(path),
+        )
+    };
+    loop {
+        match mkdir() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let parent = path.parent().unwrap_or(path);
+                calls::fs::create_dir_all(parent).map_err(fail("making", parent))?;
+            }
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(fail("making", path)(e));
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
 impl Containers {
     /// The directory in which a container is made before it is published.
     pub fn making(&self, id: &str) -> PathBuf {
-        self.dir(id).with_file_name(format!(".{id}.new"))
+        self.all().join(format!(".{id}.new"))
+    }
+
+    /// The directory of its layer before it is published. A transient container's layer has its place from the beginning:
+    /// no command looks for one but by its container.
+    pub fn making_layer(&self, id: &str) -> PathBuf {
+        if self.is_transient {
+            self.layer(id)
+        } else {
+            self.making(id)
+        }
     }
 
     /// Whether a container of this ID was begun and is not published.
@@ -73,10 +105,13 @@ impl Containers {
         self.making(id).exists()
     }
 
-    /// Whether there is no container of this ID and none is being made. The unpublished directory is looked for first: a
-    /// rename publishes it, and in the other order a container published in between would be seen under neither name.
+    /// Whether there is no container of this ID, of either kind, and none is being made. The unpublished directories are
+    /// looked for first: a rename publishes a container, and in the other order one published in between would be seen
+    /// under neither name.
     pub fn is_nobodys(&self, id: &str) -> bool {
-        !self.is_being_made(id) && !self.dir(id).exists()
+        let both = self.both();
+        let is_made = |of: &Self| of.is_being_made(id);
+        !both.iter().any(is_made) && !both.iter().any(|of| of.dir(id).exists())
     }
 
     /// The IDs of containers that were begun and that no process is at work on: their makers were killed.
@@ -88,7 +123,7 @@ impl Containers {
 
     /// The IDs of containers that were begun and are not published.
     pub fn all_in_the_making(&self) -> Vec<String> {
-        let files = std::fs::read_dir(self.roots.root.join("containers"));
+        let files = std::fs::read_dir(self.all());
         let names = files.into_iter().flatten().flatten();
         let names = names.filter_map(|file| file.file_name().into_string().ok());
         let ids = names.filter_map(|name| {
@@ -98,27 +133,24 @@ impl Containers {
         ids.collect()
     }
 
-    /// Makes the unpublished directory of a new container, with `upper/` and `work/`, and locks it against gc.
-    pub fn begin(&self, id: &str) -> Result<AtWork, StateError> {
-        let making = self.making(id);
-        let mkdir = |path: &Path| {
-            calls::told(
-                || format!("mkdir({path:?}, 0755)"),
-                || DirBuilder::new().mode(0o755).create(path),
-            )
-        };
+    /// The directories to be made of a new container's layer: `upper/` and `work/` for an image. Of a transient container
+    /// the layer itself comes first, with volumes also for `--rootfs`: after a reboot gc knows by it whose they were.
+    pub fn new_layer(&self, container: &Container) -> Vec<PathBuf> {
+        let layer = self.making_layer(&container.id);
+        let overlay = container.image.is_some();
+        let mut points = container.mounts.iter();
+        let own = self.is_transient && (overlay || points.any(|point| point.kind == "volume"));
+        let subs = ["upper", "work"].iter().filter(|_| overlay);
+        let subs: Vec<PathBuf> = subs.map(|sub| layer.join(sub)).collect();
+        own.then_some(layer).into_iter().chain(subs).collect()
+    }
+
+    /// Makes the unpublished directory of a new container and locks it against gc; then the directories of
+    /// [`Containers::new_layer`]. In this order: gc takes a layer that no container has.
+    pub fn begin(&self, container: &Container) -> Result<AtWork, StateError> {
+        let making = self.making(&container.id);
         let work = loop {
-            match mkdir(&making) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    let parent = making.parent().unwrap_or(&making);
-                    calls::fs::create_dir_all(parent).map_err(fail("making", parent))?;
-                    continue;
-                }
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(fail("making", &making)(e));
-                }
-                _ => {}
-            }
+            make(&making)?;
             match at_work(&making) {
                 Ok(work) if work.0.metadata().is_ok_and(|meta| meta.nlink() > 0) => break work,
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -128,9 +160,8 @@ impl Containers {
                 _ => {}
             }
         };
-        for sub in ["upper", "work"] {
-            let path = making.join(sub);
-            mkdir(&path).map_err(fail("making", &path))?;
+        for dir in self.new_layer(container) {
+            make(&dir)?;
         }
         Ok(work)
     }

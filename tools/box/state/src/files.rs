@@ -229,6 +229,29 @@ impl Containers {
         Ok(to)
     }
 
+    /// Moves the layer of a transient container that is removed into the root's trash. It comes after all else that is on
+    /// the disk: by the layer, and after a reboot by nothing else, gc knows whose the anonymous volumes were. The
+    /// caller deletes the returned directory; `None` if there is none.
+    pub fn discard_layer(&self, id: &str) -> Option<PathBuf> {
+        if !self.is_transient() {
+            return None;
+        }
+        let trash = Self::new(self.roots.clone()).trash();
+        let to = trash.join(id);
+        let renamed = match calls::fs::rename(self.layer(id), &to) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !trash.exists() => {
+                calls::fs::create_dir_all(&trash).ok()?;
+                calls::fs::rename(self.layer(id), &to)
+            }
+            renamed => renamed,
+        };
+        match renamed {
+            Ok(()) => Some(to),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(self.layer(id)),
+        }
+    }
+
     /// Reads container.json; one of an earlier boxkit's is brought up to date in memory.
     ///
     /// # Errors
@@ -289,6 +312,25 @@ impl Containers {
                 })
             }
             other => other,
+        }
+    }
+
+    /// Opens a container's log to read and append, and makes it if it is missing: not before there is something to log, since
+    /// it is on the disk.
+    ///
+    /// # Errors
+    /// The errno of open(2) or mkdir(2).
+    pub fn open_log(&self, id: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        match options.open(self.log(id)) {
+            // A container of --rootfs has nothing else there.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.is_transient() => {
+                let mut mkdir = DirBuilder::new();
+                mkdir.recursive(true).mode(0o755).create(self.layer(id))?;
+                options.open(self.log(id))
+            }
+            opened => opened,
         }
     }
 

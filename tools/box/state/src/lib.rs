@@ -5,6 +5,10 @@
 //! `work/` are the container's writable layer. Each file is written to a temporary name and renamed, so readers never
 //! block. `names/NAME` holds an ID. The run directory has the same `containers/ID/` for the lock, the FIFOs and the
 //! monitor's socket.
+//!
+//! A transient container, which is gone after a reboot, has the same in `transient/` of the run directory, so that its start
+//! and its end wait for no disk. What its program may fill is on the disk: `layers/INSTANCE/ID/` in the root has its
+//! `upper/`, `work/` and `log.jsonl`.
 #![warn(missing_docs)]
 
 mod container;
@@ -30,48 +34,77 @@ use std::path::PathBuf;
 use kit_plan::Roots;
 
 /// The containers of one instance: where their files are, and how they are read and written. Ordinary containers keep
-/// their files in the root, those of `--rootfs` in the run directory ([`Containers::bare`]); one value is about one of the
+/// their files in the root, transient ones in the run directory ([`Containers::transient`]); one value is about one of the
 /// two kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Containers {
-    /// Where this kind of container keeps its files. For containers of `--rootfs`, `roots.root` is below the run directory.
+    /// The instance. Both kinds have their images, volumes and layers in its root.
     pub roots: Roots,
-    /// The root of the ordinary containers, which `roots.root` is not for those of `--rootfs`.
-    ordinary: PathBuf,
+    is_transient: bool,
 }
 
 impl Containers {
     /// The ordinary containers of an instance. Nothing is read or made.
     pub fn new(roots: Roots) -> Self {
-        let ordinary = roots.root.clone();
-        Self { roots, ordinary }
-    }
-
-    /// The containers of `--rootfs`. They keep nothing in the root: their files are in the run directory, below `bare/`.
-    #[must_use]
-    pub fn bare(&self) -> Self {
-        let root = self.roots.run.join("bare");
         Self {
-            roots: Roots {
-                root,
-                ..self.roots.clone()
-            },
-            ordinary: self.ordinary.clone(),
+            roots,
+            is_transient: false,
         }
     }
 
-    /// The ordinary containers, then those of `--rootfs`.
-    pub fn both(&self) -> [Self; 2] {
-        let roots = Roots {
-            root: self.ordinary.clone(),
-            ..self.roots.clone()
-        };
-        [Self::new(roots), self.bare()]
+    /// The containers that a reboot ends for good: those of `run --rm` and of `--rootfs`. Their files are in the run
+    /// directory, below `transient/`.
+    #[must_use]
+    pub fn transient(&self) -> Self {
+        Self {
+            roots: self.roots.clone(),
+            is_transient: true,
+        }
     }
 
-    /// The directory of a container's files and writable layer: it survives a reboot, but for `--rootfs`.
+    /// Whether these are the transient containers.
+    pub fn is_transient(&self) -> bool {
+        self.is_transient
+    }
+
+    /// The ordinary containers, then the transient ones.
+    pub fn both(&self) -> [Self; 2] {
+        [Self::new(self.roots.clone()), self.transient()]
+    }
+
+    /// The directory that has `containers/`, `names/` and `trash/` of this kind.
+    fn home(&self) -> PathBuf {
+        if self.is_transient {
+            self.roots.run.join("transient")
+        } else {
+            self.roots.root.clone()
+        }
+    }
+
+    /// The directory that has a directory for each container.
+    pub(crate) fn all(&self) -> PathBuf {
+        self.home().join("containers")
+    }
+
+    /// The directory of a container's files. That of an ordinary container is its writable layer too.
     pub fn dir(&self, id: &str) -> PathBuf {
-        self.roots.root.join("containers").join(id)
+        self.all().join(id)
+    }
+
+    /// The directory of what a container's program may fill, which is on the disk: `upper/`, `work/` and the log.
+    pub fn layer(&self, id: &str) -> PathBuf {
+        if self.is_transient {
+            self.layers().join(id)
+        } else {
+            self.dir(id)
+        }
+    }
+
+    /// The directory that has the layers of the transient containers. It is this instance's: another one that has the
+    /// same root cannot know which of these are in use.
+    pub fn layers(&self) -> PathBuf {
+        let layers = self.roots.root.join("layers");
+        layers.join(self.roots.instance.name())
     }
 
     /// The directory of a container's lock, FIFOs and socket, which a reboot empties. [`Containers::make_run_dir`] makes it.
@@ -82,17 +115,23 @@ impl Containers {
     /// Where directories are moved to be deleted: a rename takes them away for everybody at once, and gc deletes what a
     /// killed command has left there.
     pub fn trash(&self) -> PathBuf {
-        self.roots.root.join("trash")
+        self.home().join("trash")
     }
 
-    /// The file that keeps the image of container `id` from being removed: a pin of runpack's, `images/pins/ID`.
+    /// The file that keeps the image of container `id` from being removed: a pin of runpack's, `images/pins/ID` in the root
+    /// or, of a transient container, in the run directory.
     pub fn pin(&self, id: &str) -> PathBuf {
-        self.roots.root.join("images/pins").join(id)
+        let root = if self.is_transient {
+            &self.roots.run
+        } else {
+            &self.roots.root
+        };
+        root.join("images/pins").join(id)
     }
 
     /// The directory that has a file for each container's name, which holds the ID of that container.
     pub fn names(&self) -> PathBuf {
-        self.roots.root.join("names")
+        self.home().join("names")
     }
 
     /// The Unix socket that the container's monitor listens on (`box_wire` has its frames).
@@ -111,8 +150,8 @@ impl Containers {
         container.cgroup.clone().unwrap_or_else(own)
     }
 
-    /// The container's log: a JSON object a line, in the form of docker's json-file driver.
+    /// The container's log: a JSON object a line, in the form of docker's json-file driver. It is made with the first line.
     pub fn log(&self, id: &str) -> PathBuf {
-        self.dir(id).join("log.jsonl")
+        self.layer(id).join("log.jsonl")
     }
 }

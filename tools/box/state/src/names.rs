@@ -1,5 +1,6 @@
-//! Names of containers: `names/NAME` holds an ID. A name is taken by link(2), which decides a race; a name whose
-//! container no longer exists may be taken by any. A name is freed under a lock on the directory: without it, of two
+//! Names of containers: `names/NAME` holds an ID. A name is taken by link(2), which decides a race, under a lock on the
+//! run directory, since an ordinary container and a transient one must not have the same name. A name whose container no
+//! longer exists may be taken by any. A name is freed under a lock on the directory: without it, of two
 //! processes that find the same orphan, the slower would delete the name that the quicker has just taken.
 
 use std::io;
@@ -24,6 +25,8 @@ impl Containers {
             path: path.clone(),
             source,
         };
+        let run = std::fs::File::open(&self.roots.run).map_err(io)?;
+        lock::wait(&run, Hold::Alone).map_err(io)?;
         self.is_nobody_elses(name)?;
         calls::fs::create_dir_all(&names).map_err(io)?;
         let temporary = names.join(format!(".{id}.new"));
@@ -49,14 +52,12 @@ impl Containers {
         linked
     }
 
-    /// A name is one container's, be that an ordinary one or one of `--rootfs`.
+    /// A name is one container's, be that an ordinary or a transient one.
     fn is_nobody_elses(&self, name: &str) -> Result<(), StateError> {
-        let mut both = self.both().into_iter();
-        let Some(other) = both.find(|other| other.roots.root != self.roots.root) else {
-            return Ok(());
-        };
-        match other.holder(name) {
-            Some(holder) if other.dir(&holder).exists() => Err(StateError::NameTaken {
+        let both = self.both();
+        let other = both.iter().find(|of| of.is_transient != self.is_transient);
+        match other.and_then(|other| other.holder(name)) {
+            Some(holder) if !self.is_nobodys(&holder) => Err(StateError::NameTaken {
                 name: name.to_owned(),
                 holder,
             }),
@@ -92,7 +93,7 @@ impl Containers {
         }
     }
 
-    /// Whether neither an ordinary container nor one of `--rootfs` has this name.
+    /// Whether neither an ordinary container nor a transient one has this name.
     pub fn is_free(&self, name: &str) -> bool {
         self.both().iter().all(|of| !of.names().join(name).exists())
     }
@@ -153,7 +154,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let containers =
             Containers::new(Roots::at(dir.path().join("root"), dir.path().join("run")));
-        std::fs::create_dir_all(containers.names()).unwrap();
+        for of in containers.both() {
+            std::fs::create_dir_all(of.names()).unwrap();
+        }
         (dir, containers)
     }
 
@@ -183,6 +186,30 @@ mod tests {
             );
             let winner = &ids[got.iter().position(|taken| *taken).unwrap()];
             assert!(containers.has_name(&name, winner), "round {round}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_container_and_a_transient_one_do_not_get_the_same_name() {
+        let (_dir, containers) = containers();
+        let both = containers.both();
+        for round in 0..200 {
+            let name = format!("web{round}");
+            let ids = [0, 1].map(|nth| format!("id{round}-{nth}"));
+            for (of, id) in both.iter().zip(&ids) {
+                std::fs::create_dir_all(of.making(id)).unwrap();
+            }
+            let got: Vec<bool> = std::thread::scope(|scope| {
+                let name = &name;
+                let threads: Vec<_> = both
+                    .iter()
+                    .zip(&ids)
+                    .map(|(of, id)| scope.spawn(move || of.take_name(name, id).is_ok()))
+                    .collect();
+                threads.into_iter().map(|it| it.join().unwrap()).collect()
+            });
+            let count = got.iter().filter(|taken| **taken).count();
+            assert_eq!(count, 1, "round {round}");
         }
     }
 

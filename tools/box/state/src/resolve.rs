@@ -5,7 +5,7 @@ use super::{Container, Containers, StateError};
 impl Containers {
     /// IDs of all published containers, in no order.
     pub fn ids(&self) -> Vec<String> {
-        let Ok(files) = std::fs::read_dir(self.roots.root.join("containers")) else {
+        let Ok(files) = std::fs::read_dir(self.all()) else {
             return Vec::new();
         };
         let names = files
@@ -25,7 +25,7 @@ impl Containers {
         all
     }
 
-    /// The container that `text` means, with the kind that it is of, ordinary or `--rootfs`. A full ID or a name wins over
+    /// The container that `text` means, with the kind that it is of, ordinary or transient. A full ID or a name wins over
     /// the beginning of an ID.
     ///
     /// # Errors
@@ -73,12 +73,12 @@ impl Containers {
         self.state(id).is_ok_and(|state| state.is_running())
     }
 
-    /// The kind that container `id` is of: that of `--rootfs` if its files are there, else the ordinary one.
+    /// The kind that container `id` is of: the transient one if its files are there, else the ordinary one.
     #[must_use]
     pub fn holding(&self, id: &str) -> Self {
-        let [ordinary, bare] = self.both();
-        if bare.dir(id).exists() {
-            bare
+        let [ordinary, transient] = self.both();
+        if transient.dir(id).exists() {
+            transient
         } else {
             ordinary
         }

@@ -26,13 +26,13 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
         "ResolvConfPath": file("resolv.conf"),
         "HostnamePath": file("hostname"),
         "HostsPath": file("hosts"),
-        "LogPath": file("log.jsonl"),
+        "LogPath": containers.log(&container.id).display().to_string(),
         "Name": format!("/{}", container.name),
         "RestartCount": state.restarts,
         "Driver": "overlay",
         "Platform": "linux",
         "HostConfig": host_config(container, &spec),
-        "GraphDriver": graph(container, &dir),
+        "GraphDriver": graph(container, &containers.layer(&container.id)),
         "Mounts": mounts(container),
         "Config": {
             "Hostname": spec.hostname().clone().unwrap_or_default(),
@@ -173,18 +173,18 @@ pub fn mode(container: &Container) -> String {
     }
 }
 
-fn graph(container: &Container, dir: &std::path::Path) -> Value {
-    let layers = container
+fn graph(container: &Container, layer: &std::path::Path) -> Value {
+    let lowers = container
         .image
         .iter()
         .flat_map(|image| image.layers.iter().rev());
-    let lower: Vec<String> = layers.map(|layer| layer.display().to_string()).collect();
+    let lower: Vec<String> = lowers.map(|layer| layer.display().to_string()).collect();
     json!({
         "Name": "overlay",
         "Data": {
             "LowerDir": lower.join(":"),
-            "UpperDir": dir.join("upper").display().to_string(),
-            "WorkDir": dir.join("work").display().to_string(),
+            "UpperDir": layer.join("upper").display().to_string(),
+            "WorkDir": layer.join("work").display().to_string(),
         },
     })
 }

@@ -75,8 +75,12 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
         since: given(args.since.as_deref()).map(moment).transpose()?,
         until: given(args.until.as_deref()).map(moment).transpose()?,
     };
-    // A container that never ran has no log.
-    let Ok(file) = File::open(containers.log(&container.id)) else {
+    let may_say_more = || {
+        let state = containers.state(&container.id);
+        state.is_ok_and(|state| state.may_say_more())
+    };
+    // A container that has printed nothing has no log.
+    let Some(file) = open(containers, &container.id, args.follow && may_say_more())? else {
         return Ok(());
     };
     let mut reader = BufReader::new(file);
@@ -91,14 +95,24 @@ fn one(args: &Args, name: &str, containers: &Containers) -> Result<()> {
     }
     printer.flush()?;
     if args.follow {
-        let is_over = |window: &Window| {
-            // The monitor reports the end after it has written the last line; a dead monitor writes no more.
-            let state = containers.state(&container.id);
-            !state.is_ok_and(|state| state.may_say_more()) || window.is_past()
-        };
+        // The monitor reports the end after it has written the last line; a dead monitor writes no more.
+        let is_over = |window: &Window| !may_say_more() || window.is_past();
         follow(is_over, &mut reader, &mut printer)?;
     }
     Ok(())
+}
+
+/// A container's log, if there is one. With `ahead` it is made: a container of `--rm` that prints a first line and ends
+/// takes its log with it, and only who has the file open still reads it.
+fn open(containers: &Containers, id: &str, ahead: bool) -> Result<Option<File>> {
+    let opened = match File::open(containers.log(id)) {
+        Err(e) if e.kind() == ErrorKind::NotFound && ahead => containers.open_log(id),
+        opened => opened,
+    };
+    match opened {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some).map_err(unread),
+    }
 }
 
 /// The last `most` lines that are there.

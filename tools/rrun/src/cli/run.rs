@@ -47,8 +47,7 @@ pub struct CreateArgs {
 
 pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
     let flags = &args.create;
-    let bare = flags.rootfs.is_some().then(|| containers.bare());
-    let containers = bare.as_ref().unwrap_or(containers);
+    let containers = &kind(flags, containers, Go::Later);
     let ready = prepare(flags, containers)?;
     if flags.act.dry_run {
         let (plan, new) = making(flags, containers, ready, Go::Later);
@@ -76,17 +75,13 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             .hint("leave out -t when input comes from a pipe")
             .exactly(1));
     }
-    let bare = flags.rootfs.is_some().then(|| containers.bare());
-    let containers = bare.as_ref().unwrap_or(containers);
+    let detach = args.detach;
+    let containers = &kind(flags, containers, Go::Now { detach });
     if flags.act.dry_run {
         return print_script(flags, containers, prepare(flags, containers)?);
     }
-    if let Some(bare) = &bare {
-        bare.roots.prepare()?;
-    }
     let mut fresh = monitor::fork(containers, likely(!is_shared(flags.network())))?;
     let ready = prepare(flags, containers)?;
-    let detach = args.detach;
     let (new, _at_work) = make(flags, containers, ready, Go::Now { detach })?;
     let go = wire::Go {
         id: new.container.id.clone(),
@@ -108,7 +103,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 /// Forks the monitor of a run before the flags are parsed: parsing takes as long as making the network namespace, which
 /// the monitor does meanwhile. A monitor that turns out not to be wanted sees the end of its socket and exits.
 pub fn ahead(argv: &[OsString]) {
-    let others = ["--rootfs", "--dry-run", "--help"];
+    let others = ["--dry-run", "--help"];
     let is = |word: &OsString, other: &str| {
         word.to_str()
             .is_some_and(|word| word.split('=').next() == Some(other))
@@ -285,6 +280,17 @@ fn check_streams(args: &Args) -> Result<()> {
 enum Go {
     Later,
     Now { detach: bool },
+}
+
+/// Transient is what a reboot ends for good: a container of `--rm` that runs at once, and one of `--rootfs`. One of `create
+/// --rm` may wait through a reboot for its start.
+fn kind(flags: &Create, containers: &Containers, go: Go) -> Containers {
+    let brief = flags.rm && matches!(go, Go::Now { .. });
+    if brief || flags.rootfs.is_some() {
+        containers.transient()
+    } else {
+        containers.clone()
+    }
 }
 
 /// The plan that makes the container, and what it makes.

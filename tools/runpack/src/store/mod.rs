@@ -26,7 +26,7 @@ pub use find::Unreadable;
 pub use image::{Image, ImageId};
 pub(crate) use image::{NewEntry, manifest_of};
 pub(crate) use index::{is_index, to_json};
-pub use pin::Pin;
+pub use pin::{Pin, PinPlace};
 pub(crate) use remove::is_deletion;
 pub use remove::{Gone, Removed, Sweep};
 pub use unpacked::LayerState;

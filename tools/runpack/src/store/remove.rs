@@ -267,7 +267,8 @@ fn is_named(path: &Path, names: &HashSet<String>) -> bool {
     name.is_some_and(|name| names.contains(name))
 }
 
-fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+/// What is in a directory; nothing if it is not there.
+pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

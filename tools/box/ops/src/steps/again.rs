@@ -52,7 +52,7 @@ impl StartAgain {
             containers,
             container,
         } = &self.of;
-        let work = containers.dir(self.of.id()).join("work/work/incompat");
+        let work = containers.layer(self.of.id()).join("work/work/incompat");
         container.auto_remove.then_some(work)
     }
 }

@@ -175,16 +175,21 @@ pub enum OnlyIf {
     Unlocked(PathBuf),
     /// There is no such container, and no command makes it.
     Nobodys(Containers, String),
-    /// The same of a name, which another container may have taken meanwhile.
+    /// The same, and its layer is still there: a command that removes a container and keeps its volumes deletes the layer
+    /// before it forgets the rest.
+    LayerLeft(Containers, String),
+    /// The first of a name, which another container may have taken meanwhile.
     Orphan(Containers, String),
-    /// The same, and nobody holds that container's lock.
+    /// There is no such container, and nobody holds its lock.
     LockFree(Containers, String),
 }
 
 impl Step for Sweep {
     fn meta(&self) -> Meta {
         let lock = match &self.only_if {
-            OnlyIf::Always | OnlyIf::Nobodys(..) | OnlyIf::Orphan(..) => None,
+            OnlyIf::Always | OnlyIf::Nobodys(..) | OnlyIf::LayerLeft(..) | OnlyIf::Orphan(..) => {
+                None
+            }
             OnlyIf::Unlocked(dir) => Some(dir.clone()),
             OnlyIf::LockFree(..) => Some(self.path.join("lock")),
         };
@@ -213,6 +218,7 @@ impl Step for Sweep {
                 Err(_) => return busy(),
             },
             OnlyIf::Nobodys(of, id) if of.is_nobodys(id) => (None, None),
+            OnlyIf::LayerLeft(of, id) if of.is_nobodys(id) && of.layer(id).exists() => (None, None),
             OnlyIf::Orphan(of, id) => {
                 let name = self.path.file_name().and_then(|name| name.to_str());
                 let freed = of.free_orphan(name.unwrap_or_default(), id);
@@ -222,13 +228,13 @@ impl Step for Sweep {
                 }
                 (None, None)
             }
-            OnlyIf::LockFree(of, id) if of.both().iter().all(|of| of.is_nobodys(id)) => {
-                match Lock::try_take(of, id) {
-                    Ok(Some(lock)) => (None, Some(lock)),
-                    _ => return busy(),
-                }
+            OnlyIf::LockFree(of, id) if of.is_nobodys(id) => match Lock::try_take(of, id) {
+                Ok(Some(lock)) => (None, Some(lock)),
+                _ => return busy(),
+            },
+            OnlyIf::Nobodys(..) | OnlyIf::LayerLeft(..) | OnlyIf::LockFree(..) => {
+                return busy();
             }
-            OnlyIf::Nobodys(..) | OnlyIf::LockFree(..) => return busy(),
         };
         let delete = super::Delete {
             path: self.path.clone(),

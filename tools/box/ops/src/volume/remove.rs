@@ -12,7 +12,7 @@ use box_state::Containers;
 /// A volume that exists.
 #[derive(Debug, Clone)]
 pub struct Volume {
-    /// The kind of containers whose volume it is: ordinary ones and those of `--rootfs` have a volumes directory each.
+    /// The containers that may use it, of both kinds.
     pub containers: Containers,
     /// The user's name for it, or 64 hex digits for an anonymous one.
     pub name: String,
@@ -32,8 +32,8 @@ impl Volume {
     /// The name of a container that uses it, or the ID of one that is being made; `None` if it may be removed.
     pub fn user(&self) -> Option<String> {
         // Containers that are being made come first: one that is published meanwhile is found among the others.
-        let making = self.containers.all_in_the_making();
-        let mut making = making.into_iter();
+        let both = self.containers.both();
+        let mut making = both.iter().flat_map(Containers::all_in_the_making);
         if let Some(id) = making.find(|id| super::is_anonymous_of(&self.name, id)) {
             return Some(id);
         }
@@ -41,27 +41,23 @@ impl Volume {
             let mut points = container.mounts.iter();
             points.any(|point| point.kind == "volume" && point.name == self.name)
         };
-        let user = self.containers.list().into_iter().find(uses);
+        let user = both.iter().flat_map(Containers::list).find(uses);
         user.map(|container| container.name)
     }
 }
 
 /// All of them, by name.
 pub fn all(containers: &Containers) -> Vec<Volume> {
-    let mut all = Vec::new();
-    for containers in containers.both() {
-        let files = std::fs::read_dir(dir(&containers.roots));
-        let files = files.into_iter().flatten().flatten();
-        let names = files.filter_map(|file| file.file_name().into_string().ok());
-        all.extend(
-            names
-                .filter(|name| !name.starts_with('.'))
-                .map(|name| Volume {
-                    containers: containers.clone(),
-                    name,
-                }),
-        );
-    }
+    let files = std::fs::read_dir(dir(&containers.roots));
+    let files = files.into_iter().flatten().flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let names = names.filter(|name| !name.starts_with('.'));
+    let mut all: Vec<Volume> = names
+        .map(|name| Volume {
+            containers: containers.clone(),
+            name,
+        })
+        .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
