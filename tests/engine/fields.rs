@@ -18,6 +18,21 @@ fn the_program_has_what_its_fields_say() {
         ),
         (".process.user.umask=63", "umask", "0077\n"),
         (
+            r#".linux.namespaces |= map(if .type=="uts" then .path="" else . end)"#,
+            "hostname",
+            "inside\n",
+        ),
+        (
+            r#".process.env=["PATH=/no/such","A=1","PATH=/bin","HOME=","A=2"]"#,
+            "env | grep -v -e PWD -e SHLVL | sort",
+            "A=2\nHOME=/\nPATH=/bin\n",
+        ),
+        (
+            r#".linux.devices=[{path:"/dev/fifo",type:"p",fileMode:416,uid:3,gid:4},{path:"/dev/own",type:"c",major:1,minor:5,fileMode:384}]"#,
+            r#"stat -c "%F %a %u %g" /dev/fifo; stat -c "%F %a %t:%T" /dev/own"#,
+            "fifo 640 3 4\ncharacter special file 600 1:5\n",
+        ),
+        (
             ".process.oomScoreAdj=300",
             "cat /proc/self/oom_score_adj",
             "300\n",
@@ -201,6 +216,46 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
             "reading \"hooks.createRuntime.path\" of config.json: \"true\" is not absolute",
         ),
         (
+            "del(.process)",
+            "reading \"process\" of config.json: it is missing",
+        ),
+        (
+            "del(.root)",
+            "reading \"root\" of config.json: it is missing",
+        ),
+        (
+            ".process.args=[]",
+            "reading \"process.args\" of config.json: it names no program",
+        ),
+        (
+            ".process.cwd=\"tmp/zz\"",
+            "reading \"process.cwd\" of config.json: \"tmp/zz\" does not begin with a slash",
+        ),
+        (
+            ".process.rlimits=[{type:\"RLIMIT_NOFILE\",soft:9,hard:9},{type:\"RLIMIT_NOFILE\",soft:8,hard:8}]",
+            "reading \"process.rlimits\" of config.json: RLIMIT_NOFILE is there twice",
+        ),
+        (
+            ".process.rlimits=[{type:\"RLIMIT_RTTIME\",soft:9,hard:9}]",
+            "carrying out \"process.rlimits.type\" of config.json: RLIMIT_RTTIME is not set by this engine",
+        ),
+        (
+            ".process.scheduler={policy:\"SCHED_FIFO\",priority:-1}",
+            "reading \"process.scheduler.priority\" of config.json: -1 is below 0",
+        ),
+        (
+            ".process.scheduler={policy:\"SCHED_BATCH\",flags:[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_RECLAIM\"]}",
+            "reading \"process.scheduler.flags\" of config.json: SchedFlagReclaim is there twice",
+        ),
+        (
+            ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:1}]",
+            "reading \"linux.gidMappings\" of config.json: a new user namespace needs linux.uidMappings and linux.gidMappings",
+        ),
+        (
+            ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:1}] | .linux.gidMappings=.linux.uidMappings | .linux.devices=[{path:\"/dev/zero\",type:\"c\",major:1,minor:5,uid:7}]",
+            "carrying out \"linux.devices.uid\" of config.json: the host'\"'\"'s \"/dev/zero\" is bound in a user namespace, and keeps its own",
+        ),
+        (
             ".linux.rootfsPropagation=\"both\"",
             "reading \"linux.rootfsPropagation\" of config.json: \"both\" is none of shared, slave, private and unbindable",
         ),
@@ -215,6 +270,26 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
             "{jq}"
         );
     }
-    host.ok("rmdir run/bundles/case run/bundles 2>/dev/null || :");
     assert_eq!(host.ok("find root run | sort"), before);
+}
+
+/// A file of the root, or another device of the host's, is not taken for the device that config.json asks for.
+#[test]
+fn another_file_at_the_path_of_a_device_is_refused() {
+    let host = bundled("");
+    host.ok("touch b/rootfs/mine");
+    let device =
+        |path: &str| format!(r#".linux.devices=[{{path:"{path}",type:"c",major:1,minor:3}}]"#);
+    assert_eq!(
+        refuses(&host, &device("/mine")),
+        "bundle: making device \"/mine\": there is another file: its type is RegularFile"
+    );
+    assert_eq!(host.ok("stat -c %F b/rootfs/mine"), "regular empty file\n");
+    host.ok("chown -R 100000:100000 b/rootfs; chmod 711 .");
+    let maps = r#".linux.namespaces+=[{type:"user"}] | .linux.uidMappings=[{containerID:0,hostID:100000,size:65536}]
+        | .linux.gidMappings=.linux.uidMappings"#;
+    assert_eq!(
+        refuses(&host, &format!("{maps} | {}", device("/dev/zero"))),
+        "bundle: binding the host's \"/dev/zero\": there is another file: its number is 1:5"
+    );
 }

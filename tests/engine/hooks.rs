@@ -84,7 +84,7 @@ fn one_that_fails_ends_the_start_and_nothing_is_left() {
         assert_eq!(refuses(&host, jq), said, "{jq}");
         assert_eq!(host.ok(groups), "");
         assert_eq!(
-            host.ok("find run/bundles -type p; ls run/journals 2>/dev/null"),
+            host.ok("ls -A run/bundles; ls run/journals 2>/dev/null"),
             ""
         );
     }
@@ -98,5 +98,67 @@ fn one_that_fails_ends_the_start_and_nothing_is_left() {
     assert!(
         said.contains("running poststart hook \"/bin/false\": exit status: 1"),
         "{said}"
+    );
+}
+
+/// runtime-spec, "Lifecycle" 4 to 9; runc#5182.
+#[test]
+fn poststop_runs_after_a_start_that_failed() {
+    let host = bundled("");
+    let dir = host.path().display();
+    let stop = hook("poststop", &format!("echo stopped >>{dir}/stopped"));
+    for failing in ["prestart", "createContainer", "startContainer", "poststart"] {
+        let jq = format!(r#".hooks={{{stop},{failing}:[{{path:"/bin/false"}}]}}"#);
+        let (code, _, said) = run(&host, &jq, "exec sleep 30");
+        assert_eq!(code, 125, "{failing}: {said}");
+        assert_eq!(host.ok("cat stopped; rm stopped"), "stopped\n", "{failing}");
+        assert_eq!(host.ok("ls -A run/bundles"), "", "{failing}");
+    }
+    let jq = format!(r#".hooks={{{stop}}} | .process.args=["/no/such"]"#);
+    host.code(&format!(
+        "jq '{jq}' base.json >b/config.json && {}/examples/bundle b case </dev/null",
+        kit_test::binaries().display()
+    ));
+    assert_eq!(host.ok("cat stopped"), "stopped\n");
+}
+
+#[test]
+fn a_timeout_ends_a_hook_that_does_not_read_and_its_children() {
+    let host = bundled("");
+    let dir = host.path().display();
+    let jq = format!(
+        r#".annotations.big=("x"*200000) | .hooks={{prestart:[{{path:"/bin/sh",args:["sh","-c","sleep 77 & echo $! >{dir}/pid; wait"],env:["PATH=/bin"],timeout:1}}]}}"#
+    );
+    let begun = std::time::Instant::now();
+    assert_eq!(
+        refuses(&host, &jq),
+        "bundle: running prestart hook \"/bin/sh\": it took more than its timeout of 1 s"
+    );
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let state = host.ok("cut -d' ' -f3 /proc/$(cat pid)/stat 2>/dev/null || echo ended");
+    assert!(["ended\n", "Z\n"].contains(&state.as_str()), "{state}");
+    // A large state reaches one that does read.
+    let jq = format!(
+        r#".annotations.big=("x"*200000) | .hooks={{{}}}"#,
+        hook("prestart", &format!("wc -c >{dir}/size"))
+    );
+    prints(&host, &jq, "true");
+    host.ok("[ $(cat size) -gt 200000 ]");
+}
+
+#[test]
+fn start_container_is_told_the_pid_that_its_program_has() {
+    let host = bundled("");
+    let own = hook("startContainer", "cat >/tmp/state; echo $PPID >/tmp/pid");
+    let script = "grep -q \"pid\\\":$(cat /tmp/pid)[,}]\" /tmp/state && [ $$ = $(cat /tmp/pid) ] && echo same";
+    for jq in [
+        format!(".hooks={{{own}}}"),
+        format!(r#".hooks={{{own}}} | .linux.namespaces |= map(select(.type!="pid"))"#),
+    ] {
+        assert_eq!(prints(&host, &jq, script), "same\n", "{jq}");
+    }
+    assert_eq!(
+        refuses(&host, r#".hooks={prestart:[{path:"/bin/true",env:["A"]}]}"#),
+        "bundle: reading \"hooks.prestart.env\" of config.json: \"A\" is not NAME=VALUE"
     );
 }

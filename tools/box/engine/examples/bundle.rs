@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use box_engine::{Bundle, Engine, hooks, is_terminal, program};
-use kit_plan::{Roots, Session};
+use kit_plan::{Plan, Roots, Session};
 use kit_sys::clone::shell_code;
 use kit_undo::Kernel;
 use rcgroup::Hierarchies;
@@ -19,25 +19,31 @@ fn run(dir: &str, id: &str) -> Result<i32, Box<dyn Error>> {
         return Err("this example has no terminal to lend: set process.terminal to false".into());
     }
     let roots = Roots::from_env()?;
-    let mut session = Session::open(&roots, id, Kernel::new())?;
     let run_dir = roots.run.join("bundles").join(id);
+    let engine = Engine::new(id, bundle.clone(), &run_dir);
+    let plan = engine.plan(&Hierarchies::detect()?, format!("bundle {dir} {id}"))?;
+    let mut session = Session::open(&roots, id, Kernel::new())?;
     let mut make = std::fs::DirBuilder::new();
     make.recursive(true).mode(0o700).create(&run_dir)?;
 
-    let engine = Engine::new(id, bundle.clone(), &run_dir);
-    session.apply(engine.plan(&Hierarchies::detect()?, format!("bundle {dir} {id}"))?)?;
-    let program = program(session.context())?;
-    let ended = session.wait(&program)?;
-
+    let ended = start(&mut session, plan);
     let left = session.undo();
     for error in &left.errors {
         eprintln!("bundle: {error}");
     }
+    // Also after a start that failed (runtime.md, "Lifecycle").
     for error in hooks::poststop(id, &bundle) {
         eprintln!("bundle: {error}");
     }
     std::fs::remove_dir(&run_dir)?;
-    Ok(shell_code(ended))
+    ended
+}
+
+/// Starts the program and waits until it has ended; its exit code as a shell's.
+fn start(session: &mut Session, plan: Plan) -> Result<i32, Box<dyn Error>> {
+    session.apply(plan)?;
+    let program = program(session.context())?;
+    Ok(shell_code(session.wait(&program)?))
 }
 
 fn main() -> ExitCode {

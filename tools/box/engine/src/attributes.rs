@@ -58,7 +58,12 @@ fn attr(scheduler: &Scheduler) -> SchedAttr {
     };
     SchedAttr {
         policy,
-        flags: scheduler.flags().iter().flatten().map(flag).sum(),
+        flags: scheduler
+            .flags()
+            .iter()
+            .flatten()
+            .map(flag)
+            .fold(0, |all, bit| all | bit),
         nice: scheduler.nice().unwrap_or(0),
         priority: scheduler
             .priority()

@@ -76,23 +76,18 @@ impl Step for MakeDevices {
             let path = self
                 .at
                 .join(device.path.strip_prefix("/").unwrap_or(&device.path));
-            let kind = if device.kind == FileType::BlockDevice {
-                "b"
-            } else {
-                "c"
-            };
             let mode = format!("{:o}", device.mode);
-            run![
-                "mknod",
-                "-m",
-                mode,
-                path,
-                kind,
-                device.major.to_string(),
-                device.minor.to_string()
-            ]
+            let owner = format!("{}:{}", device.uid, device.gid);
+            let numbers = [device.major.to_string(), device.minor.to_string()];
+            let [major, minor] = numbers;
+            let mknod = match device.kind {
+                FileType::Fifo => run!["mknod", "-m", mode, &path, "p"],
+                FileType::BlockDevice => run!["mknod", "-m", mode, &path, "b", major, minor],
+                _ => run!["mknod", "-m", mode, &path, "c", major, minor],
+            };
+            [mknod, run!["chown", owner, path]]
         });
-        let lines = nodes.chain(links).chain(more).collect();
+        let lines = nodes.chain(links).chain(more.flatten()).collect();
         Meta::new("dev.nodes", says::nodes(), Shell::Exact(lines))
     }
 
@@ -107,8 +102,9 @@ impl Step for MakeDevices {
         rustix::process::umask(Mode::empty());
         for (name, major, minor) in DEVICES {
             if self.bound {
-                let path = Path::new("/dev").join(name);
-                bind_node(root, &path).map_err(fail(format!("binding the host's {path:?}")))?;
+                let device = Device::standard(name, major, minor);
+                bind_node(root, &device)
+                    .map_err(fail(format!("binding the host's {:?}", device.path)))?;
                 continue;
             }
             let made = mknodat(
@@ -125,7 +121,7 @@ impl Step for MakeDevices {
         }
         for device in &self.more {
             if self.bound {
-                bind_node(root, &device.path)
+                bind_node(root, device)
                     .map_err(fail(format!("binding the host's {:?}", device.path)))?;
                 continue;
             }
@@ -136,10 +132,50 @@ impl Step for MakeDevices {
     }
 }
 
-fn bind_node(root: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+fn bind_node(root: BorrowedFd<'_>, device: &Device) -> Result<(), NodeError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let tree = open_tree(CWD, path, flags)?;
-    bind_tree(root, &tree, path, &Options::default())
+    let tree = open_tree(CWD, &device.path, flags)?;
+    device.check(&rustix::fs::fstat(&tree)?)?;
+    Ok(bind_tree(root, &tree, &device.path, &Options::default())?)
+}
+
+/// Why a node of `linux.devices` is not there.
+#[derive(Debug, thiserror::Error)]
+enum NodeError {
+    #[error(transparent)]
+    Kernel(#[from] Errno),
+    #[error("there is another file: {0}")]
+    Other(String),
+}
+
+impl Device {
+    fn standard(name: &str, major: u32, minor: u32) -> Self {
+        Self {
+            path: Path::new("/dev").join(name),
+            kind: FileType::CharacterDevice,
+            major,
+            minor,
+            mode: 0o666,
+            uid: 0,
+            gid: 0,
+        }
+    }
+
+    /// Whether the file that is there already is this device.
+    fn check(&self, stat: &rustix::fs::Stat) -> Result<(), NodeError> {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != self.kind {
+            return Err(NodeError::Other(format!("its type is {kind:?}")));
+        }
+        let (major, minor) = (
+            rustix::fs::major(stat.st_rdev),
+            rustix::fs::minor(stat.st_rdev),
+        );
+        if kind != FileType::Fifo && (major, minor) != (self.major, self.minor) {
+            return Err(NodeError::Other(format!("its number is {major}:{minor}")));
+        }
+        Ok(())
+    }
 }
 
 /// A root directory given as it is may have them already.
@@ -151,7 +187,7 @@ fn present(made: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-fn make_device(root: BorrowedFd<'_>, device: &Device) -> Result<(), Errno> {
+fn make_device(root: BorrowedFd<'_>, device: &Device) -> Result<(), NodeError> {
     let parent = inroot::make_dir(root, device.path.parent().unwrap_or(Path::new("/")))?;
     let name = device.path.file_name().ok_or(Errno::INVAL)?;
     let mode = Mode::from_raw_mode(device.mode);
@@ -167,7 +203,14 @@ fn make_device(root: BorrowedFd<'_>, device: &Device) -> Result<(), Errno> {
         rustix::fs::Gid::from_raw(device.gid),
     );
     let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::chownat(&parent, name, Some(uid), Some(gid), flags)
+    device.check(&rustix::fs::statat(&parent, name, flags)?)?;
+    Ok(rustix::fs::chownat(
+        &parent,
+        name,
+        Some(uid),
+        Some(gid),
+        flags,
+    )?)
 }
 
 /// The host's /dev/null, by descriptor, its numbers checked: a root whose /dev/null is something else must not

@@ -13,7 +13,7 @@ use crate::rootfs::Root;
 use crate::spawn::PID;
 use crate::{
     Bundle, EngineError, cgroup, dev, devices, fields, hooks, idmap, in_sh, init, mask, mounts,
-    names, namespaces, process, resources, rootfs, spawn, stdio, sysctl, terminal, user,
+    names, namespaces, process, resources, rootfs, spawn, stdio, sysctl, terminal, user, values,
 };
 
 /// Where in the plan a step of the caller's goes.
@@ -282,6 +282,7 @@ fn new_cgroup(
 /// Refuses what is known to be wrong before anything is done.
 pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
     fields::check(spec)?;
+    values::check(spec)?;
     namespaces::check(spec)?;
     hooks::check(spec)?;
     mounts::check(spec.mounts().as_deref().unwrap_or_default())

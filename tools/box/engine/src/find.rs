@@ -52,6 +52,7 @@ pub fn program(name: impl AsRef<OsStr>, env: &[String]) -> Result<PathBuf, NotRu
 fn on_path(name: &OsStr, env: &[String]) -> Result<PathBuf, NotRunnable> {
     let path = env
         .iter()
+        .rev()
         .find_map(|pair| pair.strip_prefix("PATH="))
         .unwrap_or(DEFAULT_PATH);
     let mut denied = None;

@@ -10,16 +10,19 @@
 //! | poststop | the host | the container is deleted: [`poststop`], which the deleting program calls |
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, words};
 use oci_spec::runtime::{Hook, Spec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::error::fail;
 use super::spawn::PID;
@@ -132,6 +135,13 @@ pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
             if !hook.path().is_absolute() {
                 return wrong("path", format!("{:?} is not absolute", hook.path()));
             }
+            let is_pair = |pair: &&String| {
+                pair.split_once('=')
+                    .is_some_and(|(name, _)| !name.is_empty())
+            };
+            if let Some(entry) = hook.env().iter().flatten().find(|pair| !is_pair(pair)) {
+                return wrong("env", format!("{entry:?} is not NAME=VALUE"));
+            }
             if hook.timeout().is_some_and(|seconds| seconds <= 0) {
                 return wrong("timeout", "it is not above 0 seconds".to_owned());
             }
@@ -234,33 +244,55 @@ fn run(when: When, hook: &Hook, state: &str) -> Result<(), StepError> {
         .iter()
         .flatten()
         .filter_map(|pair| pair.split_once('='));
-    command.env_clear().envs(pairs).stdin(Stdio::piped());
-    let mut child = command.spawn().map_err(fail(doing()))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A hook that does not read it is as good.
-        let _ = stdin.write_all(state.as_bytes());
+    let stdin = state_file(state).map_err(fail(doing()))?;
+    command.env_clear().envs(pairs).stdin(stdin);
+    let Some(seconds) = hook.timeout() else {
+        return came_to(command.status(), &doing());
+    };
+    // A group of its own, so that its children end with it.
+    let mut child = command.process_group(0).spawn().map_err(fail(doing()))?;
+    let limit = Duration::from_secs(seconds.unsigned_abs());
+    let in_time = ends_within(&child, limit);
+    if !matches!(in_time, Ok(true)) {
+        if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = child.wait();
+        in_time.map_err(fail(doing()))?;
+        let reason = format!("it took more than its timeout of {seconds} s");
+        return Err(StepError::new(doing(), reason));
     }
-    if let Some(seconds) = hook.timeout() {
-        let pid = Pid::from_raw(child.id().cast_signed());
-        let pid = pid.ok_or_else(|| StepError::new(doing(), "it has no process"))?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(fail(doing()))?;
-        let seconds = Duration::from_secs(seconds.unsigned_abs());
-        let timeout = Timespec::try_from(seconds).map_err(fail(doing()))?;
-        let ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout));
-        if ended.map_err(fail(doing()))? == 0 {
-            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-            let _ = child.wait();
-            return Err(StepError::new(
-                doing(),
-                format!("it took more than its timeout of {} s", seconds.as_secs()),
-            ));
+    came_to(child.wait(), &doing())
+}
+
+/// The state in a file without a name: a hook that does not read it keeps nobody waiting, as one would at a full pipe.
+fn state_file(state: &str) -> std::io::Result<File> {
+    let mut file = File::from(memfd_create("state", MemfdFlags::CLOEXEC)?);
+    file.write_all(state.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn ends_within(child: &Child, limit: Duration) -> Result<bool, Errno> {
+    let pid = Pid::from_raw(child.id().cast_signed()).ok_or(Errno::SRCH)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let begun = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
+            Err(Errno::INTR) => {}
+            ready => return Ok(ready? != 0),
         }
     }
-    let status = child.wait().map_err(fail(doing()))?;
+}
+
+fn came_to(status: std::io::Result<ExitStatus>, doing: &str) -> Result<(), StepError> {
+    let status = status.map_err(fail(doing))?;
     if status.success() {
         Ok(())
     } else {
-        Err(StepError::new(doing(), status.to_string()))
+        Err(StepError::new(doing, status.to_string()))
     }
 }
 

@@ -36,6 +36,7 @@ mod sysctl;
 mod terminal;
 mod told;
 pub mod user;
+mod values;
 
 pub use bundle::{Bundle, OCI_VERSION};
 pub use engine::{Engine, Phase, Stdio, is_terminal, mount, root_at};

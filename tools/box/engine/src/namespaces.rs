@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls::thread::move_into_link_name_space;
-use oci_spec::runtime::{LinuxNamespaceType as Type, LinuxTimeOffset, Spec};
+use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType as Type, LinuxTimeOffset, Spec};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::error::fail;
@@ -46,23 +46,27 @@ const JOINED: [(Type, LinkNameSpaceType, &str, &str); 8] = [
     (Type::Mount, LinkNameSpaceType::Mount, "mount", "join-mount"),
 ];
 
-fn all(spec: &Spec) -> impl Iterator<Item = &oci_spec::runtime::LinuxNamespace> {
+fn all(spec: &Spec) -> impl Iterator<Item = &LinuxNamespace> {
     let linux = spec.linux().as_ref();
     let namespaces = linux.and_then(|linux| linux.namespaces().as_ref());
     namespaces.into_iter().flatten()
 }
 
+/// Its path; an empty one is none, as with runc.
+fn path_of(namespace: &LinuxNamespace) -> Option<&Path> {
+    let path = namespace.path().as_deref();
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
 /// Whether the container gets a new namespace of this kind.
 pub fn has_new(spec: &Spec, kind: Type) -> bool {
-    all(spec).any(|namespace| namespace.typ() == kind && namespace.path().is_none())
+    all(spec).any(|namespace| namespace.typ() == kind && path_of(namespace).is_none())
 }
 
 /// The path of the namespace of this kind that the container joins; `None` if it joins none.
 pub fn joined(spec: &Spec, kind: Type) -> Option<&Path> {
     let mut all = all(spec);
-    all.find(|namespace| namespace.typ() == kind)?
-        .path()
-        .as_deref()
+    path_of(all.find(|namespace| namespace.typ() == kind)?)
 }
 
 /// Whether the container is in another user namespace than this process.

@@ -73,7 +73,7 @@ impl Step for Become {
         enter_directory(Path::new(&unescape(self.process.cwd())), self.makes_cwd)?;
         self.give_up(&user)?;
         if let Some(hooks) = &self.hooks {
-            hooks.run(1)?;
+            hooks.run(rustix::process::getpid().as_raw_pid())?;
         }
         if cx.take::<init::Stays>().is_some() {
             init::stay(|| self.exec(&user))
@@ -124,7 +124,7 @@ impl Become {
 
     fn exec(&self, user: &ResolvedUser) -> Result<Done, StepError> {
         let argv = self.process.args().clone().unwrap_or_default();
-        let env = self.process.env().clone().unwrap_or_default();
+        let env = environment(self.process.env().as_deref().unwrap_or_default());
         let name = argv.first().cloned().unwrap_or_default();
         let doing = format!("executing \"{name}\"");
         let path = find::program(unescape(&name), &env).map_err(|why| refuse(&doing, why))?;
@@ -151,6 +151,19 @@ impl Become {
             find::diagnose(&path, Errno::from_raw_os_error(errno as i32)),
         ))
     }
+}
+
+/// The variables without an empty HOME, which is as good as none; of one that is given twice the last, as with runc.
+fn environment(given: &[String]) -> Vec<String> {
+    let name = |pair: &String| pair.split_once('=').map(|(name, _)| name.to_owned());
+    let mut env: Vec<String> = Vec::new();
+    for pair in given {
+        let of = name(pair);
+        env.retain(|earlier| of.is_none() || name(earlier) != of);
+        env.push(pair.clone());
+    }
+    env.retain(|pair| pair != "HOME=");
+    env
 }
 
 fn refuse(doing: &str, why: NotRunnable) -> StepError {

@@ -93,12 +93,12 @@ impl Raw {
         self.v1_only(
             "cpu.realtimePeriod",
             ("cpu", "cpu.rt_period_us"),
-            cpu.realtime_period(),
+            cpu.realtime_period().filter(|period| *period != 0),
         )?;
         self.v1_only(
             "cpu.realtimeRuntime",
             ("cpu", "cpu.rt_runtime_us"),
-            cpu.realtime_runtime(),
+            cpu.realtime_runtime().filter(|runtime| *runtime != 0),
         )
     }
 

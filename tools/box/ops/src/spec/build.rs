@@ -234,7 +234,13 @@ fn rlimits(ulimits: &[Ulimit]) -> Result<Vec<PosixRlimit>, SpecError> {
             .hard(limit.hard)
             .build()?)
     };
-    ulimits.iter().map(make).collect()
+    // The specification has each limit once; as with docker, the last one given holds.
+    let later = |nth: usize, kind| ulimits[nth + 1..].iter().any(|other| other.kind == kind);
+    let last = ulimits
+        .iter()
+        .enumerate()
+        .filter(|(nth, limit)| !later(*nth, limit.kind));
+    last.map(|(_, limit)| make(limit)).collect()
 }
 
 fn default_mounts(privileged: bool) -> Result<Vec<Mount>, SpecError> {
