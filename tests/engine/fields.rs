@@ -293,3 +293,13 @@ fn another_file_at_the_path_of_a_device_is_refused() {
         "bundle: binding the host's \"/dev/zero\": there is another file: its number is 1:5"
     );
 }
+
+/// Two instances may run bundles of one ID: each cgroup lies below its own instance's.
+#[test]
+fn without_a_path_the_cgroup_is_the_instances() {
+    let host = bundled("");
+    let jq = r#"del(.linux.cgroupsPath) | .linux.namespaces |= map(select(.type!="cgroup"))"#;
+    let seen = prints(&host, jq, "grep -e devices -e ^0: /proc/self/cgroup");
+    assert!(seen.contains("/case\n"), "{seen}");
+    assert!(!seen.contains(":/boxkit/case"), "{seen}");
+}

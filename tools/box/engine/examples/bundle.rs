@@ -20,7 +20,7 @@ fn run(dir: &str, id: &str) -> Result<i32, Box<dyn Error>> {
     }
     let roots = Roots::from_env()?;
     let run_dir = roots.run.join("bundles").join(id);
-    let engine = Engine::new(id, bundle.clone(), &run_dir);
+    let engine = Engine::new(id, bundle.clone(), &run_dir).cgroup_parent(roots.instance.name());
     let plan = engine.plan(&Hierarchies::detect()?, format!("bundle {dir} {id}"))?;
     let mut session = Session::open(&roots, id, Kernel::new())?;
     let mut make = std::fs::DirBuilder::new();

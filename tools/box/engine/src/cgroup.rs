@@ -30,14 +30,14 @@ const FILES: [&str; 14] = [
     "cgroup-13",
 ];
 
-/// The name below the root of each hierarchy that `linux.cgroupsPath` asks for; without it one by the container's ID.
-pub fn name(spec: &Spec, id: &str) -> Result<String, EngineError> {
+/// The name below the root of each hierarchy that `linux.cgroupsPath` asks for; without it `parent`/`id`.
+pub fn name(spec: &Spec, parent: &str, id: &str) -> Result<String, EngineError> {
     let given = spec
         .linux()
         .as_ref()
         .and_then(|linux| linux.cgroups_path().clone());
     let Some(path) = given.filter(|path| !path.as_os_str().is_empty()) else {
-        return Ok(format!("boxkit/{id}"));
+        return Ok(format!("{parent}/{id}"));
     };
     let text = path.to_str().unwrap_or_default().trim_matches('/');
     if text.contains(':') {

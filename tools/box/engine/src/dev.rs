@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
 use kit_sys::calls::fs::{mknodat, symlinkat};
 use kit_sys::calls::mount::open_tree;
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rmount::inroot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
 use rustix::io::Errno;
@@ -14,7 +15,7 @@ use rustix::mount::OpenTreeFlags;
 use super::error::fail;
 use super::mounts::{Options, bind_tree};
 use super::rootfs::ROOT;
-use crate::says;
+use crate::{EngineError, says};
 
 /// OCI runtime specification, "Default Devices": name, major, minor.
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -232,4 +233,32 @@ pub fn host_null() -> Result<OwnedFd, StepError> {
     } else {
         Err(StepError::new(doing, "it is not the null device"))
     }
+}
+
+/// The nodes of `linux.devices`.
+pub fn nodes(spec: &Spec) -> Result<Vec<Device>, EngineError> {
+    let number = |device: &LinuxDevice, number: i64| {
+        u32::try_from(number).map_err(|_| {
+            let reason = format!("{number} is no number of {:?}", device.path());
+            EngineError::invalid("linux.devices", reason)
+        })
+    };
+    let node = |device: &LinuxDevice| {
+        Ok(Device {
+            path: device.path().clone(),
+            kind: match device.typ() {
+                LinuxDeviceType::B => FileType::BlockDevice,
+                LinuxDeviceType::P => FileType::Fifo,
+                _ => FileType::CharacterDevice,
+            },
+            major: number(device, device.major())?,
+            minor: number(device, device.minor())?,
+            mode: device.file_mode().unwrap_or(0o666),
+            uid: device.uid().unwrap_or(0),
+            gid: device.gid().unwrap_or(0),
+        })
+    };
+    let linux = spec.linux().as_ref();
+    let given = linux.and_then(|linux| linux.devices().as_ref());
+    given.into_iter().flatten().map(node).collect()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::{Plan, Step};
 use kit_seccomp::Filter;
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use rcgroup::{Group, Hierarchies};
 
 use crate::hooks::{About, Run, When};
@@ -50,6 +50,7 @@ pub struct Engine {
     root: Root,
     stdio: Stdio,
     shares_cgroup: bool,
+    cgroup_parent: String,
     steps: Vec<(Phase, Box<dyn Step>)>,
 }
 
@@ -68,6 +69,7 @@ impl Engine {
             run_dir: run_dir.into(),
             stdio: Stdio::default(),
             shares_cgroup: false,
+            cgroup_parent: "boxkit".to_owned(),
             steps: Vec::new(),
         }
     }
@@ -96,6 +98,17 @@ impl Engine {
     pub fn sharing_cgroup(self, shares_cgroup: bool) -> Self {
         Self {
             shares_cgroup,
+            ..self
+        }
+    }
+
+    /// Sets the parent of the cgroup of a bundle without `linux.cgroupsPath`: the name of the caller's instance
+    /// ([`kit_plan::Roots`]), whose `rrun gc` then removes what a killed run left. Without this call it is `boxkit`.
+    #[must_use]
+    pub fn cgroup_parent(self, name: impl Into<String>) -> Self {
+        let cgroup_parent = name.into();
+        Self {
+            cgroup_parent,
             ..self
         }
     }
@@ -182,7 +195,7 @@ impl Engine {
         push_all(plan, open);
         // After those: a step of the caller's may see that what was opened is what was meant.
         push_all(plan, given.of(Phase::Before));
-        let cgroup = cgroup::name(spec, &self.id)?;
+        let cgroup = cgroup::name(spec, &self.cgroup_parent, &self.id)?;
         let group = if self.shares_cgroup {
             host.existing(&cgroup)?
         } else {
@@ -333,7 +346,7 @@ fn inside(plan: &mut Plan, spec: &Spec, at: &Path) -> Result<(), EngineError> {
     let given_dev = has_given_dev(spec);
     if !given_dev {
         plan.push(dev::MakeDevices {
-            more: nodes(spec)?,
+            more: dev::nodes(spec)?,
             at: at.to_owned(),
             bound: has_other_ids(spec),
         });
@@ -371,31 +384,4 @@ fn inside(plan: &mut Plan, spec: &Spec, at: &Path) -> Result<(), EngineError> {
 fn has_given_dev(spec: &Spec) -> bool {
     let mut mounts = spec.mounts().iter().flatten();
     mounts.any(|mount| mount.destination() == "/dev" && mounts::is_bind(mount))
-}
-
-fn nodes(spec: &Spec) -> Result<Vec<dev::Device>, EngineError> {
-    let number = |device: &LinuxDevice, number: i64| {
-        u32::try_from(number).map_err(|_| {
-            let reason = format!("{number} is no number of {:?}", device.path());
-            EngineError::invalid("linux.devices", reason)
-        })
-    };
-    let node = |device: &LinuxDevice| {
-        Ok(dev::Device {
-            path: device.path().clone(),
-            kind: match device.typ() {
-                LinuxDeviceType::B => rustix::fs::FileType::BlockDevice,
-                LinuxDeviceType::P => rustix::fs::FileType::Fifo,
-                _ => rustix::fs::FileType::CharacterDevice,
-            },
-            major: number(device, device.major())?,
-            minor: number(device, device.minor())?,
-            mode: device.file_mode().unwrap_or(0o666),
-            uid: device.uid().unwrap_or(0),
-            gid: device.gid().unwrap_or(0),
-        })
-    };
-    let linux = spec.linux().as_ref();
-    let given = linux.and_then(|linux| linux.devices().as_ref());
-    given.into_iter().flatten().map(node).collect()
 }
