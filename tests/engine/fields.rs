@@ -92,6 +92,15 @@ fn namespaces_are_joined_by_their_path() {
 }
 
 #[test]
+fn a_filter_of_an_unknown_name_is_not_passed_over() {
+    let host = bundled("");
+    assert_eq!(
+        refuses(&host, ".annotations[\"org.boxkit.seccomp\"]=\"defualt\""),
+        "bundle: reading annotation org.boxkit.seccomp: there is no profile \"defualt\", only \"default\""
+    );
+}
+
+#[test]
 fn a_path_that_is_no_such_namespace_is_named() {
     let host = bundled("");
     let network = |path: &str| {

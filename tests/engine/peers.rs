@@ -47,3 +47,18 @@ fn the_bundle_of_a_container_runs_the_same_under_all_three() {
         );
     }
 }
+
+/// Their own first bundle: it asks for ambient capabilities that are not inheritable, which runc and crun pass over.
+#[test]
+fn the_configurations_that_the_peers_write_run_as_they_are() {
+    let host = bundled("");
+    let example = kit_test::binaries().join("examples/bundle");
+    let change = r#"jq '.process.terminal=false|.process.args=["sh","-c","grep CapAmb /proc/self/status; hostname"]'"#;
+    for peer in ["runc", "crun"] {
+        host.ok(&format!(
+            "cd b && rm -f config.json && {peer} spec && {change} config.json >new && mv new config.json"
+        ));
+        let ours = host.ok(&format!("{} b ours </dev/null 2>&1", example.display()));
+        assert_eq!(ours, format!("CapAmb:\t0000000000000000\n{peer}\n"));
+    }
+}

@@ -54,10 +54,12 @@ pub fn become_user(
         permitted: bits(wanted.permitted())? & ours.permitted,
         inheritable: bits(wanted.inheritable())?,
     };
+    // capabilities(7): an ambient one is permitted and inheritable too. What is not is passed over, as runc does, since
+    // `runc spec` itself writes a configuration with such.
+    let ambient = bits(wanted.ambient())? & sets.permitted & sets.inheritable;
     set_capabilities(None, sets).map_err(call("setting capabilities"))?;
-    // After the two that the ambient set must be a subset of.
     clear_ambient_capability_set().map_err(call("clearing ambient capabilities"))?;
-    for cap in bits(wanted.ambient())?.iter() {
+    for cap in ambient.iter() {
         configure_capability_in_ambient_set(cap, true)
             .map_err(call("setting ambient capabilities"))?;
     }

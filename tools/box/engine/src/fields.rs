@@ -86,7 +86,10 @@ pub const FIELDS: &[Field] = &[
     done("process.capabilities.effective", "capset(2)"),
     done("process.capabilities.inheritable", "capset(2)"),
     done("process.capabilities.permitted", "capset(2)"),
-    done("process.capabilities.ambient", "prctl(PR_CAP_AMBIENT)"),
+    done(
+        "process.capabilities.ambient",
+        "prctl(PR_CAP_AMBIENT), of those that are permitted and inheritable too",
+    ),
     done("process.rlimits.type", "setrlimit(2), each once; RLIMIT_RTTIME is refused"),
     done("process.rlimits.hard", "setrlimit(2)"),
     done("process.rlimits.soft", "setrlimit(2)"),

@@ -40,6 +40,8 @@ pub enum SeccompError {
     Errno(u32),
     #[error("compiling the seccomp profile: {0} instructions, and the kernel takes 4096")]
     TooLong(usize),
+    #[error("reading annotation {ANNOTATION}: there is no profile {0:?}, only {DEFAULT:?}")]
+    Name(String),
     #[error("loading the seccomp filter: {0}")]
     Load(Errno),
 }
@@ -67,7 +69,14 @@ impl Filter {
     }
 
     /// What a configuration says; `None` for one without a filter.
+    ///
+    /// # Errors
+    /// A profile that cannot be compiled; a name in [`ANNOTATION`] that is not [`DEFAULT`], since a program that was to
+    /// be confined must not run without.
     pub fn of(spec: &Spec) -> Result<Option<Self>, SeccompError> {
+        if let Some(name) = named(spec).filter(|name| *name != DEFAULT) {
+            return Err(SeccompError::Name(name.clone()));
+        }
         if let (true, Some(bounding), Some((caps, filter))) =
             (is_default(spec), bounding(spec), WARM.get())
             && bounding == caps
@@ -96,11 +105,12 @@ pub fn warm(caps: HashSet<Capability>) {
     }
 }
 
+fn named(spec: &Spec) -> Option<&String> {
+    spec.annotations().as_ref()?.get(ANNOTATION)
+}
+
 fn is_default(spec: &Spec) -> bool {
-    let annotations = spec.annotations().as_ref();
-    annotations
-        .and_then(|all| all.get(ANNOTATION))
-        .is_some_and(|name| name == DEFAULT)
+    named(spec).is_some_and(|name| name == DEFAULT)
 }
 
 fn bounding(spec: &Spec) -> Option<&HashSet<Capability>> {
