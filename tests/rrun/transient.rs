@@ -28,7 +28,10 @@ fn the_disk_has_its_layer_alone() {
     let host = used();
     let before = disk(&host);
     host.ok("rrun run -d --rm --name box -p 8080:80 tools sh -c 'until [ -e /say ]; do sleep 0.05; done; echo said; exec sleep 1000'");
-    assert_eq!(layers(&host), "./ID\n./ID/upper\n./ID/work\n");
+    assert_eq!(
+        layers(&host),
+        "./ID\n./ID/hostname\n./ID/hosts\n./ID/resolv.conf\n./ID/upper\n./ID/work\n"
+    );
     assert_eq!(disk(&host), before);
     assert_eq!(
         host.outcome("rrun logs box"),
@@ -36,7 +39,7 @@ fn the_disk_has_its_layer_alone() {
     );
     host.ok("rrun exec box touch /say");
     assert_eq!(host.until("rrun logs box | grep ."), "said\n");
-    let wanted = "./ID\n./ID/log.jsonl\n./ID/upper\n./ID/upper/say\n./ID/work\n";
+    let wanted = "./ID\n./ID/hostname\n./ID/hosts\n./ID/log.jsonl\n./ID/resolv.conf\n./ID/upper\n./ID/upper/say\n./ID/work\n";
     assert_eq!(layers(&host), wanted);
     let paths = "'{{.LogPath}} {{.GraphDriver.Data.UpperDir}}/say {{.GraphDriver.Data.WorkDir}} {{.HostsPath}}'";
     host.ok(&format!("ls -d $(rrun inspect -f {paths} box)"));

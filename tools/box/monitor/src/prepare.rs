@@ -100,10 +100,11 @@ fn engine(container: &Container, bundle: Bundle, run_dir: &Path) -> Engine {
 /// The steps that mount /etc/hosts, hostname and resolv.conf. Only for a container of an image: one of `--rootfs` has the
 /// files of its own root.
 fn named(mut engine: Engine, containers: &Containers, container: &Container) -> Engine {
-    let own = containers.dir(&container.id);
+    // Beside the writable layer: the program can write to them, and a tmpfs that it fills is the host's /run.
+    let own = containers.layer(&container.id);
     let dir = match &container.net {
         Net::Container(other) if has_names(containers, other) => {
-            containers.holding(other).dir(other)
+            containers.holding(other).layer(other)
         }
         net => {
             let write = network::WriteFiles {
@@ -233,7 +234,7 @@ impl Step for StillThere {
 }
 
 fn has_names(containers: &Containers, id: &str) -> bool {
-    containers.holding(id).dir(id).join("hosts").exists()
+    containers.holding(id).layer(id).join("hosts").exists()
 }
 
 /// The cgroup that a process of `exec` joins, with the host's hierarchies; `None` if the container's cgroup does not exist.

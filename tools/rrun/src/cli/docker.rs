@@ -13,8 +13,8 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
     let state = containers.state(&container.id)?;
     let spec = containers.spec(&container.id)?;
     let process = spec.process().clone().unwrap_or_default();
-    let dir = containers.dir(&container.id);
-    let file = |name: &str| dir.join(name).display().to_string();
+    let layer = containers.layer(&container.id);
+    let file = |name: &str| layer.join(name).display().to_string();
     let image = container.image.as_ref();
     Ok(json!({
         "Id": container.id,
@@ -32,7 +32,7 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
         "Driver": "overlay",
         "Platform": "linux",
         "HostConfig": host_config(container, &spec),
-        "GraphDriver": graph(container, &containers.layer(&container.id)),
+        "GraphDriver": graph(container, &layer),
         "Mounts": mounts(container),
         "Config": {
             "Hostname": spec.hostname().clone().unwrap_or_default(),
