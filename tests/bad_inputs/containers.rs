@@ -69,7 +69,7 @@ const BAD: &[Row] = &[
     (
         "rrun run --rm -v /no/such:/x tools id",
         125,
-        "rrun: mounting \"/no/such\": no such file or directory on this host\nhint: mkdir it, or let -v make it: -v /no/such:…:create=dir",
+        "rrun: mounting \"/no/such\": no such file or directory on this host\nhint: mkdir -p /no/such makes it",
     ),
     (
         "rrun run --rm -v rel/x:/x tools id",
@@ -89,7 +89,7 @@ const BAD: &[Row] = &[
     (
         "rrun run --rm tools nosuch",
         127,
-        "rrun: executing \"nosuch\": no such command on PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nhint: give its path, or look with: ls inside the container",
+        "rrun: executing \"nosuch\": no such command on PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nhint: give its path, like /usr/bin/env: PATH is the image's, or that of -e PATH=…",
     ),
     (
         "rrun run --rm -v $PWD/data:/d tools /d/plain",
@@ -194,7 +194,7 @@ const BAD: &[Row] = &[
     (
         "rrun run --rm --cidfile data/plain tools id",
         125,
-        "rrun: writing --cidfile \"data/plain\": File exists\nhint: remove it, or the container it names, first",
+        "rrun: writing --cidfile \"data/plain\": File exists\nhint: rm data/plain removes the file",
     ),
     (
         "rrun run -it --rm tools id </dev/null",
@@ -301,10 +301,10 @@ fn a_living_neighbour_is_named_and_not_harmed() {
     let id = host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000");
     let short = &id[..12];
     let bad = [
-        ("rrun run --rm --name web tools id", 125, format!("rrun: naming a container \"web\": container {short} has that name\nhint: rrun rm web removes that one; rrun rename gives it another name\n")),
-        ("rrun rename web web", 1, format!("rrun: naming a container \"web\": container {short} has that name\nhint: rrun rm web removes that one; rrun rename gives it another name\n")),
-        ("rrun rm web", 1, "rrun: removing container \"web\": it is running\nhint: rrun stop web first, or rrun rm -f web\n".to_owned()),
-        ("rrun exec web nosuch", 127, "rrun: executing \"nosuch\": no such command on PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nhint: give its path, or look with: ls inside the container\n".to_owned()),
+        ("rrun run --rm --name web tools id", 125, format!("rrun: naming a container \"web\": container {short} has that name\nhint: rrun rm -f web removes that one; rrun rename web web-old gives it another name\n")),
+        ("rrun rename web web", 1, format!("rrun: naming a container \"web\": container {short} has that name\nhint: rrun rm -f web removes that one; rrun rename web web-old gives it another name\n")),
+        ("rrun rm web", 1, "rrun: removing container \"web\": it is running\nhint: rrun rm -f web removes it though it runs\n".to_owned()),
+        ("rrun exec web nosuch", 127, "rrun: executing \"nosuch\": no such command on PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nhint: give its path, like /usr/bin/env: PATH is the image's, or that of -e PATH=…\n".to_owned()),
         ("rrun kill -s NOSUCH web", 2, "rrun: invalid signal: NOSUCH\n".to_owned()),
         ("rrun rmi tools", 1, "rrun: removing image \"tools\": it is used by container \"web\"\nhint: rrun rm -f web removes it; or --force, which takes the image's name alone\n".to_owned()),
     ];
@@ -317,12 +317,12 @@ fn a_living_neighbour_is_named_and_not_harmed() {
         (
             "8080:80",
             "8080/tcp\": container \"web\" has it",
-            "rrun stop web, ",
+            "rrun stop web ends that one; or ",
         ),
         (
             "127.0.0.1:8080:80",
             "127.0.0.1:8080/tcp\": container \"web\" has it",
-            "rrun stop web, ",
+            "rrun stop web ends that one; or ",
         ),
         (
             "8081:80",
@@ -354,7 +354,7 @@ fn a_reader_that_goes_ends_the_client_and_a_full_disk_is_told() {
     assert_eq!(
         head("rrun run --rm --name web tools"),
         "x\nrrun: writing to standard output: its reader has gone, and container \"web\" still runs\n\
-         hint: rrun stop web ends it, rrun logs web shows what it says\n"
+         hint: rrun stop web ends it, rrun logs web shows what it says; its log grows without a bound meanwhile\n"
     );
     assert_eq!(
         host.ok("rrun ps --format '{{.Names}}' || rrun ps").trim(),
@@ -362,14 +362,18 @@ fn a_reader_that_goes_ends_the_client_and_a_full_disk_is_told() {
     );
     assert_eq!(head("rrun exec web"), "x\n");
     host.until("[ $(rrun exec web ps -e | grep -c ' sh$') = 1 ]");
-    for run in ["rrun run --rm tools", "rrun exec web"] {
+    let alone = "rrun: writing to standard output: No space left on device";
+    let goes_on = format!(
+        "{alone}, and container \"full\" still runs\n\
+         hint: rrun stop full ends it, rrun logs full shows what it says; its log grows without a bound meanwhile\n"
+    );
+    for (run, told) in [
+        ("rrun run --rm --name full tools", goes_on),
+        ("rrun exec web", format!("{alone}\n")),
+    ] {
         assert_eq!(
             host.outcome(&format!("timeout 10 {run} ls / >/dev/full")),
-            (
-                125,
-                String::new(),
-                "rrun: writing to standard output: No space left on device\n".to_owned()
-            ),
+            (125, String::new(), told),
             "{run}"
         );
     }

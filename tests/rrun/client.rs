@@ -35,7 +35,7 @@ fn a_reader_that_leaves_is_told_what_goes_on() {
     assert_eq!(
         said,
         "y\n1\nrrun: writing to standard output: its reader has gone, and container \"loud\" still runs\n\
-         hint: rrun stop loud ends it, rrun logs loud shows what it says\n"
+         hint: rrun stop loud ends it, rrun logs loud shows what it says; its log grows without a bound meanwhile\n"
     );
     assert_eq!(host.ok("timeout 20 rrun stop -t 0 loud"), "loud\n");
 }

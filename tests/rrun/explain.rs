@@ -26,7 +26,8 @@ fn a_run_is_one_list_that_fits_fifty_lines_of_a_hundred_columns() {
         (0, "uid=0(root) gid=0(root) groups=0(root)\n"),
         "{said}"
     );
-    assert!(said.lines().count() < 50, "{said}");
+    let listed = said.lines().filter(|line| !line.starts_with('$'));
+    assert!(listed.count() <= 50, "{said}");
     for line in said.lines() {
         assert!(columns(line) <= 100, "{line}");
     }
@@ -35,7 +36,16 @@ fn a_run_is_one_list_that_fits_fifty_lines_of_a_hundred_columns() {
     assert_eq!(numbers, (1..=steps.len()).collect::<Vec<_>>(), "{said}");
     let headings = said.lines().filter(|line| !line.starts_with(' '));
     let headings: Vec<&str> = headings.collect();
-    let (total, headings) = headings.split_last().unwrap();
+    let [c, root, run, headings @ .., total, others] = headings.as_slice() else {
+        panic!("{said}");
+    };
+    // What is defined stands on top.
+    for (line, name) in [(c, "C"), (root, "ROOT"), (run, "RUN")] {
+        assert!(line.starts_with(&format!("${name} = ")), "{said}");
+    }
+    for form in ["--dry-run", "--explain=sh", "--explain=calls"] {
+        assert!(others.contains(form), "{others}");
+    }
     assert_eq!(
         headings,
         [
@@ -157,7 +167,7 @@ fn a_learner_reads_chinese_where_the_locale_or_the_flag_says_so() {
     }
     // LC_ALL has the last word; a script's comments are in the language too.
     let said = host.outcome(&format!("LC_ALL=C LANG=zh_CN.UTF-8 {run}")).2;
-    assert!(said.starts_with("the container's files\n"), "{said}");
+    assert!(said.contains("\nthe container's files\n"), "{said}");
     let script = host.ok("LC_ALL=zh_CN.UTF-8 rrun create --dry-run tools");
     assert!(script.contains("# 1/5 用临时名新建容器的目录"), "{script}");
 }
@@ -200,6 +210,82 @@ fn a_failure_ends_the_list_with_its_cause_and_with_what_was_undone() {
         .collect();
     assert_eq!(last.len(), 1, "{said}");
     host.ok("rrun rm web");
+}
+
+/// The child went on meanwhile, and is not told of.
+#[test]
+fn a_failure_outside_is_the_last_step_of_the_list() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web -p 127.0.0.1:18472:80 tools sleep 1000");
+    let (code, _, said) = host.outcome("rrun run --explain --rm -p 127.0.0.1:18472:80 tools id");
+    assert_eq!(code, 125, "{said}");
+    let undone = "and this was undone, the last first";
+    let (list, undone) = said.split_once(undone).unwrap();
+    let (before, last) = list.trim_end().rsplit_once("\n     ").unwrap();
+    assert!(last.trim_start().starts_with("hint: "), "{last}");
+    let numbers = steps(before).len();
+    assert!(
+        before.contains(&format!("\n{numbers:>3}  Take port ")),
+        "{said}"
+    );
+    assert!(
+        !undone.contains(" = ") && list.starts_with("$C = "),
+        "{said}"
+    );
+    host.ok("rrun rm -f web");
+}
+
+/// Notes, limits and what rmi and gc say: no English words are left in a line.
+#[test]
+fn notes_and_limits_are_chinese_too() {
+    let host = Host::new();
+    let run = "rrun create --explain --lang zh --name web -m 64m tools id; rrun rm web";
+    host.ok(run);
+    let (_, _, said) = host.outcome("rrun run --explain --lang zh --rm --net none -m 64m tools id");
+    assert!(said.contains("64 MiB，内存"), "{said}");
+    let (_, _, said) = host.outcome("rrun run --explain --lang en --rm --net none -m 64m tools id");
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("(64 MiB): beyond it"), "{said}");
+    let (_, _, said) = host.outcome("runpack gc --explain --lang zh");
+    assert!(said.contains("（以摘要命名的文件） (一个也没有)"), "{said}");
+    host.ok("runpack tag tools t1");
+    let (_, _, said) = host.outcome("rrun rmi --explain --lang zh t1");
+    assert!(said.contains("从索引中取出：名字 t1:latest"), "{said}");
+}
+
+/// What was typed, on one line, and no other command.
+#[test]
+fn a_script_shows_the_command_as_it_was_typed() {
+    let host = Host::new();
+    let script = host.ok("rrun run --dry-run --rm --net none -m 64m tools sh -c 'echo a; echo \"$0\"' 'b\nc' | tee script");
+    let line =
+        "# rrun run --dry-run --rm --net none -m 64m tools sh -c 'echo a; echo \"$0\"' $'b\\nc'";
+    assert_eq!(script.lines().nth(1), Some(line));
+    assert_eq!(host.ok("sh script"), "a\nb\nc\n");
+    let script = host.ok("rbridge add --dry-run --addr 10.98.7.1/24 'brzz'");
+    assert_eq!(
+        script.lines().nth(1),
+        Some("# rbridge add --dry-run --addr 10.98.7.1/24 brzz")
+    );
+}
+
+/// `-d`: it prints the ID, and the container goes on.
+#[test]
+fn the_script_of_a_run_in_the_background_ends_and_its_container_does_not() {
+    let host = Host::new();
+    let id = host.ok("rrun run -d --rm --dry-run --net none -h behind tools sh -c 'hostname 2>/dev/null; sleep 987' | sh");
+    assert_eq!(id.trim().len(), 64, "{id}");
+    let pid = host.ok("pgrep -f '^sleep 987$'");
+    let pid = pid.trim();
+    assert_eq!(
+        host.ok(&format!("nsenter -u -t {pid} uname -n")),
+        "behind\n"
+    );
+    // Its program is PID 1, and with it all goes.
+    host.ok(&format!(
+        "kill -KILL $(pgrep -P $(ps -o ppid= -p {pid})) {pid}"
+    ));
+    host.until(&format!("[ ! -e root/containers/{} ]", id.trim()));
 }
 
 #[test]

@@ -138,3 +138,30 @@ fn rm_takes_what_a_killed_monitor_and_its_program_have_left() {
     let left = host.ok(&cgroups);
     assert!(left.lines().all(|line| line.starts_with("bk0")), "{left}");
 }
+
+/// `rcgroup set` makes directories in hierarchies where the run had none.
+#[test]
+fn a_limit_given_later_leaves_no_cgroup() {
+    let host = Host::new();
+    let find = "find /sys/fs/cgroup -type d -path \"*/$(rrun info -f '{{.Instance}}')*\"";
+    for end in [
+        "rrun rm -f web",
+        "rrun kill web; rrun wait web; rrun rm web",
+    ] {
+        let id = host.ok("rrun run -d --name web --net none tools sleep 1000");
+        let id = id.trim();
+        host.ok(&format!(
+            "rcgroup set \"$(rrun info -f '{{{{.Instance}}}}')/{id}\" -m 64m --pids-limit 50"
+        ));
+        host.ok(end);
+        let left = host.ok(&format!("{find} -name {id}"));
+        assert_eq!(left, "", "{end}");
+    }
+    // What a killed monitor has left.
+    let group = "/sys/fs/cgroup/memory/$(rrun info -f '{{.Instance}}')";
+    let id = "0123456789abcdef".repeat(4);
+    host.ok(&format!(
+        "[ ! -d /sys/fs/cgroup/memory ] || mkdir -p {group}/{id}; rrun gc"
+    ));
+    assert_eq!(host.ok(find), "");
+}

@@ -4,7 +4,11 @@ use kit_test::Host;
 use rrun::cli::{FLAGS_MISSING, OF_STOPPED, PLACES, VERBS_ELSEWHERE, Way};
 
 /// Ways that need another machine or a registry: what stands for those is run.
-const STAND_INS: [(&str, &str); 7] = [
+const STAND_INS: [(&str, &str); 8] = [
+    (
+        "rnetns del {NETNS}",
+        "rnetns add {NETNS} && rnetns del {NETNS}",
+    ),
     // What the image of the tests has.
     ("{IMAGE} true", "{IMAGE} id"),
     ("docker://{IMAGE}", "oci:lay:tools"),
@@ -119,7 +123,7 @@ fn each_flag_that_is_missing_has_a_hint_that_works() {
                 assert!(!help.split_whitespace().any(is_flag), "{verb} has {flag}");
                 let (code, out, said) = host.outcome(&format!("rrun {verb} {flag} x tools"));
                 let usage = if *verb == "run" { 125 } else { 2 };
-                let hint = way.hint(None, None);
+                let hint = way.hint(&[]);
                 let line = format!("rrun: rrun {verb} has no flag {flag}\nhint: {hint}\n");
                 assert_eq!((code, out, said), (usage, String::new(), line));
             }
@@ -152,6 +156,17 @@ fn a_guess_is_near_or_none() {
         ("run --dev x", "see rrun run --help"),
         ("reach", "see rrun --help"),
         ("volume lss", "did you mean \"ls\"? See rrun volume --help"),
+        ("volume ls --frobnicate", "see rrun volume ls --help"),
+        ("destory x", "did you mean \"rm\"? See rrun --help"),
+        (
+            "run --working-dir /x tools",
+            "did you mean \"--workdir\"? See rrun run --help",
+        ),
+        ("kill -9 web", "rrun kill -s 9 web"),
+        (
+            "-D ps",
+            "each step is told by a flag of the verb: rrun run --explain IMAGE",
+        ),
     ] {
         let (_, _, said) = host.outcome(&format!("rrun {typed}"));
         assert_eq!(
@@ -171,6 +186,84 @@ fn a_hint_names_the_container_that_was_typed() {
     let hint = "hint: rrun bundle old DIR && tar -C DIR/rootfs -c . >old.tar; rrun bundle --umount old DIR\n";
     assert_eq!(said, format!("rrun: rrun has no verb \"export\"\n{hint}"));
     let (_, _, said) = host.outcome("rrun pull busybox:1.36");
-    let hint = "hint: skopeo copy docker://busybox:1.36 docker-archive:image.tar:busybox:1.36 && rrun load -i image.tar\n";
+    let hint = "hint: rm -f image.tar && skopeo copy docker://busybox:1.36 docker-archive:image.tar:busybox:1.36 && rrun load -i image.tar\n";
     assert_eq!(said, format!("rrun: rrun has no verb \"pull\"\n{hint}"));
+}
+
+/// Each is the commonest slip of its kind.
+#[test]
+fn a_hint_of_another_tools_verb_names_what_was_typed() {
+    let host = Host::bare();
+    for (typed, hint) in [
+        (
+            "rrun volume create v1",
+            "a volume is made by its first use: rrun run --rm -v v1:/data IMAGE true",
+        ),
+        ("rrun network rm mine", "rnetns del mine"),
+        (
+            "rrun pause web",
+            "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' web) --nslist pid | xargs kill -STOP",
+        ),
+        (
+            "runpack search localhost:5000/bb",
+            "skopeo list-tags --tls-verify=false docker://localhost:5000/bb",
+        ),
+        (
+            "runpack pull alpine",
+            "rm -f image.tar && skopeo copy docker://alpine docker-archive:image.tar:alpine && runpack load image.tar",
+        ),
+        ("rnetns pids blue", "ip netns pids blue"),
+    ] {
+        let (code, _, said) = host.outcome(typed);
+        assert_ne!(code, 0, "{typed}");
+        let line = format!("hint: {hint}");
+        assert_eq!(said.lines().nth(1), Some(line.as_str()), "{typed}");
+    }
+}
+
+/// docker keeps it read-only too.
+#[test]
+fn the_hint_of_volumes_from_keeps_a_read_only_mount_read_only() {
+    let host = Host::new();
+    host.ok("mkdir dir; rrun run -d --name from --net none -v $PWD/dir:/d:ro -v kept:/k tools sleep 1000");
+    let (_, _, said) = host.outcome("rrun run --volumes-from from tools");
+    let hint = said.lines().nth(1).unwrap().strip_prefix("hint: ").unwrap();
+    let sh = hint
+        .replace(" C)", " from)")
+        .replace("IMAGE", "tools touch");
+    for (file, code) in [("/d/new", 1), ("/k/new", 0)] {
+        assert_eq!(host.code(&format!("{sh} {file}")), code, "{sh} {file}");
+    }
+    assert_eq!(host.ok("ls dir"), "");
+}
+
+/// As docker's: each switch takes Go's words for yes and no; a group has a help of its own.
+#[test]
+fn switches_take_values_in_every_verb_and_a_group_has_its_help() {
+    let host = Host::new();
+    let ids = host.ok("rrun images -q");
+    assert_eq!(host.ok("rrun images --quiet=true --no-trunc=0"), ids);
+    host.ok("rrun volume prune --force=True; rrun run --rm=t --net none tools id");
+    assert_eq!(host.ok("rrun ps -aq"), "");
+    host.ok("rrun create --name one tools id; rrun container remove one");
+    let help = host.ok("rrun image --help");
+    assert!(help.contains("\n  ls         List images\n"), "{help}");
+    assert!(!help.contains("exec"), "{help}");
+    let help = host.ok("rrun container --help");
+    assert!(
+        help.contains("\n  exec       ") && !help.contains("\n  rmi "),
+        "{help}"
+    );
+    assert_eq!(
+        host.ok("rrun help volume ls"),
+        host.ok("rrun volume ls --help")
+    );
+    assert_eq!(host.ok("rrun -v"), host.ok("rrun --version"));
+    let line = "rrun run --rm --net none -v vol:/v tools id >/dev/null; rrun volume ls --format '{{.Name | printf \"%-5s|\"}}{{slice .Driver 0 3}}'";
+    assert_eq!(host.ok(line), "vol  |loc\n");
+    let (_, _, said) = host.outcome("rrun run tools --rm id");
+    assert!(
+        said.contains("hint: flags of rrun stand before IMAGE"),
+        "{said}"
+    );
 }

@@ -40,7 +40,7 @@ fn ps_in_the_shape_that_is_asked_for() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["Networks"], "bridge");
     let (code, _, said) = host.outcome("rrun ps --format '{{.Names'");
-    let why = "rrun: template parsing error: unclosed action in {{.Names}}\n";
+    let why = "rrun: template parsing error: unclosed action: \".Names\"\n";
     assert_eq!((code, said.as_str()), (2, why));
     for (filter, hint) in [
         (
@@ -274,6 +274,6 @@ fn a_bundle_runs_under_another_runtime() {
     assert!(host.files("root/containers/*/upper").contains("new"));
     host.ok("rrun run -d --name busy tools sleep 1000");
     let (code, _, said) = host.outcome("rrun bundle busy there");
-    let why = "rrun: bundling container \"busy\": it is running\nhint: rrun stop busy first\n";
+    let why = "rrun: bundling container \"busy\": it is running\nhint: rrun stop busy ends it\n";
     assert_eq!((code, said.as_str()), (1, why));
 }

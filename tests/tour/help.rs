@@ -119,6 +119,25 @@ fn examples(help: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Arguments and flags without a word about them: the next line is not theirs either.
+fn undescribed(help: &str) -> Vec<&str> {
+    let lines: Vec<&str> = help
+        .lines()
+        .take_while(|line| *line != "Examples:")
+        .collect();
+    let is_alone = |line: &str| {
+        let words = line.trim();
+        let indent = line.len() - line.trim_start().len();
+        let begins = words.starts_with(['-', '<', '[']) && (1..10).contains(&indent);
+        begins && !words.contains("  ")
+    };
+    let below = |at: usize| lines.get(at + 1).copied().unwrap_or_default();
+    let at = (0..lines.len()).filter(|at| is_alone(lines[*at]));
+    at.filter(|at| !below(*at).starts_with("          "))
+        .map(|at| lines[at])
+        .collect()
+}
+
 fn verbs(host: &Host, tool: &str) -> Vec<String> {
     let offered = host.ok(&format!("{tool} completions words -- {tool} ''"));
     let names = offered.lines().skip(1).map(|line| line.split('\t').next());
@@ -148,6 +167,8 @@ fn each_verb_says_what_it_does_and_has_examples() {
         for verb in verbs(&host, name) {
             let elsewhere = name == "rrun" && ELSEWHERES.contains(&verb.as_str());
             let help = host.ok(&format!("{name} {verb} --help"));
+            let unsaid = undescribed(&help);
+            assert!(unsaid.is_empty(), "{name} {verb}: {unsaid:?}");
             if verb == "image" || verb == "container" {
                 continue;
             }

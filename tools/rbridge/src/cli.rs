@@ -86,6 +86,7 @@ enum Verb {
     List {
         #[command(flatten)]
         output: Output,
+        /// Of this network namespace: a name, pid:N, or a path
         #[arg(long, value_name = "NETNS")]
         netns: Option<String>,
     },
@@ -93,6 +94,7 @@ enum Verb {
     Show {
         #[command(flatten)]
         output: Output,
+        /// Of this network namespace: a name, pid:N, or a path
         #[arg(long, value_name = "NETNS")]
         netns: Option<String>,
         /// BRIDGE, or BRIDGE@NETNS
@@ -127,6 +129,7 @@ enum Verb {
         common: Common,
         /// BRIDGE, or BRIDGE@NETNS
         bridge: String,
+        /// on, or off
         switch: Switch,
     },
     /// Let ports of this host lead inside; no process stays, and nothing answers on ::1

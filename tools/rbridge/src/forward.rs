@@ -160,9 +160,15 @@ impl Step for Hold {
             .place
             .with_nft(cx, |nft| hold(&self.place, nft, &self.bridge))?;
         match held {
-            Held::Free => return Ok(Done::nothing().note("ip_forward was 1 already")),
+            Held::Free => {
+                return Ok(Done::nothing()
+                    .note("ip_forward was 1 already")
+                    .note_zh("ip_forward 早已是 1"));
+            }
             Held::Already => {
-                return Ok(Done::nothing().note("somebody else has just switched it on"));
+                return Ok(Done::nothing()
+                    .note("somebody else has just switched it on")
+                    .note_zh("别人刚刚打开了它"));
             }
             Held::Added => {}
         }

@@ -185,7 +185,9 @@ impl Step for Translate {
             })),
             Added::Bridge => {}
             Added::Nothing => {
-                return Ok(Done::nothing().note("somebody else has just switched it on"));
+                return Ok(Done::nothing()
+                    .note("somebody else has just switched it on")
+                    .note_zh("别人刚刚打开了它"));
             }
         }
         made.extend(self.undo());
@@ -266,7 +268,9 @@ impl Step for RouteLocalnet {
         let sysctl = route_localnet(&self.bridge);
         let was = self.place.read_sysctl(&sysctl)?;
         if was == "1" {
-            return Ok(Done::nothing().note("it was on already"));
+            return Ok(Done::nothing()
+                .note("it was on already")
+                .note_zh("早已打开"));
         }
         self.place.write_sysctl(&sysctl, "1")?;
         Ok(Done::made(vec![Undo::Restore {

@@ -298,7 +298,9 @@ impl Step for Mend {
         let mended = Place::default().with_nft(cx, |nft| repair(&self.roots, nft))?;
         let note: Vec<String> = mended.iter().map(ToString::to_string).collect();
         Ok(match note.as_slice() {
-            [] => Done::nothing().note("nothing was missing"),
+            [] => Done::nothing()
+                .note("nothing was missing")
+                .note_zh("什么都不缺"),
             some => Done::nothing().note(some.join("; ")),
         })
     }

@@ -63,6 +63,7 @@ enum Verb {
     List {
         #[command(flatten)]
         output: Output,
+        /// The cgroup
         name: Option<String>,
     },
     /// Change the limits of a cgroup; one that is not named stays
@@ -72,17 +73,21 @@ enum Verb {
         act: Act,
         #[command(flatten)]
         limits: LimitFlags,
+        /// The cgroup
         #[arg(value_name = "CGROUP")]
         name: String,
     },
     /// Print a kernel file of a cgroup: rcgroup get web pids.max
     Get {
+        /// The cgroup
         #[arg(value_name = "CGROUP")]
         name: String,
+        /// A kernel file, like pids.max
         file: String,
     },
     /// Run a program in a cgroup
     Exec {
+        /// The cgroup
         #[arg(value_name = "CGROUP")]
         name: String,
         /// The program and its words, after -- or without it
@@ -93,6 +98,7 @@ enum Verb {
     Stats {
         #[command(flatten)]
         output: Output,
+        /// Names; - reads them from standard input
         #[arg(required = true, value_name = "CGROUP")]
         names: Vec<String>,
     },

@@ -102,6 +102,9 @@ impl Fault for CgroupError {
                     kit_plan::quote(name)
                 ))
             }
+            Self::BeyondParent { path, .. } if file_of(path).starts_with("cpuset.") => Some(
+                "cat /sys/devices/system/cpu/online /sys/devices/system/node/online lists those of this machine".to_owned(),
+            ),
             Self::BeyondParent { path, .. } => Some(format!(
                 "the groups above bound it: widen {:?} first",
                 path.parent()

@@ -8,8 +8,8 @@ kit_plan::sayings! {
             "在上层每个组里启用 {controllers}：限制需要控制器";
         cpuset(): "Give the group CPUs and memory nodes: a cpuset without them takes no process",
             "给组分配 CPU 和内存节点：没有它们的 cpuset 不收进程";
-        limit(file, value, formula): "Write {value} to {file}: {formula}",
-            "把 {value} 写入 {file}：内核按它限制";
+        limit(file, value, means, means_zh): "Write {value} to {file}: {means}{means_zh:.0}",
+            "把 {value} 写入 {file}：{means_zh}{means:.0}";
         moved(): "Move the processes of the group along: they are limited too",
             "把组里的进程一起移过去：它们也受限制";
         remove(name): "Remove cgroup {name}: its limits go with it",

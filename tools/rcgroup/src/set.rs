@@ -117,6 +117,55 @@ pub(crate) struct SetLimit {
     pub fresh: bool,
 }
 
+/// What a limit does, with its bytes in the unit that people count in.
+fn means(setting: &Setting) -> String {
+    let does = match setting.limit {
+        "memory" => "beyond it the kernel takes pages back, and kills if there are none",
+        "memory_swap" => "no more of them is written to the disk",
+        "memory_reservation" => "what is left alone while there is enough",
+        "pids" => "fork(2) fails beyond it",
+        "cpus" => "who has used it up waits for the next period",
+        _ => return setting.formula.to_owned(),
+    };
+    match in_units(setting) {
+        Some(size) => format!("{} ({size}): {does}", setting.formula),
+        None => format!("{}: {does}", setting.formula),
+    }
+}
+
+fn means_zh(setting: &Setting) -> String {
+    let what = match setting.formula {
+        "memory, in bytes" => "内存字节数：超过时内核先回收，收不回就杀进程",
+        "memory and swap together" => "内存与交换空间之和",
+        "memory-swap minus memory" => "交换空间 = 总和减去内存",
+        "memory reservation" => "内存保留量：内存充足时不回收",
+        "a period of 100 ms" => "一个周期 100 毫秒",
+        "CPUs times the period" => "配额 = CPU 数 × 周期：用完后等下个周期",
+        "CPUs times a period of 100 ms" => "CPU 数 × 100 毫秒的周期：用完后等下个周期",
+        "shares as they are" => "CPU 份额，原样写入",
+        "shares * 100 / 1024: the ratio stays" => "份额 × 100 ÷ 1024：比例不变",
+        "block I/O weight, for the bfq scheduler" => "块设备 I/O 权重，用于 bfq 调度器",
+        "CPUs, as a list" => "可用的 CPU 列表",
+        "memory nodes, as a list" => "可用的内存节点列表",
+        "processes and threads" => "进程和线程数：超过时 fork(2) 失败",
+        _ => "内核按它限制",
+    };
+    in_units(setting).map_or_else(|| what.to_owned(), |size| format!("{size}，{what}"))
+}
+
+/// `64 MiB`, where a limit of bytes is a round number of those.
+fn in_units(setting: &Setting) -> Option<String> {
+    let bytes: u64 = setting.text.parse().ok()?;
+    if !setting.limit.starts_with("memory") {
+        return None;
+    }
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let round = units
+        .iter()
+        .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    round.map(|(shift, unit)| format!("{} {unit}", bytes >> shift))
+}
+
 impl Step for SetLimit {
     fn meta(&self) -> Meta {
         let line = Line::Write {
@@ -132,7 +181,12 @@ impl Step for SetLimit {
         };
         Meta::new(
             "cgroup.limit",
-            says::limit(&self.setting.file, &self.setting.text, self.setting.formula),
+            says::limit(
+                &self.setting.file,
+                &self.setting.text,
+                means(&self.setting),
+                means_zh(&self.setting),
+            ),
             Shell::Exact(vec![line]),
         )
     }
@@ -144,7 +198,9 @@ impl Step for SetLimit {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         if self.setting.optional && !self.path.exists() {
-            return Ok(Done::nothing().note(format!("this kernel has no {}", self.setting.file)));
+            return Ok(Done::nothing()
+                .note(format!("this kernel has no {}", self.setting.file))
+                .note_zh(format!("这个内核没有 {}", self.setting.file)));
         }
         if !self.setting.alone {
             write(&self.path, &self.setting.text)?;

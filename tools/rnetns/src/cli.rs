@@ -5,7 +5,7 @@ mod examples;
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
-use kit_cli::{Act, Output, Result, Row, need_root};
+use kit_cli::{Act, Failure, Output, Result, Row, need_root};
 
 use crate::name::check_name;
 use crate::{Netns, NetnsError, enter, list};
@@ -48,6 +48,7 @@ enum Verb {
         /// Be quiet about a name that is not there
         #[arg(long, short)]
         force: bool,
+        /// Names; - reads them from standard input
         #[arg(required = true, value_name = "NETNS")]
         names: Vec<String>,
     },
@@ -73,6 +74,19 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<OsString>,
     },
+}
+
+/// What is said of a verb of ip-netns(8) that is none of ours. For `kit_cli::advised_by`.
+pub fn advice(argv: &[OsString], word: &str) -> Option<Failure> {
+    let of = argv.get(2).map_or_else(|| "$$".to_owned(), kit_plan::quote);
+    let hint = match word {
+        "pids" | "identify" => format!("ip netns {word} {of}"),
+        "attach" => format!("ip netns attach {of} PID"),
+        "monitor" => "ip netns monitor".to_owned(),
+        _ => return None,
+    };
+    let text = format!("\"{word}\" is not a verb of rnetns");
+    Some(Failure::usage(text).hint(hint))
 }
 
 /// Does what was asked for; its exit code.

@@ -1,5 +1,6 @@
 //! The command line of `runpack`.
 
+mod advice;
 mod examples;
 mod list;
 pub(crate) mod progress;
@@ -18,6 +19,7 @@ use crate::import::Import;
 use crate::pack::cli::PackArgs;
 use crate::unpack::{Layout, Unpack};
 use crate::{Progress, Reference, Removed, Store, StoreError, Unreadable, images};
+pub use advice::advice;
 use read::Load;
 
 /// Images: an image is files; here they are
@@ -80,6 +82,7 @@ enum Verb {
         image: OsString,
         /// A new or empty directory
         dir: PathBuf,
+        /// One root, one directory a layer, or a bundle of the OCI
         #[arg(long, value_enum, default_value_t)]
         layout: Layout,
         /// Of another machine: OS/ARCHITECTURE
@@ -133,6 +136,7 @@ enum Verb {
         /// Whole IDs and commands
         #[arg(long)]
         no_trunc: bool,
+        /// A name, an ID, or the beginning of one
         image: String,
     },
     /// Give an image one more name
@@ -140,7 +144,9 @@ enum Verb {
     Tag {
         #[command(flatten)]
         act: Act,
+        /// A name, an ID, or the beginning of one
         image: String,
+        /// The new name
         name: String,
     },
     /// Take names away, and with the last one the image

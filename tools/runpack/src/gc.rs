@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use kit_plan::{
-    Context, Done, Fate, Journal, Line, Meta, Plan, Roots, Shell, Step, StepError, recover, run,
+    Context, Done, Fate, Journal, Meta, Plan, Roots, Shell, Step, StepError, recover, run,
 };
 
 use crate::load::store_error;
@@ -110,34 +110,43 @@ pub(crate) struct SweepStep {
 
 impl Step for SweepStep {
     fn meta(&self) -> Meta {
-        let seen = match self.seen {
-            Some(seen) => format!(": {seen} now"),
-            None => String::new(),
-        };
         let (id, says) = match self.kind {
-            Sweep::Blobs => ("blob.sweep", says::sweep_blobs(seen)),
-            Sweep::Layers => ("layer.sweep", says::sweep_layers(seen)),
-            Sweep::Temporaries => ("temporary.sweep", says::sweep_temporaries(seen)),
+            Sweep::Blobs => ("blob.sweep", says::sweep_blobs()),
+            Sweep::Layers => ("layer.sweep", says::sweep_layers()),
+            Sweep::Temporaries => ("temporary.sweep", says::sweep_temporaries()),
         };
         let Some(seen) = self.seen else {
             return Meta::new(id, says, Shell::Ours(Vec::new()));
         };
+        if seen == 0 {
+            return Meta::new(id, says, Shell::Exact(Vec::new()));
+        }
         // Looked at anew when the script runs: what is garbage now may be in use then.
-        let lines: Vec<Line> = (seen > 0)
-            .then(|| run!["runpack", "gc"])
-            .into_iter()
-            .collect();
-        Meta::new(id, says, Shell::Ours(lines))
+        Meta::new(id, says, Shell::Ours(vec![run!["runpack", "gc"]]))
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let swept = Store::open(&self.root).sweep(&[self.kind]);
         let swept = swept.map_err(store_error)?;
-        let note = match self.kind {
-            _ if swept.busy => "busy: somebody is putting content".to_owned(),
-            Sweep::Blobs => format!("{} ({})", swept.blobs, human_size(swept.bytes)),
-            Sweep::Layers => swept.layers.to_string(),
-            Sweep::Temporaries => swept.temporaries.to_string(),
+        let none = swept.blobs + swept.layers + swept.temporaries == 0;
+        let (note, zh) = match self.kind {
+            _ if swept.busy => (
+                "busy: another command is adding content".to_owned(),
+                "忙：别的命令正在写入内容".to_owned(),
+            ),
+            _ if none => ("there are none".to_owned(), "一个也没有".to_owned()),
+            Sweep::Blobs => {
+                let size = human_size(swept.bytes);
+                (
+                    format!("{}, {size}", swept.blobs),
+                    format!("{} 个，{size}", swept.blobs),
+                )
+            }
+            Sweep::Layers => (swept.layers.to_string(), format!("{} 个", swept.layers)),
+            Sweep::Temporaries => (
+                swept.temporaries.to_string(),
+                format!("{} 个", swept.temporaries),
+            ),
         };
         let gone = &mut self.outcome.borrow_mut().gone;
         gone.blobs += swept.blobs;
@@ -145,6 +154,6 @@ impl Step for SweepStep {
         gone.layers += swept.layers;
         gone.temporaries += swept.temporaries;
         gone.busy |= swept.busy;
-        Ok(Done::nothing().note(note))
+        Ok(Done::nothing().note(note).note_zh(zh))
     }
 }

@@ -24,7 +24,10 @@ pub fn plan(root: &Path, image: &str, force: bool) -> Result<(Plan, Outcome), St
         root: root.to_owned(),
         image: image.to_owned(),
         force,
-        says: says::remove(removals(&removed)),
+        says: says::remove(
+            removals(&removed, ["name", "image"]),
+            removals(&removed, ["名字", "镜像"]),
+        ),
         outcome: Rc::clone(&outcome),
     });
     if is_deletion(&removed) {
@@ -40,10 +43,10 @@ pub fn plan(root: &Path, image: &str, force: bool) -> Result<(Plan, Outcome), St
     Ok((plan, outcome))
 }
 
-fn removals(removed: &[Removed]) -> String {
+fn removals(removed: &[Removed], [of_name, of_image]: [&str; 2]) -> String {
     let each = removed.iter().map(|what| match what {
-        Removed::Untagged(name) => format!("name {name}"),
-        Removed::Deleted(id) => format!("image {id}"),
+        Removed::Untagged(name) => format!("{of_name} {name}"),
+        Removed::Deleted(id) => format!("{of_image} {id}"),
     });
     let each: Vec<String> = each.collect();
     each.join(", ")

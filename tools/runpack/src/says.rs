@@ -18,8 +18,8 @@ kit_plan::sayings! {
             "钉住镜像：挂载期间它的层不会被删除";
         tag(name): "Write the name {name} into the index: the image is found by it from now on",
             "把名字 {name} 写入索引：从此可以按它找到镜像";
-        remove(what): "Take out of the index: {what}",
-            "从索引中取出：{what}";
+        remove(what, zh): "Take out of the index: {what}{zh:.0}",
+            "从索引中取出：{zh}{what:.0}";
         save(): "Write blobs, an index and docker's manifest.json into one tar",
             "把 blob、索引和 docker 的 manifest.json 写进一个 tar";
         begin(): "Make a directory for what is not whole yet: nobody sweeps the store meanwhile",
@@ -36,11 +36,11 @@ kit_plan::sayings! {
             "把程序和它们的库、解释器写成一层：{count} 个路径";
         replay(): "Undo what killed commands had begun, as their journals say",
             "按日志撤销被杀命令做了一半的事";
-        sweep_blobs(seen): "Delete blobs that no image has{seen}",
-            "删除没有镜像使用的 blob{seen}";
-        sweep_layers(seen): "Delete unpacked layers that no image has{seen}",
-            "删除没有镜像使用的已解开的层{seen}";
-        sweep_temporaries(seen): "Delete what commands that are gone had not published yet{seen}",
-            "删除已不在的命令没来得及发布的内容{seen}";
+        sweep_blobs(): "Delete blobs (files named by their digest) that no image has",
+            "删除没有镜像使用的 blob（以摘要命名的文件）";
+        sweep_layers(): "Delete unpacked layers that no image has",
+            "删除没有镜像使用的已解开的层";
+        sweep_temporaries(): "Delete what commands that are gone had not published yet",
+            "删除已不在的命令没来得及发布的内容";
     }
 }

@@ -78,6 +78,7 @@ struct Add {
     /// A default route for the first end's namespace
     #[arg(long, value_name = "IP")]
     gw: Vec<IpAddr>,
+    /// Its hardware address
     #[arg(long)]
     mac: Option<Mac>,
     /// Of both ends, in bytes
@@ -89,6 +90,7 @@ struct Add {
     /// A default route for the other end's namespace
     #[arg(long, value_name = "IP", conflicts_with = "macvlan")]
     peer_gw: Vec<IpAddr>,
+    /// The other end's hardware address
     #[arg(long, value_name = "MAC", conflicts_with = "macvlan")]
     peer_mac: Option<Mac>,
     /// No cable: a second plug on this device of our own namespace
@@ -136,12 +138,16 @@ struct Set {
     /// Remove an address; may be repeated
     #[arg(long, value_name = "CIDR")]
     del_addr: Vec<Cidr>,
+    /// The largest packet, in bytes
     #[arg(long, value_parser = mtu())]
     mtu: Option<u32>,
+    /// Its hardware address
     #[arg(long)]
     mac: Option<Mac>,
+    /// Set it up
     #[arg(long, conflicts_with = "down")]
     up: bool,
+    /// Set it down
     #[arg(long)]
     down: bool,
     /// Rename it

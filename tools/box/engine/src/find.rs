@@ -67,8 +67,13 @@ fn on_path(name: &OsStr, env: &[String]) -> Result<PathBuf, NotRunnable> {
     Err(match denied {
         Some(file) => NotRunnable::new(126, format!("{file:?} is not executable"))
             .hint("chmod +x it in the image"),
+        None if name.as_encoded_bytes().starts_with(b"-") => {
+            NotRunnable::new(127, format!("no such command on PATH {path}")).hint(
+                "flags of rrun stand before IMAGE: what follows it is the program and its words",
+            )
+        }
         None => NotRunnable::new(127, format!("no such command on PATH {path}"))
-            .hint("give its path, or look with: ls inside the container"),
+            .hint("give its path, like /usr/bin/env: PATH is the image's, or that of -e PATH=…"),
     })
 }
 

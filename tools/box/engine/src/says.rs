@@ -2,8 +2,8 @@
 
 kit_plan::sayings! {
     Cgroup {
-        open(): "Open the cgroup while its name can be reached: the child joins by this descriptor",
-            "趁还能按名字访问时打开 cgroup：子进程用这个描述符加入";
+        open(): "Open the cgroup: inside no path leads to it, so the child joins by the open file",
+            "现在打开 cgroup：里面没有通向它的路径，子进程用这个打开的文件加入";
         devices(): "Allow null, zero, random and terminals only: no disk of the host can be opened",
             "只允许 null、zero、random 和终端：打不开主机的任何磁盘";
     }

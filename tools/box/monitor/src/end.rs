@@ -34,6 +34,7 @@ impl Monitor {
                 .save_state(&self.container.id, &self.state, true);
         }
         let errors = self.journal.rollback(&self.kernel, &mut kit_plan::Silent);
+        super::recover::remove_cgroup(&self.containers, &self.container);
         box_net::let_go(&mut self.kept);
         self.relay = Relay::default();
         let trash = if lasting {

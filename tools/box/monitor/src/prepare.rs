@@ -183,7 +183,7 @@ pub fn joins(
             let process = state.process.filter(ProcessId::is_alive);
             let process = process.ok_or_else(|| Failed {
                 text: gone(&name),
-                hint: Some(START_IT.to_owned()),
+                hint: Some(start_it(&name)),
                 exit: 125,
             })?;
             let path = rnetns::Netns::Pid(process.pid).path();
@@ -207,7 +207,9 @@ fn gone(name: &str) -> String {
     format!("joining the network of container \"{name}\": it is not running")
 }
 
-const START_IT: &str = "rrun start it first";
+fn start_it(name: &str) -> String {
+    format!("rrun start {name} starts it")
+}
 
 /// Checks, after /proc/PID/ns/net was opened, that the process of that PID is still the one that was meant: the number may
 /// have been given to another process before.
@@ -229,7 +231,9 @@ impl Step for StillThere {
         if self.process.is_alive() {
             return Ok(Done::nothing());
         }
-        Err(StepError::whole(gone(&self.name)).hint(START_IT).exit(125))
+        Err(StepError::whole(gone(&self.name))
+            .hint(start_it(&self.name))
+            .exit(125))
     }
 }
 

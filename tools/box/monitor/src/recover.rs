@@ -206,6 +206,50 @@ pub fn is_forsaken(containers: &Containers, container: &Container) -> bool {
     !runs && matches!(Lock::try_take(containers, id), Ok(Some(_)))
 }
 
+/// Removes what a container's own cgroup has left once its run is undone: a limit that `rcgroup set` gave it has made
+/// directories in hierarchies where the run had none, which no journal names.
+pub fn remove_cgroup(containers: &Containers, container: &Container) {
+    if container.cgroup.is_some() {
+        return;
+    }
+    let host = super::early::hierarchies().ok();
+    let group = host.and_then(|host| host.existing(&containers.cgroup_name(container)).ok());
+    for dir in group.iter().flat_map(rcgroup::Group::unique_dirs) {
+        // What is left is removed by gc.
+        let _ = kit_undo::remove_cgroups(dir);
+    }
+}
+
+/// Cgroups of the instance's whose container does not run, nor is being started.
+pub fn left_cgroups(containers: &Containers) -> Vec<PathBuf> {
+    let is_left = |dir: &PathBuf| {
+        let id = dir
+            .file_name()
+            .and_then(|id| id.to_str())
+            .unwrap_or_default();
+        let among = containers.holding(id);
+        let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        // A script of --dry-run has a cgroup, and no monitor.
+        let gone = || !among.dir(id).exists() && !has_process(dir);
+        let ended = || {
+            !among.is_running(id)
+                && !has_process(dir)
+                && matches!(Lock::try_take(&among, id), Ok(Some(_)))
+        };
+        is_id && (gone() || ended())
+    };
+    let host = rcgroup::Hierarchies::detect().ok();
+    let parent = host.and_then(|host| host.existing(&containers.roots.instance.name()).ok());
+    let parents = parent.iter().flat_map(rcgroup::Group::unique_dirs);
+    let below = parents.flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten());
+    let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    below.map(|entry| entry.path()).filter(is_left).collect()
+}
+
+fn has_process(dir: &Path) -> bool {
+    std::fs::read(dir.join("cgroup.procs")).is_ok_and(|procs| !procs.is_empty())
+}
+
 /// The cgroup directories of the instance that have no container's cgroup in them, one in each hierarchy at most.
 pub fn empty_parents(instance: &kit_plan::Instance) -> Vec<PathBuf> {
     let host = rcgroup::Hierarchies::detect().ok();

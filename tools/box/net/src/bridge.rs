@@ -195,6 +195,7 @@ impl Step for PlugIn {
         Ok(Done {
             made: Vec::new(),
             note: done.note,
+            note_zh: None,
         })
     }
 }

@@ -54,7 +54,9 @@ impl Hold {
         let (port, stop) = (self.host, "choose another port, or let -P choose");
         if let Some(name) = self.container() {
             let error = format!("publishing port \"{port}\": container \"{name}\" has it");
-            return Some(StepError::whole(error).hint(format!("rrun stop {name}, {stop}")));
+            return Some(
+                StepError::whole(error).hint(format!("rrun stop {name} ends that one; or {stop}")),
+            );
         }
         let taken = port.probe(&Place::default()).err()?;
         Some(StepError::whole(taken).hint(format!("stop that one, or {stop}")))

@@ -93,7 +93,10 @@ impl Step for ClaimCidfile {
             let doing = format!("writing --cidfile {:?}", self.path);
             let error = StepError::new(doing, e).exit(125);
             if taken {
-                return error.hint("remove it, or the container it names, first");
+                return error.hint(format!(
+                    "rm {} removes the file",
+                    kit_plan::quote(&self.path)
+                ));
             }
             error
         };

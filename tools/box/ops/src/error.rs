@@ -67,11 +67,13 @@ impl Fault for OpsError {
             Self::Monitor(error) => error.hint(),
             Self::Failed(failed) => failed.hint.clone(),
             Self::Running { doing, name } => Some(if *doing == "removing" {
-                format!("rrun stop {name} first, or rrun rm -f {name}")
+                format!("rrun rm -f {name} removes it though it runs")
             } else {
-                format!("rrun stop {name} first")
+                format!("rrun stop {name} ends it")
             }),
-            Self::VolumeInUse { user, .. } => Some(format!("rrun rm {user} first")),
+            Self::VolumeInUse { user, .. } => Some(format!(
+                "rrun rm -f {user} removes the container, whose files are lost with it"
+            )),
             Self::NoVolume { near, .. } => Some(match near {
                 Some(near) => format!("did you mean \"{near}\"? rrun volume ls shows them all"),
                 None => "rrun volume ls shows them".to_owned(),

@@ -12,7 +12,8 @@ use runpack::Store;
 use crate::create::pin_place;
 use crate::says;
 use crate::steps::collect::{
-    OnlyIf, Outcome, ReleaseForwarding, RemoveNetwork, RemoveParents, Replay, Settle, Sweep,
+    OnlyIf, Outcome, ReleaseForwarding, RemoveCgroups, RemoveNetwork, RemoveParents, Replay,
+    Settle, Sweep,
 };
 use crate::steps::{self, Attend};
 use crate::{OpsError, Subject, remove};
@@ -23,7 +24,7 @@ pub use crate::steps::collect::Told;
 type Part = fn(&mut Plan, &Containers, &Outcome);
 
 fn parts(keep_network: bool) -> Vec<Part> {
-    let mut parts: Vec<Part> = vec![begun, ended, left, store, rules];
+    let mut parts: Vec<Part> = vec![begun, ended, left, store, rules, cgroups];
     if !keep_network {
         parts.push(network);
     }
@@ -276,6 +277,14 @@ fn network(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             roots: roots.clone(),
             outcome: outcome.clone(),
         }));
+    }
+}
+
+/// Cgroups that a limit given later has made. A part of its own: the parents are empty after it.
+fn cgroups(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
+    let left = monitor::left_cgroups(containers);
+    if !left.is_empty() {
+        plan.push_boxed(outcome.go_on(RemoveCgroups(left)));
     }
 }
 

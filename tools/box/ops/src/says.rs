@@ -16,8 +16,8 @@ kit_plan::sayings! {
             "用临时名新建容器的目录：没人会看到做了一半的容器";
         write(): "Write config.json (OCI), container.json (name, image, ports), state.json (created)",
             "写 config.json（OCI）、container.json（名字、镜像、端口）、state.json（已创建）";
-        take_name(name): "Take the name {name}: link(2) decides a race for it",
-            "占用名字 {name}：由 link(2) 裁决竞争";
+        take_name(name): "Take the name {name}: link(2) names a file, and fails for who comes second",
+            "占用名字 {name}：link(2) 给文件加上这个名字，后来者失败";
         free_name(name): "Free the name {name}: another container may have it now",
             "释放名字 {name}：现在别的容器可以用";
         publish(): "Rename the directory to its final name: all commands see the container, whole",
@@ -68,12 +68,14 @@ kit_plan::sayings! {
             "写 config.json：用 OCI 规范的话说明运行什么、怎么运行";
     }
     Cgroup {
+        left_cgroups(): "Remove cgroups that containers have left: no process is in them",
+            "删除容器留下的 cgroup：里面已没有进程";
         tidy(): "Remove the cgroup that containers are below: nobody is below it",
             "删除容器上层的 cgroup：下面已没有容器";
     }
     Network {
-        take_down(): "Take the containers' network down: its last container is gone",
-            "撤掉容器的网络：最后一个容器已不在";
+        take_down(): "Take the containers' network down, unless a container is in it",
+            "撤掉容器的网络，除非里面还有容器";
         release(): "Stop forwarding between links: no bridge of ours needs it any more",
             "停止网卡之间的转发：我们的网桥都不再需要";
     }

@@ -57,7 +57,7 @@ impl Fault for StateError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NameTaken { name, .. } => Some(format!(
-                "rrun rm {name} removes that one; rrun rename gives it another name"
+                "rrun rm -f {name} removes that one; rrun rename {name} {name}-old gives it another name"
             )),
             Self::Unknown { .. } => Some("rrun ps -a shows them all".to_owned()),
             Self::Later { .. } => Some("a later boxkit wrote it: use that one".to_owned()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit_plan::{
     Context, Detail, Done, Go, Header, Journal, Lang, Mark, Observer, Plan, PlanError, Record,
-    Roots, StepError, StepView, Telling, Told, UndoError, Undone, Vars,
+    Roots, StepError, StepView, Telling, Told, UndoError, Undone, Vars, quote_in_line,
 };
 use kit_sys::signal::Stops;
 use kit_undo::Kernel;
@@ -49,6 +49,18 @@ pub fn need_root(doing: &str) -> Result<()> {
     .hint("run it with sudo"))
 }
 
+/// This process's command line, on one line.
+fn typed() -> String {
+    let mut words = std::env::args_os();
+    let tool = words.next().unwrap_or_default();
+    let tool = std::path::Path::new(&tool)
+        .file_name()
+        .unwrap_or_default()
+        .to_owned();
+    let words = std::iter::once(tool).chain(words);
+    words.map(quote_in_line).collect::<Vec<_>>().join(" ")
+}
+
 impl Act {
     /// Applies `plan`, or prints it.
     pub fn run(self, plan: &Plan) -> Result<()> {
@@ -87,8 +99,19 @@ impl Act {
 
     /// Prints the script that does what `plan` does.
     pub fn emit_script(self, plan: &Plan, vars: &Vars) -> Result<()> {
+        self.emit_script_in(plan, vars, None)
+    }
+
+    /// The same; `printed` as for [`Plan::script_in`].
+    pub fn emit_script_in(self, plan: &Plan, vars: &Vars, printed: Option<&str>) -> Result<()> {
         let lang = self.lang.unwrap_or_else(Lang::from_env);
-        emit(&plan.script_for(lang, vars)?)
+        let script = plan.script_in(lang, vars, printed)?;
+        // Its second line is a comment that names the plan's command; what was typed says more.
+        let lines: Vec<&str> = script.splitn(3, '\n').collect();
+        match lines[..] {
+            [first, _, rest] => emit(&format!("{first}\n# {}\n{rest}", typed())),
+            _ => emit(&script),
+        }
     }
 
     /// Begins the list of `--explain`, for whoever is told of steps that another process does.

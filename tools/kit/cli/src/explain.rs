@@ -150,9 +150,13 @@ impl List {
     }
 
     fn step(&mut self, text: &mut String, step: &StepTold) {
+        // A child that had not heard yet of the failure outside went on: the list ends with the step that failed.
+        if self.failed && step.inside {
+            return;
+        }
         let part = step.says.part;
         let mut says = self.vars.shorten(step.says.text(self.lang));
-        self.define(text, &says);
+        self.define(text, &format!("{says} {}", step.lines.join(" ")));
         if self.under != Some((part, step.inside)) {
             self.under = Some((part, step.inside));
             let inside = if step.inside { self.words().inside } else { "" };
@@ -160,7 +164,11 @@ impl List {
         }
         let number = self.steps.len() + 1;
         let indent = if step.inside { "  " } else { "" };
-        if let Some(note) = &step.note {
+        let note = match self.lang {
+            Lang::En => &step.note,
+            Lang::Zh => step.note_zh.as_ref().map_or(&step.note, |_| &step.note_zh),
+        };
+        if let Some(note) = note {
             let _ = write!(says, " ({note})");
         }
         let unit = if number == 1 { self.words().unit } else { "  " };
@@ -183,11 +191,13 @@ impl List {
         self.steps.push((number, step.id.clone(), step.usec));
     }
 
-    /// Says what the variables stand for, each once: on top where commands follow, else before the first line that has one.
+    /// Says what the variables stand for, each once: those of a container on top, since most of its steps have one, else
+    /// before the first line that has one.
     fn define(&mut self, text: &mut String, line: &str) {
-        let needed = match self.detail {
-            Detail::Steps => self.vars.used(line),
-            Detail::Sh | Detail::Calls => self.vars.all(),
+        let needed = if self.vars.all().iter().any(|(name, _)| *name == "C") {
+            self.vars.all()
+        } else {
+            self.vars.used(line)
         };
         for pair in needed {
             if !self.defined.contains(&pair) {
@@ -237,9 +247,28 @@ impl List {
         let each = each.join(", ");
         match (self.lang, count) {
             (Lang::En, 1) => format!("1 step, {all} ms.\n"),
-            (Lang::En, _) => format!("{count} steps, {all} ms. The longest: {each}.\n"),
+            (Lang::En, _) => format!(
+                "{count} steps, {all} ms. The longest: {each}.\n{}",
+                self.others()
+            ),
             (Lang::Zh, 1) => format!("1 步，{all} 毫秒。\n"),
-            (Lang::Zh, _) => format!("{count} 步，{all} 毫秒。最久的：{each}。\n"),
+            (Lang::Zh, _) => format!(
+                "{count} 步，{all} 毫秒。最久的：{each}。\n{}",
+                self.others()
+            ),
+        }
+    }
+
+    /// The other forms of the same.
+    fn others(&self) -> &'static str {
+        match (self.detail, self.lang) {
+            (Detail::Steps, Lang::En) => {
+                "With the tools' commands: --explain=sh. With the system calls: --explain=calls. A script: --dry-run.\n"
+            }
+            (Detail::Steps, Lang::Zh) => {
+                "工具的命令：--explain=sh。系统调用：--explain=calls。脚本：--dry-run。\n"
+            }
+            _ => "",
         }
     }
 

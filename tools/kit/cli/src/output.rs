@@ -18,7 +18,7 @@ pub struct Output {
     /// One JSON object a line
     #[arg(long, conflicts_with = "quiet")]
     pub jsonl: bool,
-    /// Names only
+    /// Names only; of images their IDs
     #[arg(short, long)]
     pub quiet: bool,
 }

@@ -16,7 +16,7 @@ use words::{action, words};
 #[allow(missing_docs)] // each variant is its message
 pub enum TemplateError {
     /// It is no template.
-    #[error("template parsing error: {reason} in {{{{{at}}}}}")]
+    #[error("template parsing error: {reason}: \"{at}\"")]
     Parse { at: String, reason: &'static str },
     /// It asks for what its data has not got.
     #[error("executing the template at <{at}>: {reason}")]

@@ -7,19 +7,24 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::{Failure, Result, emit};
 
-/// What a tool knows of a flag that it has not got.
+/// What a tool knows of a flag or a verb that it has not got.
 pub type Advice = fn(&[OsString], &str) -> Option<Failure>;
 
 static ADVICE: OnceLock<Advice> = OnceLock::new();
 
-/// From here on an unknown flag is told by `advice`, if that knows it: it is given the command line and the flag.
+/// From here on an unknown flag or verb is told by `advice`, if that knows it: it is given the command line and that word.
 pub fn advised_by(advice: Advice) {
     let _ = ADVICE.set(advice);
 }
 
 /// The name that was probably meant: the flags of the verb, or the verbs. clap's own guesses take names for near that only
 /// begin alike.
-fn near(error: &clap::Error, command: &clap::Command, verb: &str) -> Option<String> {
+fn near(
+    error: &clap::Error,
+    command: &clap::Command,
+    verb: &str,
+    argv: &[OsString],
+) -> Option<String> {
     let typed = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -28,7 +33,7 @@ fn near(error: &clap::Error, command: &clap::Command, verb: &str) -> Option<Stri
         && error.kind() == ErrorKind::UnknownArgument
     {
         let flag = flag.strip_prefix("--")?.split('=').next()?;
-        let verb = command.find_subcommand(verb).unwrap_or(command);
+        let verb = innermost(command, verb, argv);
         let args = verb.get_arguments();
         let names = args.flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default());
         return kit_units::nearest(flag, names).map(|name| format!("--{name}"));
@@ -48,6 +53,15 @@ fn near(error: &clap::Error, command: &clap::Command, verb: &str) -> Option<Stri
     }
 }
 
+/// The verb, or in a group of verbs the one that was typed after it.
+fn innermost<'a>(command: &'a clap::Command, verb: &str, argv: &[OsString]) -> &'a clap::Command {
+    let Some(group) = command.find_subcommand(verb) else {
+        return command;
+    };
+    let inner = argv.get(2).and_then(|word| group.find_subcommand(word));
+    inner.unwrap_or(group)
+}
+
 /// clap's errors are paragraphs; ours are a line and a hint.
 pub(crate) fn parse_error(
     error: &clap::Error,
@@ -59,16 +73,24 @@ pub(crate) fn parse_error(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        emit(&error.render().to_string())?;
+        // The verb of another tool's, under this one's name.
+        let ours = command.get_name();
+        let text = error.render().to_string();
+        emit(&text.replace(&format!("{ours} "), &format!("{tool} ")))?;
         return Ok(0);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Err(Failure::usage(format!("no verb given: see {tool} --help")));
     }
     let of = |kind| context(error, kind).unwrap_or_default();
-    if error.kind() == ErrorKind::UnknownArgument
+    let unknown = match error.kind() {
+        ErrorKind::UnknownArgument => of(ContextKind::InvalidArg),
+        ErrorKind::InvalidSubcommand => of(ContextKind::InvalidSubcommand),
+        _ => String::new(),
+    };
+    if !unknown.is_empty()
         && let Some(advice) = ADVICE.get()
-        && let Some(failure) = advice(argv, &of(ContextKind::InvalidArg))
+        && let Some(failure) = advice(argv, &unknown)
     {
         return Err(failure);
     }
@@ -77,10 +99,18 @@ pub(crate) fn parse_error(
     let of_what = match group {
         Some(group) => format!("{tool} {}", group.get_name()),
         None if is_verb || verb.starts_with('-') => tool.to_owned(),
-        None => format!("{tool} {verb}").trim_end().to_owned(),
+        None => {
+            let inner = innermost(command, verb, argv).get_name();
+            let inner = if inner == verb || inner == command.get_name() {
+                ""
+            } else {
+                inner
+            };
+            format!("{tool} {verb} {inner}").trim_end().to_owned()
+        }
     };
     let help = format!("{of_what} --help");
-    let hint = match near(error, command, verb) {
+    let hint = match near(error, command, verb, argv) {
         Some(near) => format!("did you mean \"{near}\"? See {help}"),
         None => format!("see {help}"),
     };

@@ -149,6 +149,7 @@ impl Report {
             return Ok(Done {
                 made: Vec::new(),
                 note: self.note.clone(),
+                note_zh: None,
             });
         };
         let error = StepError::whole(failure.text.clone()).exit(failure.exit);

@@ -74,7 +74,7 @@ pub use observe::{Go, Observer, Silent, StepView, trace_line};
 pub use plan::{Plan, PlanError};
 pub use recover::{Fate, Recovery, recover, recover_one};
 pub use say::{Lang, Part, Saying};
-pub use script::quote;
+pub use script::{quote, quote_in_line};
 pub use session::{Left, Session, SessionError};
 pub use shell::{Line, Program, Shell, SlotId, Slots, Value};
 pub use step::{Done, Meta, Side, Step, StepError};

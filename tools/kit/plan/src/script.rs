@@ -27,6 +27,24 @@ pub fn quote(text: impl AsRef<OsStr>) -> String {
     format!("'{}'", utf8.replace('\'', r"'\''"))
 }
 
+/// The same on one line, for a comment that shows what was typed: a control character is written as in `$'…'` of bash.
+pub fn quote_in_line(text: impl AsRef<OsStr>) -> String {
+    let text = text.as_ref();
+    match text.to_str() {
+        Some(utf8) if utf8.contains(char::is_control) => {
+            let escaped = utf8.chars().map(|c| match c {
+                '\n' => "\\n".to_owned(),
+                '\t' => "\\t".to_owned(),
+                '\'' | '\\' => format!("\\{c}"),
+                c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+                c => c.to_string(),
+            });
+            format!("$'{}'", escaped.collect::<String>())
+        }
+        _ => quote(text),
+    }
+}
+
 /// Whether sh takes it as one word as it is.
 pub(crate) fn is_plain(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
@@ -113,8 +131,18 @@ impl Plan {
 
     /// The same with its comments in a language, and with `vars` for long paths.
     pub fn script_for(&self, lang: Lang, vars: &Vars) -> Result<String, PlanError> {
+        self.script_in(lang, vars, None)
+    }
+
+    /// The same; `printed` is what a script prints once its child runs in the background, where the script ends then.
+    pub fn script_in(
+        &self,
+        lang: Lang,
+        vars: &Vars,
+        printed: Option<&str>,
+    ) -> Result<String, PlanError> {
         self.check()?;
-        let mut family = Family::new(vars);
+        let mut family = Family::new(vars, printed);
         // Without a child there is no trap that would undo.
         let undone = self.steps().iter().any(|step| step.side() == Side::Child);
         for (number, step) in (1..).zip(self.steps()) {

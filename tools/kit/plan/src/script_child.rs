@@ -25,6 +25,8 @@ pub(crate) struct Family {
     spawned: Option<&'static str>,
     /// Slots that the parent fills after the clone: told with "go".
     late: Vec<&'static str>,
+    /// Printed once the child runs, which is in the background then.
+    printed: Option<String>,
     /// Last first: what the script's trap undoes.
     undo: Vec<String>,
 }
@@ -41,9 +43,10 @@ const PROGRAM_HEAD: &str = "set -eu\necho ready >&5\nread -r _ <&6 || exit 125\n
 const WAIT: &str = "\n# go; then wait for the program\necho go >&9\n";
 
 impl Family {
-    pub fn new(vars: &Vars) -> Self {
+    pub fn new(vars: &Vars, printed: Option<&str>) -> Self {
         Self {
             vars: vars.clone(),
+            printed: printed.map(str::to_owned),
             ..Self::default()
         }
     }
@@ -52,7 +55,12 @@ impl Family {
         match line {
             Line::Spawn { slot, argv } => {
                 self.spawned = Some(slot.0);
-                spawn(text, slot.0, &words(argv, &self.vars));
+                let streams = match self.printed {
+                    // Its output would go to the log that a monitor writes.
+                    Some(_) => "</dev/null >/dev/null 2>&1 7>&-",
+                    None => "<&3",
+                };
+                spawn(text, (slot.0, streams), &words(argv, &self.vars));
             }
             Line::Exec(program) => self.exec(text, program),
             Line::Outside(_) => simple_line(&mut self.outside, line, &self.vars),
@@ -186,23 +194,39 @@ impl Family {
                 .map(String::as_str)
                 .concat(),
         );
-        format!(
-            "#!/bin/sh\n# {command}\nset -eu\numask 022\n{defined}{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n\
+        let head = format!("#!/bin/sh\n# {command}\nset -eu\n");
+        let (from, started) = match &self.printed {
+            Some(id) => (
+                "exec 7>&1 >/dev/null\n",
+                format!("echo {} >&7\nexec 7>&- 2>/dev/null\n", quote(id)),
+            ),
+            None => ("", String::new()),
+        };
+        let body = format!(
+            "{from}umask 022\n{defined}{}{}export program\n{cleanup}{}{WAIT}{told}{between}exec 8<&- 9>&-\n{started}\
              code=0; wait \"$job\" || code=$?\njob=\n",
             variable("child", &format!("{CHILD_HEAD}{heard}{}", self.child)),
             variable("program", &self.program),
             self.parent,
+        );
+        if self.printed.is_none() {
+            return head + &body;
+        }
+        // The end of file comes once the child runs, or the script has failed.
+        format!(
+            "{head}{}printed=$(setsid sh -c \"$script\" script </dev/null &)\n[ -n \"$printed\" ] || exit 125\nprintf '%s\\n' \"$printed\"\n",
+            variable("script", &format!("set -eu\n{body}")),
         )
     }
 }
 
 /// A background job of sh has no standard input and ignores INT and QUIT: both are given back. Opening a FIFO
 /// waits for its other side, so both sides open them in the same order.
-fn spawn(text: &mut String, slot: &str, command: &str) {
+fn spawn(text: &mut String, (slot, streams): (&str, &str), command: &str) {
     let _ = write!(
         text,
         "mkfifo -m 600 \"$fifo/said\" \"$fifo/go\"\nexec 3<&0\n\
-         env --default-signal=INT,QUIT {command} sh -c \"$child\" child <&3 3<&- 5>\"$fifo/said\" 6<\"$fifo/go\" &\n\
+         env --default-signal=INT,QUIT {command} sh -c \"$child\" child {streams} 3<&- 5>\"$fifo/said\" 6<\"$fifo/go\" &\n\
          job=$!\nexec 3<&- 8<\"$fifo/said\" 9>\"$fifo/go\"\n\
          read -r {slot} <&8 || {{ wait \"$job\" || code=$?; exit; }}\nexport {slot}\n",
     );

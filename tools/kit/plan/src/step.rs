@@ -41,12 +41,18 @@ pub struct Done {
     pub made: Vec<Undo>,
     /// Something a reader of `--explain` wants to know: an address chosen, a fallback taken.
     pub note: Option<String>,
+    /// The same in Chinese.
+    pub note_zh: Option<String>,
 }
 
 impl Done {
     /// What undoes it now.
     pub fn made(made: Vec<Undo>) -> Self {
-        Self { made, note: None }
+        Self {
+            made,
+            note: None,
+            note_zh: None,
+        }
     }
 
     /// With the identity of each thing that lives at a path, as it is now.
@@ -66,6 +72,13 @@ impl Done {
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
+        self
+    }
+
+    /// The note in Chinese too.
+    #[must_use]
+    pub fn note_zh(mut self, note: impl Into<String>) -> Self {
+        self.note_zh = Some(note.into());
         self
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct Bind {
     /// How mounts beneath it travel to other places: by default as the mount point's do
     #[arg(long)]
     propagation: Option<Propagation>,
+    /// The directory or file that is to be there too
     source: PathBuf,
     /// The mount point
     target: PathBuf,

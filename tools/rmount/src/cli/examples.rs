@@ -27,7 +27,7 @@ const OF: [(&str, &str); 6] = [
     (
         "list",
         "  rmount list --kind overlay                                 a table
-  rmount list --under $PWD/root --jsonl | jq -r .target      for other programs",
+  rmount list --under $PWD/root --jsonl | jq -r .name        for other programs",
     ),
     (
         "diff",

@@ -21,6 +21,7 @@ pub struct Args {
     /// Pass signals on to the container
     #[arg(long, default_value = "true", action = clap::ArgAction::Set)]
     pub sig_proxy: bool,
+    /// A name, an ID, or the beginning of one
     pub container: String,
 }
 

@@ -6,6 +6,8 @@ use box_state::Containers;
 use kit_cli::{Failure, Result};
 use kit_plan::{Roots, quote};
 
+pub use super::verbs::{OF_STOPPED, VERBS_ELSEWHERE};
+
 /// Another way to what docker has a verb or a flag for.
 pub struct Way {
     /// The verb, or the flag.
@@ -17,166 +19,18 @@ pub struct Way {
     pub sh: &'static str,
 }
 
-const fn way(word: &'static str, note: &'static str, sh: &'static str) -> Way {
+pub(super) const fn way(word: &'static str, note: &'static str, sh: &'static str) -> Way {
     Way { word, note, sh }
 }
 
-/// docker's verbs that are none of ours, each with the way that works.
-pub const VERBS_ELSEWHERE: &[Way] = &[
-    way(
-        "pull",
-        "",
-        "skopeo copy docker://{IMAGE} docker-archive:image.tar:{IMAGE} && rrun load -i image.tar",
-    ),
-    way(
-        "push",
-        "",
-        "rrun save -o image.tar {IMAGE} && skopeo copy docker-archive:image.tar docker://{IMAGE}",
-    ),
-    way(
-        "build",
-        "an image of programs of this machine",
-        "runpack pack -t {NAME} --bin {PROGRAM}",
-    ),
-    way(
-        "buildx",
-        "an image of programs of this machine",
-        "runpack pack -t {NAME} --bin {PROGRAM}",
-    ),
-    way(
-        "commit",
-        "without the image's CMD and ENV, which import -c sets",
-        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . | rrun import - {NAME}",
-    ),
-    way(
-        "export",
-        "",
-        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . >{C}.tar",
-    ),
-    way(
-        "cp",
-        "a file out of a container, and a file into one",
-        "rrun exec {C} cat {PATH} >{FILE}; rrun exec -i {C} sh -c 'cat >{PATH}' <{FILE}",
-    ),
-    way(
-        "diff",
-        "",
-        "rmount diff $(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' {C})",
-    ),
-    way(
-        "stats",
-        "",
-        "ps -o pid,%cpu,rss,args -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid)",
-    ),
-    way(
-        "pause",
-        "",
-        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid | xargs kill -STOP",
-    ),
-    way(
-        "unpause",
-        "",
-        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid | xargs kill -CONT",
-    ),
-    way(
-        "update",
-        "of a limit that the container was started with",
-        "rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' {C})\" -m 512m",
-    ),
-    way(
-        "network",
-        "a network of your own is a namespace that rveth and rbridge connect",
-        "rnetns add {NETNS} && rrun run --net ns:{NETNS} {IMAGE}",
-    ),
-    way("network ls", "", "rbridge list"),
-    way("network prune", "", "rrun gc"),
-    way(
-        "volume create",
-        "a volume is made by its first use",
-        "rrun run --rm -v {NAME}:/data {IMAGE} true",
-    ),
-    way("volume inspect", "", "rrun volume ls --json"),
-    way(
-        "container prune",
-        "",
-        "rrun ps -aq -f status=exited -f status=created | rrun rm -",
-    ),
-    way(
-        "image prune",
-        "",
-        "rrun images -q -f dangling=true | xargs -r rrun rmi; rrun gc",
-    ),
-    way(
-        "system",
-        "",
-        "rrun info; du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"; rrun gc",
-    ),
-    way(
-        "system df",
-        "",
-        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
-    ),
-    way(
-        "df",
-        "",
-        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
-    ),
-    way(
-        "system prune",
-        "",
-        "rrun ps -aq -f status=exited -f status=created | rrun rm -; rrun gc",
-    ),
-    way("login", "", "skopeo login {REGISTRY}"),
-    way("logout", "", "skopeo logout {REGISTRY}"),
-    way(
-        "search",
-        "the tags of one repository",
-        "skopeo list-tags docker://{IMAGE}",
-    ),
-    way("manifest", "", "skopeo inspect --raw docker://{IMAGE}"),
-    way("compose", "a shell script of rrun run lines does it", ""),
-    way(
-        "events",
-        "the end of one container, and what it writes",
-        "rrun wait {C}; rrun logs -f {C}",
-    ),
-    way(
-        "context",
-        "no daemon is to be chosen: BOXKIT_ROOT and BOXKIT_RUN name an instance",
-        "",
-    ),
-    way("builder", "no build leaves a cache", "rrun gc"),
-    way(
-        "plugin",
-        "the primitives are commands: rnetns, rveth, rbridge, rcgroup, rmount, runpack",
-        "",
-    ),
-    way(
-        "swarm",
-        "containers run on this machine only",
-        "ssh {HOST} rrun run {IMAGE}",
-    ),
-];
-
-/// The same of a container that does not run: nothing of it is in /proc.
-pub const OF_STOPPED: &[Way] = &[
-    way(
-        "commit",
-        "without the image's CMD and ENV, which import -c sets",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR}",
-    ),
-    way(
-        "export",
-        "",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR}",
-    ),
-];
-
-/// What tutorials misspell, and the suggestion.
-const VERBS: [&str; 27] = [
-    "run", "create", "start", "restart", "wait", "ps", "logs", "exec", "attach", "stop", "kill",
-    "rm", "rename", "inspect", "top", "port", "bundle", "gc", "info", "version", "doctor", "load",
-    "images", "tag", "rmi", "volume", "history",
+/// Verbs of other tools and of other spellings, with ours.
+const SPELLED: [(&str, &str); 6] = [
+    ("destroy", "rm"),
+    ("delete", "rm"),
+    ("remove", "rm"),
+    ("list", "ps"),
+    ("ls", "ps"),
+    ("containers", "ps"),
 ];
 
 /// Whether these words together have a way of their own: `container prune`.
@@ -186,13 +40,23 @@ pub fn has_way(words: &str) -> bool {
 
 impl Way {
     /// The hint, for people: what was typed is in it, where that is known.
-    pub fn hint(&self, container: Option<&str>, image: Option<&str>) -> String {
+    pub fn hint(&self, typed: &[(&str, String)]) -> String {
         let mut sh = self.sh.to_owned();
-        let typed = [("{C}", container), ("{IMAGE}", image)];
-        for (place, value) in typed {
-            if let Some(value) = value {
-                sh = sh.replace(place, &quote(value));
+        let local = |value: &String| {
+            let host = value.split(['/', ':']).next().unwrap_or_default();
+            host == "localhost" || host.starts_with("127.")
+        };
+        // A registry on this machine seldom speaks TLS.
+        if typed
+            .iter()
+            .any(|(place, value)| *place != "{C}" && local(value))
+        {
+            for (from, to) in WITHOUT_TLS {
+                sh = sh.replace(from, to);
             }
+        }
+        for (place, value) in typed {
+            sh = sh.replace(place, &quote(value));
         }
         // The template of an inspect has two braces.
         for place in PLACES {
@@ -204,7 +68,33 @@ impl Way {
             (note, sh) => format!("{note}: {sh}"),
         }
     }
+
+    /// What the last word after the verb is, which the hint repeats; of a verb about containers the first that is none's name.
+    fn object(&self) -> &'static str {
+        match self.word {
+            "pull" | "push" | "search" | "manifest" | "scan" | "scout" => "{IMAGE}",
+            "login" | "logout" => "{REGISTRY}",
+            "network create" | "network rm" => "{NETNS}",
+            "volume create" | "commit" => "{NAME}",
+            _ => "",
+        }
+    }
 }
+
+/// How skopeo is told of a registry without TLS.
+const WITHOUT_TLS: [(&str, &str); 5] = [
+    (
+        "skopeo copy docker://",
+        "skopeo copy --src-tls-verify=false docker://",
+    ),
+    (
+        "skopeo copy docker-archive:",
+        "skopeo copy --dest-tls-verify=false docker-archive:",
+    ),
+    ("skopeo login", "skopeo login --tls-verify=false"),
+    ("skopeo list-tags", "skopeo list-tags --tls-verify=false"),
+    ("skopeo inspect", "skopeo inspect --tls-verify=false"),
+];
 
 /// What a way leaves open.
 pub const PLACES: [&str; 12] = [
@@ -226,17 +116,9 @@ pub fn refuse(words: &[OsString]) -> Result {
     let texts: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let verb = texts.first().cloned().unwrap_or_default();
     let Some(way) = VERBS_ELSEWHERE.iter().find(|way| way.word == verb) else {
-        let names = VERBS
-            .iter()
-            .chain(VERBS_ELSEWHERE.iter().map(|way| &way.word));
-        let near = kit_units::nearest(&verb, names);
-        let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
-        return Err(match near {
-            Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
-            None => failure.hint("see rrun --help"),
-        });
+        return Err(unknown(&verb));
     };
-    let args = &texts[1..];
+    let args: Vec<&str> = texts[1..].iter().map(AsRef::as_ref).collect();
     let found = Roots::from_env().ok().map(Containers::new).and_then(|all| {
         args.iter().find_map(|word| {
             let (of, container) = all.find(word.split(':').next()?).ok()?;
@@ -248,10 +130,55 @@ pub fn refuse(words: &[OsString]) -> Result {
         .iter()
         .find(|other| stopped && other.word == verb)
         .unwrap_or(way);
-    let image = args.last().filter(|word| !word.starts_with('-'));
-    let container = found.as_ref().map(|(_, name)| name.as_str());
-    let hint = way.hint(container, image.map(AsRef::as_ref));
+    let hint = way.hint(&typed(way, &args, found.map(|(_, name)| name)));
     Err(Failure::new(format!("rrun has no verb \"{verb}\"")).hint(hint))
+}
+
+/// The words of the command line that stand for a place of the hint.
+fn typed(way: &Way, args: &[&str], container: Option<String>) -> Vec<(&'static str, String)> {
+    let mut words: Vec<&str> = args.to_vec();
+    words.retain(|word| !word.starts_with('-'));
+    let object = way.object();
+    // `commit web new`: one word alone is the container.
+    let last = words
+        .last()
+        .filter(|_| way.word != "commit" || words.len() > 1);
+    let last = last.filter(|_| !object.is_empty());
+    let first = words.first().filter(|_| matches!(object, "" | "{NAME}"));
+    let container =
+        container.or_else(|| first.map(|word| word.split(':').next().unwrap_or(word).to_owned()));
+    // A flag's value is no container: only a way that speaks of one takes it.
+    let container = container.map(|name| ("{C}", name));
+    let tag = args
+        .windows(2)
+        .find(|pair| matches!(pair[0], "-t" | "--tag"));
+    let tag = tag.filter(|_| way.word.starts_with("build"));
+    container
+        .into_iter()
+        .chain(last.map(|word| (object, (*word).to_owned())))
+        .chain(tag.map(|pair| ("{NAME}", pair[1].to_owned())))
+        .collect()
+}
+
+fn unknown(verb: &str) -> Failure {
+    let ours = super::verbs();
+    let names = ours
+        .iter()
+        .map(String::as_str)
+        .chain(VERBS_ELSEWHERE.iter().map(|way| way.word))
+        .chain(SPELLED.iter().map(|(other, _)| *other));
+    let near = kit_units::nearest(verb, names);
+    let ours = |near| {
+        SPELLED
+            .iter()
+            .find(|(other, _)| *other == near)
+            .map_or(near, |(_, ours)| *ours)
+    };
+    let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
+    match near.map(ours) {
+        Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
+        None => failure.hint("see rrun --help"),
+    }
 }
 
 #[cfg(test)]
@@ -263,6 +190,9 @@ mod tests {
         let said = |verb: &str| refuse(&[verb.into()]).unwrap_err().get_hint().unwrap();
         assert!(said("uppause").contains("\"unpause\""));
         assert!(said("lods").contains("did you mean"));
+        assert!(said("destory").contains("\"rm\""));
+        assert!(said("sav").contains("\"save\""));
+        assert!(said("imag").contains("\"image\""));
         // F40: guesses that mislead.
         for verb in ["frobnicate", "reach"] {
             assert_eq!(said(verb), "see rrun --help", "{verb}");
@@ -272,7 +202,7 @@ mod tests {
     #[test]
     fn what_a_way_leaves_open_is_named() {
         for way in VERBS_ELSEWHERE.iter().chain(OF_STOPPED) {
-            let hint = way.hint(None, None);
+            let hint = way.hint(&[]);
             for word in hint
                 .split("{{")
                 .flat_map(|part| part.split("}}").skip(1).chain([part]))
@@ -280,13 +210,42 @@ mod tests {
                 assert!(!PLACES.iter().any(|place| word.contains(place)), "{hint}");
             }
         }
+        let said = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let mut words = words;
+            if matches!(words[0].to_str(), Some("volume" | "network")) {
+                let both = format!("{} {}", words[0].display(), words[1].display());
+                words.splice(..2, [OsString::from(both)]);
+            }
+            refuse(&words).unwrap_err().get_hint().unwrap()
+        };
+        for (line, part) in [
+            ("volume create v1", "-v v1:/data IMAGE true"),
+            ("network create mynet", "rnetns add mynet"),
+            ("network rm mynet", "rnetns del mynet"),
+            ("swarm init", "ssh HOST rrun run IMAGE"),
+            ("pause web", "'{{.State.Pid}}' web)"),
+            ("export -o x web", "/root"),
+            (
+                "push localhost:5000/bb",
+                "skopeo copy --dest-tls-verify=false docker-archive:image.tar docker://localhost:5000/bb",
+            ),
+            (
+                "pull 127.0.0.1:5000/bb",
+                "skopeo copy --src-tls-verify=false docker://127",
+            ),
+            ("build -t app .", "runpack pack -t app --bin PROGRAM"),
+        ] {
+            let hint = said(line);
+            assert!(hint.contains(part), "{line}: {hint}");
+        }
         let pull = VERBS_ELSEWHERE
             .iter()
             .find(|way| way.word == "pull")
             .unwrap();
-        let hint = pull.hint(None, Some("busybox:1"));
+        let hint = pull.hint(&[("{IMAGE}", "busybox:1".to_owned())]);
         assert!(
-            hint.starts_with("skopeo copy docker://busybox:1 docker-archive:"),
+            hint.contains("&& skopeo copy docker://busybox:1 docker-archive:"),
             "{hint}"
         );
     }

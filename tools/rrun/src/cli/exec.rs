@@ -48,7 +48,9 @@ pub struct Args {
     /// Keys that end this client alone
     #[arg(long)]
     pub detach_keys: Option<String>,
+    /// A name, an ID, or the beginning of one
     pub container: String,
+    /// The program and its words
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_parser = Bytes)]
     pub command: Vec<String>,
 }

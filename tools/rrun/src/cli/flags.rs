@@ -92,7 +92,7 @@ pub struct Create {
     pub blkio_weight: Option<u16>,
     /// Whom the kernel kills when memory runs out: -1000, never this one, to 1000, first
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub oom_score_adj: Option<i64>,
+    pub oom_score_adj: Option<String>,
     /// bridge, none, host, container:NAME, ns:NETNS
     #[arg(long, visible_alias = "net")]
     pub network: Vec<String>,

@@ -7,9 +7,10 @@ use kit_cli::{Failure, Result};
 use super::elsewhere::has_way;
 
 /// A group, docker's verb in it, and our words for that. A verb that is in no row keeps its name.
-const SYNONYMS: [(&str, &str, &[&str]); 10] = [
+const SYNONYMS: [(&str, &str, &[&str]); 11] = [
     ("container", "ls", &["ps"]),
     ("container", "list", &["ps"]),
+    ("container", "remove", &["rm"]),
     ("container", "inspect", &["inspect", "--type", "container"]),
     ("image", "ls", &["images"]),
     ("image", "list", &["images"]),
@@ -23,6 +24,55 @@ const SYNONYMS: [(&str, &str, &[&str]); 10] = [
 /// Groups whose other verbs are verbs of rrun.
 const GROUPS: [&str; 2] = ["container", "image"];
 
+const HELPS: [&str; 3] = ["--help", "-h", "help"];
+
+/// The verbs of group `image`, by docker's names in it.
+const OF_IMAGE: [(&str, &str); 8] = [
+    ("history", "history"),
+    ("import", "import"),
+    ("inspect", "inspect"),
+    ("load", "load"),
+    ("ls", "images"),
+    ("rm", "rmi"),
+    ("save", "save"),
+    ("tag", "tag"),
+];
+
+/// Verbs in no group of docker's.
+const OF_NONE: [&str; 7] = [
+    "gc",
+    "info",
+    "version",
+    "doctor",
+    "image",
+    "volume",
+    "container",
+];
+
+fn help(group: &str) -> String {
+    let verbs = super::verbs_and_abouts();
+    let about = |ours: &str| {
+        let found = verbs.iter().find(|(name, _)| name == ours);
+        found.map(|(_, about)| about.clone()).unwrap_or_default()
+    };
+    let of_image = |name: &str| name != "inspect" && OF_IMAGE.iter().any(|(_, ours)| *ours == name);
+    let rows: Vec<(String, String)> = if group == "image" {
+        let row = |(name, ours): &(&str, &str)| ((*name).to_owned(), about(ours));
+        OF_IMAGE.iter().map(row).collect()
+    } else {
+        let mut own = verbs.clone();
+        own.retain(|(name, _)| !OF_NONE.contains(&name.as_str()) && !of_image(name));
+        own
+    };
+    let rows = rows
+        .iter()
+        .map(|(name, about)| format!("  {name:<10} {about}\n"));
+    let rows: String = rows.collect();
+    format!(
+        "Verbs about {group}s\n\nUsage: rrun {group} <VERB>\n\nVerbs:\n{rows}\nSee rrun {group} VERB --help.\n"
+    )
+}
+
 /// The command line without its group.
 pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let argv: Vec<OsString> = argv.collect();
@@ -30,6 +80,14 @@ pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
     if argv.len() > 4 && argv[1] == "completions" {
         let line = words(argv[4..].iter().cloned());
         return argv[..4].iter().cloned().chain(line).collect();
+    }
+    // docker's flag for what is -V here; and help of a verb in a group.
+    if argv.len() == 2 && argv[1] == "-v" {
+        return vec![argv[0].clone(), "--version".into()];
+    }
+    if argv.len() > 3 && argv[1] == "help" {
+        let asked = argv.iter().take(1).chain(&argv[2..]).cloned();
+        return words(asked.chain([OsString::from("--help")]));
     }
     let [tool, group, verb, rest @ ..] = argv.as_slice() else {
         return argv;
@@ -42,6 +100,7 @@ pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let ours: Vec<OsString> = match row {
         Some((.., ours)) => ours.iter().map(OsString::from).collect(),
         None if has_way(&both) => vec![both.into()],
+        None if HELPS.contains(&text) => return argv,
         None if GROUPS.contains(&group) => vec![verb.clone()],
         None => return argv,
     };
@@ -49,10 +108,17 @@ pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
     tool.chain(ours).chain(rest.iter().cloned()).collect()
 }
 
-/// A group without a verb.
-pub fn alone(group: &str) -> Result {
+/// A group without a verb of its own, or its help.
+pub fn alone(group: &str, words: &[OsString]) -> Result {
+    if words
+        .iter()
+        .any(|word| HELPS.iter().any(|help| word == help))
+    {
+        kit_cli::emit(&help(group))?;
+        return Ok(0);
+    }
     Err(Failure::usage(format!("no verb given after \"{group}\""))
-        .hint(format!("see rrun --help: rrun {group} VERB is rrun VERB")))
+        .hint(format!("rrun {group} --help lists them")))
 }
 
 #[cfg(test)]
@@ -72,7 +138,11 @@ mod tests {
             ("rrun container run -it x ls", "rrun run -it x ls"),
             ("rrun image rm x", "rrun rmi x"),
             ("rrun image inspect x", "rrun inspect --type image x"),
-            ("rrun image --help", "rrun --help"),
+            ("rrun image --help", "rrun image --help"),
+            ("rrun help image ls", "rrun images --help"),
+            ("rrun help volume ls", "rrun volume ls --help"),
+            ("rrun -v", "rrun --version"),
+            ("rrun container remove x", "rrun rm x"),
             ("rrun run image ls", "rrun run image ls"),
             ("rrun builder prune", "rrun builder prune"),
             ("rrun container", "rrun container"),

@@ -22,6 +22,31 @@ pub struct Files {
     pub words: Vec<OsString>,
 }
 
+/// Switches of runpack's, which take no value there.
+const SWITCHES: [&str; 9] = [
+    "--no-trunc",
+    "--quiet",
+    "-q",
+    "--all",
+    "-a",
+    "--force",
+    "-f",
+    "--json",
+    "--jsonl",
+];
+
+/// A word for runpack's parser: `--quiet=true` is `--quiet`, and `--quiet=false` is none.
+fn switch(word: &OsString) -> Option<OsString> {
+    let (flag, value) = word
+        .to_str()
+        .and_then(|word| word.split_once('='))
+        .unwrap_or_default();
+    match super::switches::parse_bool(value) {
+        Ok(yes) if SWITCHES.contains(&flag) => yes.then(|| flag.into()),
+        _ => Some(word.clone()),
+    }
+}
+
 pub fn verb(verb: &str, words: &[OsString]) -> Result {
     // `rrun rmi $(rrun images)`, where -q was forgotten.
     if words.windows(2).any(|words| words == ["REPOSITORY", "TAG"]) {
@@ -33,7 +58,7 @@ pub fn verb(verb: &str, words: &[OsString]) -> Result {
         )));
     }
     let mut all = vec![OsString::from(verb)];
-    all.extend(words.iter().cloned());
+    all.extend(words.iter().filter_map(switch));
     kit_cli::tables_like_docker();
     kit_cli::hand_over("rrun", all, runpack::cli::dispatch)
 }

@@ -11,7 +11,7 @@ use box_state::Containers;
 // How one object is printed.
 #[derive(clap::Args)]
 pub struct Args {
-    /// json, or a template: {{.DockerRootDir}}, {{.Server.Version}}
+    /// json, or a template, such as {{json .}}
     #[arg(short, long, conflicts_with = "json")]
     pub format: Option<String>,
     /// One JSON object

@@ -25,6 +25,7 @@ mod steps;
 mod stop;
 mod switches;
 mod top;
+mod verbs;
 mod volume;
 
 use std::ffi::OsString;
@@ -79,7 +80,7 @@ enum Verb {
     /// Run one more program in a running container
     Exec(Switches<exec::Args>),
     /// Attach this terminal to a running container
-    Attach(attach::Args),
+    Attach(Switches<attach::Args>),
     /// Stop containers: their stop signal, then SIGKILL
     Stop(stop::Args),
     /// Send a signal to containers
@@ -137,6 +138,27 @@ enum Verb {
     Other(Vec<OsString>),
 }
 
+/// The verbs, by the parser's own list.
+fn verbs() -> Vec<String> {
+    let command = <Cli as clap::CommandFactory>::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_owned).collect()
+}
+
+/// The same with what each does.
+fn verbs_and_abouts() -> Vec<(String, String)> {
+    let command = <Cli as clap::CommandFactory>::command();
+    let about = |verb: &clap::Command| {
+        verb.get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    let verbs = command.get_subcommands();
+    verbs
+        .map(|verb| (verb.get_name().to_owned(), about(verb)))
+        .collect()
+}
+
 /// One arm a verb: the compiler refuses a forgotten one.
 pub fn dispatch(cli: Cli) -> Result {
     let open = |act: kit_cli::Act| containers(act.dry_run);
@@ -151,7 +173,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Ps(args) => ps::run(&args.0, &all()?),
         Verb::Logs(args) => logs::run(&args.0, &all()?),
         Verb::Exec(args) => exec::run(&args.0, &all()?),
-        Verb::Attach(args) => attach::run(&args, &all()?),
+        Verb::Attach(args) => attach::run(&args.0, &all()?),
         Verb::Stop(args) => stop::run(&args, &open(args.act)?),
         Verb::Kill(args) => stop::kill(&args, &open(args.act)?),
         Verb::Rm(args) => rm::run(&args.0, &open(args.0.act)?),
@@ -172,9 +194,9 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Tag(words) => image::verb("tag", &words.words),
         Verb::Rmi(words) => image::verb("rmi", &words.words),
         Verb::History(words) => image::verb("history", &words.words),
-        Verb::Image(_) => groups::alone("image"),
+        Verb::Image(args) => groups::alone("image", &args.words),
         Verb::Volume(args) => volume::run(&args, open),
-        Verb::Container(_) => groups::alone("container"),
+        Verb::Container(args) => groups::alone("container", &args.words),
         Verb::Other(words) => elsewhere::refuse(&words),
     }
 }

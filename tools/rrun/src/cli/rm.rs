@@ -10,7 +10,9 @@ use super::steps::{self, fault, find};
 pub struct RenameArgs {
     #[command(flatten)]
     pub act: Act,
+    /// A name, an ID, or the beginning of one
     pub container: String,
+    /// The new name
     pub name: String,
 }
 

@@ -78,7 +78,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let detach = args.detach;
     let containers = &kind(flags, containers, Go::Now { detach });
     if flags.act.dry_run {
-        return print_script(flags, containers, prepare(flags, containers)?);
+        return print_script(args, containers, prepare(flags, containers)?);
     }
     let mut fresh = monitor::fork(containers, likely(!is_shared(flags.network())))?;
     let ready = prepare(flags, containers)?;
@@ -134,20 +134,25 @@ fn is_shared(network: &str) -> bool {
     network == "host" || network.starts_with("container:") || network.starts_with("ns:")
 }
 
+/// The client ends, and the container does not.
+fn still_runs(why: &str, container: &Container) -> Failure {
+    let name = &container.name;
+    Failure::new(format!("{why}, and container \"{name}\" still runs"))
+        .hint(format!(
+            "rrun stop {name} ends it, rrun logs {name} shows what it says; its log grows without a bound meanwhile"
+        ))
+}
+
 /// The exit code of an ended run.
 pub fn finish(ended: Option<Ended>, container: &Container) -> Result {
     match ended {
         None | Some(Ended::Detached | Ended::Escaped) => Ok(0),
         // docker's client only says "broken pipe". The container goes on and its log can fill a disk, so it is named.
-        Some(Ended::Unread) => Err(Failure::new(format!(
-            "writing to standard output: its reader has gone, and container \"{}\" still runs",
-            container.name
-        ))
-        .hint(format!(
-            "rrun stop {name} ends it, rrun logs {name} shows what it says",
-            name = container.name
-        ))
-        .exactly(1)),
+        Some(Ended::Unread) => {
+            let why = "writing to standard output: its reader has gone";
+            Err(still_runs(why, container).exactly(1))
+        }
+        Some(Ended::Unwritten(why)) => Err(still_runs(&why, container).exit(125)),
         Some(Ended::Signalled(signal)) => Ok(128 + signal as u8),
         Some(Ended::Forced) => Err(Failure::new("got 3 SIGTERM/SIGINTs, forcefully exiting")
             .hint(format!("rrun kill {} ends the container", container.name))
@@ -349,8 +354,10 @@ fn make(
     }
 }
 
-/// Prints the script that makes the container and runs it. With --rm the script removes all of it at its end.
-fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result {
+/// Prints the script that makes the container and runs it. With --rm the script removes all of it at its end, and
+/// with -d it prints the ID and goes on in the background.
+fn print_script(args: &Args, containers: &Containers, ready: Ready) -> Result {
+    let flags = &args.create;
     let (container, spec) = (ready.container.clone(), ready.spec.clone());
     let running = monitor::plan(containers, &container, spec).map_err(told)?;
     let (made, new) = making(flags, containers, ready, Go::Now { detach: false });
@@ -363,6 +370,7 @@ fn print_script(flags: &Create, containers: &Containers, ready: Ready) -> Result
         });
     }
     plan.extend(running);
-    flags.act.emit_script(&plan, &vars(&new))?;
+    let printed = args.detach.then_some(container.id.as_str());
+    flags.act.emit_script_in(&plan, &vars(&new), printed)?;
     Ok(0)
 }

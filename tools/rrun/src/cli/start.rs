@@ -27,6 +27,7 @@ pub struct Args {
     /// Keys that leave the container running
     #[arg(long)]
     pub detach_keys: Option<String>,
+    /// Containers; - reads them from standard input
     #[arg(required = true)]
     pub containers: Vec<String>,
 }

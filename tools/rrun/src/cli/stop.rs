@@ -26,8 +26,10 @@ pub struct Args {
 pub struct KillArgs {
     #[command(flatten)]
     pub act: Act,
+    /// The signal, by its name or number
     #[arg(short, long, default_value = "KILL")]
     pub signal: String,
+    /// Containers; - reads them from standard input
     #[arg(required = true)]
     pub containers: Vec<String>,
 }
@@ -39,12 +41,14 @@ pub struct RestartArgs {
     /// Seconds until SIGKILL
     #[arg(short, long, visible_alias = "timeout", allow_hyphen_values = true)]
     pub time: Option<i64>,
+    /// Containers; - reads them from standard input
     #[arg(required = true)]
     pub containers: Vec<String>,
 }
 
 #[derive(clap::Args)]
 pub struct WaitArgs {
+    /// Containers; - reads them from standard input
     #[arg(required = true)]
     pub containers: Vec<String>,
 }

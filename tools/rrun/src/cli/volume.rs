@@ -4,10 +4,12 @@ use std::io::Write;
 
 use box_ops::volume::remove::{self, Volume};
 use box_state::Containers;
-use kit_cli::{Act, Failure, Output, Result, Row, emit};
+use kit_cli::{Act, Failure, Output, Result, Row, emit, template};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::steps::{carry_out, fault};
+use super::switches::Switches;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -19,12 +21,12 @@ pub struct Args {
 enum Verb {
     /// List volumes
     #[command(visible_alias = "list")]
-    Ls(LsArgs),
+    Ls(Switches<LsArgs>),
     /// Remove volumes that no container uses
     #[command(visible_alias = "remove")]
-    Rm(RmArgs),
+    Rm(Switches<RmArgs>),
     /// Remove the volumes without a name that no container uses
-    Prune(PruneArgs),
+    Prune(Switches<PruneArgs>),
 }
 
 #[derive(clap::Args)]
@@ -34,6 +36,9 @@ struct LsArgs {
     /// dangling=true: those that no container uses; dangling=false: the others
     #[arg(short, long)]
     filter: Vec<String>,
+    /// json, a template ({{.Name}}), or table and a template with \t between columns
+    #[arg(long, conflicts_with_all = ["json", "jsonl", "quiet"])]
+    format: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -89,9 +94,9 @@ impl Row for Listed {
 
 pub fn run(args: &Args, containers: impl Fn(Act) -> Result<Containers>) -> Result {
     match &args.verb {
-        Verb::Ls(args) => list(args, &containers(Act::default())?),
-        Verb::Rm(args) => rm(args, &containers(args.act)?),
-        Verb::Prune(args) => prune(args, &containers(args.act)?),
+        Verb::Ls(args) => list(&args.0, &containers(Act::default())?),
+        Verb::Rm(args) => rm(&args.0, &containers(args.0.act)?),
+        Verb::Prune(args) => prune(&args.0, &containers(args.0.act)?),
     }
 }
 
@@ -110,8 +115,46 @@ fn list(args: &LsArgs, containers: &Containers) -> Result {
     }
     let rows: Vec<Listed> = all.iter().map(listed).collect();
     kit_cli::tables_like_docker();
+    match args.format.as_deref() {
+        None | Some("table") => {}
+        Some(format) => {
+            let objects = all.iter().map(formatted_as);
+            let text = match format {
+                "json" => objects.map(|one| one.to_string() + "\n").collect(),
+                format => template::formatted(format, heads(), objects, kit_cli::rows_like_docker)?,
+            };
+            emit(&text)?;
+            return Ok(0);
+        }
+    }
     args.output.list(&rows)?;
     Ok(0)
+}
+
+/// docker's fields. Sizes are measured by du(1) alone.
+fn formatted_as(volume: &Volume) -> Value {
+    let listed = listed(volume);
+    json!({
+        "Name": listed.docker_name,
+        "Driver": listed.driver,
+        "Scope": listed.scope,
+        "Mountpoint": listed.mountpoint,
+        "Labels": "",
+        "Links": "N/A",
+        "Size": "N/A",
+    })
+}
+
+fn heads() -> Value {
+    json!({
+        "Name": "VOLUME NAME",
+        "Driver": "DRIVER",
+        "Scope": "SCOPE",
+        "Mountpoint": "MOUNTPOINT",
+        "Labels": "LABELS",
+        "Links": "LINKS",
+        "Size": "SIZE",
+    })
 }
 
 fn listed(volume: &Volume) -> Listed {

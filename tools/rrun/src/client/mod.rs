@@ -44,6 +44,8 @@ pub enum Ended {
     Detached,
     /// Nobody reads this client's standard output any more; the container goes on.
     Unread,
+    /// Standard output takes no more, and why; the container goes on.
+    Unwritten(String),
     /// By repeated signals that the container's program ignores; the container goes on.
     Forced,
     /// By this signal, though it should not have survived it.
@@ -144,7 +146,7 @@ fn hear(socket: &mut UnixStream, attach: &Attach) -> io::Result<Option<Ended>> {
             Ok(()) => None,
             // As docker: a closed standard output ends the client, not the container.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Some(Ended::Unread),
-            Err(error) => return Err(unwritten(&error)),
+            Err(error) => Some(Ended::Unwritten(unwritten(&error).to_string())),
         },
         Some(Event::Stderr(bytes)) if attach.stderr => {
             // Nobody to tell if this fails.

@@ -12,8 +12,7 @@ use crate::change::exposed;
 use crate::cli::progress::Bar;
 use crate::{Progress, Reference};
 
-// A doc comment here would be the verb's help in place of its own.
-/// The flags of `runpack pack`.
+#[allow(missing_docs)] // a doc comment would be the help of the verb
 #[derive(Debug, clap::Args)]
 pub struct PackArgs {
     #[command(flatten)]

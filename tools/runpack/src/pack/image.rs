@@ -243,8 +243,9 @@ impl Step for WriteLayer {
         let entries = self.image.packed.tree.entries();
         let files = entries.filter(|(_, e)| matches!(e, Entry::File(_))).count();
         let note = format!("{files} files, {} bytes, {}", layer.size(), layer.digest());
+        let zh = format!("{files} 个文件，{} 字节，{}", layer.size(), layer.digest());
         // Set once: a plan is applied once.
         let _ = self.written.set(layer);
-        Ok(Done::nothing().note(note))
+        Ok(Done::nothing().note(note).note_zh(zh))
     }
 }

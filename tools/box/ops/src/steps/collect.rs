@@ -116,14 +116,15 @@ impl Step for Replay {
         for header in &recovery.replayed {
             self.outcome.say(format!("undone: {}", header.command));
         }
-        let note = format!("{} journals", recovery.replayed.len());
+        let count = recovery.replayed.len();
         recovery
             .errors
             .into_iter()
             .for_each(|e| self.outcome.fail(e));
         let unreadable = recovery.unreadable.into_iter();
         unreadable.for_each(|e| self.outcome.fail(e));
-        Ok(Done::nothing().note(note))
+        let done = Done::nothing().note(format!("{count} journals"));
+        Ok(done.note_zh(format!("{count} 份日志")))
     }
 }
 
@@ -153,7 +154,9 @@ impl Step for Settle {
         let lock = Lock::try_take(containers, self.0.id())?;
         let state = monitor::settled(containers, self.0.id());
         let (Some(_lock), Some(state)) = (lock, state) else {
-            return Ok(Done::nothing().note("another command has recorded its end"));
+            return Ok(Done::nothing()
+                .note("another command has recorded its end")
+                .note_zh("别的命令已记下它的结束"));
         };
         containers.save_state(self.0.id(), &state, true)?;
         Ok(Done::nothing())
@@ -209,7 +212,11 @@ impl Step for Sweep {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let busy = || Ok(Done::nothing().note("another command works on it"));
+        let busy = || {
+            Ok(Done::nothing()
+                .note("another command works on it")
+                .note_zh("别的命令正在处理它"))
+        };
         // Held while it is deleted.
         let (_alone, _lock) = match &self.only_if {
             OnlyIf::Always => (None, None),
@@ -276,7 +283,9 @@ impl Step for RemoveNetwork {
             self.outcome.say("removed: the empty network".to_owned());
             return Ok(Done::nothing());
         }
-        Ok(Done::nothing().note("a container is in it"))
+        Ok(Done::nothing()
+            .note("a container is in it")
+            .note_zh("里面有容器"))
     }
 }
 
@@ -296,6 +305,28 @@ impl Step for ReleaseForwarding {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         rbridge::release_unused()?;
+        Ok(Done::nothing())
+    }
+}
+
+/// Removes cgroups that containers have left: a limit given later has made them, and the monitor was killed.
+pub struct RemoveCgroups(pub Vec<PathBuf>);
+
+impl Step for RemoveCgroups {
+    fn meta(&self) -> Meta {
+        let lines = self.0.iter().map(|dir| Line::Try(words!["rmdir", dir]));
+        Meta::new(
+            "cgroup.remove",
+            says::left_cgroups(),
+            Shell::Exact(lines.collect()),
+        )
+    }
+
+    fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+        for dir in &self.0 {
+            // Not by force: nobody is in it, or a container has been started in it meanwhile.
+            let _ = std::fs::remove_dir(dir);
+        }
         Ok(Done::nothing())
     }
 }

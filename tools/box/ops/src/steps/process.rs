@@ -80,7 +80,9 @@ impl Step for Send {
         Ok(if sent {
             Done::nothing()
         } else {
-            Done::nothing().note("it has ended already")
+            Done::nothing()
+                .note("it has ended already")
+                .note_zh("它已经结束")
         })
     }
 }
@@ -148,7 +150,7 @@ impl Step for Await {
             return Ok(Done::nothing());
         }
         if self.grace.is_some() {
-            return Ok(Done::nothing().note("it is still there"));
+            return Ok(Done::nothing().note("it is still there").note_zh("它还在"));
         }
         let doing = format!("stopping container \"{}\"", self.of.container.name);
         Err(StepError::new(doing, "it has not died of SIGKILL in 10 s")

@@ -80,7 +80,9 @@ impl Step for Discard {
         };
         if !containers.dir(self.of.id()).exists() {
             let _ = std::fs::remove_dir_all(containers.run_dir(self.of.id()));
-            return Ok(Done::nothing().note("its monitor has removed it already"));
+            return Ok(Done::nothing()
+                .note("its monitor has removed it already")
+                .note_zh("监护进程已把它删除"));
         }
         // Of one whose monitor was killed, then its program: its cgroups, its links, its mounts.
         box_monitor::last_run(containers, self.of.id()).map_err(|failed| {

@@ -38,10 +38,9 @@ fn near_text(near: Option<&PathBuf>) -> String {
 impl Fault for VolumeError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { path, .. } => Some(format!(
-                "mkdir it, or let -v make it: -v {}:…:create=dir",
-                path.display()
-            )),
+            Self::Missing { path, .. } => {
+                Some(format!("mkdir -p {} makes it", kit_plan::quote(path)))
+            }
             Self::Io { .. } => None,
         }
     }

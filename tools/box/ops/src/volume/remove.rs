@@ -50,6 +50,8 @@ impl Volume {
 pub fn all(containers: &Containers) -> Vec<Volume> {
     let files = std::fs::read_dir(dir(&containers.roots));
     let files = files.into_iter().flatten().flatten();
+    // A file that somebody put there is no volume.
+    let files = files.filter(|file| file.file_type().is_ok_and(|kind| kind.is_dir()));
     let names = files.filter_map(|file| file.file_name().into_string().ok());
     let names = names.filter(|name| !name.starts_with('.'));
     let mut all: Vec<Volume> = names

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{TemplateError, failed};
 
 /// Words that are not fields: functions, and Go's constants.
-pub(super) const FUNCTIONS: [&str; 25] = [
+pub(super) const FUNCTIONS: [&str; 26] = [
     "json", "println", "print", "printf", "index", "len", "join", "split", "title", "truncate",
-    "pad", "lower", "upper", "eq", "ne", "lt", "le", "gt", "ge", "not", "and", "or", "true",
-    "false", "nil",
+    "pad", "slice", "lower", "upper", "eq", "ne", "lt", "le", "gt", "ge", "not", "and", "or",
+    "true", "false", "nil",
 ];
 
 /// `None` if it takes other arguments.
@@ -52,6 +52,7 @@ pub(super) fn call(function: &str, args: &[Value]) -> Result<Option<Value>, Temp
             ],
         ) => pad(text, before.as_u64(), after.as_u64()).into(),
         ("printf", [Value::String(format), values @ ..]) => printf(format, values).into(),
+        ("slice", [value, bounds @ ..]) if bounds.len() < 3 => return slice(value, bounds),
         ("lower", [value]) => plain(value).to_lowercase().into(),
         ("upper", [value]) => plain(value).to_uppercase().into(),
         _ => return Ok(logic(function, args)),
@@ -137,27 +138,81 @@ fn title(text: &str) -> String {
     text.chars().map(letter).collect()
 }
 
-/// Go's `%s`, `%d`, `%v`, `%t`, `%q` and `%%`; what follows no rule is printed as Go prints it: `%!x(…)`.
+/// Go's `slice`: of a text or a list, from one place to before another.
+fn slice(value: &Value, bounds: &[Value]) -> Result<Option<Value>, TemplateError> {
+    let length = match value {
+        Value::String(text) => text.len(),
+        Value::Array(all) => all.len(),
+        _ => return Ok(None),
+    };
+    let bound = |nth: usize, default: usize| {
+        let given = bounds.get(nth);
+        given.map_or(Some(default), |given| Some(given.as_u64()? as usize))
+    };
+    let (Some(from), Some(to)) = (bound(0, 0), bound(1, length)) else {
+        return Ok(None);
+    };
+    let part = match value {
+        Value::String(text) => text.get(from..to).map(Value::from),
+        Value::Array(all) => all.get(from..to).map(Value::from),
+        _ => None,
+    };
+    let why = || failed("slice", format!("index out of range: {to}"));
+    part.map(Some).ok_or_else(why)
+}
+
+/// Go's `%s`, `%d`, `%v`, `%t`, `%q` and `%%`, with a width and a precision; what follows no rule is printed as Go prints
+/// it: `%!x(…)`.
 fn printf(format: &str, values: &[Value]) -> String {
     let (mut out, mut values) = (String::new(), values.iter());
-    let mut chars = format.chars();
-    while let Some(c) = chars.next() {
-        let verb = if c == '%' { chars.next() } else { None };
-        match (verb, c) {
-            (None, c) => out.push(c),
-            (Some('%'), _) => out.push('%'),
-            (Some(verb), _) => {
-                out += match (verb, values.next()) {
-                    ('s' | 'd' | 'v' | 't', Some(value)) => plain(value),
-                    ('q', Some(value)) => Value::from(plain(value)).to_string(),
-                    (verb, None) => format!("%!{verb}(MISSING)"),
-                    (verb, Some(value)) => format!("%!{verb}({})", plain(value)),
-                }
-                .as_str();
-            }
-        }
+    let mut rest = format;
+    while let Some((text, after)) = rest.split_once('%') {
+        out.push_str(text);
+        let flags = after.trim_start_matches(['-', '0', '+', ' ', '#']);
+        let spec = flags.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let Some(verb) = spec.chars().next() else {
+            out.push_str("%!(NOVERB)");
+            return out;
+        };
+        rest = &spec[verb.len_utf8()..];
+        let (width, precision) = match flags[..flags.len() - spec.len()].split_once('.') {
+            Some((width, precision)) => (width, Some(precision.parse().unwrap_or(0))),
+            None => (&flags[..flags.len() - spec.len()], None),
+        };
+        let value = match verb {
+            '%' => "%".to_owned(),
+            verb => said(verb, values.next(), precision),
+        };
+        let flags = &after[..after.len() - flags.len()];
+        out += &padded(&value, flags, width.parse().unwrap_or(0));
     }
-    out
+    out + rest
+}
+
+fn said(verb: char, value: Option<&Value>, precision: Option<usize>) -> String {
+    let cut = |text: String| match precision {
+        Some(length) => text.chars().take(length).collect(),
+        None => text,
+    };
+    match (verb, value) {
+        ('s' | 'v', Some(value)) => cut(plain(value)),
+        ('d' | 't', Some(value)) => plain(value),
+        ('q', Some(value)) => Value::from(cut(plain(value))).to_string(),
+        (verb, None) => format!("%!{verb}(MISSING)"),
+        (verb, Some(value)) => format!("%!{verb}({})", plain(value)),
+    }
+}
+
+/// Nobody pads by more than a line.
+fn padded(text: &str, flags: &str, width: usize) -> String {
+    let missing = width.min(1000).saturating_sub(text.chars().count());
+    if flags.contains('-') {
+        format!("{text}{}", " ".repeat(missing))
+    } else if flags.contains('0') {
+        format!("{}{text}", "0".repeat(missing))
+    } else {
+        format!("{}{text}", " ".repeat(missing))
+    }
 }
 
 pub(super) fn is_true(value: &Value) -> bool {

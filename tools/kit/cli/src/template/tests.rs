@@ -107,17 +107,14 @@ fn what_is_not_there_is_an_error() {
 #[test]
 fn what_is_no_template() {
     for (bad, why) in [
-        ("{{", "unclosed action in {{}}"),
-        ("{{.A", "unclosed action in {{.A}}"),
-        ("{{}}", "missing value for command in {{}}"),
-        ("{{frob .A}}", "function not defined in {{frob}}"),
-        ("{{range .A}}", "it is missing in {{end}}"),
-        ("{{end}}", "it closes nothing in {{end}}"),
-        (
-            "{{if .A}}{{else}}{{else}}{{end}}",
-            "expected end in {{else}}",
-        ),
-        ("{{é", "unclosed action in {{é}}"),
+        ("{{", "unclosed action: \"\""),
+        ("{{.A", "unclosed action: \".A\""),
+        ("{{}}", "missing value for command: \"\""),
+        ("{{frob .A}}", "function not defined: \"frob\""),
+        ("{{range .A}}", "it is missing: \"end\""),
+        ("{{end}}", "it closes nothing: \"end\""),
+        ("{{if .A}}{{else}}{{else}}{{end}}", "expected end: \"else\""),
+        ("{{é", "unclosed action: \"é\""),
     ] {
         let error = render(bad, &json!({})).unwrap_err().to_string();
         assert_eq!(error, format!("template parsing error: {why}"), "{bad}");

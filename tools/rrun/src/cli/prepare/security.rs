@@ -27,7 +27,7 @@ pub(super) fn wanted(
     let env = changes(&flags.env_file, &flags.env)?;
     let ulimits: std::result::Result<Vec<_>, _> =
         flags.ulimit.iter().map(|text| parse_ulimit(text)).collect();
-    let oom_score_adj = flags.oom_score_adj.map(check_oom_score_adj).transpose();
+    let oom_score_adj = oom_score(flags)?;
     let (no_new_privileges, seccomp, profile) = security(flags)?;
     let mut wanted = Wanted {
         argv,
@@ -42,7 +42,7 @@ pub(super) fn wanted(
         no_new_privileges,
         mounts,
         ulimits: ulimits.map_err(usage)?,
-        oom_score_adj: oom_score_adj.map_err(usage)?,
+        oom_score_adj,
         shares_net: matches!(net, Net::Host | Net::Container(_) | Net::Ns(_)),
         seccomp: Seccomp::Default,
         init: flags.init,
@@ -59,6 +59,19 @@ pub(super) fn wanted(
         }
     };
     Ok(wanted)
+}
+
+/// In docker's words, whose parser is Go's.
+fn oom_score(flags: &Create) -> Result<Option<i32>> {
+    let Some(text) = &flags.oom_score_adj else {
+        return Ok(None);
+    };
+    let score = text.parse().map_err(|_| {
+        Failure::usage(format!(
+            "invalid argument \"{text}\" for \"--oom-score-adj\" flag: parsing \"{text}\": invalid syntax"
+        ))
+    })?;
+    Ok(Some(check_oom_score_adj(score).map_err(usage)?))
 }
 
 /// What `--env-file` and then `-e` do to the environment.

@@ -1,0 +1,192 @@
+//! The ways that stand for docker's verbs that are none of ours.
+
+use super::elsewhere::{Way, way};
+
+const ONE_HOST: &str = "containers run on this machine only";
+const ELSEWHERE: &str = "ssh {HOST} rrun run {IMAGE}";
+const MOUNTED: &str = "rrun run -v \"$PWD/{FILE}:/run/secrets/file:ro\" {IMAGE}";
+
+/// docker's verbs that are none of ours, each with the way that works.
+pub const VERBS_ELSEWHERE: &[Way] = &[
+    way(
+        "pull",
+        "",
+        "rm -f image.tar && skopeo copy docker://{IMAGE} docker-archive:image.tar:{IMAGE} && rrun load -i image.tar",
+    ),
+    way(
+        "push",
+        "",
+        "rrun save -o image.tar {IMAGE} && skopeo copy docker-archive:image.tar docker://{IMAGE}",
+    ),
+    way(
+        "build",
+        "an image of programs of this machine",
+        "runpack pack -t {NAME} --bin {PROGRAM}",
+    ),
+    way(
+        "buildx",
+        "an image of programs of this machine",
+        "runpack pack -t {NAME} --bin {PROGRAM}",
+    ),
+    way(
+        "commit",
+        "without the image's CMD and ENV, which import -c sets",
+        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . | rrun import - {NAME}",
+    ),
+    way(
+        "export",
+        "",
+        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . >{C}.tar",
+    ),
+    way(
+        "cp",
+        "a file out of a container, and a file into one",
+        "rrun exec {C} cat {PATH} >{FILE}; rrun exec -i {C} sh -c 'cat >{PATH}' <{FILE}",
+    ),
+    way(
+        "diff",
+        "",
+        "rmount diff $(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' {C})",
+    ),
+    way(
+        "stats",
+        "",
+        "ps -o pid,%cpu,rss,args -p $(pgrep -d, --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid)",
+    ),
+    way(
+        "pause",
+        "",
+        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid | xargs kill -STOP",
+    ),
+    way(
+        "unpause",
+        "",
+        "pgrep --ns $(rrun inspect -f '{{.State.Pid}}' {C}) --nslist pid | xargs kill -CONT",
+    ),
+    way(
+        "update",
+        "of a limit that the container was started with",
+        "rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' {C})\" -m 512m",
+    ),
+    way(
+        "network",
+        "a network of your own is a namespace that rveth and rbridge connect",
+        "rnetns add {NETNS} && rrun run --net ns:{NETNS} {IMAGE}",
+    ),
+    way(
+        "network create",
+        "a network of your own is a namespace, which rrun run --net ns:NETNS joins",
+        "rnetns add {NETNS}",
+    ),
+    way("network rm", "", "rnetns del {NETNS}"),
+    way("network inspect", "", "rbridge list --json"),
+    way(
+        "network connect",
+        "a cable of its own",
+        "rveth add eth9@pid:$(rrun inspect -f '{{.State.Pid}}' {C}) bkcable9 --addr 10.98.0.2/24 --peer-addr 10.98.0.1/24",
+    ),
+    way(
+        "network disconnect",
+        "the cable that rveth add laid",
+        "rveth del bkcable9",
+    ),
+    way("network ls", "", "rbridge list"),
+    way("network prune", "", "rrun gc"),
+    way(
+        "volume create",
+        "a volume is made by its first use",
+        "rrun run --rm -v {NAME}:/data {IMAGE} true",
+    ),
+    way("volume inspect", "", "rrun volume ls --json"),
+    way(
+        "container prune",
+        "",
+        "rrun ps -aq -f status=exited -f status=created | rrun rm -",
+    ),
+    way(
+        "image prune",
+        "",
+        "rrun images -q -f dangling=true | xargs -r rrun rmi; rrun gc",
+    ),
+    way(
+        "system",
+        "",
+        "rrun info; du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"; rrun gc",
+    ),
+    way(
+        "system df",
+        "",
+        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
+    ),
+    way(
+        "df",
+        "",
+        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
+    ),
+    way(
+        "system prune",
+        "",
+        "rrun ps -aq -f status=exited -f status=created | rrun rm -; rrun gc",
+    ),
+    way("login", "", "skopeo login {REGISTRY}"),
+    way("logout", "", "skopeo logout {REGISTRY}"),
+    way(
+        "search",
+        "the tags of one repository",
+        "skopeo list-tags docker://{IMAGE}",
+    ),
+    way("manifest", "", "skopeo inspect --raw docker://{IMAGE}"),
+    way("compose", "a shell script of rrun run lines does it", ""),
+    way(
+        "events",
+        "the end of one container, and what it writes",
+        "rrun wait {C}; rrun logs -f {C}",
+    ),
+    way(
+        "context",
+        "no daemon is to be chosen: BOXKIT_ROOT and BOXKIT_RUN name an instance",
+        "",
+    ),
+    way("builder", "no build leaves a cache", "rrun gc"),
+    way(
+        "plugin",
+        "the primitives are commands: rnetns, rveth, rbridge, rcgroup, rmount, runpack",
+        "",
+    ),
+    way("swarm", ONE_HOST, ELSEWHERE),
+    way("node", ONE_HOST, ELSEWHERE),
+    way("service", ONE_HOST, ELSEWHERE),
+    way("stack", ONE_HOST, ELSEWHERE),
+    way("secret", "a file that the container may read", MOUNTED),
+    way("config", "a file that the container may read", MOUNTED),
+    way("checkpoint", "no checkpoint can be made of a container", ""),
+    way(
+        "trust",
+        "no signature is verified: an image is named by its digest",
+        "rrun images --format '{{.Repository}} {{.Digest}}'",
+    ),
+    way(
+        "scan",
+        "scanners read an archive",
+        "rrun save -o image.tar {IMAGE}",
+    ),
+    way(
+        "scout",
+        "scanners read an archive",
+        "rrun save -o image.tar {IMAGE}",
+    ),
+];
+
+/// The same of a container that does not run: nothing of it is in /proc.
+pub const OF_STOPPED: &[Way] = &[
+    way(
+        "commit",
+        "without the image's CMD and ENV, which import -c sets",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR}",
+    ),
+    way(
+        "export",
+        "",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR}",
+    ),
+];
