@@ -92,8 +92,13 @@ fn namespaces_are_joined_by_their_path() {
 }
 
 #[test]
-fn a_filter_of_an_unknown_name_is_not_passed_over() {
+fn an_annotation_of_ours_with_an_unknown_value_is_not_passed_over() {
     let host = bundled("");
+    let init = refuses(&host, ".annotations[\"org.boxkit.init\"]=\"maybe\"");
+    assert!(
+        init.ends_with(": \"maybe\" is neither \"true\" nor \"false\""),
+        "{init}"
+    );
     assert_eq!(
         refuses(&host, ".annotations[\"org.boxkit.seccomp\"]=\"defualt\""),
         "bundle: reading annotation org.boxkit.seccomp: there is no profile \"defualt\", only \"default\""

@@ -17,6 +17,13 @@ pub(crate) fn check(spec: &Spec) -> Checked {
     }
     let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
     of_process(process)?;
+    let annotations = spec.annotations().as_ref();
+    let init = annotations.and_then(|all| all.get(crate::init::ANNOTATION));
+    if let Some(value) = init.filter(|value| !matches!(value.as_str(), "true" | "false")) {
+        let field = format!("annotations.{}", crate::init::ANNOTATION);
+        let reason = format!("{value:?} is neither \"true\" nor \"false\"");
+        return Err(EngineError::invalid(&field, reason));
+    }
     devices(spec)
 }
 
