@@ -129,7 +129,7 @@ fn a_published_port_is_reached_from_everywhere() {
     assert_eq!((code, out.as_str()), (125, ""));
     assert!(
         said.starts_with(
-            "rrun: publishing port \"8080/tcp\": container \"web\" has it\nhint: rrun stop web, "
+            "rrun: publishing port \"8080/tcp\": container \"web\" has it\nhint: rrun stop web ends that one; "
         ),
         "{said}"
     );

@@ -65,8 +65,7 @@ fn a_tmpfs_has_the_options_that_are_given_last() {
 fn a_volume_that_is_used_stays() {
     let host = Host::new();
     host.ok("rrun create --name box -v data:/d tools id");
-    let used =
-        "rrun: removing volume \"data\": container \"box\" uses it\nhint: rrun rm box first\n";
+    let used = "rrun: removing volume \"data\": container \"box\" uses it\nhint: rrun rm -f box removes the container, whose files are lost with it\n";
     assert_eq!(
         host.outcome("rrun volume rm data"),
         (1, String::new(), used.to_owned())

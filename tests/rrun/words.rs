@@ -140,11 +140,19 @@ fn a_group_has_the_verbs_that_stand_alone() {
             "inspect -f '{{.Id}}' box",
         ),
         ("system info", "info"),
-        ("image --help", "--help"),
     ] {
         let [got, wanted] = [grouped, alone].map(|words| host.ok(&format!("rrun {words}")));
         assert_eq!(got, wanted, "{grouped}");
     }
+    let help = host.ok("rrun image --help");
+    assert!(
+        help.starts_with("Verbs about images\n\nUsage: rrun image <VERB>\n"),
+        "{help}"
+    );
+    assert!(
+        help.contains("\n  ls         List images\n") && !help.contains("exec"),
+        "{help}"
+    );
     assert_eq!(host.code("rrun container run --nope tools"), 125);
     assert_eq!(host.code("rrun container run --rm tools sh -c 'exit 3'"), 3);
     assert_eq!(host.ok("rrun container rm box; rrun ps -aq"), "box\n");
@@ -159,7 +167,9 @@ fn words_that_contradict_each_other_are_told() {
         (
             "run --net container:web -p 80:80 tools id",
             125,
-            format!("rrun: conflicting options: port publishing and the network mode\nhint: {other}\n"),
+            format!(
+                "rrun: conflicting options: port publishing and the network mode\nhint: {other}\n"
+            ),
         ),
         (
             "run --net container:web -h x tools id",
@@ -194,8 +204,7 @@ fn words_that_contradict_each_other_are_told() {
         (
             "image",
             2,
-            "rrun: no verb given after \"image\"\nhint: see rrun --help: rrun image VERB is rrun VERB\n"
-                .to_owned(),
+            "rrun: no verb given after \"image\"\nhint: rrun image --help lists them\n".to_owned(),
         ),
     ] {
         let got = host.outcome(&format!("rrun {typed}"));
