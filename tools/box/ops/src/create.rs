@@ -16,7 +16,7 @@ use box_state::{Container, Containers, Files, StateError};
 
 /// A container to be made.
 pub struct New {
-    /// Where its files go: [`Containers::bare`] for `--rootfs`.
+    /// Where its files go: [`Containers::transient`] for `run --rm` and `--rootfs`.
     pub containers: Containers,
     /// What container.json will say.
     pub container: Container,
