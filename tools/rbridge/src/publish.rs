@@ -158,6 +158,10 @@ impl Publish {
             Err(error) if error.is(Errno::EEXIST) => {
                 // A repair has just put it in for us: the address is leased to nobody else.
                 let there = nft.element(&self.table, self.host.map(), &self.host.key())?;
+                if there.is_none() {
+                    // Flushed between the two: it is in nobody's way any more.
+                    return self.put_once(nft, addr);
+                }
                 if self.roots.is_some() && there.and_then(|it| it.data).as_ref() == Some(&data) {
                     return Ok(());
                 }
