@@ -27,6 +27,13 @@ house_orphans() {
         echo "$file is no module of ${file%/*}/main.rs: Cargo never runs it"
         bad=1
     done
+    # A build directory of another name, or a file that a redirection made, comes in by `git add -A`.
+    for entry in $(git ls-files 2>/dev/null | cut -d/ -f1 | sort -u); do
+        case $entry in
+        .cargo | .ci | .config | .gitignore | benches | docs | scripts | tests | tools | *.md | *.toml | Cargo.lock | LICENSE-*) ;;
+        *) echo "$entry is tracked by git, and nothing says what it is" && bad=1 ;;
+        esac
+    done
     return $bad
 }
 
