@@ -273,18 +273,18 @@ fn a_script_shows_the_command_as_it_was_typed() {
 #[test]
 fn the_script_of_a_run_in_the_background_ends_and_its_container_does_not() {
     let host = Host::new();
-    let id = host.ok("rrun run -d --rm --dry-run --net none -h behind tools sh -c 'hostname 2>/dev/null; sleep 987' | sh");
+    // A number that no other test's program has: it is looked for on the whole machine.
+    let sleep = format!("sleep 9{:07}", std::process::id());
+    let id = host.ok(&format!("rrun run -d --rm --dry-run --net none -h behind tools sh -c 'hostname 2>/dev/null; {sleep}' | sh"));
     assert_eq!(id.trim().len(), 64, "{id}");
-    let pid = host.ok("pgrep -f '^sleep 987$'");
+    let pid = host.ok(&format!("pgrep -f '^{sleep}$'"));
     let pid = pid.trim();
     assert_eq!(
         host.ok(&format!("nsenter -u -t {pid} uname -n")),
         "behind\n"
     );
-    // Its program is PID 1, and with it all goes.
-    host.ok(&format!(
-        "kill -KILL $(pgrep -P $(ps -o ppid= -p {pid})) {pid}"
-    ));
+    // With its program all goes.
+    host.ok(&format!("kill -KILL {pid}"));
     host.until(&format!("[ ! -e root/containers/{} ]", id.trim()));
 }
 
