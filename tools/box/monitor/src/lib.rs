@@ -30,8 +30,8 @@ pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
 pub use early::Ahead;
 pub use prepare::{cgroup_of, joins, plan};
 pub use recover::{
-    abandoned, empty_parents, end_start, is_forsaken, last_run, left_cgroups, replay, settled,
-    starter, wait_for_leaving,
+    abandoned, empty_parents, end_start, is_forsaken, is_left, last_run, left_cgroups, replay,
+    settled, starter, wait_for_leaving,
 };
 
 /// Why a monitor cannot be started, or cannot attend to a container.

@@ -220,34 +220,29 @@ pub fn remove_cgroup(containers: &Containers, container: &Container) {
     }
 }
 
-/// Cgroups of the instance's whose container does not run, nor is being started.
+/// Cgroups of the instance's that their containers have left: see [`is_left`].
 pub fn left_cgroups(containers: &Containers) -> Vec<PathBuf> {
-    let is_left = |dir: &PathBuf| {
-        let id = dir
-            .file_name()
-            .and_then(|id| id.to_str())
-            .unwrap_or_default();
-        let among = containers.holding(id);
-        let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        // A script of --dry-run has a cgroup, and no monitor.
-        let gone = || !among.dir(id).exists() && !has_process(dir);
-        let ended = || {
-            !among.is_running(id)
-                && !has_process(dir)
-                && matches!(Lock::try_take(&among, id), Ok(Some(_)))
-        };
-        is_id && (gone() || ended())
-    };
     let host = rcgroup::Hierarchies::detect().ok();
     let parent = host.and_then(|host| host.existing(&containers.roots.instance.name()).ok());
     let parents = parent.iter().flat_map(rcgroup::Group::unique_dirs);
     let below = parents.flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten());
     let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    below.map(|entry| entry.path()).filter(is_left).collect()
+    let below = below.map(|entry| entry.path());
+    below.filter(|dir| is_left(containers, dir)).collect()
 }
 
-fn has_process(dir: &Path) -> bool {
-    std::fs::read(dir.join("cgroup.procs")).is_ok_and(|procs| !procs.is_empty())
+/// Whether the directory is that of a container's cgroup in which no process is, nor will be soon. A start makes its
+/// journal before its cgroup, and its end removes it after. The container's lock is not taken to find this out: a start
+/// that comes meanwhile would be refused.
+pub fn is_left(containers: &Containers, dir: &Path) -> bool {
+    let id = dir
+        .file_name()
+        .and_then(|id| id.to_str())
+        .unwrap_or_default();
+    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let journal = || containers.roots.journals().join(format!("{id}.jsonl"));
+    let is_empty = || std::fs::read(dir.join("cgroup.procs")).is_ok_and(|procs| procs.is_empty());
+    is_id && is_empty() && !journal().exists() && !containers.holding(id).is_running(id)
 }
 
 /// The cgroup directories of the instance that have no container's cgroup in them, one in each hierarchy at most.

@@ -282,9 +282,12 @@ fn network(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
 
 /// Cgroups that a limit given later has made. A part of its own: the parents are empty after it.
 fn cgroups(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
-    let left = monitor::left_cgroups(containers);
-    if !left.is_empty() {
-        plan.push_boxed(outcome.go_on(RemoveCgroups(left)));
+    let dirs = monitor::left_cgroups(containers);
+    if !dirs.is_empty() {
+        plan.push_boxed(outcome.go_on(RemoveCgroups {
+            containers: containers.clone(),
+            dirs,
+        }));
     }
 }
 

@@ -310,11 +310,14 @@ impl Step for ReleaseForwarding {
 }
 
 /// Removes cgroups that containers have left: a limit given later has made them, and the monitor was killed.
-pub struct RemoveCgroups(pub Vec<PathBuf>);
+pub struct RemoveCgroups {
+    pub containers: Containers,
+    pub dirs: Vec<PathBuf>,
+}
 
 impl Step for RemoveCgroups {
     fn meta(&self) -> Meta {
-        let lines = self.0.iter().map(|dir| Line::Try(words!["rmdir", dir]));
+        let lines = self.dirs.iter().map(|dir| Line::Try(words!["rmdir", dir]));
         Meta::new(
             "cgroup.remove",
             says::left_cgroups(),
@@ -323,8 +326,9 @@ impl Step for RemoveCgroups {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        for dir in &self.0 {
-            // Not by force: nobody is in it, or a container has been started in it meanwhile.
+        // Its container may have been started meanwhile.
+        let is_left = |dir: &&PathBuf| box_monitor::is_left(&self.containers, dir);
+        for dir in self.dirs.iter().filter(is_left) {
             let _ = std::fs::remove_dir(dir);
         }
         Ok(Done::nothing())
