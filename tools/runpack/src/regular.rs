@@ -2,7 +2,7 @@
 //! without waiting, since a FIFO in their place would block for ever; the small ones only up to a size that fits into memory.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
@@ -47,14 +47,12 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The whole of a file that has no more than `most` bytes.
 pub(crate) fn read_up_to(file: File, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if file.metadata()?.len() <= most {
-        file.take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 <= most {
-            return Ok(bytes);
-        }
-    }
-    Err(too_large(most))
+    let read = if file.metadata()?.len() <= most {
+        kit_home::read_up_to(file, most)?
+    } else {
+        None
+    };
+    read.ok_or_else(|| too_large(most))
 }
 
 pub(crate) fn too_large(most: u64) -> io::Error {

@@ -15,11 +15,10 @@ use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, words};
 use oci_spec::runtime::{Hook, Spec};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -275,16 +274,7 @@ fn state_file(state: &str) -> std::io::Result<File> {
 
 fn ends_within(child: &Child, limit: Duration) -> Result<bool, Errno> {
     let pid = Pid::from_raw(child.id().cast_signed()).ok_or(Errno::SRCH)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let begun = Instant::now();
-    loop {
-        let left = limit.saturating_sub(begun.elapsed());
-        let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
-            Err(Errno::INTR) => {}
-            ready => return Ok(ready? != 0),
-        }
-    }
+    kit_sys::clone::ends_within(pidfd_open(pid, PidfdFlags::empty())?, limit)
 }
 
 fn came_to(status: std::io::Result<ExitStatus>, doing: &str) -> Result<(), StepError> {

@@ -28,6 +28,9 @@ pub struct Log {
     batch: Vec<u8>,
 }
 
+/// Finds the end of an entry's last line: memchr for one line, memrchr for as many whole ones as there are.
+type FindEnd = fn(u8, &[u8]) -> Option<usize>;
+
 pub const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 impl Log {
@@ -44,10 +47,10 @@ impl Log {
     /// Logs what one read(2) gave. Its lines have one time: they came together. `flood`: it gave as much as it could.
     pub fn write(&mut self, stream: usize, mut bytes: &[u8], flood: bool) {
         let tail = tail(stream);
-        let first_entry = if flood { lines } else { line };
+        let end: FindEnd = if flood { memrchr } else { memchr };
         if !self.rest[stream].is_empty() {
             let rest = &mut self.rest[stream];
-            let Some(length) = line(bytes, LONGEST - rest.len()) else {
+            let Some(length) = first_entry(bytes, LONGEST - rest.len(), memchr) else {
                 rest.extend(bytes);
                 return;
             };
@@ -56,7 +59,7 @@ impl Log {
             rest.clear();
             bytes = &bytes[length..];
         }
-        while let Some(length) = first_entry(bytes, LONGEST) {
+        while let Some(length) = first_entry(bytes, LONGEST, end) {
             entry(&mut self.batch, &bytes[..length], &tail);
             bytes = &bytes[length..];
             if self.batch.len() >= BATCH {
@@ -98,17 +101,11 @@ impl Log {
     }
 }
 
-/// The length of the first line of `bytes`, with its end; or `longest` bytes of a longer one.
-fn line(bytes: &[u8], longest: usize) -> Option<usize> {
+/// The length of the first entry of `bytes`: up to the end of a line that `end` finds in what an entry can hold, or
+/// `longest` bytes of a longer line.
+fn first_entry(bytes: &[u8], longest: usize, end: FindEnd) -> Option<usize> {
     let window = &bytes[..bytes.len().min(longest)];
-    let whole = memchr(b'\n', window).map(|at| at + 1);
-    whole.or_else(|| (window.len() == longest).then_some(longest))
-}
-
-/// The length of as many whole lines as `longest` bytes can hold; or `longest` bytes of a longer line.
-fn lines(bytes: &[u8], longest: usize) -> Option<usize> {
-    let window = &bytes[..bytes.len().min(longest)];
-    let whole = memrchr(b'\n', window).map(|at| at + 1);
+    let whole = end(b'\n', window).map(|at| at + 1);
     whole.or_else(|| (window.len() == longest).then_some(longest))
 }
 

@@ -18,8 +18,18 @@ impl Versioned for Container {
         self.version
     }
 
-    fn renew(text: Value) -> Value {
-        container(text)
+    /// A container.json of version 0, which named one network: `bridge`, `none`, or whose namespace it shared.
+    fn renew(mut text: Value) -> Value {
+        let endpoints = if text["net"] == "bridge" {
+            json!([Endpoint::on("bridge", 0)])
+        } else {
+            json!([])
+        };
+        if text["net"] == "bridge" || text["net"] == "none" {
+            text["net"] = json!("own");
+        }
+        text["endpoints"] = endpoints;
+        text
     }
 }
 
@@ -30,36 +40,18 @@ impl Versioned for RunState {
         self.version
     }
 
-    fn renew(text: Value) -> Value {
-        state(text)
+    /// A state.json of version 0, which had one address.
+    fn renew(mut text: Value) -> Value {
+        if let Some(address) = text["address"].as_str() {
+            let attached = Attached {
+                endpoint: Endpoint::on("bridge", 0),
+                address: address.to_owned(),
+                gateway: text["gateway"].as_str().map(str::to_owned),
+            };
+            text["endpoints"] = json!([attached]);
+        }
+        text
     }
-}
-
-/// A container.json of version 0, which named one network: `bridge`, `none`, or whose namespace it shared.
-fn container(mut text: Value) -> Value {
-    let endpoints = if text["net"] == "bridge" {
-        json!([Endpoint::on("bridge", 0)])
-    } else {
-        json!([])
-    };
-    if text["net"] == "bridge" || text["net"] == "none" {
-        text["net"] = json!("own");
-    }
-    text["endpoints"] = endpoints;
-    text
-}
-
-/// A state.json of version 0, which had one address.
-fn state(mut text: Value) -> Value {
-    if let Some(address) = text["address"].as_str() {
-        let attached = Attached {
-            endpoint: Endpoint::on("bridge", 0),
-            address: address.to_owned(),
-            gateway: text["gateway"].as_str().map(str::to_owned),
-        };
-        text["endpoints"] = json!([attached]);
-    }
-    text
 }
 
 /// Completes a configuration of version 0 from its container.json.

@@ -27,4 +27,4 @@ mod small;
 
 pub use replace::{Replace, replace};
 pub use roots::{Instance, Roots, RootsError, is_an_instances_group};
-pub use small::read_small;
+pub use small::{read_small, read_up_to};

@@ -1,4 +1,4 @@
-//! Files that a person names: a list of variables, a profile.
+//! Files that fit into memory: those that a person names (a list of variables, a profile), those of an image.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,12 +12,15 @@ const MOST: u64 = 16 << 20;
 /// # Errors
 /// The file cannot be read, or it has more than 16 MiB: /dev/zero has no end.
 pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = read_up_to(File::open(path)?, MOST)?;
+    bytes.ok_or_else(|| io::Error::other("it has more than 16 MiB"))
+}
+
+/// All that there is to read, or `None` if that is more than `most` bytes.
+pub fn read_up_to(from: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
-        return Err(io::Error::other("it has more than 16 MiB"));
-    }
-    Ok(bytes)
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 #[cfg(test)]

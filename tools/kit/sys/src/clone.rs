@@ -5,8 +5,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 use libc::c_int;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -76,6 +78,22 @@ pub fn wait(pidfd: impl AsFd) -> Result<ExitStatus, Errno> {
                 let code = status.exit_status().unwrap_or(0) << 8;
                 return Ok(ExitStatus::from_raw(code | killed | core));
             }
+        }
+    }
+}
+
+/// Whether a process has ended before `limit` is over; signals that come meanwhile change nothing. It is not reaped.
+///
+/// # Errors
+/// The kernel's: see poll(2).
+pub fn ends_within(pidfd: impl AsFd, limit: Duration) -> Result<bool, Errno> {
+    let begun = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
+            Err(Errno::INTR) => {}
+            ready => return Ok(ready? != 0),
         }
     }
 }

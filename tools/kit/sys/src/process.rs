@@ -89,9 +89,14 @@ pub fn start_time(pid: i32) -> Option<u64> {
     parse_start_time(&stat)
 }
 
-/// The fields after the command, which is in parentheses and may itself hold spaces and parentheses.
+/// The fields of `/proc/PID/stat` from the third on: after the command, which is in parentheses and may itself hold spaces
+/// and parentheses.
+pub(crate) fn fields_from_state(stat: &str) -> Option<std::str::SplitAsciiWhitespace<'_>> {
+    Some(stat[stat.rfind(')')? + 1..].split_ascii_whitespace())
+}
+
 fn parse_start_time(stat: &str) -> Option<u64> {
-    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    let mut fields = fields_from_state(stat)?;
     if matches!(fields.next()?, "Z" | "X") {
         return None;
     }

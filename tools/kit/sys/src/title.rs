@@ -33,8 +33,7 @@ pub fn set(title: &str) -> io::Result<()> {
 
 /// Fields 48 and 49 of `/proc/PID/stat`: where the arguments begin and end.
 fn arguments(stat: &str) -> Option<(usize, usize)> {
-    // The command, field 2, may itself hold spaces and parentheses.
-    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
+    let mut fields = crate::process::fields_from_state(stat)?;
     let begin = fields.nth(45)?.parse().ok()?;
     let end = fields.next()?.parse().ok()?;
     Some((begin, end))

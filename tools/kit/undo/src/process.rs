@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use kit_plan::{ProcessId, UndoError, Undone};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
@@ -24,12 +23,8 @@ pub fn kill(process: Option<&ProcessId>) -> Result<Undone, UndoError> {
     // With the pidfd in hand the number cannot change its meaning any more: now look who it is.
     let outcome = if process.is_alive() {
         pidfd_send_signal(&pidfd, Signal::KILL).map_err(|e| UndoError::new(doing(), e))?;
-        let deadline = Timespec {
-            tv_sec: PATIENCE.as_secs() as i64,
-            tv_nsec: 0,
-        };
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline)) {
-            Ok(0) => return Err(UndoError::new(doing(), "it has not died in 5 s")),
+        match kit_sys::clone::ends_within(&pidfd, PATIENCE) {
+            Ok(false) => return Err(UndoError::new(doing(), "it has not died in 5 s")),
             _ => Undone::Removed,
         }
     } else {

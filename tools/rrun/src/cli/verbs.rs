@@ -2,6 +2,7 @@
 
 use super::elsewhere::{Way, way};
 
+const DISK: &str = "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*";
 const ONE_HOST: &str = "containers run on this machine only";
 const ELSEWHERE: &str = "ssh {HOST} rrun run {IMAGE}";
 const MOUNTED: &str = "rrun run -v \"$PWD/{FILE}:/run/secrets/file:ro\" {IMAGE}";
@@ -113,16 +114,8 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
         "",
         "rrun info; du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"; rrun gc",
     ),
-    way(
-        "system df",
-        "",
-        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
-    ),
-    way(
-        "df",
-        "",
-        "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*",
-    ),
+    way("system df", "", DISK),
+    way("df", "", DISK),
     way(
         "system prune",
         "",

@@ -85,13 +85,8 @@ impl Step for Discard {
                 .note_zh("监护进程已把它删除"));
         }
         // Of one whose monitor was killed, then its program: its cgroups, its links, its mounts.
-        box_monitor::last_run(containers, self.of.id()).map_err(|failed| {
-            let error = StepError::whole(failed.text);
-            match failed.hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        })?;
+        box_monitor::last_run(containers, self.of.id())
+            .map_err(|failed| StepError::whole(failed.text).hint_from(failed.hint))?;
         if self.volumes {
             let mark = containers.dir(self.of.id()).join(DOOMED);
             std::fs::write(&mark, "")
