@@ -1,7 +1,7 @@
 //! F40: what is said of docker's verbs and flags that are not there. Each command of a hint is run.
 
 use kit_test::Host;
-use rrun::cli::{FLAGS_MISSING, OF_STOPPED, PLACES, VERBS_ELSEWHERE, Way};
+use rrun::cli::{FLAGS_MISSING, OF_STOPPED, OURS, Ours, PLACES, VERBS_ELSEWHERE, Way};
 
 /// Ways that need another machine or a registry: what stands for those is run.
 const STAND_INS: [(&str, &str); 8] = [
@@ -121,10 +121,22 @@ fn each_flag_that_is_missing_has_a_hint_that_works() {
             for flag in *flags {
                 let is_flag = |word: &str| word.trim_matches(',') == *flag;
                 assert!(!help.split_whitespace().any(is_flag), "{verb} has {flag}");
-                let (code, out, said) = host.outcome(&format!("rrun {verb} {flag} x tools"));
+                let makes = matches!(*verb, "run" | "create");
+                let ours = OURS.iter().find(|row| {
+                    makes
+                        && (*flag == format!("--{}", row.flag) || row.short == flag.chars().nth(1))
+                });
+                let (value, error) = match ours {
+                    Some(row) => match row.ours {
+                        Ours::Switch(on) => (format!("={}", !on), row.refusal(verb)),
+                        _ => (" x".to_owned(), row.refusal(verb)),
+                    },
+                    None => (" x".to_owned(), format!("rrun {verb} has no flag {flag}")),
+                };
+                let (code, out, said) = host.outcome(&format!("rrun {verb} {flag}{value} tools"));
                 let usage = if *verb == "run" { 125 } else { 2 };
                 let hint = way.hint(&[]);
-                let line = format!("rrun: rrun {verb} has no flag {flag}\nhint: {hint}\n");
+                let line = format!("rrun: {error}\nhint: {hint}\n");
                 assert_eq!((code, out, said), (usage, String::new(), line));
             }
         }
@@ -137,6 +149,71 @@ fn each_flag_that_is_missing_has_a_hint_that_works() {
         let (code, out, said) = host.outcome(&sh);
         assert_eq!(code, 0, "{}: {sh}: {out}{said}", way.word);
     }
+}
+
+/// Scripts of tutorials give docker's flags at the value that every container here has.
+#[test]
+fn dockers_flags_are_taken_at_the_value_that_is_ours() {
+    let host = Host::new();
+    let arch = host.ok("uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/'");
+    let arch = arch.trim();
+    let mut flags: Vec<String> = Vec::new();
+    for row in OURS {
+        let flag = row.flag;
+        match row.ours {
+            Ours::Words(words) => flags.extend(words.iter().map(|word| format!("--{flag} {word}"))),
+            Ours::Bytes(bytes) => flags.extend([
+                format!("--{flag} {bytes}"),
+                format!("--{flag} {}k", bytes >> 10),
+            ]),
+            Ours::Switch(on) => {
+                flags.push(format!("--{flag}={on}"));
+                if on {
+                    flags.push(format!("--{flag}"));
+                }
+                continue;
+            }
+        }
+        flags.push(format!("--{flag} ''"));
+    }
+    flags.extend(
+        [
+            "apparmor=unconfined",
+            "label=disable",
+            "seccomp=builtin",
+            "writable-cgroups=false",
+        ]
+        .map(|option| format!("--security-opt {option}")),
+    );
+    flags.extend([
+        format!("--platform linux/{arch}"),
+        "--platform linux".to_owned(),
+        "-q".to_owned(),
+    ]);
+    // All of them at once do what none does.
+    let all = flags.join(" ");
+    let line = "sh -c 'grep -E \"^(Seccomp|CapEff|NoNewPrivs)\" /proc/self/status'";
+    let plain = host.ok(&format!("rrun run --rm --net none tools {line}"));
+    assert_eq!(
+        host.ok(&format!("rrun run --rm --net none {all} tools {line}")),
+        plain
+    );
+    for flag in &flags {
+        host.ok(&format!("rrun create {flag} tools id"));
+    }
+    let (code, _, said) = host.outcome("rrun run --restart always tools id");
+    let wanted = "rrun: rrun run takes \"--restart no\" only\nhint: until it ends with 0: until rrun run --rm IMAGE; do sleep 1; done\n";
+    assert_eq!((code, said.as_str()), (125, wanted));
+    let (code, _, said) = host.outcome("rrun run --platform linux/s390x tools id");
+    assert_eq!(code, 125, "{said}");
+    let error =
+        format!("rrun: running image \"tools\": it is for linux/{arch}, and not for linux/s390x\n");
+    assert!(said.starts_with(&error), "{said}");
+    // A flag of the program's is none of ours.
+    assert_eq!(
+        host.ok("rrun run --rm --net none tools sh -c 'echo $0' --restart"),
+        "--restart\n"
+    );
 }
 
 #[test]

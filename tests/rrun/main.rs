@@ -15,6 +15,7 @@ mod inside;
 mod life;
 mod list;
 mod published;
+mod readback;
 mod replay;
 mod run;
 mod run_script;

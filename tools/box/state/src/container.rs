@@ -42,6 +42,9 @@ pub struct Container {
     /// `--privileged`, for `inspect`: config.json holds its effects (all capabilities and devices, no seccomp filter).
     #[serde(default)]
     pub privileged: bool,
+    /// Flags whose effects are in config.json, as they were given, for `inspect`.
+    #[serde(default, skip_serializing_if = "Asked::is_empty")]
+    pub asked: Asked,
     /// `-t`: the program's standard streams are one pseudo-terminal.
     pub tty: bool,
     /// `-i`: the container has a standard input that clients may write to; without it the program reads `/dev/null`.
@@ -72,6 +75,37 @@ pub struct Container {
     pub stop_signal: String,
     /// Seconds between the stop signal and SIGKILL.
     pub stop_timeout: u32,
+}
+
+/// Flags as they were given, where config.json has what came of them alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// `--cap-add`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cap_drop: Vec<String>,
+    /// `--security-opt`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub security_opt: Vec<String>,
+    /// `--tmpfs`: mount point and options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tmpfs: BTreeMap<String, String>,
+    /// `-P`
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub publish_all: bool,
+    /// `--cidfile`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cidfile: Option<PathBuf>,
+}
+
+impl Asked {
+    /// Whether none of these flags was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The image that a container was made of. The ID and the layers stay true when its name moves to another image.

@@ -22,7 +22,8 @@ mod resolve;
 pub mod volume;
 
 pub use container::{
-    CONTAINER_VERSION, Container, Image, MountPoint, Net, Port, RunState, STATE_VERSION, Status,
+    Asked, CONTAINER_VERSION, Container, Image, MountPoint, Net, Port, RunState, STATE_VERSION,
+    Status,
 };
 pub use create::{Files, alone, at_work, is_abandoned};
 pub use endpoint::{Attached, Endpoint};

@@ -34,7 +34,7 @@ fn near(
     {
         let flag = flag.strip_prefix("--")?.split('=').next()?;
         let verb = innermost(command, verb, argv);
-        let args = verb.get_arguments();
+        let args = verb.get_arguments().filter(|arg| !arg.is_hide_set());
         let names = args.flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default());
         return kit_units::nearest(flag, names).map(|name| format!("--{name}"));
     }

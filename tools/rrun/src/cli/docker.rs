@@ -1,5 +1,7 @@
 //! A container as docker's `inspect` shows it: its field names, its shapes.
 
+mod host;
+
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
@@ -31,11 +33,12 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
         "RestartCount": state.restarts,
         "Driver": "overlay",
         "Platform": "linux",
-        "HostConfig": host_config(container, &spec),
+        "HostConfig": host::config(container, &spec),
         "GraphDriver": graph(container, &layer),
         "Mounts": mounts(container),
         "Config": {
             "Hostname": spec.hostname().clone().unwrap_or_default(),
+            "Domainname": "",
             "User": box_engine::user::asked(&spec),
             "Tty": container.tty,
             "OpenStdin": container.open_stdin,
@@ -52,6 +55,59 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
         },
         "NetworkSettings": network(container, &state),
     }))
+}
+
+/// Lists that docker's JSON has as `null` where they are empty; its templates print `[]`, since their types are known there.
+const LISTS: [&str; 13] = [
+    "Binds",
+    "CapAdd",
+    "CapDrop",
+    "Cmd",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "Entrypoint",
+    "Env",
+    "ExtraHosts",
+    "GroupAdd",
+    "Links",
+    "OnBuild",
+    "SecurityOpt",
+];
+
+/// The same of maps, some of which its JSON leaves out.
+const MAPS: [&str; 3] = ["ExposedPorts", "Labels", "Volumes"];
+
+/// The object with the empty values that a template prints.
+pub fn for_templates(mut object: Value) -> Value {
+    let fill = |of: Option<&mut Value>, always: &[&str]| {
+        let Some(Value::Object(of)) = of else {
+            return;
+        };
+        for key in always {
+            of.entry(*key).or_insert(Value::Null);
+        }
+        for (key, value) in of.iter_mut().filter(|(_, value)| value.is_null()) {
+            match key.as_str() {
+                key if LISTS.contains(&key) => *value = json!([]),
+                key if MAPS.contains(&key) || key == "Tmpfs" => *value = json!({}),
+                _ => {}
+            }
+        }
+    };
+    fill(object.get_mut("HostConfig"), &["Tmpfs"]);
+    fill(
+        object.get_mut("Config"),
+        &[
+            "Cmd",
+            "Entrypoint",
+            "Env",
+            "ExposedPorts",
+            "Labels",
+            "OnBuild",
+            "Volumes",
+        ],
+    );
+    object
 }
 
 /// The volumes, named or not, by their mount points; `null` if there are none.
@@ -97,66 +153,6 @@ fn state_of(state: &RunState) -> Value {
         "Error": state.error,
         "StartedAt": time(&state.started_at),
         "FinishedAt": time(&state.finished_at),
-    })
-}
-
-fn host_config(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
-    let resources = spec
-        .linux()
-        .as_ref()
-        .and_then(|linux| linux.resources().clone());
-    let limits = box_engine::resources::limits(&resources.unwrap_or_default());
-    let binds: Vec<String> = container
-        .mounts
-        .iter()
-        .filter(|mount| mount.kind != "tmpfs")
-        .map(|mount| {
-            let from = if mount.name.is_empty() {
-                mount.source.display().to_string()
-            } else {
-                mount.name.clone()
-            };
-            format!(
-                "{from}:{}{}",
-                mount.destination.display(),
-                if mount.rw { "" } else { ":ro" }
-            )
-        })
-        .collect();
-    let mut bindings: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for port in &container.ports {
-        let host_port = if port.host_port == 0 {
-            String::new()
-        } else {
-            port.host_port.to_string()
-        };
-        let ip = port.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let key = format!("{}/{}", port.container_port, port.proto);
-        bindings
-            .entry(key)
-            .or_default()
-            .push(json!({"HostIp": ip, "HostPort": host_port}));
-    }
-    json!({
-        "NetworkMode": mode(container),
-        "PortBindings": bindings,
-        "Binds": Some(binds).filter(|binds| !binds.is_empty()),
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
-        "LogConfig": {"Type": "json-file", "Config": {}},
-        "Memory": limits.memory_bytes.unwrap_or(0),
-        "MemorySwap": limits.memory_swap_bytes.unwrap_or(0),
-        "MemoryReservation": limits.memory_reservation_bytes.unwrap_or(0),
-        "NanoCpus": limits.nano_cpus.unwrap_or(0),
-        "CpuShares": limits.cpu_shares.unwrap_or(0),
-        "CpusetCpus": limits.cpuset_cpus.clone().unwrap_or_default(),
-        "CpusetMems": limits.cpuset_mems.clone().unwrap_or_default(),
-        "PidsLimit": limits.pids,
-        "BlkioWeight": limits.blkio_weight.unwrap_or(0),
-        "OomScoreAdj": spec.process().as_ref().and_then(oci_spec::runtime::Process::oom_score_adj).unwrap_or(0),
-        "AutoRemove": container.auto_remove,
-        "Privileged": container.privileged,
-        "Init": box_engine::init::is_wanted(spec),
-        "ReadonlyRootfs": spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly).unwrap_or(false),
     })
 }
 
@@ -262,7 +258,9 @@ fn network(container: &Container, state: &RunState) -> Value {
     if container.endpoints.is_empty() && matches!(container.net, Net::Own | Net::Host) {
         networks.insert(mode(container), first.clone());
     }
+    let running = state.process.as_ref().filter(|_| state.is_running());
     json!({
+        "SandboxKey": running.map_or_else(String::new, |process| format!("/proc/{}/ns/net", process.pid)),
         "IPAddress": first["IPAddress"],
         "IPPrefixLen": first["IPPrefixLen"],
         "Gateway": first["Gateway"],

@@ -4,6 +4,8 @@ use clap::{ArgAction, Args};
 use kit_cli::Act;
 use kit_plan::os_text::escape;
 
+use super::ours::Neutral;
+
 // docker's flags. Whatever follows IMAGE belongs to the program.
 #[derive(Args)]
 pub struct Create {
@@ -129,6 +131,11 @@ pub struct Create {
     /// Join this cgroup instead of one of its own
     #[arg(long, value_name = "NAME")]
     pub cgroup: Option<String>,
+    /// The image's platform, OS/ARCHITECTURE: another one is refused
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub neutral: Neutral,
     /// Print help
     #[arg(long, action = ArgAction::HelpLong)]
     pub help: Option<bool>,

@@ -33,7 +33,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let outcome = kit_cli::each(&names, |name| {
         let value = one(args, containers, name)?;
         if let Some(template) = &template {
-            texts.push_str(&template.render(&value)?);
+            texts.push_str(&template.render(&docker::for_templates(value.clone()))?);
             texts.push('\n');
         }
         found.push(value);

@@ -1,10 +1,5 @@
 //! docker's flags that a verb has not got yet, each with what does the same meanwhile.
 
-use std::ffi::OsString;
-
-use kit_cli::Failure;
-use kit_plan::quote;
-
 use super::elsewhere::Way;
 
 /// What `inspect` and `ps` do not measure.
@@ -16,7 +11,9 @@ const HEALTH: &str = "rrun exec {C} {COMMAND}";
 const WINDOWS: &str = "the flag is for Windows alone: leave it out";
 const ONE_PLATFORM: &str = "an image in the store is of one platform: leave it out";
 const OF_ALL_DEVICES: &str = "the weight is of all devices together";
-const OWN: &str = "each container has a namespace of its own of this kind: leave it out";
+const OWN: &str =
+    "each container has a namespace of its own of this kind; in the host's, with the image's files";
+const ON_HOST: &str = "rrun create --name {NAME} {IMAGE} && rrun bundle {NAME} {DIR} && chroot {DIR}/rootfs {COMMAND}";
 
 /// Verbs, flags, and the way.
 type Row = (&'static [&'static str], &'static [&'static str], Way);
@@ -59,7 +56,12 @@ pub const FLAGS_MISSING: &[Row] = &[
         "a group of yours",
         "rcgroup create {NAME} && rrun run --cgroup {NAME} {IMAGE}",
     ),
-    row(RUN, &["--cgroupns", "--ipc", "--pid", "--uts"], OWN, ""),
+    row(
+        RUN,
+        &["--cgroupns", "--ipc", "--pid", "--uts"],
+        OWN,
+        ON_HOST,
+    ),
     row(
         RUN,
         &["--userns"],
@@ -198,7 +200,6 @@ pub const FLAGS_MISSING: &[Row] = &[
         "the kernel chooses whom it kills, and a container that may be the first says so",
         "rrun run --oom-score-adj 500 {IMAGE}",
     ),
-    row(RUN, &["--platform"], ONE_PLATFORM, ""),
     row(
         RUN,
         &["--pull"],
@@ -316,84 +317,10 @@ pub const FLAGS_MISSING: &[Row] = &[
     ),
 ];
 
-/// What people type, and our flag for it.
-const MEANT: [(&str, &str); 12] = [
-    ("--working-dir", "--workdir"),
-    ("--cwd", "--workdir"),
-    ("--environment", "--env"),
-    ("--envs", "--env"),
-    ("--port", "--publish"),
-    ("--ports", "--publish"),
-    ("--mem", "--memory"),
-    ("--cpu", "--cpus"),
-    ("--cpuset", "--cpuset-cpus"),
-    ("--daemon", "--detach"),
-    ("--background", "--detach"),
-    ("--remove", "--rm"),
-];
-
-/// docker's flags before the verb.
-const BEFORE: [(&[&str], &str); 2] = [
-    (
-        &["-D", "--debug", "-l", "--log-level"],
-        "each step is told by a flag of the verb: rrun run --explain IMAGE",
-    ),
-    (
-        &[
-            "-H",
-            "--host",
-            "-c",
-            "--context",
-            "--config",
-            "--tls",
-            "--tlsverify",
-            "--tlscacert",
-            "--tlscert",
-            "--tlskey",
-        ],
-        "no daemon is to be chosen: BOXKIT_ROOT and BOXKIT_RUN name an instance",
-    ),
-];
-
-/// What is said of a flag of docker's that a verb has not got. For `kit_cli::advised_by`.
-pub fn advice(argv: &[OsString], flag: &str) -> Option<Failure> {
-    let verb = argv.get(1)?.to_str()?;
-    let flag = flag.split('=').next()?;
-    if verb.starts_with('-') {
-        let (_, hint) = BEFORE.iter().find(|(flags, _)| flags.contains(&flag))?;
-        return Some(Failure::usage(format!("rrun has no flag {flag}")).hint(*hint));
-    }
-    let unknown =
-        |hint: String| Some(Failure::usage(format!("rrun {verb} has no flag {flag}")).hint(hint));
-    let number = flag.strip_prefix('-').filter(|_| verb == "kill");
-    if number.is_some_and(|number| {
-        number.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
-    }) {
-        // clap tells the first letter of -KILL alone.
-        let typed = argv
-            .iter()
-            .filter_map(|word| word.to_str())
-            .find(|word| word.starts_with(flag));
-        let signal = typed.unwrap_or(flag).trim_start_matches('-');
-        let names: Vec<String> = argv[2..]
-            .iter()
-            .filter(|word| !word.to_string_lossy().starts_with('-'))
-            .map(quote)
-            .collect();
-        return unknown(format!(
-            "rrun kill -s {} {}",
-            quote(signal),
-            names.join(" ")
-        ));
-    }
-    if matches!(verb, "run" | "create" | "exec")
-        && let Some((_, ours)) = MEANT.iter().find(|(meant, _)| *meant == flag)
-    {
-        return unknown(format!("did you mean \"{ours}\"? See rrun {verb} --help"));
-    }
+/// What does the same as a flag that a verb has not got.
+pub(super) fn way(verb: &str, flag: &str) -> Option<&'static Way> {
     let found = FLAGS_MISSING
         .iter()
         .find(|(verbs, flags, _)| verbs.contains(&verb) && flags.contains(&flag));
-    let (.., way) = found?;
-    unknown(way.hint(&[]))
+    found.map(|(.., way)| way)
 }

@@ -1,5 +1,6 @@
 //! The command line of `rrun`: docker's words. One file a verb.
 
+mod advice;
 mod attach;
 mod bundle;
 mod docker;
@@ -15,6 +16,7 @@ mod info;
 mod inspect;
 mod logs;
 mod missing;
+mod ours;
 mod port;
 mod prepare;
 mod ps;
@@ -34,9 +36,11 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Failure, Result, need_root};
 use kit_plan::Roots;
 
+pub use advice::advice;
 pub use elsewhere::{OF_STOPPED, PLACES, VERBS_ELSEWHERE, Way};
 pub use groups::words;
-pub use missing::{FLAGS_MISSING, advice};
+pub use missing::FLAGS_MISSING;
+pub use ours::{OURS, Ours};
 pub use run::ahead;
 pub use steps::{Watching, watched_by};
 

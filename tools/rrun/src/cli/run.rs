@@ -47,6 +47,7 @@ pub struct CreateArgs {
 
 pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
     let flags = &args.create;
+    flags.neutral.check("create")?;
     let containers = &kind(flags, containers, Go::Later);
     let ready = prepare(flags, containers)?;
     if flags.act.dry_run {
@@ -64,6 +65,7 @@ pub fn create(args: &CreateArgs, containers: &Containers) -> Result {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let flags = &args.create;
+    flags.neutral.check("run")?;
     check_streams(args)?;
     if flags.tty
         && flags.interactive

@@ -28,6 +28,11 @@ fn with_value(arg: Arg) -> Arg {
             arg
         };
     }
+    switch(arg)
+}
+
+/// A flag that may have a value, yes or no.
+pub fn switch(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
         .value_parser(parse_bool)
         .num_args(0..=1)

@@ -38,6 +38,9 @@ const READONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
+/// The size of /dev/shm, docker's.
+pub const SHM_BYTES: u64 = 64 << 20;
+
 /// The version whose fields are written: crun of Debian 12 knows none above it.
 const WRITTEN_AS: &str = "1.0.2";
 
@@ -56,7 +59,7 @@ pub struct Wanted {
     pub tty: bool,
     /// `--read-only`: the root is mounted read-only.
     pub readonly: bool,
-    /// `--privileged`: all capabilities that the kernel has, all devices, a writable /sys, no masked paths and no filter.
+    /// `--privileged`: all capabilities that the kernel has, all devices, a writable /sys, no masked paths and no default filter.
     pub privileged: bool,
     /// `--cap-add`: names with or without `CAP_`, in any case, or `ALL`.
     pub cap_add: Vec<String>,
@@ -85,7 +88,8 @@ pub struct Wanted {
     pub cgroup: String,
 }
 
-/// `--security-opt seccomp=…`; with `--privileged` there is no filter, whichever this is.
+/// `--security-opt seccomp=…`. With `--privileged` the default is no filter, and a given profile holds (moby,
+/// `daemon/seccomp_linux.go`).
 #[derive(Debug, Clone, Default)]
 pub enum Seccomp {
     /// Docker's default profile, for the capabilities that the container has.
@@ -161,8 +165,8 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         annotations.insert(box_engine::init::ANNOTATION.to_owned(), "true".to_owned());
     }
     match &wanted.seccomp {
-        _ if wanted.privileged => {}
         Seccomp::Unconfined => {}
+        Seccomp::Default if wanted.privileged => {}
         Seccomp::Default => {
             annotations.insert(seccomp::ANNOTATION.to_owned(), seccomp::DEFAULT.to_owned());
         }
@@ -270,7 +274,7 @@ fn default_mounts(privileged: bool) -> Result<Vec<Mount>, SpecError> {
             "/dev/shm",
             "tmpfs",
             "shm",
-            "nosuid,noexec,nodev,mode=1777,size=67108864",
+            "nosuid,noexec,nodev,mode=1777,size=67108864", // SHM_BYTES
         ),
     ];
     let writable = |option: &&str| !(privileged && *option == "ro");

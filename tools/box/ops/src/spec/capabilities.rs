@@ -1,6 +1,6 @@
 //! `--cap-add`, `--cap-drop` and `--privileged` as the capability sets of config.json (capabilities(7)).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use oci_spec::runtime::{Capability, LinuxCapabilities, LinuxCapabilitiesBuilder};
 
@@ -67,14 +67,37 @@ pub fn all_sets() -> Result<LinuxCapabilities, SpecError> {
     sets(all_capabilities())
 }
 
-/// `NET_ADMIN`, `CAP_NET_ADMIN`, in any case.
-fn capability(name: &str) -> Result<Capability, SpecError> {
+/// `--cap-add` and `--cap-drop` as docker records them: whole names, sorted, each once; what is added is not dropped.
+pub fn recorded(add: &[String], drop: &[String]) -> (Vec<String>, Vec<String>) {
+    let names = |given: &[String]| -> BTreeSet<String> {
+        let all: BTreeSet<String> = given.iter().map(|name| whole(name)).collect();
+        if all.contains(ALL) {
+            BTreeSet::from([ALL.to_owned()])
+        } else {
+            all
+        }
+    };
+    let (add, mut drop) = (names(add), names(drop));
+    drop.retain(|name| !add.contains(name));
+    (add.into_iter().collect(), drop.into_iter().collect())
+}
+
+/// Stands for every capability.
+const ALL: &str = "ALL";
+
+/// `CAP_NET_ADMIN` of `net_admin`; `ALL` stays.
+fn whole(name: &str) -> String {
     let upper = name.to_ascii_uppercase();
-    let upper = if upper.starts_with("CAP_") {
+    if upper == ALL || upper.starts_with("CAP_") {
         upper
     } else {
         format!("CAP_{upper}")
-    };
+    }
+}
+
+/// `NET_ADMIN`, `CAP_NET_ADMIN`, in any case.
+fn capability(name: &str) -> Result<Capability, SpecError> {
+    let upper = whole(name);
     let parsed = upper.parse::<caps::Capability>().ok();
     let known = parsed.and_then(|_| {
         all_capabilities()
@@ -108,6 +131,21 @@ fn all_capabilities() -> HashSet<Capability> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// docker's `opts.EffectiveCapAddCapDrop`.
+    #[test]
+    fn names_are_recorded_whole_sorted_and_once() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let add = names(&["sys_time", "NET_ADMIN", "cap_net_admin"]);
+        let drop = names(&["net_admin", "chown"]);
+        let wanted = (
+            names(&["CAP_NET_ADMIN", "CAP_SYS_TIME"]),
+            names(&["CAP_CHOWN"]),
+        );
+        assert_eq!(recorded(&add, &drop), wanted);
+        let all = (names(&["CAP_CHOWN"]), names(&["ALL"]));
+        assert_eq!(recorded(&names(&["chown"]), &names(&["chown", "all"])), all);
+    }
 
     #[test]
     fn capabilities_are_dockers_less_and_more() {

@@ -13,9 +13,13 @@ const KEYS: &str = "Id RepoTags RepoDigests Parent Comment Created Author Path A
     Hostname Domainname User ExposedPorts Tty OpenStdin StdinOnce Env Cmd \
     Image Volumes WorkingDir Entrypoint OnBuild Config \
     ResolvConfPath HostnamePath HostsPath LogPath Type Name RestartCount Source Destination Driver Mode RW Propagation Platform \
-    HostConfig Binds LogConfig NetworkMode PortBindings RestartPolicy AutoRemove Privileged \
+    HostConfig Binds ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver VolumesFrom \
+    CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode Links OomScoreAdj PidMode Privileged \
+    PublishAllPorts ReadonlyRootfs SecurityOpt Tmpfs UTSMode UsernsMode ShmSize Isolation CpuShares Memory NanoCpus \
+    CgroupParent BlkioWeight CpusetCpus CpusetMems Devices DeviceCgroupRules DeviceRequests MemoryReservation MemorySwap \
+    OomKillDisable PidsLimit Ulimits MaskedPaths ReadonlyPaths Init \
     Architecture Variant Os OsVersion Size GraphDriver Mounts Labels StopSignal StopTimeout \
-    NetworkSettings Ports RootFS Metadata IPAddress IPPrefixLen Gateway MacAddress Networks";
+    NetworkSettings SandboxKey Ports RootFS Metadata IPAddress IPPrefixLen Gateway MacAddress Networks";
 
 /// Of the configuration in a container's object: it comes late there, and early in an image's.
 fn place(key: &str, is_container: bool) -> usize {

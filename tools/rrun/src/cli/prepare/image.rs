@@ -40,6 +40,7 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
             .hint("rrun images lists the images; rrun load FILE adds one; runpack pack -t NAME --bin PROGRAM makes one of this machine's programs")
     })?;
     check_architecture(name, &found)?;
+    check_platform(flags, name, &found)?;
     let layers = store.layers_unpacked(&found)?.into_lowest_first();
     let config = found.config.config().clone().unwrap_or_default();
     // An image's texts are UTF-8: a private character in one is no escape yet.
@@ -70,6 +71,35 @@ pub(super) fn source(flags: &Create, containers: &Containers) -> Result<(Config,
         stop_signal: config.stop_signal().clone(),
     };
     Ok((config, args.to_vec()))
+}
+
+/// `--platform`: the store has an image for one platform, so another one is refused. As docker's, it is OS, ARCHITECTURE or
+/// both, and an architecture may have its variant.
+fn check_platform(flags: &Create, name: &str, image: &runpack::Image) -> Result<()> {
+    let Some(asked) = flags.platform.as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
+    let (os, architecture) = (
+        image.config.os().to_string(),
+        image.config.architecture().to_string(),
+    );
+    let whole = format!("{os}/{architecture}");
+    let variant = image.config.variant().clone().unwrap_or_default();
+    let is_it = [
+        os,
+        architecture,
+        whole.clone(),
+        format!("{whole}/{variant}"),
+    ]
+    .iter()
+    .any(|name| name == asked);
+    if is_it {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "running image \"{name}\": it is for {whole}, and not for {asked}"
+    ))
+    .hint("an image in the store is of one platform: leave --platform out, or load the image for the other one"))
 }
 
 fn check_architecture(name: &str, image: &runpack::Image) -> Result<()> {

@@ -22,12 +22,13 @@ use super::flags::Create;
 use super::steps::fault;
 use box_ops::spec::SpecError;
 use box_ops::spec::build::{ImageDefaults, Wanted, build};
+use box_ops::spec::capabilities::recorded;
 use box_ops::spec::command::{Command, command};
 use box_ops::spec::env::parse_label;
 use box_ops::spec::names::{check_hostname, check_name, generated_name};
 use box_ops::spec::ports::Exposed;
 use box_ops::spec::sizes::{parse_bytes, parse_cpus, parse_signal, parse_swap};
-use box_state::{CONTAINER_VERSION, Container, Containers, Endpoint, Net, Port, now};
+use box_state::{Asked, CONTAINER_VERSION, Container, Containers, Endpoint, Net, Port, now};
 
 /// A container ready to be made.
 pub struct Ready {
@@ -72,6 +73,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         path: argv[0].clone(),
         args: argv[1..].to_vec(),
         privileged: flags.privileged,
+        asked: asked(flags),
         tty: flags.tty,
         open_stdin: flags.interactive,
         stdin_once: flags.interactive,
@@ -93,6 +95,23 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         spec,
         before,
     })
+}
+
+/// What `inspect` shows as it was given.
+fn asked(flags: &Create) -> Asked {
+    let tmpfs = flags.tmpfs.iter().map(|text| {
+        let (to, options) = text.split_once(':').unwrap_or((text, ""));
+        (to.to_owned(), options.to_owned())
+    });
+    let (cap_add, cap_drop) = recorded(&flags.cap_add, &flags.cap_drop);
+    Asked {
+        cap_add,
+        cap_drop,
+        security_opt: flags.security_opt.clone(),
+        tmpfs: tmpfs.collect(),
+        publish_all: flags.publish_all,
+        cidfile: flags.cidfile.as_ref().map(|file| escape(file).into()),
+    }
 }
 
 /// The program and its arguments; `args` are the words after IMAGE.

@@ -15,6 +15,14 @@ pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {
     for text in config.exposed.iter().chain(&flags.expose) {
         all.extend(parse_expose(text).map_err(usage)?);
     }
+    // As docker: a port that is published is exposed.
+    for text in &flags.publish {
+        let published = parse_publish(text).map_err(usage)?.into_iter();
+        all.extend(published.map(|port| Exposed {
+            port: port.container,
+            proto: port.proto,
+        }));
+    }
     all.sort();
     all.dedup();
     Ok(all)

@@ -104,6 +104,12 @@ fn security(flags: &Create) -> Result<(bool, Seccomp, Option<Profile>)> {
             ("no-new-privileges", "" | "true") => locked = true,
             ("no-new-privileges", "false") => locked = false,
             ("seccomp", "unconfined") => (seccomp, profile) = (Seccomp::Unconfined, None),
+            ("seccomp", "builtin") if !flags.privileged => {
+                (seccomp, profile) = (Seccomp::Default, None);
+            }
+            // What is so already: no label and no profile of a security module is set.
+            ("label", "disable") | ("apparmor", "unconfined") => {}
+            ("writable-cgroups", "false") if !flags.privileged => {}
             ("seccomp", file) if !file.is_empty() => {
                 let doing = format!("reading seccomp profile {file:?}");
                 let text =

@@ -1,0 +1,86 @@
+//! What is said of a flag that a verb has not got: docker's before the verb, other tools' words, and `missing`.
+
+use std::ffi::OsString;
+
+use kit_cli::Failure;
+use kit_plan::quote;
+
+use super::missing;
+
+/// What people type, and our flag for it.
+const MEANT: [(&str, &str); 12] = [
+    ("--working-dir", "--workdir"),
+    ("--cwd", "--workdir"),
+    ("--environment", "--env"),
+    ("--envs", "--env"),
+    ("--port", "--publish"),
+    ("--ports", "--publish"),
+    ("--mem", "--memory"),
+    ("--cpu", "--cpus"),
+    ("--cpuset", "--cpuset-cpus"),
+    ("--daemon", "--detach"),
+    ("--background", "--detach"),
+    ("--remove", "--rm"),
+];
+
+/// docker's flags before the verb.
+const BEFORE: [(&[&str], &str); 2] = [
+    (
+        &["-D", "--debug", "-l", "--log-level"],
+        "each step is told by a flag of the verb: rrun run --explain IMAGE",
+    ),
+    (
+        &[
+            "-H",
+            "--host",
+            "-c",
+            "--context",
+            "--config",
+            "--tls",
+            "--tlsverify",
+            "--tlscacert",
+            "--tlscert",
+            "--tlskey",
+        ],
+        "no daemon is to be chosen: BOXKIT_ROOT and BOXKIT_RUN name an instance",
+    ),
+];
+
+/// What is said of a flag of docker's that a verb has not got. For `kit_cli::advised_by`.
+pub fn advice(argv: &[OsString], flag: &str) -> Option<Failure> {
+    let verb = argv.get(1)?.to_str()?;
+    let flag = flag.split('=').next()?;
+    if verb.starts_with('-') {
+        let (_, hint) = BEFORE.iter().find(|(flags, _)| flags.contains(&flag))?;
+        return Some(Failure::usage(format!("rrun has no flag {flag}")).hint(*hint));
+    }
+    let unknown =
+        |hint: String| Some(Failure::usage(format!("rrun {verb} has no flag {flag}")).hint(hint));
+    let number = flag.strip_prefix('-').filter(|_| verb == "kill");
+    if number.is_some_and(|number| {
+        number.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
+    }) {
+        // clap tells the first letter of -KILL alone.
+        let typed = argv
+            .iter()
+            .filter_map(|word| word.to_str())
+            .find(|word| word.starts_with(flag));
+        let signal = typed.unwrap_or(flag).trim_start_matches('-');
+        let names: Vec<String> = argv[2..]
+            .iter()
+            .filter(|word| !word.to_string_lossy().starts_with('-'))
+            .map(quote)
+            .collect();
+        return unknown(format!(
+            "rrun kill -s {} {}",
+            quote(signal),
+            names.join(" ")
+        ));
+    }
+    if matches!(verb, "run" | "create" | "exec")
+        && let Some((_, ours)) = MEANT.iter().find(|(meant, _)| *meant == flag)
+    {
+        return unknown(format!("did you mean \"{ours}\"? See rrun {verb} --help"));
+    }
+    unknown(missing::way(verb, flag)?.hint(&[]))
+}
