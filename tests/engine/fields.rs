@@ -38,6 +38,11 @@ fn the_program_has_what_its_fields_say() {
             "300\n",
         ),
         (
+            r#".process.scheduler={policy:"SCHED_OTHER",nice:-5,flags:["SCHED_FLAG_RESET_ON_FORK"]}"#,
+            r#"cut -d" " -f19 /proc/$$/stat /proc/self/stat; :"#,
+            "-5\n0\n",
+        ),
+        (
             r#".linux.personality={domain:"LINUX32"}"#,
             "uname -m",
             "i686\n",
@@ -92,39 +97,6 @@ fn namespaces_are_joined_by_their_path() {
 }
 
 #[test]
-fn an_annotation_of_ours_with_an_unknown_value_is_not_passed_over() {
-    let host = bundled("");
-    let init = refuses(&host, ".annotations[\"org.boxkit.init\"]=\"maybe\"");
-    assert!(
-        init.ends_with(": \"maybe\" is neither \"true\" nor \"false\""),
-        "{init}"
-    );
-    assert_eq!(
-        refuses(&host, ".annotations[\"org.boxkit.seccomp\"]=\"defualt\""),
-        "bundle: reading annotation org.boxkit.seccomp: there is no profile \"defualt\", only \"default\""
-    );
-}
-
-#[test]
-fn a_path_that_is_no_such_namespace_is_named() {
-    let host = bundled("");
-    let network = |path: &str| {
-        format!(r#".linux.namespaces |= map(if .type=="network" then .path="{path}" else . end)"#)
-    };
-    for (path, reason) in [
-        ("/proc/self/ns/uts", "it is a UTS namespace"),
-        ("/etc/passwd", "it is no namespace"),
-        ("/no/such", "No such file or directory (os error 2)"),
-    ] {
-        let said = refuses(&host, &network(path));
-        assert_eq!(
-            said,
-            format!("bundle: opening network namespace {path:?}: {reason}")
-        );
-    }
-}
-
-#[test]
 fn root_of_a_user_namespace_is_nobody_outside() {
     let host = bundled("");
     host.ok(
@@ -146,7 +118,7 @@ fn root_of_a_user_namespace_is_nobody_outside() {
     for (jq, reason) in [
         (
             r#".linux.namespaces+=[{type:"user"}]"#,
-            "reading \"linux.namespaces\" of config.json: a user namespace without",
+            "reading \"linux.namespaces\" of config.json: a new user namespace needs linux.uidMappings",
         ),
         (
             ".linux.uidMappings=[{containerID:0,hostID:1,size:1}]",
@@ -204,89 +176,6 @@ fn mounts_pass_as_the_propagation_says() {
     );
 }
 
-#[test]
-fn what_cannot_be_is_refused_before_anything_is_made() {
-    let host = bundled("");
-    let before = host.ok("find root run | sort");
-    for (jq, said) in [
-        (
-            ".ociVersion=\"9.9.9\"",
-            "reading \"ociVersion\" of config.json: it is \"9.9.9\", and versions 1.x are understood",
-        ),
-        (
-            ".linux.cgroupsPath=\"user.slice:boxkit:x\"",
-            "carrying out \"linux.cgroupsPath\" of config.json: systemd is not asked for a unit: give a path below the root of the hierarchy",
-        ),
-        (
-            ".linux.sysctl={\"kernel.panic\":\"1\"}",
-            "reading \"linux.sysctl.kernel.panic\" of config.json: no namespace has it, so that it would be the host'\"'\"'s",
-        ),
-        (
-            ".mounts+=[{destination:\"/x\",type:\"bind\",source:\"/tmp\",options:[\"bind\",\"size=1\"]}]",
-            "carrying out \"mounts.options\" of config.json: \"size=1\" is no option of a bind mount, at \"/x\"",
-        ),
-        (
-            ".hooks={createRuntime:[{path:\"true\"}]}",
-            "reading \"hooks.createRuntime.path\" of config.json: \"true\" is not absolute",
-        ),
-        (
-            "del(.process)",
-            "reading \"process\" of config.json: it is missing",
-        ),
-        (
-            "del(.root)",
-            "reading \"root\" of config.json: it is missing",
-        ),
-        (
-            ".process.args=[]",
-            "reading \"process.args\" of config.json: it names no program",
-        ),
-        (
-            ".process.cwd=\"tmp/zz\"",
-            "reading \"process.cwd\" of config.json: \"tmp/zz\" does not begin with a slash",
-        ),
-        (
-            ".process.rlimits=[{type:\"RLIMIT_NOFILE\",soft:9,hard:9},{type:\"RLIMIT_NOFILE\",soft:8,hard:8}]",
-            "reading \"process.rlimits\" of config.json: RLIMIT_NOFILE is there twice",
-        ),
-        (
-            ".process.rlimits=[{type:\"RLIMIT_RTTIME\",soft:9,hard:9}]",
-            "carrying out \"process.rlimits.type\" of config.json: RLIMIT_RTTIME is not set by this engine",
-        ),
-        (
-            ".process.scheduler={policy:\"SCHED_FIFO\",priority:-1}",
-            "reading \"process.scheduler.priority\" of config.json: -1 is below 0",
-        ),
-        (
-            ".process.scheduler={policy:\"SCHED_BATCH\",flags:[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_RECLAIM\"]}",
-            "reading \"process.scheduler.flags\" of config.json: SchedFlagReclaim is there twice",
-        ),
-        (
-            ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:1}]",
-            "reading \"linux.gidMappings\" of config.json: a new user namespace needs linux.uidMappings and linux.gidMappings",
-        ),
-        (
-            ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:1}] | .linux.gidMappings=.linux.uidMappings | .linux.devices=[{path:\"/dev/zero\",type:\"c\",major:1,minor:5,uid:7}]",
-            "carrying out \"linux.devices.uid\" of config.json: the host'\"'\"'s \"/dev/zero\" is bound in a user namespace, and keeps its own",
-        ),
-        (
-            ".linux.rootfsPropagation=\"both\"",
-            "reading \"linux.rootfsPropagation\" of config.json: \"both\" is none of shared, slave, private and unbindable",
-        ),
-        (
-            ".linux.namespaces |= map(select(.type!=\"mount\"))",
-            "carrying out \"linux.namespaces\" of config.json: a mount namespace of the container'\"'\"'s own is needed: its root is mounted there",
-        ),
-    ] {
-        assert_eq!(
-            refuses(&host, jq),
-            format!("bundle: {}", said.replace("'\"'\"'", "'")),
-            "{jq}"
-        );
-    }
-    assert_eq!(host.ok("find root run | sort"), before);
-}
-
 /// A file of the root, or another device of the host's, is not taken for the device that config.json asks for.
 #[test]
 fn another_file_at_the_path_of_a_device_is_refused() {
@@ -316,4 +205,78 @@ fn without_a_path_the_cgroup_is_the_instances() {
     let seen = prints(&host, jq, "grep -e devices -e ^0: /proc/self/cgroup");
     assert!(seen.contains("/case\n"), "{seen}");
     assert!(!seen.contains(":/boxkit/case"), "{seen}");
+}
+
+/// The score is the kernel's of the program, whatever lies at /proc in the root, and in a user namespace too.
+#[test]
+fn the_oom_score_is_set_from_outside() {
+    let host = bundled("");
+    host.ok("mkdir -p b/rootfs/proc/self; echo theirs >b/rootfs/proc/self/oom_score_adj; chown -R 100000:100000 b/rootfs; chmod 711 .");
+    let no_proc = r#".process.oomScoreAdj=300 | del(.linux.maskedPaths,.linux.readonlyPaths) | .mounts |= map(select(.destination!="/proc"))"#;
+    let maps = r#".linux.namespaces+=[{type:"user"}] | .linux.uidMappings=[{containerID:0,hostID:100000,size:65536}]
+        | .linux.gidMappings=.linux.uidMappings"#;
+    let example = kit_test::binaries().join("examples/bundle");
+    for jq in [no_proc.to_owned(), format!("{no_proc} | {maps}")] {
+        let score = host.ok(&format!(
+            "jq '.process.args=[\"sleep\",\"300\"] | {jq}' base.json >b/config.json
+             {} b case </dev/null >out 2>&1 & job=$!
+             until pid=$(pgrep -P $job) && [ \"$(cat /proc/$pid/comm)\" = sleep ]; do kill -0 $job || {{ cat out; exit 1; }}; sleep 0.05; done
+             cat /proc/$pid/oom_score_adj; kill $job; wait $job || :",
+            example.display()
+        ));
+        assert_eq!(score, "300\n", "{jq}");
+    }
+    assert_eq!(host.ok("cat b/rootfs/proc/self/oom_score_adj"), "theirs\n");
+}
+
+/// docker's 0 is no reason not to start where root may not lower its score.
+#[test]
+fn a_score_of_0_that_cannot_be_had_leaves_the_callers() {
+    let host = bundled("");
+    let example = kit_test::binaries().join("examples/bundle");
+    let change = r#"jq '.process.args=["cat","/proc/self/oom_score_adj"] | .process.oomScoreAdj="#;
+    let run = |score: &str| {
+        host.outcome(&format!(
+            "{change}{score}' base.json >b/config.json; echo 500 >/proc/self/oom_score_adj
+             setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource {} b case </dev/null",
+            example.display()
+        ))
+    };
+    let is_raised_for_good =
+        host.code("sh -c 'echo -1 >/proc/self/oom_score_adj' 2>/dev/null") == 0;
+    let wanted = if is_raised_for_good { "500\n" } else { "0\n" };
+    assert_eq!(run("0"), (0, wanted.to_owned(), String::new()));
+    assert_eq!(run("600").1, "600\n");
+    let (code, _, said) = run("-7");
+    assert_eq!(code, 125);
+    assert!(
+        said.starts_with("bundle: setting the OOM score to -7: Permission denied"),
+        "{said}"
+    );
+}
+
+/// What is above the cgroup and was not there before goes with it, also after a start that failed.
+#[test]
+fn groups_above_that_the_path_needs_are_removed_with_it() {
+    let host = bundled("");
+    let path = host.path().file_name().unwrap().to_string_lossy();
+    let path = format!("boxkit-test{}", path.replace('.', "-"));
+    let jq = format!(
+        r#".linux.cgroupsPath="/{path}/inner/case" | .linux.namespaces |= map(select(.type!="cgroup"))"#
+    );
+    let seen = prints(&host, &jq, "grep -e devices -e ^0: /proc/self/cgroup");
+    assert!(seen.contains(&format!(":/{path}/inner/case\n")), "{seen}");
+    let left = format!("find /sys/fs/cgroup -maxdepth 2 -name {path}");
+    assert_eq!(host.ok(&left), "");
+    refuses(
+        &host,
+        &format!(r#"{jq} | .hooks={{prestart:[{{path:"/bin/false"}}]}}"#),
+    );
+    assert_eq!(host.ok(&left), "");
+    // One that was there stays.
+    host.ok(&format!("for d in /sys/fs/cgroup/devices /sys/fs/cgroup; do [ -e $d/cgroup.procs ] && mkdir $d/{path} && break; done"));
+    prints(&host, &jq, "true");
+    let there = host.ok(&left);
+    assert_eq!(there.lines().count(), 1, "{there}");
+    host.ok(&format!("rmdir {there}"));
 }

@@ -5,6 +5,7 @@ mod fields;
 mod hooks;
 mod mounts;
 mod peers;
+mod refused;
 
 use kit_test::Host;
 

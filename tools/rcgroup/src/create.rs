@@ -23,7 +23,7 @@ pub fn plan(host: &Hierarchies, name: &str, limits: &Limits) -> Result<Plan, Cgr
     let mut plan = Plan::new(format!("rcgroup create {name}"));
     limits.check()?;
     let settings = settings(host, &limits.of_new_group())?;
-    for step in named_steps(host, (name, false), &ALWAYS, settings) {
+    for step in named_steps(host, (name, Name::Users), &ALWAYS, settings) {
         plan.push_boxed(step);
     }
     Ok(plan)
@@ -39,23 +39,46 @@ pub fn steps(
 ) -> Result<Vec<Box<dyn Step>>, CgroupError> {
     limits.check()?;
     let settings = settings(host, &limits.of_new_group())?;
-    Ok(named_steps(host, (name, true), controllers, settings))
+    Ok(named_steps(
+        host,
+        (name, Name::Instances),
+        controllers,
+        settings,
+    ))
 }
 
-/// The same with settings that are made already.
+/// The same with settings that are made already. Groups above that are missing are made; they stay if they are
+/// `shared_parent`, which those of one instance share, and are removed with the group otherwise.
 pub fn steps_with(
     host: &Hierarchies,
-    name: &str,
+    (name, shared_parent): (&str, &str),
     controllers: &[&str],
     settings: Vec<Setting>,
 ) -> Result<Vec<Box<dyn Step>>, CgroupError> {
     check_name(name)?;
-    Ok(named_steps(host, (name, true), controllers, settings))
+    let is_shared = Path::new(name).parent() == Some(Path::new(shared_parent));
+    let kind = if is_shared {
+        Name::Instances
+    } else {
+        Name::Containers
+    };
+    Ok(named_steps(host, (name, kind), controllers, settings))
+}
+
+/// Whose the name of a new group is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// A user's, which another may take first.
+    Users,
+    /// One that nobody else makes.
+    Containers,
+    /// The same, below a group that all of an instance share.
+    Instances,
 }
 
 fn named_steps(
     host: &Hierarchies,
-    (name, marked): (&str, bool),
+    (name, kind): (&str, Name),
     controllers: &[&str],
     settings: Vec<Setting>,
 ) -> Vec<Box<dyn Step>> {
@@ -79,7 +102,7 @@ fn named_steps(
             dir: dir.to_owned(),
             root,
             enable: enable.clone(),
-            marked,
+            kind,
             gently: false,
         }));
     }
@@ -117,8 +140,7 @@ pub(crate) struct MakeDir {
     pub dir: PathBuf,
     pub root: Option<PathBuf>,
     pub enable: Vec<String>,
-    /// The name is one that nobody else makes.
-    pub marked: bool,
+    pub kind: Name,
     /// In a group that exists: undone only while nobody is in it.
     pub gently: bool,
 }
@@ -173,18 +195,18 @@ impl Step for MakeDir {
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
         // By a user's name it may be somebody else's, who was quicker: that is why this fails then.
-        if self.marked {
-            vec![Undo::cgroup(&self.dir)]
-        } else {
+        if self.kind == Name::Users {
             Vec::new()
+        } else {
+            vec![Undo::cgroup(&self.dir)]
         }
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         let missing = |dir: &&Path| !dir.exists();
         let mut above: Vec<&Path> = self.dir.ancestors().skip(1).take_while(missing).collect();
-        if self.marked {
-            // What is above a container's group is shared by all of them, and stays.
+        if self.kind == Name::Instances {
+            // Shared with the instance's other containers.
             above.clear();
         }
         if let Err(error) = make(self) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Step, StepError, run};
 
-use crate::create::{Enable, FillCpuset, MakeDir, v2_controllers};
+use crate::create::{Enable, FillCpuset, MakeDir, Name, v2_controllers};
 use crate::says;
 use crate::{CgroupError, Group, Hierarchies, Mode, Setting, member, read, write};
 
@@ -33,7 +33,7 @@ pub(crate) fn grow(host: &Hierarchies, group: &Group, settings: &[Setting]) -> G
             dir: dir.to_owned(),
             root: None,
             enable: Vec::new(),
-            marked: false,
+            kind: Name::Users,
             gently: true,
         }));
     }
@@ -73,7 +73,7 @@ fn enabled(host: &Hierarchies, group: &Group, settings: &[Setting]) -> Grown {
             dir: dir.to_owned(),
             root: host.v2.clone(),
             enable,
-            marked: false,
+            kind: Name::Users,
             gently: true,
         })));
     }

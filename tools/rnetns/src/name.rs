@@ -5,16 +5,12 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::fstatfs;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::NetnsError;
 
 /// Where ip-netns(8) keeps its names.
 pub const RUN_NETNS: &str = "/run/netns";
-
-/// The filesystem of namespace files, `NSFS_MAGIC` of linux/magic.h.
-const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// A namespace as a user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +66,8 @@ impl Netns {
     /// Opens it, and makes sure that it is a namespace and not the file that one was mounted on.
     pub fn open(&self) -> Result<File, NetnsError> {
         let path = self.path();
-        let file = File::open(&path).map_err(|source| match (self, source.kind()) {
+        let opened = kit_sys::ns::open(&path).map_err(std::io::Error::from);
+        let opened = opened.map_err(|source| match (self, source.kind()) {
             (Self::Name(name), ErrorKind::NotFound) => NetnsError::Unknown { name: name.clone() },
             (Self::Pid(pid), ErrorKind::NotFound) => NetnsError::NoProcess { pid: *pid },
             _ => NetnsError::Io {
@@ -79,9 +76,9 @@ impl Netns {
                 source,
             },
         })?;
-        if !fstatfs(&file).is_ok_and(|stat| stat.f_type == NSFS_MAGIC) {
+        let Some(file) = opened else {
             return Err(NetnsError::NotNetns { path });
-        }
+        };
         match kit_sys::ns::kind(file.as_fd()) {
             Ok("network") => Ok(file),
             Ok(kind) => Err(NetnsError::OtherKind { path, kind }),

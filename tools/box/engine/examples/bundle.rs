@@ -3,12 +3,11 @@
 //! the next one of the same ID, or `rrun gc`, undoes what was made.
 
 use std::error::Error;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use box_engine::{Bundle, Engine, hooks, is_terminal, program};
-use kit_plan::{Plan, Roots, Session};
+use box_engine::{Bundle, Engine, is_terminal};
+use kit_plan::{Roots, Session};
 use kit_sys::clone::shell_code;
 use kit_undo::Kernel;
 use rcgroup::Hierarchies;
@@ -20,30 +19,15 @@ fn run(dir: &str, id: &str) -> Result<i32, Box<dyn Error>> {
     }
     let roots = Roots::from_env()?;
     let run_dir = roots.run.join("bundles").join(id);
-    let engine = Engine::new(id, bundle.clone(), &run_dir).cgroup_parent(roots.instance.name());
-    let plan = engine.plan(&Hierarchies::detect()?, format!("bundle {dir} {id}"))?;
-    let mut session = Session::open(&roots, id, Kernel::new())?;
-    let mut make = std::fs::DirBuilder::new();
-    make.recursive(true).mode(0o700).create(&run_dir)?;
+    let engine = Engine::new(id, bundle, run_dir).cgroup_parent(roots.instance.name());
+    let prepared = engine.prepare(&Hierarchies::detect()?, format!("bundle {dir} {id}"))?;
 
-    let ended = start(&mut session, plan);
-    let left = session.undo();
-    for error in &left.errors {
+    let mut container = prepared.start(Session::open(&roots, id, Kernel::new())?)?;
+    let ended = container.wait();
+    for error in container.delete().errors() {
         eprintln!("bundle: {error}");
     }
-    // Also after a start that failed (runtime.md, "Lifecycle").
-    for error in hooks::poststop(id, &bundle) {
-        eprintln!("bundle: {error}");
-    }
-    std::fs::remove_dir(&run_dir)?;
-    ended
-}
-
-/// Starts the program and waits until it has ended; its exit code as a shell's.
-fn start(session: &mut Session, plan: Plan) -> Result<i32, Box<dyn Error>> {
-    session.apply(plan)?;
-    let program = program(session.context())?;
-    Ok(shell_code(session.wait(&program)?))
+    Ok(shell_code(ended?))
 }
 
 fn main() -> ExitCode {

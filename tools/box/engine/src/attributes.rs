@@ -4,14 +4,27 @@
 use kit_plan::{StepError, Value, words};
 use kit_sys::process::{SchedAttr, set_io_priority, set_personality, set_scheduler};
 use oci_spec::runtime::{
-    IOPriorityClass, LinuxIOPriority, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag,
-    LinuxSchedulerPolicy as Policy, Process, Scheduler,
+    IOPriorityClass, LinuxIOPriority, LinuxPersonality, LinuxPersonalityDomain,
+    LinuxSchedulerFlag as Flag, LinuxSchedulerPolicy as Policy, Process, Scheduler,
 };
 
 use super::error::fail;
 
 /// `PER_LINUX32` of linux/personality.h.
 const PER_LINUX32: u32 = 0x0008;
+
+/// A flag of the scheduler as the specification spells it, and its bit, SCHED_FLAG_* of linux/sched.h.
+pub(crate) fn flag(flag: Flag) -> (&'static str, u64) {
+    match flag {
+        Flag::SchedResetOnFork => ("SCHED_FLAG_RESET_ON_FORK", 0x01),
+        Flag::SchedFlagReclaim => ("SCHED_FLAG_RECLAIM", 0x02),
+        Flag::SchedFlagDLOverrun => ("SCHED_FLAG_DL_OVERRUN", 0x04),
+        Flag::SchedFlagKeepPolicy => ("SCHED_FLAG_KEEP_POLICY", 0x08),
+        Flag::SchedFlagKeepParams => ("SCHED_FLAG_KEEP_PARAMS", 0x10),
+        Flag::SchedFlagUtilClampMin => ("SCHED_FLAG_UTIL_CLAMP_MIN", 0x20),
+        Flag::SchedFlagUtilClampMax => ("SCHED_FLAG_UTIL_CLAMP_MAX", 0x40),
+    }
+}
 
 /// Sets these attributes of the calling process.
 pub fn set(process: &Process, personality: Option<&LinuxPersonality>) -> Result<(), StepError> {
@@ -46,24 +59,10 @@ fn attr(scheduler: &Scheduler) -> SchedAttr {
         Policy::SchedIdle => 5,
         Policy::SchedDeadline => 6,
     };
-    // SCHED_FLAG_* of linux/sched.h.
-    let flag = |flag: &LinuxSchedulerFlag| match flag {
-        LinuxSchedulerFlag::SchedResetOnFork => 0x01,
-        LinuxSchedulerFlag::SchedFlagReclaim => 0x02,
-        LinuxSchedulerFlag::SchedFlagDLOverrun => 0x04,
-        LinuxSchedulerFlag::SchedFlagKeepPolicy => 0x08,
-        LinuxSchedulerFlag::SchedFlagKeepParams => 0x10,
-        LinuxSchedulerFlag::SchedFlagUtilClampMin => 0x20,
-        LinuxSchedulerFlag::SchedFlagUtilClampMax => 0x40,
-    };
+    let given = scheduler.flags().iter().flatten().copied();
     SchedAttr {
         policy,
-        flags: scheduler
-            .flags()
-            .iter()
-            .flatten()
-            .map(flag)
-            .fold(0, |all, bit| all | bit),
+        flags: given.fold(0, |all, given| all | flag(given).1),
         nice: scheduler.nice().unwrap_or(0),
         priority: scheduler
             .priority()
@@ -85,6 +84,17 @@ fn io_numbers(io: &LinuxIOPriority) -> (u16, u16) {
     (class, u16::try_from(io.priority()).unwrap_or(u16::MAX))
 }
 
+fn is_reset_on_fork(flag: Flag) -> bool {
+    flag == Flag::SchedResetOnFork
+}
+
+/// Whether chrt(1) has options for all that `process` says.
+pub fn has_words(process: &Process) -> bool {
+    let scheduler = process.scheduler().iter();
+    let flags = scheduler.flat_map(|scheduler| scheduler.flags().iter().flatten());
+    flags.copied().all(is_reset_on_fork)
+}
+
 /// The attributes as words of ionice(1), chrt(1) and setarch(8) to put before a command.
 pub fn through(process: &Process, personality: Option<&LinuxPersonality>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
@@ -92,6 +102,15 @@ pub fn through(process: &Process, personality: Option<&LinuxPersonality>) -> Vec
         let policy = scheduler.policy().to_string().to_lowercase();
         let policy = format!("--{}", policy.trim_start_matches("sched_"));
         all.extend(words!["chrt", policy]);
+        if scheduler
+            .flags()
+            .iter()
+            .flatten()
+            .copied()
+            .any(is_reset_on_fork)
+        {
+            all.push("--reset-on-fork".into());
+        }
         for (option, time) in [
             ("--sched-runtime", scheduler.runtime()),
             ("--sched-deadline", scheduler.deadline()),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
 
-use crate::{EngineError, fields};
+use crate::{EngineError, config, fields};
 
 /// The newest specification whose fields this engine knows, each of them (docs/oci.md).
 pub const OCI_VERSION: &str = "1.2.1";
@@ -22,19 +22,12 @@ impl Bundle {
     /// Reads `dir`/config.json.
     ///
     /// # Errors
-    /// A file that cannot be read or is no configuration, a version that is not 1.x, a field that is not carried out.
+    /// A file that cannot be read or is no configuration, a version that is not 1.x, a field that is not carried out, or one
+    /// that a newer version may have. The error names the field.
     pub fn open(dir: &Path) -> Result<Self, EngineError> {
         let path = dir.join("config.json");
-        let io = |source| EngineError::Io {
-            path: path.clone(),
-            source,
-        };
-        let text = std::fs::read(&path).map_err(io)?;
-        let spec = serde_json::from_slice(&text).map_err(|source| EngineError::Json {
-            path: path.clone(),
-            source,
-        })?;
-        let dir = std::path::absolute(dir).map_err(io)?;
+        let spec = config::read(&path)?;
+        let dir = std::path::absolute(dir).map_err(|source| EngineError::Io { path, source })?;
         let bundle = Self { spec, dir };
         fields::check(&bundle.spec)?;
         Ok(bundle)

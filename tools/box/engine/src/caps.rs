@@ -52,7 +52,7 @@ pub fn become_user(
     let sets = CapabilitySets {
         effective: bits(wanted.effective())? & ours.permitted,
         permitted: bits(wanted.permitted())? & ours.permitted,
-        inheritable: bits(wanted.inheritable())?,
+        inheritable: bits(wanted.inheritable())? & ours.permitted,
     };
     // capabilities(7): an ambient one is permitted and inheritable too. What is not is passed over, as runc does, since
     // `runc spec` itself writes a configuration with such.

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 
 use super::error::fail;
-use super::mounts::{Options, bind_tree};
+use super::mounts::{Options, bind_tree, is_bind};
 use super::rootfs::ROOT;
 use crate::{EngineError, says};
 
@@ -261,4 +261,10 @@ pub fn nodes(spec: &Spec) -> Result<Vec<Device>, EngineError> {
     let linux = spec.linux().as_ref();
     let given = linux.and_then(|linux| linux.devices().as_ref());
     given.into_iter().flatten().map(node).collect()
+}
+
+/// Whether /dev is a directory of the host's, which is taken as it is: a node made in it would stay there. As runc's.
+pub fn is_given(spec: &Spec) -> bool {
+    let mut mounts = spec.mounts().iter().flatten();
+    mounts.any(|mount| mount.destination() == "/dev" && is_bind(mount))
 }

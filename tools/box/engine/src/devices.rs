@@ -148,7 +148,7 @@ pub(crate) fn rules_of(spec: &Spec) -> Result<Option<Vec<Rule>>, EngineError> {
         }
         return Err(EngineError::unsupported(
             "linux.resources.devices",
-            "it allows all devices but some: a list of what is denied forgets the next driver",
+            "it allows all devices except those listed; deny rules after \"allow all\" are not carried out",
         ));
     }
     rules.extend(always());

@@ -11,9 +11,11 @@ use crate::hooks::{About, Run, When};
 use crate::namespaces::{has_new, has_other_ids};
 use crate::rootfs::Root;
 use crate::spawn::PID;
+use crate::terminal::is_terminal;
 use crate::{
-    Bundle, EngineError, cgroup, dev, devices, fields, hooks, idmap, in_sh, init, mask, mounts,
-    names, namespaces, process, resources, rootfs, spawn, stdio, sysctl, terminal, user, values,
+    Bundle, EngineError, Prepared, cgroup, dev, devices, fields, hooks, idmap, in_sh, init, mask,
+    mounts, names, namespaces, process, resources, rootfs, spawn, stdio, sysctl, terminal, user,
+    values,
 };
 
 /// Where in the plan a step of the caller's goes.
@@ -59,7 +61,8 @@ pub struct Engine {
 const CONTROLLERS: [&str; 1] = ["devices"];
 
 impl Engine {
-    /// Container `id` of `bundle`. `run_dir`, mode 0700, gets the mount point of the root and the FIFOs.
+    /// Container `id` of `bundle`. `run_dir` gets the mount point of the root and the FIFOs. If it is missing, the plan makes
+    /// it with mode 0700 and removes it at the end.
     #[must_use]
     pub fn new(id: impl Into<String>, bundle: Bundle, run_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -103,7 +106,8 @@ impl Engine {
     }
 
     /// Sets the parent of the cgroup of a bundle without `linux.cgroupsPath`: the name of the caller's instance
-    /// ([`kit_plan::Roots`]), whose `rrun gc` then removes what a killed run left. Without this call it is `boxkit`.
+    /// ([`kit_plan::Roots`]), whose `rrun gc` then removes what a killed run left. Without this call it is `boxkit`. This
+    /// parent stays; others that `linux.cgroupsPath` has made necessary are removed with the container's own cgroup.
     #[must_use]
     pub fn cgroup_parent(self, name: impl Into<String>) -> Self {
         let cgroup_parent = name.into();
@@ -129,7 +133,7 @@ impl Engine {
     }
 
     /// The plan that runs the bundle. `command` is what the script and the journal call it. It reads which controllers the
-    /// kernel has and changes nothing.
+    /// kernel has and changes nothing. The poststop hooks are no part of it: [`Engine::prepare`] sees to them too.
     ///
     /// # Errors
     /// [`EngineError::Unsupported`], [`EngineError::Invalid`]: a field that is not carried out, by its name; a cgroup or a
@@ -183,6 +187,19 @@ impl Engine {
         Ok(plan)
     }
 
+    /// The same, ready to be started in the foreground, poststop hooks included.
+    ///
+    /// # Errors
+    /// As [`Engine::plan`].
+    pub fn prepare(
+        self,
+        host: &Hierarchies,
+        command: impl Into<String>,
+    ) -> Result<Prepared, EngineError> {
+        let (id, bundle) = (self.id.clone(), self.bundle.clone());
+        Ok(Prepared::new(self.plan(host, command)?, id, bundle))
+    }
+
     /// Everything up to the clone; the steps by which the child joins namespaces.
     fn cloned(
         &self,
@@ -193,13 +210,13 @@ impl Engine {
         let spec = &self.bundle.spec;
         let (open, join) = namespaces::join_steps(spec);
         push_all(plan, open);
-        // After those: a step of the caller's may see that what was opened is what was meant.
+        // After the namespaces are open, so that a step of the caller's can check them.
         push_all(plan, given.of(Phase::Before));
         let cgroup = cgroup::name(spec, &self.cgroup_parent, &self.id)?;
         let group = if self.shares_cgroup {
             host.existing(&cgroup)?
         } else {
-            new_cgroup(plan, host, spec, &cgroup)?
+            new_cgroup(plan, host, spec, (&cgroup, &self.cgroup_parent))?
         };
         let join_files = cgroup::join_files(host, &group);
         plan.push(cgroup::Open {
@@ -208,12 +225,14 @@ impl Engine {
         });
         plan.push(stdio::MakeStdio {
             run_dir: self.run_dir.clone(),
+            makes_run_dir: !self.run_dir.exists(),
             tty: is_terminal(spec),
             stdio: self.stdio,
         });
         plan.push(spawn::Spawn {
             join: join_files,
             namespaces: namespaces::made(spec),
+            oom_score: spec.process().as_ref().and_then(Process::oom_score_adj),
         });
         push_option(plan, idmap::WriteMaps::of(spec));
         Ok(join)
@@ -270,7 +289,7 @@ fn new_cgroup(
     plan: &mut Plan,
     host: &Hierarchies,
     spec: &Spec,
-    name: &str,
+    (name, parent): (&str, &str),
 ) -> Result<Group, EngineError> {
     let linux = spec.linux().as_ref();
     let given = linux.and_then(|linux| linux.resources().as_ref());
@@ -286,7 +305,7 @@ fn new_cgroup(
     wanted.extend(settings.iter().map(|setting| setting.controller));
     push_all(
         plan,
-        rcgroup::create::steps_with(host, name, &wanted, settings)?,
+        rcgroup::create::steps_with(host, (name, parent), &wanted, settings)?,
     );
     push_all(plan, rules);
     Ok(host.group(name, &wanted))
@@ -305,12 +324,6 @@ pub(crate) fn check(spec: &Spec) -> Result<(), EngineError> {
 #[must_use]
 pub fn root_at(run_dir: &Path) -> PathBuf {
     run_dir.join("root")
-}
-
-/// Whether config.json asks for a terminal (`process.terminal`).
-#[must_use]
-pub fn is_terminal(spec: &Spec) -> bool {
-    spec.process().as_ref().and_then(Process::terminal) == Some(true)
 }
 
 /// The step of a mount that config.json does not name, such as of a file that a step of the parent's makes. It is for
@@ -343,7 +356,7 @@ fn inside(plan: &mut Plan, spec: &Spec, at: &Path) -> Result<(), EngineError> {
             at: at.to_owned(),
         });
     }
-    let given_dev = has_given_dev(spec);
+    let given_dev = dev::is_given(spec);
     if !given_dev {
         plan.push(dev::MakeDevices {
             more: dev::nodes(spec)?,
@@ -378,10 +391,4 @@ fn inside(plan: &mut Plan, spec: &Spec, at: &Path) -> Result<(), EngineError> {
         return Err(EngineError::invalid("hostname", reason));
     }
     Ok(())
-}
-
-/// Whether /dev is a directory of the host's, which is taken as it is: a node made in it would stay there. As runc's.
-fn has_given_dev(spec: &Spec) -> bool {
-    let mut mounts = spec.mounts().iter().flatten();
-    mounts.any(|mount| mount.destination() == "/dev" && mounts::is_bind(mount))
 }

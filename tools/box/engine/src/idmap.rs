@@ -126,14 +126,14 @@ impl Step for BecomeRoot {
         let mut opened = Sources::default();
         for path in &self.sources {
             let fd = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-            // Said by the mount that needs it.
+            // The step of the mount reports a source that is missing.
             if let Ok(fd) = fd {
                 opened.0.insert(path.clone(), fd);
             }
         }
         cx.keep(opened);
         become_root()?;
-        // It is ours to trace no more than before.
+        // setresuid(2) has reset the flag: outside this process must still not be traced.
         let _ = nix::sys::prctl::set_dumpable(false);
         Ok(Done::nothing())
     }
@@ -142,7 +142,7 @@ impl Step for BecomeRoot {
 /// Makes the calling process root of the user namespace that it has entered, and drops its supplementary groups.
 pub fn become_root() -> Result<(), StepError> {
     let doing = "becoming root of the user namespace";
-    // Where setgroups(2) is denied there were none to be kept.
+    // setgroups(2) may be denied here; then no groups were inherited.
     let _ = set_thread_groups(&[]);
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     set_thread_res_gid(gid, gid, gid).map_err(fail(doing))?;

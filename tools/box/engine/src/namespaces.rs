@@ -84,7 +84,7 @@ pub fn check(spec: &Spec) -> Result<(), EngineError> {
             .count()
             > 1
         {
-            let reason = format!("the {name} namespace is there twice");
+            let reason = format!("it has two entries of type {name}");
             return Err(EngineError::invalid(FIELD, reason));
         }
     }
@@ -112,7 +112,7 @@ pub fn check(spec: &Spec) -> Result<(), EngineError> {
         )),
         (false, true) => Err(EngineError::invalid(
             FIELD,
-            "a user namespace without uidMappings and gidMappings has no user who could do anything",
+            "a new user namespace needs linux.uidMappings and linux.gidMappings",
         )),
         _ => Ok(()),
     }
@@ -169,14 +169,15 @@ struct Open {
 impl Open {
     fn open(&self) -> Result<OwnedFd, StepError> {
         let doing = || format!("opening {} namespace {:?}", self.what, self.path);
-        let file = std::fs::File::open(&self.path).map_err(fail(doing()))?;
-        // setns(2) would say no more than "Invalid argument".
-        match kit_sys::ns::kind(file.as_fd()) {
-            Ok(kind) if kind.eq_ignore_ascii_case(self.what) => Ok(file.into()),
-            Ok(kind) => Err(StepError::new(doing(), format!("it is a {kind} namespace"))),
-            Err(_) => Err(StepError::new(doing(), "it is no namespace").hint(
+        let Some(file) = kit_sys::ns::open(&self.path).map_err(fail(doing()))? else {
+            return Err(StepError::new(doing(), "it is no namespace").hint(
                 "a namespace is /proc/PID/ns/…, or a bind mount of one such as /run/netns/NAME",
-            )),
+            ));
+        };
+        // setns(2) would say no more than "Invalid argument".
+        match kit_sys::ns::kind(file.as_fd()).map_err(fail(doing()))? {
+            kind if kind.eq_ignore_ascii_case(self.what) => Ok(file.into()),
+            kind => Err(StepError::new(doing(), format!("it is a {kind} namespace"))),
         }
     }
 }

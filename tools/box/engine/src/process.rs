@@ -51,7 +51,12 @@ impl Step for Become {
             self.personality.as_ref(),
             &self.script,
         );
-        Meta::new("program.exec", says, Shell::Exact(lines))
+        let shell = if attributes::has_words(&self.process) {
+            Shell::Exact(lines)
+        } else {
+            Shell::None("chrt(1) has no option for these flags of process.scheduler")
+        };
+        Meta::new("program.exec", says, shell)
     }
 
     fn side(&self) -> Side {
@@ -62,9 +67,6 @@ impl Step for Become {
         for limit in self.process.rlimits().iter().flatten() {
             let (soft, hard) = (limit.soft(), limit.hard());
             set_rlimit(&limit.typ().to_string(), soft, hard)?;
-        }
-        if let Some(score) = self.process.oom_score_adj() {
-            set_oom_score(score)?;
         }
         attributes::set(&self.process, self.personality.as_ref())?;
         let user = self.resolve_user()?;
@@ -222,18 +224,6 @@ fn set_rlimit(name: &str, soft: u64, hard: u64) -> Result<(), StepError> {
     })
 }
 
-fn set_oom_score(score: i32) -> Result<(), StepError> {
-    let written = std::fs::write("/proc/self/oom_score_adj", score.to_string());
-    written.map_err(|error| {
-        let is_refused = error.kind() == std::io::ErrorKind::PermissionDenied;
-        let error = fail(format!("setting the OOM score to {score}"))(error);
-        if is_refused {
-            return error.hint("lowering it needs CAP_SYS_RESOURCE, which we do not have here");
-        }
-        error
-    })
-}
-
 /// Gives the pipes and FIFOs to the program's user: a program may open /dev/stderr anew, which checks the owner.
 fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
     let (uid, gid) = (
@@ -246,7 +236,7 @@ fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
         .filter(|name| cx.has_fd(name))
     {
         let fd = cx.fd(name)?;
-        // Not one that was merely inherited, and not /dev/null: its owner is nobody's to change.
+        // FIFOs and the terminal are ours; an inherited file and /dev/null keep their owners.
         let is_ours = rmount::inroot::kind(fd).is_ok_and(|kind| kind == rustix::fs::FileType::Fifo)
             || name == TERMINAL;
         if is_ours {

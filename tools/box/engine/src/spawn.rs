@@ -1,5 +1,6 @@
 //! The child: clone3(2) into new namespaces. It waits for "go" and then runs the child-side steps.
 
+use std::io::Write;
 use std::os::fd::AsFd;
 
 use kit_net::NetError;
@@ -26,7 +27,7 @@ pub(crate) const CGROUP_DIR: &str = "cgroup-dir";
 /// making one takes five times as long as the rest of clone3(2).
 pub const NETNS_READY: &str = "netns-ready";
 
-/// Kept in the context if [`NETNS_READY`] was used: the child need not set lo up.
+/// Kept in the context if [`NETNS_READY`] was used, in which lo is up: the child need not raise it.
 pub(crate) struct LoIsUp;
 
 /// While this value exists, children of this process are born in another PID namespace.
@@ -97,6 +98,8 @@ pub(crate) struct Spawn {
     pub namespaces: Vec<NewNamespace>,
     /// Only for the script: the files by which the cgroups are joined.
     pub join: Vec<std::path::PathBuf>,
+    /// `process.oomScoreAdj`; in the script the step of the program writes it.
+    pub oom_score: Option<i32>,
 }
 
 impl Step for Spawn {
@@ -128,7 +131,7 @@ impl Step for Spawn {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        clone_child(cx, &self.namespaces)
+        clone_child(cx, &self.namespaces, self.oom_score)
     }
 }
 
@@ -149,6 +152,7 @@ pub fn program(cx: &mut Context) -> Result<Cloned, StepError> {
 pub(super) fn clone_child(
     cx: &mut Context,
     namespaces: &[NewNamespace],
+    oom_score: Option<i32>,
 ) -> Result<Done, StepError> {
     let (parent_end, child_end) = relay()?;
     let mut flags = namespaces
@@ -195,10 +199,51 @@ pub(super) fn clone_child(
     }
     let process = ProcessId::of(cloned.pid).map_err(fail("looking at the container's process"))?;
     cx.slots.fill(PID, cloned.pid.to_string());
+    let kept = oom_score.map(|score| set_oom_score(cloned.pid, score));
+    let kept = kept.transpose()?.flatten();
     cx.put_fd(PIDFD, cloned.pidfd);
-    Ok(Done::made(vec![Undo::Kill {
+    let done = Done::made(vec![Undo::Kill {
         process: Some(process),
-    }]))
+    }]);
+    Ok(scored(done, kept))
+}
+
+/// Notes a score that was kept.
+fn scored(done: Done, kept: Option<i32>) -> Done {
+    let Some(score) = kept else { return done };
+    done.note(format!(
+        "OOM score {score}, as the caller's: to lower it takes CAP_SYS_RESOURCE"
+    ))
+    .note_zh(format!(
+        "OOM 分数 {score}，同调用者：降低它需要 CAP_SYS_RESOURCE"
+    ))
+}
+
+/// Sets the child's OOM score by the host's /proc, before the child does anything: what lies at /proc in the root is the
+/// image's, and in a user namespace no right of ours is left. 0 is what docker writes for want of a wish; where it would
+/// lower the caller's score and the caller may not, the caller's is kept and returned, as podman does without root.
+fn set_oom_score(pid: i32, score: i32) -> Result<Option<i32>, StepError> {
+    let path = std::path::PathBuf::from(format!("/proc/{pid}/oom_score_adj"));
+    let text = score.to_string();
+    let written = calls::told(
+        || calls::fs::written(&path, text.as_bytes(), "O_WRONLY"),
+        || {
+            let file = std::fs::OpenOptions::new().write(true).open(&path);
+            file.and_then(|mut file| file.write_all(text.as_bytes()))
+        },
+    );
+    let Err(error) = written else { return Ok(None) };
+    let is_refused = error.kind() == std::io::ErrorKind::PermissionDenied;
+    if is_refused && score == 0 {
+        let kept = std::fs::read_to_string(&path).ok();
+        return Ok(kept.and_then(|text| text.trim().parse().ok()));
+    }
+    let error = fail(format!("setting the OOM score to {score}"))(error);
+    Err(if is_refused {
+        error.hint("lowering it needs CAP_SYS_RESOURCE, which we do not have here")
+    } else {
+        error
+    })
 }
 
 fn not_cloned(errno: Errno) -> StepError {

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
-use kit_sys::calls::fs::{create_dir_all, mknodat};
+use kit_sys::calls::fs::{create_dir_all, create_private, mknodat};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -46,6 +46,8 @@ pub struct Streams {
 
 pub struct MakeStdio {
     pub run_dir: PathBuf,
+    /// It is not there yet.
+    pub makes_run_dir: bool,
     pub tty: bool,
     pub stdio: Stdio,
 }
@@ -63,23 +65,43 @@ impl MakeStdio {
 impl Step for MakeStdio {
     fn meta(&self) -> Meta {
         let at = self.run_dir.join("root");
-        let line = kit_plan::run!["mkdir", "-p", &at];
-        Meta::new("stdio.make", says::stdio(), Shell::Exact(vec![line]))
+        let mut lines = vec![kit_plan::run!["mkdir", "-p", &at]];
+        if self.makes_run_dir {
+            lines.insert(
+                0,
+                kit_plan::run!["mkdir", "-p", "-m", "0700", &self.run_dir],
+            );
+        }
+        Meta::new("stdio.make", says::stdio(), Shell::Exact(lines))
     }
 
     fn intent(&self, _: &Slots) -> Vec<Undo> {
-        let mut undo = vec![Undo::rmdir(self.run_dir.join("root"))];
+        let mut undo = Vec::new();
+        if self.makes_run_dir {
+            undo.push(Undo::rmdir(&self.run_dir));
+        }
+        undo.push(Undo::rmdir(self.run_dir.join("root")));
         undo.extend(self.paths().into_iter().map(Undo::unlink));
         undo
     }
 
-    /// The run directory is removed if the run is undone; after a run, the program that removes the container removes it.
+    /// One that was there already holds its maker's files, such as a lock, and is removed by the maker; the script's run
+    /// has no maker.
     fn when_done(&self) -> Vec<Undo> {
-        vec![Undo::rmdir(&self.run_dir)]
+        if self.makes_run_dir {
+            Vec::new()
+        } else {
+            vec![Undo::rmdir(&self.run_dir)]
+        }
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let root = self.run_dir.join("root");
+        let mut made = Vec::new();
+        if self.makes_run_dir {
+            create_private(&self.run_dir).map_err(fail(format!("making {:?}", self.run_dir)))?;
+            made.push(Undo::rmdir(&self.run_dir).identified());
+        }
         create_dir_all(&root).map_err(fail(format!("making {root:?}")))?;
         let mut streams = Streams {
             stdin: None,
@@ -99,7 +121,7 @@ impl Step for MakeStdio {
             }
         }
         cx.keep(streams);
-        let mut made = vec![Undo::rmdir(root).identified()];
+        made.push(Undo::rmdir(root).identified());
         made.extend(
             self.paths()
                 .into_iter()

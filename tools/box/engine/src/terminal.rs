@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls::mount::open_tree;
-use oci_spec::runtime::{BoxBuilder, Spec};
+use oci_spec::runtime::{BoxBuilder, Process, Spec};
 use rmount::inroot;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -23,6 +23,12 @@ pub const TERMINAL: &str = "terminal";
 /// The name of the descriptor of the child's end of the socket over which the master is sent; the caller's end is
 /// [`crate::Streams::terminal_from`].
 pub const TERMINAL_TO: &str = "terminal-to";
+
+/// Whether config.json asks for a terminal (`process.terminal`).
+#[must_use]
+pub fn is_terminal(spec: &Spec) -> bool {
+    spec.process().as_ref().and_then(Process::terminal) == Some(true)
+}
 
 /// Opens the slave of a terminal, with a size of rows and columns. It is opened by its master and not by a path, so that a
 /// process that can change /dev/pts cannot have another file opened. See ioctl_tty(2), TIOCGPTPEER.

@@ -2,10 +2,11 @@
 //! made, by the name of the field. Fields that are not carried out at all are in [`crate::fields`].
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use oci_spec::runtime::{LinuxNamespaceType, PosixRlimitType, Process, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, PosixRlimitType, Process, Spec};
 
-use crate::{EngineError, namespaces};
+use crate::{EngineError, attributes, namespaces};
 
 type Checked = Result<(), EngineError>;
 
@@ -24,7 +25,8 @@ pub(crate) fn check(spec: &Spec) -> Checked {
         let reason = format!("{value:?} is neither \"true\" nor \"false\"");
         return Err(EngineError::invalid(&field, reason));
     }
-    devices(spec)
+    devices(spec)?;
+    maps(spec)
 }
 
 fn of_process(process: &Process) -> Checked {
@@ -65,13 +67,61 @@ fn of_process(process: &Process) -> Checked {
         let reason = format!("{score} is not between -1000 and 1000");
         return invalid("process.oomScoreAdj", reason);
     }
+    if let Some(io) = process.io_priority()
+        && !(0..=7).contains(&io.priority())
+    {
+        let reason = format!("{} is not between 0 and 7", io.priority());
+        return invalid("process.ioPriority.priority", reason);
+    }
+    // NGROUPS_MAX of linux/limits.h.
+    let groups = process.user().additional_gids().as_ref();
+    if let Some(many) = groups.map(Vec::len).filter(|many| *many > 65_536) {
+        let reason = format!("{many} groups, and the kernel takes 65536");
+        return invalid("process.user.additionalGids", reason);
+    }
+    capabilities(process)?;
     scheduler(process)
+}
+
+/// What capset(2) would refuse without a name (capabilities(7)).
+fn capabilities(process: &Process) -> Checked {
+    let Some(sets) = process.capabilities() else {
+        return Ok(());
+    };
+    for (name, inner, outer_name, outer) in [
+        ("effective", sets.effective(), "permitted", sets.permitted()),
+        (
+            "inheritable",
+            sets.inheritable(),
+            "bounding",
+            sets.bounding(),
+        ),
+    ] {
+        let within = |cap| outer.iter().flatten().any(|other| other == cap);
+        let mut outside: Vec<String> = inner
+            .iter()
+            .flatten()
+            .filter(|cap| !within(*cap))
+            .map(|cap| format!("CAP_{cap}"))
+            .collect();
+        outside.sort();
+        if let Some(cap) = outside.first() {
+            let field = format!("process.capabilities.{name}");
+            let reason = format!("{cap} is not {outer_name} too");
+            return Err(EngineError::invalid(field, reason));
+        }
+    }
+    Ok(())
 }
 
 fn scheduler(process: &Process) -> Checked {
     let Some(scheduler) = process.scheduler() else {
         return Ok(());
     };
+    if let Some(nice) = scheduler.nice().filter(|nice| !(-20..=19).contains(nice)) {
+        let reason = format!("{nice} is not between -20 and 19");
+        return Err(EngineError::invalid("process.scheduler.nice", reason));
+    }
     let priority = scheduler.priority().unwrap_or(0);
     if priority < 0 {
         let reason = format!("{priority} is below 0");
@@ -81,7 +131,8 @@ fn scheduler(process: &Process) -> Checked {
     let mut seen = Vec::new();
     for flag in flags {
         if seen.contains(&flag) {
-            let reason = format!("{flag:?} is there twice");
+            let (name, _) = attributes::flag(*flag);
+            let reason = format!("{name} is there twice");
             return Err(EngineError::invalid("process.scheduler.flags", reason));
         }
         seen.push(flag);
@@ -128,3 +179,47 @@ fn devices(spec: &Spec) -> Checked {
     }
     Ok(())
 }
+
+/// What the kernel would refuse without a word of which mapping it is (user_namespaces(7)).
+fn maps(spec: &Spec) -> Checked {
+    let Some(linux) = spec.linux() else {
+        return Ok(());
+    };
+    for (field, maps) in [
+        ("linux.uidMappings", linux.uid_mappings()),
+        ("linux.gidMappings", linux.gid_mappings()),
+    ] {
+        let maps = maps.as_deref().unwrap_or_default();
+        let invalid = |reason: String| Err(EngineError::invalid(field, reason));
+        if maps.len() > MOST_MAPS {
+            return invalid(format!(
+                "{} entries, and the kernel takes {MOST_MAPS}",
+                maps.len()
+            ));
+        }
+        if maps.iter().any(|map| map.size() == 0) {
+            return invalid("an entry has size 0".to_owned());
+        }
+        let range = |first: u32, size: u32| u64::from(first)..u64::from(first) + u64::from(size);
+        let meet = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
+        for (at, map) in maps.iter().enumerate() {
+            for other in &maps[..at] {
+                let of = |map: &LinuxIdMapping| {
+                    let (inside, outside) = (map.container_id(), map.host_id());
+                    (range(inside, map.size()), range(outside, map.size()))
+                };
+                let ((inside, outside), (inside_2, outside_2)) = (of(map), of(other));
+                if meet(&inside, &inside_2) || meet(&outside, &outside_2) {
+                    let (one, two) = (other.container_id(), map.container_id());
+                    return invalid(format!(
+                        "the entries of containerID {one} and {two} overlap"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// UID_GID_MAP_MAX_EXTENTS of linux/user_namespace.h.
+const MOST_MAPS: usize = 340;

@@ -66,7 +66,10 @@ fn planned(
     let root = root_of(container, &containers.layer(&container.id));
     let ports = numbered(&container.ports)?;
     let bundle = Bundle { spec, dir };
-    let mut engine = engine(container, bundle, &run_dir).root(root);
+    let parent = containers.roots.instance.name();
+    let mut engine = engine(container, bundle, &run_dir)
+        .root(root)
+        .cgroup_parent(parent);
     if let Some(holder) = holder {
         engine = engine.step(Phase::Before, Box::new(holder));
     }

@@ -27,4 +27,4 @@ mod small;
 
 pub use replace::{Replace, replace};
 pub use roots::{Instance, Roots, RootsError, is_an_instances_group};
-pub use small::{read_small, read_up_to};
+pub use small::{read_regular, read_small, read_up_to};

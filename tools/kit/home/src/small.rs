@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Larger than any such file, in bytes: 16 MiB.
@@ -13,6 +14,23 @@ const MOST: u64 = 16 << 20;
 /// The file cannot be read, or it has more than 16 MiB: /dev/zero has no end.
 pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let bytes = read_up_to(File::open(path)?, MOST)?;
+    bytes.ok_or_else(|| io::Error::other("it has more than 16 MiB"))
+}
+
+/// The whole of a small regular file. Anything else is refused and never waited for, as a FIFO without a writer would be.
+///
+/// # Errors
+/// The file cannot be read, it is no regular file, or it has more than 16 MiB.
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let bytes = read_up_to(file, MOST)?;
     bytes.ok_or_else(|| io::Error::other("it has more than 16 MiB"))
 }
 
@@ -32,5 +50,7 @@ mod tests {
         let error = read_small(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(error.to_string(), "it has more than 16 MiB");
         assert!(read_small(Path::new("/dev/null")).unwrap().is_empty());
+        let error = read_regular(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "it is no regular file");
     }
 }

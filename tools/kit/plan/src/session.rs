@@ -269,8 +269,8 @@ impl Session {
         &self.recovered
     }
 
-    /// Undoes all of it, last first, going on past what fails.
-    pub fn undo(mut self) -> Left {
+    /// Undoes all of it, last first, going on past what fails. The session is over then: a second call finds nothing.
+    pub fn undo(&mut self) -> Left {
         self.end()
     }
 

@@ -1,8 +1,28 @@
-//! Of which kind a namespace is, by ioctl_ns(2): a file of nsfs does not say it by its name.
+//! Namespaces by their files: opening one, and of which kind it is, by ioctl_ns(2), since its name does not say it.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
 
+use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
+
+/// `NSFS_MAGIC` of linux/magic.h.
+const NSFS_MAGIC: rustix::fs::FsWord = 0x6e73_6673;
+
+/// Opens the namespace at `path`; `None` if something else is there, which is not opened: a FIFO would be waited for, and a
+/// device would notice.
+pub fn open(path: &Path) -> Result<Option<File>, Errno> {
+    let is_namespace = |fd: BorrowedFd<'_>| fstatfs(fd).is_ok_and(|stat| stat.f_type == NSFS_MAGIC);
+    let place = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if !is_namespace(place.as_fd()) {
+        return Ok(None);
+    }
+    // The file may be another by now.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(CWD, path, flags, Mode::empty())?;
+    Ok(is_namespace(file.as_fd()).then(|| file.into()))
+}
 
 /// `_IO(NSIO, 0x3)` of linux/nsfs.h.
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;

@@ -197,7 +197,7 @@ impl Step for CloneIt {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        clone_child(cx, &[])
+        clone_child(cx, &[], self.script.process.oom_score_adj())
     }
 }
 

@@ -45,7 +45,12 @@ impl Script {
         words.extend(self.entering());
         let argv = self.process.args().iter().flatten();
         words.extend(argv.map(|arg| Value::from(unescape(arg))));
-        vec![Line::Run(words)]
+        // What this shell has, its children inherit.
+        let score = self.process.oom_score_adj().map(|score| Line::Write {
+            path: "/proc/self/oom_score_adj".into(),
+            text: score.to_string().into(),
+        });
+        score.into_iter().chain([Line::Run(words)]).collect()
     }
 
     /// Who it is and what its home is, by the container's files as they are now.

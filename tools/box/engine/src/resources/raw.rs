@@ -107,7 +107,7 @@ impl Raw {
         self.v1_only("memory.kernelTCP", tcp, memory.kernel_tcp())?;
         let swappiness = ("memory", "memory.swappiness");
         self.v1_only("memory.swappiness", swappiness, memory.swappiness())?;
-        // Its file says more than what was written to it.
+        // memory.oom_control reads back as three lines, so that it is not compared.
         if memory.disable_oom_killer() == Some(true) {
             self.v1_only(
                 "memory.disableOOMKiller",

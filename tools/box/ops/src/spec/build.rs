@@ -72,7 +72,7 @@ pub struct Wanted {
     pub mounts: Vec<Mount>,
     /// `--ulimit`, one entry a resource (setrlimit(2)).
     pub ulimits: Vec<Ulimit>,
-    /// `--oom-score-adj`, -1000 to 1000 (proc(5)); `None` leaves the caller's.
+    /// `--oom-score-adj`, -1000 to 1000 (proc(5)); `None` is docker's 0, whatever the caller has.
     pub oom_score_adj: Option<i32>,
     /// The container runs in an existing network namespace: none is made.
     pub shares_net: bool,
@@ -139,7 +139,7 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
         .no_new_privileges(wanted.no_new_privileges)
         .rlimits(rlimits(&wanted.ulimits)?)
         .build()?;
-    process.set_oom_score_adj(wanted.oom_score_adj);
+    process.set_oom_score_adj(Some(wanted.oom_score_adj.unwrap_or(0)));
     let paths = |paths: &[&str]| {
         let all = paths
             .iter()

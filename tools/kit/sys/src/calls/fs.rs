@@ -3,6 +3,7 @@
 
 use std::io::Result;
 use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{self as call, FileType, Mode};
@@ -23,6 +24,17 @@ pub fn create_dir_all(path: impl AsRef<Path>) -> Result<()> {
     told(
         || format!("mkdir({path:?}, 0777), and those above it"),
         || std::fs::create_dir_all(path),
+    )
+}
+
+/// With those above it that are missing, of mode 0700 each.
+pub fn create_private(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let mut make = std::fs::DirBuilder::new();
+    make.recursive(true).mode(0o700);
+    told(
+        || format!("mkdir({path:?}, 0700), and those above it"),
+        || make.create(path),
     )
 }
 

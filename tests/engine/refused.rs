@@ -1,0 +1,205 @@
+//! What config.json may not say: refused by the field's name before anything is made, without a wait.
+
+use super::{bundled, refuses};
+
+/// A change of config.json, and how the error begins.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        ".ociVersion=\"9.9.9\"",
+        "reading \"ociVersion\" of config.json: it is \"9.9.9\", and versions 1.x are understood",
+    ),
+    (
+        ".linux.cgroupsPath=\"user.slice:boxkit:x\"",
+        "carrying out \"linux.cgroupsPath\" of config.json: systemd is not asked for a unit: give a path below the root of the hierarchy",
+    ),
+    (
+        ".linux.sysctl={\"kernel.panic\":\"1\"}",
+        "reading \"linux.sysctl.kernel.panic\" of config.json: no namespace has it, so that it would be the host'\"'\"'s",
+    ),
+    (
+        ".mounts+=[{destination:\"/x\",type:\"bind\",source:\"/tmp\",options:[\"bind\",\"size=1\"]}]",
+        "carrying out \"mounts.options\" of config.json: \"size=1\" is no option of a bind mount, at \"/x\"",
+    ),
+    (
+        ".hooks={createRuntime:[{path:\"true\"}]}",
+        "reading \"hooks.createRuntime.path\" of config.json: \"true\" is not absolute",
+    ),
+    (
+        "del(.process)",
+        "reading \"process\" of config.json: it is missing",
+    ),
+    (
+        "del(.root)",
+        "reading \"root\" of config.json: it is missing",
+    ),
+    (
+        ".process.args=[]",
+        "reading \"process.args\" of config.json: it names no program",
+    ),
+    (
+        ".process.cwd=\"tmp/zz\"",
+        "reading \"process.cwd\" of config.json: \"tmp/zz\" does not begin with a slash",
+    ),
+    (
+        ".process.rlimits=[{type:\"RLIMIT_NOFILE\",soft:9,hard:9},{type:\"RLIMIT_NOFILE\",soft:8,hard:8}]",
+        "reading \"process.rlimits\" of config.json: RLIMIT_NOFILE is there twice",
+    ),
+    (
+        ".process.rlimits=[{type:\"RLIMIT_RTTIME\",soft:9,hard:9}]",
+        "carrying out \"process.rlimits.type\" of config.json: RLIMIT_RTTIME is not set by this engine",
+    ),
+    (
+        ".process.scheduler={policy:\"SCHED_FIFO\",priority:-1}",
+        "reading \"process.scheduler.priority\" of config.json: -1 is below 0",
+    ),
+    (
+        ".process.scheduler={policy:\"SCHED_BATCH\",flags:[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_RECLAIM\"]}",
+        "reading \"process.scheduler.flags\" of config.json: SCHED_FLAG_RECLAIM is there twice",
+    ),
+    (
+        ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:1}]",
+        "reading \"linux.gidMappings\" of config.json: a new user namespace needs linux.uidMappings and linux.gidMappings",
+    ),
+    (
+        ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:1}] | .linux.gidMappings=.linux.uidMappings | .linux.devices=[{path:\"/dev/zero\",type:\"c\",major:1,minor:5,uid:7}]",
+        "carrying out \"linux.devices.uid\" of config.json: the host'\"'\"'s \"/dev/zero\" is bound in a user namespace, and keeps its own",
+    ),
+    (
+        ".linux.rootfsPropagation=\"both\"",
+        "reading \"linux.rootfsPropagation\" of config.json: \"both\" is none of shared, slave, private and unbindable",
+    ),
+    (
+        ".linux.namespaces |= map(select(.type!=\"mount\"))",
+        "carrying out \"linux.namespaces\" of config.json: a mount namespace of the container'\"'\"'s own is needed: its root is mounted there",
+    ),
+    (
+        ".process.scheduler={policy:\"SCHED_OTHER\",nice:99}",
+        "reading \"process.scheduler.nice\" of config.json: 99 is not between -20 and 19",
+    ),
+    (
+        ".process.ioPriority={class:\"IOPRIO_CLASS_BE\",priority:99}",
+        "reading \"process.ioPriority.priority\" of config.json: 99 is not between 0 and 7",
+    ),
+    (
+        ".process.user.additionalGids=[range(70000)]",
+        "reading \"process.user.additionalGids\" of config.json: 70000 groups, and the kernel takes 65536",
+    ),
+    (
+        ".process.capabilities.permitted=[]",
+        "reading \"process.capabilities.effective\" of config.json: CAP_AUDIT_WRITE is not permitted too",
+    ),
+    (
+        ".process.capabilities.inheritable=[\"CAP_SYS_TIME\"]",
+        "reading \"process.capabilities.inheritable\" of config.json: CAP_SYS_TIME is not bounding too",
+    ),
+    (
+        ".process.capabilities.bounding+=[\"CAP_FLY\"]",
+        "reading \"process.capabilities.bounding\" of config.json: \"CAP_FLY\" is no capability that this engine knows",
+    ),
+    (
+        ".process.rlimits=[{type:\"RLIMIT_WINGS\",soft:1,hard:1}]",
+        "reading \"process.rlimits[0].type\" of config.json: unknown variant `RLIMIT_WINGS`, expected one of",
+    ),
+    (
+        ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1000,size:10},{containerID:5,hostID:2000,size:9}] | .linux.gidMappings=[{containerID:0,hostID:1000,size:10}]",
+        "reading \"linux.uidMappings\" of config.json: the entries of containerID 0 and 5 overlap",
+    ),
+    (
+        ".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[range(341) | {containerID:.,hostID:.,size:1}] | .linux.gidMappings=[{containerID:0,hostID:1000,size:10}]",
+        "reading \"linux.uidMappings\" of config.json: 341 entries, and the kernel takes 340",
+    ),
+    (
+        ".linux.namespaces+=[{type:\"uts\"}]",
+        "reading \"linux.namespaces\" of config.json: it has two entries of type uts",
+    ),
+    (
+        ".ociVersion=\"1.9.0\" | .linux.resources.later={a:1}",
+        "carrying out \"linux.resources.later\" of config.json: ociVersion is 1.9.0, and the fields of 1.2.1 are known, of which this is none",
+    ),
+    (
+        ".linux.resources.devices=[{allow:true,access:\"rwm\"},{allow:false,type:\"c\",major:1,minor:3,access:\"r\"}]",
+        "carrying out \"linux.resources.devices\" of config.json: it allows all devices except those listed; deny rules after \"allow all\" are not carried out",
+    ),
+];
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_made() {
+    let host = bundled("");
+    let before = host.ok("find root run | sort");
+    for (jq, said) in REFUSED {
+        let line = refuses(&host, jq);
+        let wanted = format!("bundle: {}", said.replace("'\"'\"'", "'"));
+        assert!(line.starts_with(&wanted), "{jq}: {line}");
+    }
+    assert_eq!(host.ok("find root run | sort"), before);
+}
+
+#[test]
+fn an_annotation_of_ours_with_an_unknown_value_is_not_passed_over() {
+    let host = bundled("");
+    let init = refuses(&host, ".annotations[\"org.boxkit.init\"]=\"maybe\"");
+    assert!(
+        init.ends_with(": \"maybe\" is neither \"true\" nor \"false\""),
+        "{init}"
+    );
+    assert_eq!(
+        refuses(&host, ".annotations[\"org.boxkit.seccomp\"]=\"defualt\""),
+        "bundle: reading annotation org.boxkit.seccomp: there is no profile \"defualt\", only \"default\""
+    );
+}
+
+#[test]
+fn a_path_that_is_no_such_namespace_is_named() {
+    let host = bundled("");
+    let network = |path: &str| {
+        format!(r#".linux.namespaces |= map(if .type=="network" then .path="{path}" else . end)"#)
+    };
+    for (path, reason) in [
+        ("/proc/self/ns/uts", "it is a UTS namespace"),
+        ("/etc/passwd", "it is no namespace"),
+        ("/no/such", "No such file or directory (os error 2)"),
+        ("/run", "it is no namespace"),
+        ("/dev/zero", "it is no namespace"),
+    ] {
+        let said = refuses(&host, &network(path));
+        assert_eq!(
+            said,
+            format!("bundle: opening network namespace {path:?}: {reason}")
+        );
+    }
+}
+
+/// runc waits for the writer; whoever calls an engine would wait with it.
+#[test]
+fn a_file_that_has_no_end_or_no_writer_is_not_waited_for() {
+    let host = bundled("");
+    let example = kit_test::binaries().join("examples/bundle");
+    let run = format!("timeout 10 {} b case </dev/null", example.display());
+    let dir = host.path().display().to_string();
+    for (make, reason) in [
+        ("mkfifo", "it is no regular file"),
+        ("ln -s /dev/zero", "it is no regular file"),
+        ("truncate -s 8G", "it has more than 16 MiB"),
+        ("mkdir", "it is no regular file"),
+        ("echo [] >", "it is no JSON object"),
+    ] {
+        let (code, _, said) = host.outcome(&format!(
+            "rm -rf b/config.json; {make} b/config.json; {run}"
+        ));
+        let wanted = format!("bundle: reading \"b/config.json\": {reason}\n");
+        assert_eq!((code, said), (125, wanted), "{make}");
+    }
+    host.ok("rm -rf b/config.json; mkfifo fifo");
+    for kind in ["network", "ipc", "pid"] {
+        let jq = format!(
+            r#".linux.namespaces |= (map(select(.type!="{kind}")) + [{{type:"{kind}",path:"{dir}/fifo"}}])"#
+        );
+        assert_eq!(
+            refuses(&host, &jq),
+            format!("bundle: opening {kind} namespace \"{dir}/fifo\": it is no namespace")
+        );
+    }
+    // The command that takes namespaces by their paths.
+    let (code, _, said) = host.outcome(&format!("timeout 10 rnetns exec {dir}/fifo -- true"));
+    assert!(code != 124 && said.contains("fifo"), "{code} {said}");
+}
