@@ -143,3 +143,51 @@ fn archives_are_saved_and_loaded_by_any_name() {
         "{command} again && rrun run --rm --net none again sh -c :"
     ));
 }
+
+/// The first run unpacks a packed image: that is no change of it.
+#[test]
+fn an_images_size_is_the_same_before_and_after_its_first_run() {
+    let host = Host::new();
+    host.ok("runpack pack -t fresh --bin id ls");
+    let ask = "rrun images --format '{{.Size}} {{.SizeBytes}}' fresh; rrun history --json fresh | jq -r '.[].Size'";
+    let before = host.ok(ask);
+    host.ok("rrun run --rm --net none fresh id");
+    assert_eq!(host.ok(ask), before);
+}
+
+#[test]
+fn an_import_says_where_it_is_from_as_docker_does() {
+    let host = Host::new();
+    host.ok(
+        "echo x >x; tar -cf x.tar x; rrun import -m 'a note' x.tar noted; rrun import x.tar plain",
+    );
+    let rows = "rrun history --json noted | jq -r '.[0] | .CreatedBy, .Comment'; rrun history --json plain | jq -r '.[0].Comment'";
+    assert_eq!(host.ok(rows), "\na note\nImported from x.tar\n");
+    for (typed, hint) in [
+        (
+            "import http://127.0.0.1/x.tar x",
+            "curl -fsSL http://127.0.0.1/x.tar | runpack import - NAME",
+        ),
+        (
+            "load https://127.0.0.1/x.tar",
+            "curl -fsSL https://127.0.0.1/x.tar | runpack load",
+        ),
+    ] {
+        let (code, _, said) = host.outcome(&format!("rrun {typed}"));
+        assert_eq!(code, 1, "{said}");
+        assert_eq!(
+            said.lines().nth(1),
+            Some(format!("hint: {hint}").as_str()),
+            "{said}"
+        );
+    }
+    // curl is not there everywhere; what it is piped into is run with a file of this machine.
+    host.ok(
+        "cat x.tar | runpack import - piped; runpack save -o a.tar piped; cat a.tar | runpack load",
+    );
+    let (_, _, said) = host.outcome("rrun save -o /nosuch/x.tar plain");
+    assert_eq!(
+        said,
+        "rrun: create \"/nosuch/x.tar\": No such file or directory\n"
+    );
+}

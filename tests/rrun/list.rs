@@ -277,3 +277,78 @@ fn a_bundle_runs_under_another_runtime() {
     let why = "rrun: bundling container \"busy\": it is running\nhint: rrun stop busy ends it\n";
     assert_eq!((code, said.as_str()), (1, why));
 }
+
+/// docker's filters by time and by port, and what `-s` measures.
+#[test]
+fn ps_filters_by_time_and_port_and_measures() {
+    let host = Host::new();
+    host.ok("rrun run --name one --net none tools sh -c 'head -c 1500 /dev/zero >/file; ln /file /again'
+        rrun run -d --name two -p 8096:80 --expose 90 -v vol:/v -v $PWD:/here tools sleep 1000
+        rrun create --name three -p 8095:81/udp tools id");
+    let names = |flags: &str| host.ok(&format!("rrun ps -a {flags} --format '{{{{.Names}}}}'"));
+    for (flags, wanted) in [
+        ("-f since=one", "three\ntwo\n"),
+        ("-f before=three", "two\none\n"),
+        ("-f since=one -f before=three", "two\n"),
+        ("-f publish=8096", "two\n"),
+        ("-f publish=8090-8099", "two\n"),
+        ("-f publish=8095/udp", "three\n"),
+        ("-f publish=80", ""),
+        ("-f expose=90", "two\n"),
+        ("-f expose=80-81", "two\n"),
+        ("-f health=none -f name=two", "two\n"),
+        ("-f health=healthy", ""),
+    ] {
+        assert_eq!(names(flags), wanted, "{flags}");
+    }
+    let (code, _, said) = host.outcome("rrun ps -f since=nosuch");
+    assert_eq!(
+        (code, said.lines().next()),
+        (1, Some("rrun: No such container: nosuch"))
+    );
+    // docker's method of a label is no field.
+    assert_eq!(
+        host.ok("rrun ps --format '{{json .}}' | jq -r '.LocalVolumes, has(\"Label\")'"),
+        "1\nfalse\n"
+    );
+    let at = host.ok("rrun ps -l --format '{{.CreatedAt}}'");
+    let inspected = "date -u -d $(rrun inspect -f '{{.Created}}' three) '+%F %T +0000 UTC'";
+    assert_eq!(host.ok(inspected), at);
+    assert_eq!(
+        host.outcome("rrun ps -q -f name=two --format '{{.Names}}'"),
+        (
+            0,
+            host.ok("rrun ps -q"),
+            "WARNING: Ignoring custom format, because both --format and --quiet are set.\n"
+                .to_owned()
+        )
+    );
+    // An inode counts once.
+    let size = host.ok("rrun ps -a -f name=one --format '{{.Size}}'");
+    assert!(size.starts_with("1.5kB (virtual "), "{size}");
+    let table = host.ok("rrun ps -as -f name=one");
+    assert!(
+        table.starts_with("CONTAINER ID") && table.lines().next().unwrap().ends_with("SIZE"),
+        "{table}"
+    );
+    assert!(table.contains("1.5kB (virtual "), "{table}");
+    assert_eq!(host.ok("rrun inspect -s -f '{{.SizeRw}}' one"), "1500\n");
+    assert_eq!(
+        host.ok("rrun inspect -s one | jq '.[0].SizeRootFs - .[0].SizeRw'"),
+        host.ok("rrun inspect tools | jq '.[0].Size'")
+    );
+}
+
+/// As docker's: a name that is another image's by now says nothing of the container.
+#[test]
+fn ps_shows_the_id_of_an_image_that_lost_its_name() {
+    let host = Host::new();
+    host.ok("rrun tag tools old; rrun create --name box old id; rrun ps -a --format '{{.Image}}' | grep -x old");
+    let id = host.ok("rrun images -q tools");
+    host.ok("echo x >x; tar -c x | rrun import - old");
+    assert_eq!(host.ok("rrun ps -a --format '{{.Image}}'"), id);
+    assert!(
+        host.ok("rrun ps -a --no-trunc --format '{{.Image}}'")
+            .starts_with("sha256:")
+    );
+}

@@ -37,7 +37,7 @@ pub struct Row {
     pub id: String,
     /// Of the manifest.
     pub digest: String,
-    /// As its configuration says it.
+    /// As its configuration says it, in docker's form.
     pub created_at: String,
     /// `3 days ago`
     pub created_since: String,
@@ -83,7 +83,7 @@ pub fn rows(
                 tag,
                 id: id.clone(),
                 digest: image.descriptor.digest().to_string(),
-                created_at: image.config.created().clone().unwrap_or_default(),
+                created_at: listed_time(image.config.created().as_deref().unwrap_or_default()),
                 created_since: since(image.created, now),
                 size: human_size(image.size),
                 size_bytes: image.size,
@@ -179,9 +179,7 @@ pub fn history(store: &Store, wanted: &str, no_trunc: bool) -> Result<Vec<Histor
         let empty = line.empty_layer().unwrap_or(false);
         let size = match (empty, if empty { None } else { sizes.next() }) {
             (false, Some(crate::LayerState::Unpacked { bytes, .. })) => bytes,
-            (false, Some(crate::LayerState::Packed { blob })) => {
-                blob.metadata().map_or(0, |meta| meta.len())
-            }
+            (false, Some(crate::LayerState::Packed { blob })) => crate::store::packed_size(&blob),
             _ => 0,
         };
         let id = match (number == last, no_trunc) {
@@ -208,6 +206,15 @@ pub fn history(store: &Store, wanted: &str, no_trunc: bool) -> Result<Vec<Histor
     }
     rows.reverse();
     Ok(rows)
+}
+
+/// A time of RFC 3339 as docker's lists have it: `2026-11-29 15:46:17 +0000 UTC`. What is no time stays.
+pub fn listed_time(text: &str) -> String {
+    let time = jiff::Timestamp::from_str(text);
+    time.map_or_else(
+        |_| text.to_owned(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
+    )
 }
 
 /// How long ago. The beginning of 1970 is what a reproducible image says for no time.

@@ -17,7 +17,7 @@ use crate::intake::{
 use crate::interrupt::Patient;
 use crate::layer::LayerError;
 use crate::says;
-use crate::source::{SourceError, foreign_coding};
+use crate::source::{SourceError, foreign_coding, not_fetched};
 use crate::store::to_json;
 use crate::{Reference, Store, config_of, regular};
 
@@ -72,13 +72,18 @@ pub fn plan(root: &Path, import: &Import) -> Result<(Plan, Outcome), SourceError
 }
 
 fn image(import: &Import) -> NewImage {
-    let made_by = import.message.clone();
-    let made_by = made_by.unwrap_or_else(|| format!("imported from {}", import.file.display()));
+    let comment = import.message.clone();
+    // docker's words.
+    let comment = comment.unwrap_or_else(|| format!("Imported from {}", import.file.display()));
     let changes = import.changes.clone();
     NewImage {
         layers: vec![Layer::Taken(0)],
         config: Box::new(move |diff_ids| {
-            let mut config = config_of(diff_ids, &made_by);
+            let mut config = config_of(diff_ids, "");
+            for line in config.history_mut().iter_mut().flatten() {
+                line.set_created_by(None);
+                line.set_comment(Some(comment.clone()));
+            }
             for change in &changes {
                 change.apply(&mut config);
             }
@@ -105,6 +110,7 @@ fn line(import: &Import) -> Vec<Value> {
 
 /// The archive, or why it is none.
 fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
+    not_fetched(path, "runpack import - NAME")?;
     let is_pipe = |path: &Path| path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
     let file: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(Patient::stdin().map_err(SourceError::io("open", path))?)

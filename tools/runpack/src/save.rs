@@ -40,6 +40,7 @@ pub fn plan(root: &Path, file: &Path, images: &[String]) -> Result<Plan, StoreEr
     plan.push(Save {
         root: root.to_owned(),
         file: written.clone(),
+        named: file.to_owned(),
         images: images.to_vec(),
         in_place,
     });
@@ -160,6 +161,8 @@ fn saved(images: &[(Image, Vec<Reference>)]) -> serde_json::Value {
 struct Save {
     root: PathBuf,
     file: PathBuf,
+    /// The archive's name, which the file gets when it is whole.
+    named: PathBuf,
     images: Vec<String>,
     /// The file is there, and is more than a file.
     in_place: bool,
@@ -196,7 +199,7 @@ impl Step for Save {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let out = self.open().map_err(StoreError::io("create", &self.file));
+        let out = self.open().map_err(StoreError::io("create", &self.named));
         let saved = out.and_then(|out| save(&Store::open(&self.root), &self.images, out));
         saved.map_err(store_error)?;
         if self.in_place {

@@ -8,6 +8,7 @@ mod error;
 pub mod gc;
 pub mod remove;
 mod says;
+pub mod size;
 pub mod spec;
 pub mod start;
 mod steps;

@@ -156,6 +156,20 @@ fn state_of(state: &RunState) -> Value {
     })
 }
 
+/// The bytes of the files that it wrote; none for a root of the user's.
+pub fn written(containers: &Containers, container: &Container) -> u64 {
+    let layer = containers.layer(&container.id).join("upper");
+    box_ops::size::written(&layer).unwrap_or(0)
+}
+
+/// The bytes of its image's files; 0 if there is none.
+pub fn image_size(containers: &Containers, container: &Container) -> u64 {
+    let store = runpack::Store::open(&containers.roots.root);
+    let image = container.image.as_ref();
+    let found = image.and_then(|image| store.resolve(&image.id).ok());
+    found.map_or(0, |found| found.size)
+}
+
 /// docker's NetworkMode.
 pub fn mode(container: &Container) -> String {
     match &container.net {

@@ -43,7 +43,7 @@ pub fn version(args: &Args) -> Result {
     // Client and server are one program: docker's scripts ask for either.
     let side = json!({"Version": version, "Os": "linux", "Arch": docker_arch(arch), "KernelVersion": kernel, "OciVersion": OCI});
     let text = format!(
-        "rrun:\n Version:         {version}\n OCI runtime spec: {OCI}\n OS/Arch:         linux/{arch}\n Kernel:          {kernel}\n"
+        "rrun:\n Version:           {version}\n OCI runtime spec:  {OCI}\n OS/Arch:           linux/{arch}\n Kernel:            {kernel}\n"
     );
     args.print(&json!({"Client": side, "Server": side}), &text)
 }

@@ -16,6 +16,9 @@ pub struct Args {
     /// A template: {{.State.Running}}, {{json .Config.Env}}
     #[arg(short, long)]
     pub format: Option<String>,
+    /// Measure a container's files: SizeRw and SizeRootFs
+    #[arg(short, long)]
+    pub size: bool,
     /// container or image
     #[arg(long, value_parser = ["container", "image"])]
     pub r#type: Option<String>,
@@ -66,7 +69,13 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
     if wants("container") {
         match containers.find(name) {
             Ok((containers, container)) => {
-                let object = docker::container(&containers, &container).map_err(fault)?;
+                let mut object = docker::container(&containers, &container).map_err(fault)?;
+                if args.size {
+                    let written = docker::written(&containers, &container);
+                    object["SizeRw"] = written.into();
+                    object["SizeRootFs"] =
+                        (written + docker::image_size(&containers, &container)).into();
+                }
                 return Ok(lossy(object));
             }
             Err(StateError::Unknown { .. }) => {}

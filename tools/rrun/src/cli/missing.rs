@@ -2,8 +2,6 @@
 
 use super::elsewhere::Way;
 
-/// What `inspect` and `ps` do not measure.
-const SIZE: &str = "du -sh \"$(rrun inspect -f '{{.GraphDriver.Data.UpperDir}}' {C})\"";
 const OWN_ADDRESS: &str = "rnetns add {NETNS} && rveth add eth0@{NETNS} veth9 --addr 10.9.0.2/24 --gw 10.9.0.1 --peer-addr 10.9.0.1/24 && rrun run --net ns:{NETNS} {IMAGE}";
 const RESOLV: &str = "rrun run -v \"$PWD/{FILE}:/etc/resolv.conf:ro\" {IMAGE}";
 const DEVICE: &str = "rrun run --privileged -v /dev/kmsg:/dev/kmsg {IMAGE}";
@@ -278,7 +276,6 @@ pub const FLAGS_MISSING: &[Row] = &[
         "containers have no links: leave it out",
         "",
     ),
-    row(&["ps", "inspect"], &["--size", "-s"], "", SIZE),
     row(
         &["logs"],
         &["--details"],

@@ -1,15 +1,19 @@
 //! `rrun ps`: docker's table.
 
 mod filter;
+mod object;
+
+use std::collections::BTreeMap;
 
 use kit_cli::template::formatted;
 use kit_cli::{Result, emit, emit_json, rows_like_docker as table};
 use kit_plan::os_text::unescape;
-use kit_units::human_duration;
+use kit_units::{human_duration, human_size};
 use serde_json::{Value, json};
 
 use box_state::{Container, Containers, Port, RunState, Status};
 use filter::Filters;
+use object::{heads, object};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -28,11 +32,15 @@ pub struct Args {
     /// Whole IDs and commands
     #[arg(long)]
     pub no_trunc: bool,
-    /// status=…, name=REGEX, id=…, label=K[=V], ancestor=IMAGE, exited=CODE, volume=…, network=…
+    /// Measure what each wrote, and its whole size
+    #[arg(short, long)]
+    pub size: bool,
+    /// status=…, name=REGEX, id=…, label=K[=V], ancestor=IMAGE, exited=CODE, volume=…, network=…, since=CONTAINER,
+    /// before=CONTAINER, publish=PORT[-PORT][/udp], expose=…
     #[arg(short, long)]
     pub filter: Vec<String>,
     /// json, a template ({{.Names}}), or table and a template with \t between columns
-    #[arg(long, conflicts_with_all = ["quiet", "json", "jsonl"])]
+    #[arg(long, conflicts_with_all = ["json", "jsonl"])]
     pub format: Option<String>,
     /// One JSON array
     #[arg(long, conflicts_with = "quiet")]
@@ -45,6 +53,10 @@ pub struct Args {
 struct Entry {
     container: Container,
     state: RunState,
+    /// The image's name, or its ID if the name is another image's now.
+    image: String,
+    /// Where it was asked for: `1.2kB (virtual 4.49MB)`.
+    size: Option<String>,
 }
 
 const HEAD: [&str; 7] = [
@@ -58,13 +70,21 @@ const HEAD: [&str; 7] = [
 ];
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
-    let filters = Filters::parse(&args.filter)?;
+    let filters = Filters::parse(&args.filter, containers)?;
+    let mut images = Images::new(containers);
     let mut all = Vec::new();
     for containers in containers.both() {
         for container in containers.list() {
             // A container that is removed at this moment has no state any more.
             if let Ok(state) = containers.state(&container.id) {
-                all.push(Entry { container, state });
+                let image = images.shown(&container, args.no_trunc);
+                let size = None;
+                all.push(Entry {
+                    container,
+                    state,
+                    image,
+                    size,
+                });
             }
         }
     }
@@ -75,11 +95,20 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             args.all || limit.is_some() || filters.are_of_states() || entry.state.is_running();
         in_state && filters.pass(entry)
     };
-    let entries: Vec<&Entry> = all
-        .iter()
-        .filter(shown)
-        .take(limit.unwrap_or(usize::MAX))
-        .collect();
+    let shown: Vec<bool> = all.iter().map(|entry| shown(&entry)).collect();
+    let mut shown = shown.into_iter();
+    all.retain(|_| shown.next().unwrap_or(false));
+    all.truncate(limit.unwrap_or(usize::MAX));
+    let asks = args
+        .format
+        .as_deref()
+        .is_some_and(|text| text.contains(".Size"));
+    if args.size || asks {
+        for entry in &mut all {
+            entry.size = Some(size(containers, &entry.container));
+        }
+    }
+    let entries: Vec<&Entry> = all.iter().collect();
     print(args, &entries)?;
     let is_published = |entry: &&Entry| entry.state.is_running() && !entry.state.ports.is_empty();
     super::port::hint_on_flushed_rules(containers, !args.quiet && entries.iter().any(is_published));
@@ -88,6 +117,11 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
 
 fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
     if args.quiet {
+        if args.format.is_some() {
+            let text =
+                b"WARNING: Ignoring custom format, because both --format and --quiet are set.\n";
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
+        }
         let id = |entry: &&Entry| id(entry, args.no_trunc) + "\n";
         return emit(&entries.iter().map(id).collect::<String>());
     }
@@ -107,8 +141,12 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
     }
     match args.format.as_deref() {
         None | Some("table") if !args.jsonl => {
-            let head = HEAD.map(str::to_owned).to_vec();
-            let rows = rows.iter().map(|row| row.to_vec());
+            let size = args.size.then(|| "SIZE".to_owned());
+            let head = HEAD.map(str::to_owned).into_iter().chain(size).collect();
+            let rows = entries.iter().zip(&rows).map(|(entry, row)| {
+                let size = entry.size.clone().filter(|_| args.size);
+                row.iter().cloned().chain(size).collect()
+            });
             emit(&table(
                 &std::iter::once(head).chain(rows).collect::<Vec<_>>(),
             ))
@@ -121,19 +159,14 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
         Some(format) => {
             let labelled = objects().zip(entries).map(|(mut object, entry)| {
                 // For docker's method: {{.Label "key"}}.
-                object["Label"] = json!(entry.container.labels);
+                if format.contains(".Label ") {
+                    object["Label"] = json!(entry.container.labels);
+                }
                 object
             });
             emit(&formatted(format, heads(), labelled, table)?)
         }
     }
-}
-
-/// docker's column heads for `--format 'table …'`, as an object with the fields of a row.
-fn heads() -> Value {
-    json!({"ID": HEAD[0], "Image": HEAD[1], "Command": HEAD[2], "CreatedAt": "CREATED AT",
-        "RunningFor": HEAD[3], "Status": HEAD[4], "State": "STATE", "Ports": HEAD[5], "Names": HEAD[6],
-        "Labels": "LABELS", "Networks": "NETWORKS", "Mounts": "MOUNTS"})
 }
 
 fn id(entry: &Entry, whole: bool) -> String {
@@ -146,12 +179,12 @@ fn id(entry: &Entry, whole: bool) -> String {
 }
 
 fn cells(entry: &Entry, whole: bool) -> [String; 7] {
-    let Entry { container, state } = entry;
-    let image = match (&container.image, &container.rootfs) {
-        (Some(image), _) => image.name.clone(),
-        (None, Some(rootfs)) => unescape(rootfs).to_string_lossy().into_owned(),
-        (None, None) => String::new(),
-    };
+    let Entry {
+        container,
+        state,
+        image,
+        ..
+    } = entry;
     // docker's: a word with a space in it is quoted.
     let word = |word: &String| {
         if word.contains(' ') {
@@ -168,7 +201,7 @@ fn cells(entry: &Entry, whole: bool) -> [String; 7] {
     }
     [
         id(entry, whole),
-        image,
+        image.clone(),
         // As docker shows what is not UTF-8: by U+FFFD.
         format!("\"{}\"", unescape(&command).to_string_lossy()),
         format!("{} ago", human_duration(seconds_since(&container.created))),
@@ -176,6 +209,49 @@ fn cells(entry: &Entry, whole: bool) -> [String; 7] {
         ports(container, state),
         container.name.clone(),
     ]
+}
+
+/// The names of images, each looked up once.
+struct Images {
+    store: runpack::Store,
+    known: BTreeMap<String, Option<String>>,
+}
+
+impl Images {
+    fn new(containers: &Containers) -> Self {
+        Self {
+            store: runpack::Store::open(&containers.roots.root),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// As docker's: the name that the container was made by, while it is that image's, else the ID.
+    fn shown(&mut self, container: &Container, whole: bool) -> String {
+        let image = match (&container.image, &container.rootfs) {
+            (Some(image), _) => image,
+            (None, Some(rootfs)) => return unescape(rootfs).to_string_lossy().into_owned(),
+            (None, None) => return String::new(),
+        };
+        let store = &self.store;
+        let named = self
+            .known
+            .entry(image.name.clone())
+            .or_insert_with(|| store.id_of(&image.name).map(|id| id.to_string()));
+        if named.as_ref() == Some(&image.id) {
+            return image.name.clone();
+        }
+        let digits = image.id.trim_start_matches("sha256:");
+        let short = digits.get(..12).filter(|_| !whole);
+        short.unwrap_or(&image.id).to_owned()
+    }
+}
+
+/// What a container wrote, and that with its image, as docker's `ps -s` has them.
+fn size(containers: &Containers, container: &Container) -> String {
+    let written = super::docker::written(containers, container);
+    let virtual_size = super::docker::image_size(containers, container) + written;
+    let (written, whole) = (human_size(written), human_size(virtual_size));
+    format!("{written} (virtual {whole})")
 }
 
 fn seconds_since(time: &str) -> i64 {
@@ -236,41 +312,6 @@ fn published(port: &Port) -> String {
         port.container_port,
         port.proto
     )
-}
-
-fn object(entry: &Entry, row: &[String; 7]) -> Value {
-    let labels: Vec<String> = entry
-        .container
-        .labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let mounts: Vec<String> = entry
-        .container
-        .mounts
-        .iter()
-        .map(|mount| match mount.name.as_str() {
-            "" => mount.source.display().to_string(),
-            name => name.to_owned(),
-        })
-        .collect();
-    json!({
-        "schema": 1,
-        "kind": "container",
-        "name": row[6],
-        "ID": row[0],
-        "Image": row[1],
-        "Command": row[2],
-        "CreatedAt": entry.container.created,
-        "RunningFor": row[3],
-        "Status": row[4],
-        "State": word(&entry.state),
-        "Ports": row[5],
-        "Names": row[6],
-        "Labels": labels.join(","),
-        "Networks": super::docker::mode(&entry.container),
-        "Mounts": mounts.join(","),
-    })
 }
 
 /// Its exit code; 255 if its monitor was killed and nobody saw it.

@@ -213,6 +213,7 @@ impl<'a> Reading<'a> {
                 });
             }
         };
+        not_fetched(&path, "runpack load")?;
         let title = path.clone().into_os_string();
         let container = Container::open(near, &path, &options.progress)?;
         let is = |form: FormOf, name| wanted.unwrap_or(form) == form && container.has(name);
@@ -319,6 +320,19 @@ pub(crate) fn blob_error(
             got: got.to_string(),
         }),
     }
+}
+
+/// Refuses an address of the web in a file's place: `reads` takes what curl fetches.
+pub(crate) fn not_fetched(path: &Path, reads: &str) -> Result<(), SourceError> {
+    let text = path.to_string_lossy();
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return Ok(());
+    }
+    Err(SourceError::NotImage {
+        source_name: path.into(),
+        reason: "nothing is fetched from a network".to_owned(),
+        hint: format!("curl -fsSL {} | {reads}", quote(path.as_os_str())),
+    })
 }
 
 /// Why what is there is no image, and what to do with it.

@@ -69,6 +69,11 @@ impl Store {
         self.image(&found.entry, found.names)
     }
 
+    /// The ID alone, which is in the index where this store wrote it; `None` for what is not here, or not one image.
+    pub fn id_of(&self, wanted: &str) -> Option<ImageId> {
+        self.find(wanted).ok().map(|found| found.id)
+    }
+
     /// By its whole ID, past every rule of names.
     pub(crate) fn by_exact_id(&self, id: &ImageId) -> Result<Option<Image>, StoreError> {
         let mut entries = self.images_of_index()?.into_iter();

@@ -1,6 +1,7 @@
 //! Images: a manifest and its configuration under one ID and any number of names.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use oci_spec::image::{
@@ -12,6 +13,7 @@ use super::names::give_names;
 use super::{LayerState, Store, sync_dir};
 use crate::error::{StoreError, check_depth};
 use crate::reference::Reference;
+use crate::regular;
 
 /// An image's ID: the digest of its configuration, as docker has it.
 pub type ImageId = Digest;
@@ -150,13 +152,30 @@ impl Store {
 
     pub(super) fn size_of(&self, image: &Image) -> Result<u64, StoreError> {
         let states = self.layer_states(image)?;
-        let blobs = image.manifest.layers().iter().map(Descriptor::size);
-        let each = states.iter().zip(blobs).map(|(state, blob)| match state {
+        let each = states.iter().map(|state| match state {
             LayerState::Unpacked { bytes, .. } => *bytes,
-            LayerState::Packed { .. } => blob,
+            LayerState::Packed { blob } => packed_size(blob),
         });
         Ok(each.sum())
     }
+}
+
+/// What a layer's files will take once they are unpacked, so that the first run does not change an image's size: the
+/// sizes in the heads of its tar. Of a compressed blob, which would have to be read whole, its own size.
+pub(crate) fn packed_size(blob: &Path) -> u64 {
+    let own = || blob.metadata().map_or(0, |meta| meta.len());
+    let files = || -> std::io::Result<u64> {
+        let mut tar = tar::Archive::new(regular::open(blob)?);
+        let mut bytes = 0;
+        for entry in tar.entries_with_seek()? {
+            let entry = entry?;
+            if entry.header().entry_type().is_file() {
+                bytes += entry.size();
+            }
+        }
+        Ok(bytes)
+    };
+    files().unwrap_or_else(|_| own())
 }
 
 /// A manifest's bytes.

@@ -24,7 +24,7 @@ pub use blob::{BlobWriter, Compression};
 pub(crate) use blob::{CopyError, copy};
 pub use find::Unreadable;
 pub use image::{Image, ImageId};
-pub(crate) use image::{NewEntry, manifest_of};
+pub(crate) use image::{NewEntry, manifest_of, packed_size};
 pub(crate) use index::{is_index, to_json};
 pub use pin::{Pin, PinPlace};
 pub(crate) use remove::is_deletion;

@@ -18,7 +18,7 @@ const KEYS: &str = "Id RepoTags RepoDigests Parent Comment Created Author Path A
     PublishAllPorts ReadonlyRootfs SecurityOpt Tmpfs UTSMode UsernsMode ShmSize Isolation CpuShares Memory NanoCpus \
     CgroupParent BlkioWeight CpusetCpus CpusetMems Devices DeviceCgroupRules DeviceRequests MemoryReservation MemorySwap \
     OomKillDisable PidsLimit Ulimits MaskedPaths ReadonlyPaths Init \
-    Architecture Variant Os OsVersion Size GraphDriver Mounts Labels StopSignal StopTimeout \
+    Architecture Variant Os OsVersion Size GraphDriver SizeRw SizeRootFs Mounts Labels StopSignal StopTimeout \
     NetworkSettings SandboxKey Ports RootFS Metadata IPAddress IPPrefixLen Gateway MacAddress Networks";
 
 /// Of the configuration in a container's object: it comes late there, and early in an image's.

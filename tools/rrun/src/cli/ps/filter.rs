@@ -4,10 +4,12 @@ use kit_cli::{Failure, Result};
 use regex_lite::Regex;
 
 use super::super::docker::mode;
+use super::super::steps::fault;
 use super::{Entry, exit_code, word};
-use box_state::Container;
+use box_ops::spec::ports::{Exposed, parse_expose};
+use box_state::{Container, Containers, RunState};
 
-const KEYS: &str = "status=…, name=REGEX, id=…, label=K[=V], ancestor=IMAGE, exited=CODE, volume=NAME or PATH, network=…";
+const KEYS: &str = "status=…, name=REGEX, id=…, label=K[=V], ancestor=IMAGE, exited=CODE, volume=NAME or PATH, network=…, since=CONTAINER, before=CONTAINER, publish=PORT, expose=PORT, health=none";
 
 /// docker's words. No container here is ever restarting, removing or dead: those are states of docker's daemon.
 const STATES: [&str; 7] = [
@@ -20,6 +22,9 @@ const STATES: [&str; 7] = [
     "dead",
 ];
 
+/// docker's words of `health`.
+const HEALTHS: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
+
 /// The filters of one command line, by their keys.
 #[derive(Debug, Default)]
 pub struct Filters {
@@ -31,18 +36,24 @@ pub struct Filters {
     exited: Vec<i32>,
     volumes: Vec<String>,
     networks: Vec<String>,
+    /// Times of creation, RFC 3339: made after each, and before each.
+    since: Vec<String>,
+    before: Vec<String>,
+    publish: Vec<Exposed>,
+    expose: Vec<Exposed>,
+    health: Vec<String>,
 }
 
 impl Filters {
-    pub fn parse(texts: &[String]) -> Result<Self> {
+    pub fn parse(texts: &[String], containers: &Containers) -> Result<Self> {
         let mut all = Self::default();
         for text in texts {
-            all.add(text)?;
+            all.add(text, containers)?;
         }
         Ok(all)
     }
 
-    fn add(&mut self, text: &str) -> Result<()> {
+    fn add(&mut self, text: &str, containers: &Containers) -> Result<()> {
         let wrong = |hint: &str| Failure::usage(format!("invalid filter '{text}'")).hint(hint);
         let (key, value) = text.split_once('=').ok_or_else(|| wrong(KEYS))?;
         let regex = |what| {
@@ -64,6 +75,20 @@ impl Filters {
             }
             "volume" => self.volumes.push(value.to_owned()),
             "network" => self.networks.push(value.to_owned()),
+            "since" => self.since.push(created(containers, value)?),
+            "before" => self.before.push(created(containers, value)?),
+            "publish" => self
+                .publish
+                .extend(ports(value).map_err(|hint| wrong(&hint))?),
+            "expose" => self
+                .expose
+                .extend(ports(value).map_err(|hint| wrong(&hint))?),
+            "health" if HEALTHS.contains(&value) => self.health.push(value.to_owned()),
+            "health" => {
+                return Err(wrong(
+                    "no health check is run, so each container has health=none",
+                ));
+            }
             _ => return Err(wrong(KEYS)),
         }
         Ok(())
@@ -75,7 +100,10 @@ impl Filters {
     }
 
     /// As docker's: one of the values for each key, but all of the labels.
-    pub fn pass(&self, Entry { container, state }: &Entry) -> bool {
+    pub fn pass(&self, entry: &Entry) -> bool {
+        let Entry {
+            container, state, ..
+        } = entry;
         let slashed = format!("/{}", container.name);
         any(&self.states, |wanted| word(state) == wanted)
             && any(&self.names, |name| {
@@ -89,7 +117,38 @@ impl Filters {
             })
             && any(&self.volumes, |volume| mounts(container, volume))
             && any(&self.networks, |network| mode(container) == *network)
+            && any(&self.since, |created| container.created > *created)
+            && any(&self.before, |created| container.created < *created)
+            && any(&self.publish, |port| publishes(container, state, *port))
+            && any(&self.expose, |port| exposes(container, *port))
+            && any(&self.health, |health| health == "none")
     }
+}
+
+/// When a container was made.
+fn created(containers: &Containers, name: &str) -> Result<String> {
+    let (_, container) = containers.find(name).map_err(fault)?;
+    Ok(container.created)
+}
+
+/// `80`, `80/udp`, `8000-8010/tcp`; or what a port is.
+fn ports(text: &str) -> std::result::Result<Vec<Exposed>, String> {
+    parse_expose(text).map_err(|error| format!("{error}: a port is 80, 80/udp or 8000-8010"))
+}
+
+/// Whether a port of the host leads to the container, or does while it runs.
+fn publishes(container: &Container, state: &RunState, wanted: Exposed) -> bool {
+    let of = if state.is_running() {
+        &state.ports
+    } else {
+        &container.ports
+    };
+    of.iter()
+        .any(|port| (port.proto, port.host_port) == (wanted.proto, wanted.port))
+}
+
+fn exposes(container: &Container, wanted: Exposed) -> bool {
+    container.exposed.contains(&wanted.to_string())
 }
 
 /// True if no value was given: there is no condition then.
