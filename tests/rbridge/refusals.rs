@@ -9,6 +9,22 @@ const BAD: &[(&str, i32, &str)] = &[
         2,
         "naming link \"br-0123456789abc\": an interface name has at most 15 characters\n",
     ),
+    // One kind of fault, one exit code, whatever the verb: a hint that makes it would fail.
+    (
+        "del a/b",
+        2,
+        "naming link \"a/b\": an interface name has no blank, slash or colon\n",
+    ),
+    (
+        "nat a:b on",
+        2,
+        "naming link \"a:b\": an interface name has no blank, slash or colon\n",
+    ),
+    (
+        "attach a/b c",
+        2,
+        "naming link \"a/b\": an interface name has no blank, slash or colon\n",
+    ),
     (
         "add br0",
         1,

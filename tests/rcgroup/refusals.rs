@@ -171,3 +171,16 @@ fn a_hint_quotes_a_name_with_a_blank() {
         "{said}"
     );
 }
+
+/// The machine has more CPUs: the hint must lead to the group that has not.
+#[test]
+fn a_cpu_that_the_group_above_lacks_is_looked_for_there() {
+    let groups = Groups::new("above");
+    let hint = |script: &str| groups.fails(script).1.lines().last().unwrap().to_owned();
+    let above =
+        hint("rcgroup create $g --cpuset-cpus 0 >/dev/null; rcgroup create $g/c --cpuset-cpus 1");
+    let begins = "hint: the group above bounds it, and has its own in \"/sys/fs/cgroup/";
+    assert!(above.starts_with(begins), "{above}");
+    let root = hint("rcgroup del --force $g; rcgroup create $g --cpuset-cpus 4096");
+    assert!(root.ends_with(" lists those of this machine"), "{root}");
+}

@@ -197,6 +197,9 @@ fn a_file_on_a_directory_is_told_as_that() {
         let line = format!("rrun: binding {from:?} to \"{to}\": {why}\n");
         assert!(said.starts_with(&line), "{said}");
     }
+    let (code, _, said) = host.outcome("rrun run --rm --net none --tmpfs /etc/passwd tools id");
+    let line = "rrun: mounting tmpfs at \"/etc/passwd\": this is a file, and only a directory can be mounted over by a new file system\n";
+    assert_eq!((code, said.as_str()), (125, line));
 }
 
 /// F17b

@@ -137,6 +137,7 @@ fn archives_are_saved_and_loaded_by_any_name() {
         code == 0 && out.starts_with("Loaded image ID: sha256:"),
         "{out}"
     );
+    assert!(said.starts_with("rrun: loading an image: "), "{said}");
     let hint = said.lines().find_map(|line| line.strip_prefix("hint: "));
     let command = hint.unwrap().split(" NAME").next().unwrap();
     host.ok(&format!(

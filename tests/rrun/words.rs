@@ -47,6 +47,20 @@ fn empty_and_zero_say_nothing() {
     );
 }
 
+/// F14: a script's variable that holds no template.
+#[test]
+fn an_empty_format_is_that_of_the_verb() {
+    let host = Host::new();
+    host.ok("rrun create --name one -v full:/v tools true");
+    for list in ["ps -a", "images", "volume ls", "version", "inspect one"] {
+        assert_eq!(
+            host.ok(&format!("rrun {list} --format ''")),
+            host.ok(&format!("rrun {list}")),
+            "{list}"
+        );
+    }
+}
+
 /// F15: `run -d IMAGE sh`, whose shell finds no input.
 #[test]
 fn a_shell_without_input_is_told_of() {
@@ -93,7 +107,7 @@ fn volumes_are_given_as_to_docker() {
 #[test]
 fn the_head_of_a_table_names_no_container() {
     let host = Host::new();
-    host.ok("rrun create --name one tools true; rrun run --name two tools true; rrun run -d --name three tools sleep 1000");
+    host.ok("rrun create --name one tools true; rrun run --name two tools true; rrun run -d --name three tools sh -c 'sleep 1000; :'");
     let before = host.ok("rrun ps -a --no-trunc --format '{{.ID}} {{.State}}'");
     for verb in ["rm", "rm -f", "rm -v", "stop", "kill", "start", "restart"] {
         let word = verb.split(' ').next().unwrap();

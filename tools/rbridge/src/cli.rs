@@ -241,7 +241,7 @@ pub fn dispatch(cli: Cli) -> Result {
             let ports = names(&ports, "port", BRIDGES, |_| false)?;
             let mut work = common.start("unpublishing a port", "rbridge unpublish")?;
             kit_cli::each(&ports, |port| {
-                let (port, place) = work.at(port)?;
+                let (port, place) = work.port_at(port)?;
                 match publish::unpublish_plan(&work.instance, &place, port) {
                     Err(BridgeError::NotPublished { .. }) if force => Ok(()),
                     plan => work.run(plan, None),
@@ -326,7 +326,7 @@ fn publish_all(common: &Common, ports: &[String]) -> Result {
     let mut work = common.start("publishing a port", "rbridge publish")?;
     // All are read before the first is published.
     let read = |text: &String| {
-        let (port, place) = work.at(text)?;
+        let (port, place) = work.port_at(text)?;
         Ok((Published::parse(port)?, place))
     };
     let ports: Result<Vec<(Published, Place)>> = ports.iter().map(read).collect();

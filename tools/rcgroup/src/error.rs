@@ -52,6 +52,8 @@ pub enum CgroupError {
     #[error("setting {path:?} to {wanted}: the group above has only {parents}")]
     BeyondParent {
         path: PathBuf,
+        /// The group above, if it can have more: that of the root is the machine's.
+        above: Option<PathBuf>,
         wanted: String,
         parents: String,
     },
@@ -102,15 +104,16 @@ impl Fault for CgroupError {
                     kit_plan::quote(name)
                 ))
             }
-            Self::BeyondParent { path, .. } if file_of(path).starts_with("cpuset.") => Some(
+            Self::BeyondParent { above: None, .. } => Some(
                 "cat /sys/devices/system/cpu/online /sys/devices/system/node/online lists those of this machine".to_owned(),
             ),
-            Self::BeyondParent { path, .. } => Some(format!(
-                "the groups above bound it: widen {:?} first",
-                path.parent()
-                    .and_then(std::path::Path::parent)
-                    .unwrap_or(path)
-                    .join(file_of(path))
+            Self::BeyondParent {
+                above: Some(above),
+                path,
+                ..
+            } => Some(format!(
+                "the group above bounds it, and has its own in {:?}",
+                above.join(file_of(path))
             )),
             Self::Exists { name } => {
                 let name = kit_plan::quote(name);

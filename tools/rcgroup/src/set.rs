@@ -246,7 +246,10 @@ fn beyond_parent(step: &SetLimit, error: CgroupError) -> CgroupError {
             if wanted.is_within(&parents) {
                 return error;
             }
+            // The root of a v1 hierarchy has the machine's list, and alone has this file; that of v2 has no list.
+            let is_root = above.is_some_and(|above| above.join("release_agent").exists());
             CgroupError::BeyondParent {
+                above: above.filter(|_| !is_root).map(Path::to_owned),
                 path: step.path.clone(),
                 wanted: step.setting.text.clone(),
                 parents: parents.to_string(),

@@ -304,8 +304,7 @@ fn say_unreadable(all: &[Unreadable]) {
 
 /// A line beside what is done.
 fn say(text: &str) {
-    let text = format!("runpack: {}\n", kit_cli::visible(text));
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    kit_cli::warn(Failure::new(text));
 }
 
 fn reference(text: &str) -> Result<Reference> {

@@ -242,6 +242,12 @@ impl MountOne {
             let target = inroot::make_dir(root, to).map_err(fail(doing()))?;
             check_place(to, &target)?;
             refuse_in_proc(to, Some(&target), None)?;
+            if !is_dir(&target) {
+                return Err(StepError::new(
+                    doing(),
+                    "this is a file, and only a directory can be mounted over by a new file system",
+                ));
+            }
             let tree = new_tree(self.kind(), source, parsed)
                 .map_err(|(errno, option)| refused(doing(), self.kind(), errno, option))?;
             move_and_travel(&tree, &target, &parsed.travel).map_err(fail(doing()))?;
@@ -322,7 +328,6 @@ fn refuse_other_kind(
     to: &Path,
     target: &OwnedFd,
 ) -> Result<(), StepError> {
-    let is_dir = |fd| inroot::kind(fd).is_ok_and(|kind| kind == FileType::Directory);
     match unlike(is_dir(tree), is_dir(target)) {
         Some(reason) => Err(StepError::new(
             format!("binding {source:?} to {to:?}"),
@@ -330,6 +335,10 @@ fn refuse_other_kind(
         )),
         None => Ok(()),
     }
+}
+
+fn is_dir(fd: &OwnedFd) -> bool {
+    inroot::kind(fd).is_ok_and(|kind| kind == FileType::Directory)
 }
 
 /// Files of /proc that may be replaced: runc's list (libcontainer/rootfs_linux.go), which lxcfs lives by.

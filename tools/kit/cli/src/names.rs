@@ -9,6 +9,14 @@ use serde::Deserialize;
 
 use crate::{Failure, Result};
 
+/// What an array may hold: objects of ours, or names, as jq makes them of those.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Listed {
+    Name(String),
+    Object(Object),
+}
+
 #[derive(Deserialize)]
 struct Object {
     kind: String,
@@ -129,7 +137,11 @@ fn parse(text: &[u8], kinds: &[&str]) -> Result<Vec<OsString>> {
     };
     let objects =
         objects.map_err(|e| Failure::usage(format!("reading names from standard input: {e}")))?;
-    let name = |object: Object| {
+    let name = |listed: Listed| {
+        let object = match listed {
+            Listed::Name(name) => return Ok(OsString::from(name)),
+            Listed::Object(object) => object,
+        };
         if kinds.contains(&object.kind.as_str()) {
             return Ok(object.name.0);
         }
@@ -145,14 +157,15 @@ fn parse(text: &[u8], kinds: &[&str]) -> Result<Vec<OsString>> {
     objects.into_iter().map(name).collect()
 }
 
-/// The objects of JSON Lines (`--jsonl`, or jq's, indented), or of an array of them (`--json`); `None` for names.
-fn objects(text: &[u8]) -> Option<serde_json::Result<Vec<Object>>> {
+/// The objects of JSON Lines (`--jsonl`, or jq's, indented), or of an array of them (`--json`) or of names; `None` for names
+/// in lines.
+fn objects(text: &[u8]) -> Option<serde_json::Result<Vec<Listed>>> {
     let text = text.trim_ascii_start();
     let array = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     if text.starts_with(b"{") {
         let objects = serde_json::Deserializer::from_slice(text).into_iter();
         Some(objects.collect())
-    } else if array.is_some_and(|rest| matches!(rest.first(), Some(b'{' | b']'))) {
+    } else if array.is_some_and(|rest| matches!(rest.first(), Some(b'{' | b'"' | b']'))) {
         Some(serde_json::from_slice(text))
     } else {
         None
@@ -184,6 +197,9 @@ mod tests {
         let indented = "{\n  \"kind\": \"netns\",\n  \"name\": \"a\"\n}\n";
         assert_eq!(parse(indented.as_bytes(), &["netns"]).unwrap(), ["a"]);
         assert_eq!(parse(b"[a]\n", &["netns"]).unwrap(), ["[a]"]);
+        // Of `jq '[.[].name]'`.
+        let names = "[\n  \"a\",\n  \"b c\"\n]\n";
+        assert_eq!(parse(names.as_bytes(), &["netns"]).unwrap(), ["a", "b c"]);
         let cut = parse(b"[\n  {\"kind\":\"netns\"", &["netns"]).unwrap_err();
         assert_eq!(cut.get_exit(), 2);
     }

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use kit_plan::Fault;
-
 use crate::usage::parse_error;
 use crate::{Failure, Result, explained, generate, visible};
 
@@ -110,8 +108,8 @@ pub(crate) fn report(failure: &Failure) {
 }
 
 /// Tells something that does not stop the command, as an error is told.
-pub fn warn(fault: impl Fault) {
-    report(&fault.into());
+pub fn warn(failure: impl Into<Failure>) {
+    report(&failure.into());
 }
 
 /// Whether standard output is a terminal.

@@ -78,6 +78,11 @@ impl Template {
     }
 }
 
+/// The format that was asked for: docker's scripts pass an empty one for that of the verb itself.
+pub fn asked(format: Option<&str>) -> Option<&str> {
+    format.filter(|format| !format.is_empty())
+}
+
 /// `--format` of a verb that lists: a template for each object, or, after `table `, one for columns with tabs between, whose heads are
 /// `heads`, an object of the same fields. `table` aligns rows of cells.
 pub fn formatted(

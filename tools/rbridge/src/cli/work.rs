@@ -64,6 +64,13 @@ impl Work {
 
     /// `LINK@NETNS`, or a link where the verb works.
     pub fn at<'a>(&self, text: &'a str) -> Result<(&'a str, Place)> {
+        let (name, place) = at(text, &self.place)?;
+        kit_net::check_link_name(name).map_err(BridgeError::from)?;
+        Ok((name, place))
+    }
+
+    /// `PORT@NETNS`, or a port where the verb works.
+    pub fn port_at<'a>(&self, text: &'a str) -> Result<(&'a str, Place)> {
         at(text, &self.place)
     }
 }

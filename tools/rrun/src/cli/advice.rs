@@ -54,6 +54,13 @@ pub fn advice(argv: &[OsString], flag: &str) -> Option<Failure> {
         let (_, hint) = BEFORE.iter().find(|(flags, _)| flags.contains(&flag))?;
         return Some(Failure::usage(format!("rrun has no flag {flag}")).hint(*hint));
     }
+    // A command in a pasted table of `ps` may have words that begin like flags: `sh -c`.
+    let words = argv.iter().filter_map(|word| word.to_str());
+    if !matches!(verb, "run" | "create" | "exec")
+        && let Some(failure) = super::steps::a_table(words, verb)
+    {
+        return Some(failure);
+    }
     let unknown =
         |hint: String| Some(Failure::usage(format!("rrun {verb} has no flag {flag}")).hint(hint));
     let number = flag.strip_prefix('-').filter(|_| verb == "kill");

@@ -1,6 +1,6 @@
 //! `rrun info` and `rrun version`.
 
-use kit_cli::template::formatted;
+use kit_cli::template::{asked, formatted};
 use kit_cli::{Failure, Result, emit, emit_json, rows_like_docker};
 use rcgroup::{Hierarchies, Mode};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub struct Args {
 impl Args {
     /// Prints `value` as asked, or `text`.
     fn print(&self, value: &Value, text: &str) -> Result {
-        match self.format.as_deref() {
+        match asked(self.format.as_deref()) {
             None if self.json => emit_json(value)?,
             None => emit(text)?,
             Some("json") => emit(&format!("{value}\n"))?,

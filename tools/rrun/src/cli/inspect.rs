@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::docker;
 use super::steps::fault;
 use box_state::{Containers, StateError};
-use kit_cli::template::Template;
+use kit_cli::template::{Template, asked};
 use order::InOrder;
 
 #[derive(clap::Args)]
@@ -29,7 +29,9 @@ pub struct Args {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = kit_cli::names(&args.names, &["container", "image"])?;
-    let template = args.format.as_deref().map(Template::parse).transpose();
+    let template = asked(args.format.as_deref())
+        .map(Template::parse)
+        .transpose();
     let template = template.map_err(Failure::from)?;
     let mut found: Vec<Value> = Vec::new();
     let mut texts = String::new();

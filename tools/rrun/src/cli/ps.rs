@@ -5,7 +5,7 @@ mod object;
 
 use std::collections::BTreeMap;
 
-use kit_cli::template::formatted;
+use kit_cli::template::{asked, formatted};
 use kit_cli::{Result, emit, emit_json, rows_like_docker as table};
 use kit_plan::os_text::unescape;
 use kit_units::{human_duration, human_size};
@@ -139,7 +139,7 @@ fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
         let all: Vec<Value> = objects().collect();
         return emit_json(&all);
     }
-    match args.format.as_deref() {
+    match asked(args.format.as_deref()) {
         None | Some("table") if !args.jsonl => {
             let size = args.size.then(|| "SIZE".to_owned());
             let head = HEAD.map(str::to_owned).into_iter().chain(size).collect();

@@ -19,25 +19,29 @@ pub fn find(containers: &Containers, name: &str) -> Result<Subject> {
 /// `$(rrun ps)` without `-q` pastes, is refused: a verb must act on none of its words.
 pub fn names(args: &[String], verb: &str) -> Result<Vec<String>> {
     let names = kit_cli::names(args, &["container"])?;
-    let words: Vec<&str> = names
-        .iter()
-        .flat_map(|name| name.split_whitespace())
-        .collect();
+    match a_table(names.iter().map(String::as_str), verb) {
+        Some(failure) => Err(failure),
+        None => Ok(names),
+    }
+}
+
+/// What is said of a table of `ps` in the place of names.
+pub fn a_table<'a>(names: impl Iterator<Item = &'a str>, verb: &str) -> Option<Failure> {
+    let words: Vec<&str> = names.flat_map(str::split_whitespace).collect();
     let head = |one: &[&str]| {
         matches!(
             one,
             ["CONTAINER", "ID"] | ["STATUS", "PORTS"] | ["PORTS", "NAMES"]
         )
     };
-    if words.windows(2).any(head) {
-        return Err(Failure::usage(
+    words.windows(2).any(head).then(|| {
+        Failure::usage(
             "the containers are given as a table of \"rrun ps\", and not as names or IDs",
         )
         .hint(format!(
             "-q prints the IDs alone: rrun {verb} $(rrun ps -aq)"
-        )));
-    }
-    Ok(names)
+        ))
+    })
 }
 
 /// An error of a verb's on its way to the error line.

@@ -115,7 +115,7 @@ fn list(args: &LsArgs, containers: &Containers) -> Result {
     }
     let rows: Vec<Listed> = all.iter().map(listed).collect();
     kit_cli::tables_like_docker();
-    match args.format.as_deref() {
+    match template::asked(args.format.as_deref()) {
         None | Some("table") => {}
         Some(format) => {
             let objects = all.iter().map(formatted_as);

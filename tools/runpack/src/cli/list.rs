@@ -1,6 +1,6 @@
 //! The verbs that show what the store has.
 
-use kit_cli::template::formatted;
+use kit_cli::template::{asked, formatted};
 use kit_cli::{Output, Result, emit, emit_json, rows_like_docker};
 use kit_plan::Roots;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) fn images(
     filters.extend(listed.reference.as_deref().map(Filter::reference));
     let (rows, unreadable) = images::rows(&store, &filters, listed.no_trunc)?;
     say_unreadable(&unreadable);
-    let output = match format {
+    let output = match asked(format) {
         None | Some("table") => output,
         Some("json") => Output {
             jsonl: true,

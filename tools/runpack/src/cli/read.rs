@@ -9,7 +9,7 @@ use kit_plan::Roots;
 use oci_spec::image::Descriptor;
 
 use super::progress::Bar;
-use super::{reference, run, say};
+use super::{reference, run};
 use crate::import::Import;
 use crate::source::LoadOptions;
 use crate::unpack::Unpack;
@@ -74,9 +74,8 @@ fn say_nameless(store: &Store, id: &ImageId) {
     let named = store.resolve(id.as_ref());
     if named.is_ok_and(|image| image.names.is_empty()) {
         let short = crate::images::short(id);
-        say("loading an image: the archive has no name for it");
-        let hint = format!("hint: runpack tag {short} NAME gives it one\n");
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), hint.as_bytes());
+        let failure = Failure::new("loading an image: the archive has no name for it");
+        kit_cli::warn(failure.hint(format!("runpack tag {short} NAME gives it one")));
     }
 }
 
