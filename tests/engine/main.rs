@@ -1,6 +1,7 @@
 //! The engine by itself, through `examples/bundle`: config.json's fields as the program inside sees them, the same bundle
 //! under runc and crun, and what is refused.
 
+mod cases;
 mod fields;
 mod hooks;
 mod mounts;

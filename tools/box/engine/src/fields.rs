@@ -9,7 +9,7 @@ use crate::EngineError;
 /// Whether a field of config.json is carried out.
 #[derive(Clone, Copy)]
 pub enum Fate {
-    /// It is: how, for docs/oci.md.
+    /// It is: how, for docs/oci.md. tests/engine/cases.rs has a case that sees it from inside.
     Done(&'static str),
     /// It is not: why, for docs/oci.md and the error, and a function that says whether a configuration asks for it.
     Refused(&'static str, fn(&Spec) -> bool),
