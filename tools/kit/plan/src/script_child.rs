@@ -151,7 +151,8 @@ impl Family {
                 _ => return None,
             })
         };
-        for line in undo.iter().rev().filter_map(line) {
+        // The last first, as the journal undoes them.
+        for line in undo.iter().filter_map(line) {
             self.undo
                 .insert(0, format!("    {condition}{line} 2>/dev/null\n"));
         }
