@@ -155,7 +155,10 @@ fn published_ports_whose_rules_were_flushed_are_told_of_and_come_back() {
     for script in ["rrun ps", "rrun port web", "rrun port web 80"] {
         assert_eq!(told(script), "", "{script}");
     }
-    host.ok("nft flush ruleset");
+    // Its monitor would put them back at once.
+    let monitor = host.ok("ps -o ppid= -p $(rrun inspect -f '{{.State.Pid}}' web)");
+    let monitor = monitor.trim();
+    host.ok(&format!("kill -STOP {monitor}; nft flush ruleset"));
     for script in ["rrun ps", "rrun port web", "rrun port web 80"] {
         assert_eq!(told(script), hint, "{script}");
     }
@@ -177,6 +180,34 @@ fn published_ports_whose_rules_were_flushed_are_told_of_and_come_back() {
     assert_eq!(
         (told("rrun ps"), host.ok("rrun gc")),
         (String::new(), String::new())
+    );
+    host.ok(&format!("kill -CONT {monitor}"));
+}
+
+/// F33: nobody has to type anything, whoever the monitor is, and however often it happens.
+#[test]
+fn rules_that_were_flushed_come_back_by_themselves() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000; rrun run -d --name other tools sleep 1000");
+    let rules = || host.ok("nft -s list ruleset | grep -v '^\t*counter' | sed 's/ # handle.*//'");
+    let before = rules();
+    let flush = |how: &str| {
+        host.ok(how);
+        kit_test::settles(rules, &before, how);
+    };
+    flush("nft flush ruleset; nft list ruleset");
+    flush("nft delete table ip $(rrun info -f '{{.Instance}}'); nft flush ruleset");
+    // A monitor that has taken over listens too.
+    host.ok("rrun rm -f other; kill -9 $(ps -o ppid= -p $(rrun inspect -f '{{.State.Pid}}' web)); rrun gc");
+    let before = rules();
+    host.ok("nft flush ruleset");
+    kit_test::settles(rules, &before, "after a takeover");
+    // Whoever ends takes what is its own along, and nobody puts it back.
+    host.ok("rrun rm -f web; rrun gc");
+    kit_test::settles(
+        || host.ok("nft list tables | grep $(rrun info -f '{{.Instance}}') || :"),
+        "",
+        "at the end",
     );
 }
 

@@ -15,6 +15,7 @@ mod output;
 mod pass;
 mod prepare;
 mod recover;
+mod rules;
 mod says;
 mod serve;
 mod sources;

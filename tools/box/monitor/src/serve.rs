@@ -14,6 +14,7 @@ use super::idle::{Idle, Waited};
 use super::log::Log;
 use super::output::Tell;
 use super::prepare;
+use super::rules::Rules;
 use super::sources::{Source, Sources};
 use super::streams::Streams;
 use box_engine as engine;
@@ -37,6 +38,7 @@ pub struct Monitor {
     /// What the steps of the plan have kept: sockets, held ports.
     pub(super) kept: Context,
     pub(super) relay: Relay,
+    rules: Option<Rules>,
     idle: Idle,
     /// The buffer that output is read into; empty while the monitor is idle.
     pub(super) buffer: Vec<u8>,
@@ -179,6 +181,7 @@ impl Monitor {
         let saved = containers.save_state(&container.id, &state, !container.auto_remove);
         saved.map_err(|e| fault(&e))?;
         let log = Log::new(&containers, &container.id);
+        let rules = Rules::of(&state);
         Ok(Self {
             containers,
             container,
@@ -191,6 +194,7 @@ impl Monitor {
             pidfd,
             is_parent: true,
             relay: cx.take().unwrap_or_default(),
+            rules,
             kept: cx,
             idle: Idle::default(),
             buffer: Vec::new(),
@@ -229,6 +233,7 @@ impl Monitor {
         };
         let log = Log::new(&containers, id);
         let relay = relay_again(&state);
+        let rules = Rules::of(&state);
         let mut kept = Context::new(mark);
         kept.keep(network::hold_again(&state.ports));
         Ok(Self {
@@ -243,6 +248,7 @@ impl Monitor {
             pidfd,
             is_parent: false,
             relay,
+            rules,
             kept,
             idle: Idle::default(),
             buffer: Vec::new(),
@@ -280,7 +286,14 @@ impl Monitor {
                 }
                 Source::Input => self.streams.flush(),
                 Source::Relay(owner) => relayed.push(owner),
+                Source::Rules => self
+                    .rules
+                    .iter_mut()
+                    .for_each(|rules| rules.hear(&self.containers.roots)),
             }
+        }
+        if let Some(rules) = self.rules.as_mut().filter(|_| !ended) {
+            rules.mend(&self.containers.roots, waited == Waited::Quiet);
         }
         self.clients.retain(|client| !client.gone);
         self.relay.serve(&relayed, &vec![true; relayed.len()]);
@@ -303,6 +316,9 @@ impl Monitor {
             sources.add(Source::Client(index), &client.socket, wanted);
         }
         sources.add_relay(&self.relay);
+        if let Some(rules) = &self.rules {
+            sources.add(Source::Rules, rules.watch(), PollFlags::IN);
+        }
         sources.add(Source::Door, &self.listener, PollFlags::IN);
         sources.add(Source::Process, &self.pidfd, PollFlags::IN);
         sources.wait(&mut self.idle)

@@ -23,6 +23,8 @@ pub enum Source {
     Input,
     /// A published port or a connection of one.
     Relay(Owner),
+    /// The notifications of nftables.
+    Rules,
 }
 
 /// The descriptors of one turn of the loop.

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::process::Command;
 
 use kit_net::nft::expr::{MetaKey, REG1, REG1_WORD1, Rule};
-use kit_net::nft::{Chain, Concat, Family, Set, Table, Type, ifname};
+use kit_net::nft::{Chain, Concat, Family, Set, Table, Type, Watch, ifname};
 use kit_net::rtnetlink::{LinkBridge, LinkUnspec, LinkVeth};
 use kit_net::{Batch, NetError, Netlink, Nft};
 use netlink_packet_netfilter::nftables::InetHookNumber;
@@ -370,4 +370,33 @@ fn elements_go_and_a_refused_batch_changes_nothing() {
     nft.commit(batch).unwrap();
     assert_eq!(nft.tables().unwrap(), []);
     assert_eq!(nft.elements(&table, "ports").unwrap(), []);
+}
+
+#[test]
+fn a_watch_hears_of_deletions_and_sleeps_through_elements() {
+    own_netns();
+    let nft = |script: &str| {
+        let done = Command::new("nft").arg(script).status().unwrap();
+        assert!(done.success(), "{script}");
+    };
+    nft("table ip t { set s { type ipv4_addr; }; chain c { counter; }; }; table ip other { }");
+    let watch = Watch::open().unwrap();
+    let is_woken = || {
+        let mut fds = [rustix::event::PollFd::new(
+            &watch,
+            rustix::event::PollFlags::IN,
+        )];
+        rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())).unwrap() == 1
+    };
+    // A container that starts, and one that ends.
+    nft("add element ip t s { 10.0.0.1 }");
+    nft("delete element ip t s { 10.0.0.1 }");
+    assert!(!is_woken());
+    nft("delete table ip other");
+    assert!(is_woken() && !watch.has_lost("t") && !is_woken());
+    for harm in ["flush chain ip t c", "add table ip new; flush ruleset"] {
+        nft(harm);
+        assert!(is_woken() && watch.has_lost("t"), "{harm}");
+        assert!(!watch.has_lost("t"), "{harm}");
+    }
 }

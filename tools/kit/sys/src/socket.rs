@@ -26,3 +26,49 @@ pub fn netns_cookie(socket: BorrowedFd<'_>) -> Result<u64, Errno> {
         Err(Errno::from_raw_os_error(errno.unwrap_or_default()))
     }
 }
+
+/// Makes a netlink socket deaf to messages that begin with one of these types (`SO_ATTACH_FILTER`): nobody is woken for them.
+pub fn drop_messages(socket: BorrowedFd<'_>, types: [u16; 3]) -> std::io::Result<()> {
+    const TYPE_AT: u32 = 4; // of `struct nlmsghdr`
+    const ALL: u32 = u32::MAX;
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    // The filter loads numbers in the network's order, and the type is in the host's.
+    let is = |kind: u16, jt: u8| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt,
+        jf: 0,
+        k: u32::from(kind.to_be()),
+    };
+    let mut filter = [
+        statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE_AT),
+        is(types[0], 3),
+        is(types[1], 2),
+        is(types[2], 1),
+        statement(libc::BPF_RET | libc::BPF_K, ALL),
+        statement(libc::BPF_RET | libc::BPF_K, 0),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: the kernel copies the program, whose pointer and length are those of `filter`, before the call returns.
+    let failed = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}

@@ -8,11 +8,13 @@ mod batch;
 pub mod expr;
 mod read;
 mod set;
+mod watch;
 
 pub use batch::{Batch, Chain};
 pub use netlink_packet_netfilter::nftables::InetHookNumber;
 pub use read::{ChainInfo, Element, RuleInfo, TableInfo};
 pub use set::{Concat, Set, Type, ifname};
+pub use watch::Watch;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
