@@ -165,3 +165,30 @@ fn a_limit_given_later_leaves_no_cgroup() {
     ));
     assert_eq!(host.ok(find), "");
 }
+
+/// A program that uses the store pins an image for its session, under a name of its own: gc has no part in that.
+#[test]
+fn a_session_of_a_program_keeps_its_pins() {
+    let host = Host::new();
+    let roots = kit_plan::Roots::at(host.path().join("root"), host.path().join("run"));
+    let store = runpack::Store::open(&roots.root);
+    let open = |name| kit_plan::Session::open(&roots, name, kit_undo::Kernel::new()).unwrap();
+    // One owner's name has the form of a container's ID.
+    let like_an_id = "0123456789abcdef".repeat(4);
+    let mut session = open("builder");
+    for owner in ["builder", &like_an_id] {
+        session
+            .apply(store.pin_plan("tools", owner).unwrap())
+            .unwrap();
+    }
+    host.ok(&format!(
+        "echo $(rrun images -q --no-trunc tools) >root/images/pins/{}",
+        "f".repeat(64)
+    ));
+    host.ok("rrun gc");
+    let pins = format!("{like_an_id}\nbuilder\n");
+    assert_eq!(host.ok("ls root/images/pins"), pins);
+    assert_eq!(host.code("rrun rmi tools"), 1);
+    assert_eq!(session.undo().to_string(), "nothing is left");
+    assert_eq!(host.ok("ls root/images/pins"), "");
+}

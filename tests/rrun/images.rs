@@ -192,3 +192,31 @@ fn an_import_says_where_it_is_from_as_docker_does() {
         "rrun: create \"/nosuch/x.tar\": No such file or directory\n"
     );
 }
+
+/// Whoever can write to the root can put anything into the store: no verb reads it then.
+#[test]
+fn a_root_that_others_can_write_to_has_one_answer() {
+    let host = Host::new();
+    host.ok("chmod 1777 root");
+    let root = host.path().join("root");
+    let said = format!(
+        "rrun: using root directory {root:?}: others can write to it\nhint: chmod 0700 {}\n",
+        root.display()
+    );
+    for verb in [
+        "rmi tools",
+        "tag tools x",
+        "images",
+        "history tools",
+        "save tools",
+        "create tools id",
+        "run --dry-run tools id",
+        "ps",
+        "inspect tools",
+        "gc --dry-run",
+    ] {
+        let (_, out, got) = host.outcome(&format!("rrun {verb}"));
+        assert_eq!((out.as_str(), got.as_str()), ("", said.as_str()), "{verb}");
+    }
+    host.ok("chmod 0700 root; rrun tag tools x");
+}

@@ -294,3 +294,52 @@ fn a_bundled_container_is_kept() {
     host.ok("rrun rm -f box");
     assert_eq!(host.ok("ls here/rootfs; rrun ps -aq"), "");
 }
+
+/// A name is a file's name, a program has three streams, a tmpfs no source.
+#[test]
+fn values_that_cannot_be_are_told_before_anything_is_made() {
+    let host = Host::new();
+    let long = "a".repeat(256);
+    let name = "rrun: invalid container name (aaaaaaaaaaaaaaaaaaaa…): it has 256 bytes, and may have 255\n";
+    for (typed, code, said) in [
+        (format!("create --name {long} tools id"), 2, name),
+        (
+            format!("create -v {long}:/x tools id"),
+            2,
+            "rrun: invalid volume name (aaaaaaaaaaaaaaaaaaaa…): it has 256 bytes, and may have 255\n",
+        ),
+        (
+            "create --mount type=tmpfs,source=/y,target=/x tools id".to_owned(),
+            2,
+            "rrun: invalid mount config for type \"tmpfs\": field Source must not be specified\n",
+        ),
+        (
+            "create --ulimit nofile=2 tools id".to_owned(),
+            2,
+            "rrun: ulimit nofile must be 3 or more, for the program's standard streams: 2\n",
+        ),
+    ] {
+        let got = host.outcome(&format!("rrun {typed}"));
+        assert_eq!(got, (code, String::new(), said.to_owned()), "{typed}");
+    }
+    host.ok(&format!("rrun create --name {} tools id", &long[1..]));
+    assert_eq!(
+        host.ok("rrun ps -aq | wc -l; ls root/volumes 2>/dev/null | wc -l"),
+        "1\n0\n"
+    );
+}
+
+/// The hint is run: a shell with it can do what one without it could not.
+#[test]
+fn too_few_open_files_are_told_with_the_command_that_allows_more() {
+    let host = Host::new();
+    let (code, _, said) = host.outcome("ulimit -Sn 12; rrun run --rm --net none tools id");
+    assert_eq!(code, 125, "{said}");
+    let hint = said.lines().find_map(|line| line.strip_prefix("hint: "));
+    let hint = hint.unwrap_or_default();
+    let (cause, sh) = hint.split_once(": ").unwrap_or_default();
+    assert_eq!(cause, "a process may have 12 files open here", "{said}");
+    host.ok(&format!(
+        "ulimit -Sn 12; {sh}; rrun run --rm --net none tools id"
+    ));
+}

@@ -172,6 +172,10 @@ enum Verb {
 /// Does what was asked for; its exit code.
 pub fn dispatch(cli: Cli) -> Result {
     let roots = Roots::from_env()?;
+    // Another user than root reads nothing there.
+    if rustix::process::geteuid().is_root() {
+        roots.check()?;
+    }
     match cli.verb {
         Verb::Load {
             act,

@@ -52,6 +52,13 @@ fn of_process(process: &Process) -> Checked {
             let reason = "RLIMIT_RTTIME is not set by this engine";
             return Err(EngineError::unsupported("process.rlimits.type", reason));
         }
+        if name == PosixRlimitType::RlimitNofile && limit.soft() < 3 {
+            let reason = format!(
+                "{name} has soft {}, and the program's standard streams are 3 open files",
+                limit.soft()
+            );
+            return invalid("process.rlimits.soft", reason);
+        }
         if limit.soft() > limit.hard() {
             let reason = format!(
                 "{name} has soft {} above hard {}",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kit_plan::{Fate, Fault, ProcessId, Recovery, recover, recover_one};
 use kit_undo::Kernel;
 
-use box_state::{Container, Containers, Lock, RunState, Status, is_abandoned};
+use box_state::{Container, Containers, Lock, RunState, Status, is_abandoned, is_id};
 use box_wire::Failed;
 
 /// How long a monitor may take to exit after it has reported the end of its container.
@@ -239,10 +239,9 @@ pub fn is_left(containers: &Containers, dir: &Path) -> bool {
         .file_name()
         .and_then(|id| id.to_str())
         .unwrap_or_default();
-    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let journal = || containers.roots.journals().join(format!("{id}.jsonl"));
     let is_empty = || std::fs::read(dir.join("cgroup.procs")).is_ok_and(|procs| procs.is_empty());
-    is_id && is_empty() && !journal().exists() && !containers.holding(id).is_running(id)
+    is_id(id) && is_empty() && !journal().exists() && !containers.holding(id).is_running(id)
 }
 
 /// The cgroup directories of the instance that have no container's cgroup in them, one in each hierarchy at most.

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use box_monitor as monitor;
-use box_state::{Container, Containers, volume};
-use kit_plan::{Mark, Observer, Plan, Saying};
+use box_state::{Container, Containers, is_id, volume};
+use kit_plan::{Journal, Mark, Observer, Plan, Saying, State, Undo};
 use rbridge::network;
 use runpack::Store;
 
@@ -221,11 +221,38 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The owners of pins, in the place of these containers, that do not exist.
+/// The containers that do not exist and have a pin, in the place of these containers. A program that uses the store has
+/// pins of its own, which are its to end: their owners' names are no containers' IDs, or a session's journal has them.
 fn pins(of: &Containers) -> Vec<String> {
     let pins = Store::open(&of.roots.root).pins_of(pin_place(of));
     let owners = pins.unwrap_or_default().into_iter().map(|pin| pin.owner);
-    owners.filter(|owner| of.is_nobodys(owner)).collect()
+    let mut owners: Vec<String> = owners
+        .filter(|owner| is_id(owner) && of.is_nobodys(owner))
+        .collect();
+    if !owners.is_empty() {
+        // The dead ones' journals are replayed before this.
+        let kept = journalled(of);
+        owners.retain(|owner| !kept.contains(&of.pin(owner)));
+    }
+    owners
+}
+
+/// The files that journals will unlink.
+fn journalled(of: &Containers) -> Vec<PathBuf> {
+    let journals = entries(&of.roots.journals()).into_iter();
+    let journals = journals.filter_map(|path| Journal::peek(&path).ok());
+    let mut files = Vec::new();
+    for journal in journals {
+        let records = journal
+            .records()
+            .iter()
+            .filter(|record| record.state != State::Undone);
+        files.extend(records.filter_map(|record| match &record.undo {
+            Undo::Unlink { path, .. } => Some(path.clone()),
+            _ => None,
+        }));
+    }
+    files
 }
 
 /// Blobs and layers that no image uses.

@@ -25,6 +25,7 @@ pub use container::{
     Asked, CONTAINER_VERSION, Container, Image, MountPoint, Net, Port, RunState, STATE_VERSION,
     Status,
 };
+
 pub use create::{Files, alone, at_work, is_abandoned};
 pub use endpoint::{Attached, Endpoint};
 pub use files::{StateError, now, write_atomic};
@@ -33,6 +34,14 @@ pub use lock::Lock;
 use std::path::PathBuf;
 
 use kit_plan::Roots;
+
+/// Whether a text has the form of a container's ID: 64 lower-case hex digits.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
 
 /// The containers of one instance: where their files are, and how they are read and written. Ordinary containers keep
 /// their files in the root, transient ones in the run directory ([`Containers::transient`]); one value is about one of the

@@ -99,7 +99,19 @@ impl Roots {
                 let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
                 made.and_then(|()| std::fs::metadata(path))
             });
-            check(path, &there.map_err(io)?)?;
+            let there = there.map_err(io)?;
+            check(path, &there)?;
+            tighten(path, &there)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what [`Roots::prepare`] refuses, of a root that is there; makes and changes nothing. For verbs that read.
+    pub fn check(&self) -> Result<(), RootsError> {
+        for path in [&self.root, &self.run] {
+            if let Ok(there) = std::fs::metadata(path) {
+                check(path, &there)?;
+            }
         }
         Ok(())
     }
@@ -136,6 +148,11 @@ fn check(path: &Path, meta: &Metadata) -> Result<(), RootsError> {
             format!("chmod 0700 {}", path.display()),
         );
     }
+    Ok(())
+}
+
+/// A root is its owner's alone.
+fn tighten(path: &Path, meta: &Metadata) -> Result<(), RootsError> {
     if meta.mode() & 0o077 != 0 {
         let tightened = std::fs::set_permissions(path, Permissions::from_mode(0o700));
         tightened.map_err(|source| RootsError::Io {

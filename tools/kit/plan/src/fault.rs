@@ -148,6 +148,21 @@ pub(crate) fn way_out_of(errno: Errno, path: Option<&Path>) -> Option<String> {
                 format!("{root} is on a read-only file system: {variable} moves it elsewhere")
             })
         }
+        Errno::EMFILE => {
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+            let allowed = limit.current?;
+            let more = limit
+                .maximum
+                .unwrap_or(u64::MAX)
+                .min(allowed.saturating_mul(4).max(4096));
+            Some(if more > allowed {
+                format!("a process may have {allowed} files open here: ulimit -n {more}")
+            } else {
+                format!(
+                    "a process may have {allowed} files open here, and whoever started this shell allows no more"
+                )
+            })
+        }
         _ => None,
     }
 }

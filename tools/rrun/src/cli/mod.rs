@@ -215,6 +215,8 @@ fn roots(dry_run: bool) -> Result<Containers> {
     let roots = Roots::from_env()?;
     if !dry_run {
         roots.prepare()?;
+    } else if rustix::process::geteuid().is_root() {
+        roots.check()?;
     }
     Ok(Containers::new(roots))
 }

@@ -7,11 +7,23 @@ use super::SpecError;
 /// # Errors
 /// [`SpecError::ContainerName`].
 pub fn check_name(name: &str) -> Result<&str, SpecError> {
+    check_length("container", name)?;
     if name.len() >= 2 && is_word(name) {
         Ok(name)
     } else {
         Err(SpecError::ContainerName { text: name.into() })
     }
+}
+
+/// A name is one of a file (NAME_MAX of limits.h). A longer one is not repeated in the error.
+pub(super) fn check_length(of: &str, name: &str) -> Result<(), SpecError> {
+    let (length, begins) = (name.len(), name.chars().take(20).collect::<String>());
+    if length <= 255 {
+        return Ok(());
+    }
+    Err(SpecError::Rule(format!(
+        "invalid {of} name ({begins}…): it has {length} bytes, and may have 255"
+    )))
 }
 
 /// Whether `name` has only the characters of container and volume names.

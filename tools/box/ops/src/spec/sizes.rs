@@ -77,6 +77,11 @@ pub fn parse_ulimit(text: &str) -> Result<Ulimit, SpecError> {
             "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
         )));
     }
+    if name == "nofile" && soft < 3 {
+        return Err(SpecError::Rule(format!(
+            "ulimit nofile must be 3 or more, for the program's standard streams: {soft}"
+        )));
+    }
     Ok(Ulimit { kind, soft, hard })
 }
 

@@ -61,6 +61,7 @@ fn source(text: &str) -> Result<From, SpecError> {
     if text.starts_with(['/', '.']) {
         return Ok(From::Host(text.into()));
     }
+    super::names::check_length("volume", text)?;
     let mut chars = text.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
     let rest = chars.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
@@ -193,7 +194,13 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
         ("bind", path) => From::Host(path.into()),
         ("volume", "") => From::Anonymous,
         ("volume", name) => source(name)?,
-        ("tmpfs", _) => From::Memory(memory),
+        ("tmpfs", "") => From::Memory(memory),
+        ("tmpfs", _) => {
+            return Err(SpecError::Rule(
+                "invalid mount config for type \"tmpfs\": field Source must not be specified"
+                    .to_owned(),
+            ));
+        }
         (other, _) => return Err(SpecError::invalid("invalid mount type", other)),
     };
     Ok(Volume {

@@ -21,7 +21,7 @@ pub struct Volume {
 impl Volume {
     /// Whether it is an anonymous volume, made for one container: its name has the form of an ID.
     pub fn is_anonymous(&self) -> bool {
-        self.name.len() == 64 && self.name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        box_state::is_id(&self.name)
     }
 
     /// The directory of its files.
