@@ -210,3 +210,25 @@ fn groups_above_that_the_path_needs_are_removed_with_it() {
     assert_eq!(there.lines().count(), 1, "{there}");
     host.ok(&format!("rmdir {there}"));
 }
+
+/// The child is killed before its program is there, and can say nothing itself.
+#[test]
+fn a_memory_limit_that_is_too_small_for_a_start_is_named() {
+    let host = bundled("");
+    host.ok(
+        "cd root/containers/*/ && jq '.linux.resources.memory={limit:4096}' config.json >new && mv new config.json",
+    );
+    let (code, _, said) = host.outcome("rrun start box");
+    assert_eq!(code, 1, "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(
+        lines[0].ends_with("hearing from the child: it ended before its steps were done"),
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with(
+            "hint: the kernel kills a process whose cgroup has a memory limit too small"
+        ),
+        "{said}"
+    );
+}

@@ -105,7 +105,7 @@ impl Child for Relay {
             Ok(Some(report)) => (report.came_to(), Duration::from_micros(report.usec)),
             Ok(None) if last => (Ok(Done::nothing()), begun.elapsed()),
             Ok(None) => (
-                Err(lost("it ended before its steps were done")),
+                Err(lost("it ended before its steps were done").hint(KILLED)),
                 begun.elapsed(),
             ),
             Err(error) => (Err(error), begun.elapsed()),
@@ -138,6 +138,9 @@ impl Relay {
         }
     }
 }
+
+/// What most often ends a child without a word of its own.
+const KILLED: &str = "the kernel kills a process whose cgroup has a memory limit too small for it: raise the limit, or see dmesg for another cause";
 
 fn lost(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StepError {
     StepError::new("hearing from the child", why)
