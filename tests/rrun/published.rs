@@ -67,6 +67,28 @@ fn a_slow_reader_is_waited_for_and_many_are_served_meanwhile() {
     host.until("[ $(ss -tnpH state all '( sport = :8080 or dport = :80 )' | grep -c rrun) = 2 ]");
 }
 
+/// F35: clients for whom the monitor has no descriptor wait in the kernel's queue, and cost nothing meanwhile.
+#[test]
+fn clients_beyond_the_descriptors_wait_their_turn() {
+    let host = serving("-p 8080:80", "cat");
+    let monitor = host.ok("ps -o ppid= -p $(rrun inspect -f '{{.State.Pid}}' web)");
+    let monitor = monitor.trim();
+    let ticks = || -> u64 {
+        let spent = host.ok(&format!("awk '{{print $14 + $15}}' /proc/{monitor}/stat"));
+        spent.trim().parse().unwrap()
+    };
+    // Two descriptors for each connection: enough for the first three.
+    host.ok(&format!(
+        "n=$(( $(ls /proc/{monitor}/fd | wc -l) + 6 )); prlimit --pid {monitor} --nofile=$n:$n"
+    ));
+    let before = ticks();
+    host.ok("mkfifo hold; for n in $(seq 6); do (echo hi; cat hold) | socat -t 5 - TCP6:[::1]:8080 >got.$n & done; exec 3>hold; sleep 2; exec 3>&-; wait");
+    // Two hundred are two seconds.
+    assert!(ticks() - before < 40, "{before} {}", ticks());
+    host.ok("cat got.* | grep -c hi | grep -x 6");
+    assert_eq!(host.ok(&ASK.replace("socat", "echo hi | socat")), "hi\n");
+}
+
 /// F17c
 #[test]
 fn a_container_advertises_no_route_to_this_host_and_believes_none() {

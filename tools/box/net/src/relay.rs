@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
 use rbridge::Proto;
@@ -17,6 +18,9 @@ use box_state::Port;
 /// Connections served at once: each takes two of the 1024 descriptors that a process may have. More wait in the kernel's
 /// queue.
 const MOST: usize = 400;
+
+/// Between tries to accept a client where there is no descriptor even without a connection.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Buffers passed on in one direction before the other connections have their turn.
 const ROUNDS: usize = 8;
@@ -115,6 +119,9 @@ pub fn with_ipv6(ports: Vec<Port>, listening: Option<&Listening>) -> Vec<Port> {
 pub struct Relay {
     doors: Vec<(TcpListener, SocketAddrV4)>,
     pairs: Vec<Pair>,
+    /// Whether a client waits for whom there is no descriptor. The doors are not polled then, or poll(2) would return at
+    /// once, turn by turn, until a connection ends.
+    is_full: bool,
 }
 
 /// What a polled descriptor belongs to.
@@ -133,6 +140,7 @@ impl Relay {
         Self {
             doors: listening.0.into_iter().map(door).collect(),
             pairs: Vec::new(),
+            is_full: false,
         }
     }
 
@@ -152,7 +160,7 @@ impl Relay {
     /// would report its hang-up at every turn.
     pub fn poll<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) -> Vec<Owner> {
         let mut owners = Vec::new();
-        if self.pairs.len() < MOST {
+        if self.pairs.len() < MOST && !self.is_full {
             for (index, (listener, _)) in self.doors.iter().enumerate() {
                 fds.push(PollFd::new(listener, PollFlags::IN));
                 owners.push(Owner::Door(index));
@@ -182,19 +190,31 @@ impl Relay {
                 Owner::Pair(_) => {}
                 Owner::Door(index) => {
                     let (listener, to) = &self.doors[index];
-                    // Whoever cannot be connected is hung up on, as by a port without a listener.
-                    if let Ok((client, _)) = listener.accept()
-                        && let Ok(pair) = Pair::new(client, *to)
-                    {
-                        self.pairs.push(pair);
+                    match listener.accept() {
+                        // Whoever cannot be connected is hung up on, as by a port without a listener.
+                        Ok((client, _)) => self.pairs.extend(Pair::new(client, *to)),
+                        Err(error) if is_short(&error) && self.pairs.is_empty() => {
+                            std::thread::sleep(PAUSE);
+                        }
+                        Err(error) => self.is_full |= is_short(&error),
                     }
                 }
             }
         }
         for index in gone.into_iter().rev() {
             self.pairs.swap_remove(index);
+            self.is_full = false;
         }
     }
+}
+
+/// Whether what accept(2) lacks is a descriptor or memory: the client stays in the queue.
+fn is_short(error: &std::io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 struct Pair {
