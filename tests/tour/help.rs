@@ -157,6 +157,29 @@ const ELSEWHERES: [&str; 9] = [
     "history",
 ];
 
+/// F38: `list -q` of a whole machine, into a verb that takes away.
+#[test]
+fn no_example_takes_away_what_it_did_not_make() {
+    let host = Host::bare();
+    for tool in &TOOLS {
+        let name = tool.name;
+        let all = verbs(&host, name);
+        let pages = all.iter().map(|verb| format!("{name} {verb} --help"));
+        for page in pages.chain([format!("{name} --help")]) {
+            let help = host.ok(&page);
+            let takes_all = |line: &&str| {
+                let (listed, taken) = line.split_once(" | ").unwrap_or_default();
+                let takes = [" del -", " rm -", " rmi -", " umount -"];
+                let is_whole = ["list -q", "ps -aq", "images -q"]
+                    .iter()
+                    .any(|list| listed.ends_with(list));
+                is_whole && takes.iter().any(|verb| taken.contains(verb)) && !taken.contains("grep")
+            };
+            assert_eq!(examples(&help).into_iter().find(takes_all), None, "{page}");
+        }
+    }
+}
+
 /// F41
 #[test]
 fn each_verb_says_what_it_does_and_has_examples() {

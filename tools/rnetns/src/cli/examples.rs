@@ -15,7 +15,7 @@ const OF: [(&str, &str); 5] = [
     (
         "del",
         "  rnetns del blue                       programs inside keep it until they end
-  rnetns list -q | grep ^lab | rnetns del -    what the one lists the other takes",
+  rnetns list -q | grep -e red -e green | rnetns del -   what the one lists the other takes",
     ),
     (
         "list",
