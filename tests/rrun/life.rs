@@ -260,3 +260,19 @@ fn what_lives_as_long_as_the_container_does_not_show_the_callers_arguments() {
     assert_eq!(monitor.trim(), "rrun-monitor");
     host.ok("rrun rm -f box");
 }
+
+/// The name in /proc/PID/stat is what the program says, and need not be UTF-8: it would not be found to be running.
+#[test]
+fn a_container_cannot_hide_behind_its_programs_name() {
+    let host = Host::new();
+    host.ok(
+        "rrun run -d --name odd --net none tools sh -c 'printf \")\\377 R 1\" >/proc/$$/comm; echo done; while :; do sleep 1; done'",
+    );
+    host.until("[ -n \"$(rrun logs odd)\" ]");
+    assert_eq!(host.ok("rrun ps -q | wc -l"), "1\n");
+    assert_eq!(host.ok("rrun exec odd echo in"), "in\n");
+    assert_eq!(
+        host.ok("timeout 20 rrun stop -t 0 odd && rrun rm odd"),
+        "odd\nodd\n"
+    );
+}

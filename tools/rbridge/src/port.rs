@@ -171,8 +171,11 @@ impl HostPort {
                 })
             })
         })?;
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        Some(format!("\"{}\" (PID {pid})", name.trim_end()))
+        // Any bytes: the process may call itself what it likes.
+        let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+        let name = String::from_utf8_lossy(name.trim_ascii_end());
+        let name = name.replace(char::is_control, "?");
+        Some(format!("\"{name}\" (PID {pid})"))
     }
 
     /// A line of `/proc/net/tcp`: `sl local_address rem_address st … inode`, the address in hex.

@@ -48,7 +48,7 @@ impl Hierarchies {
     pub fn detect() -> Result<Self, CgroupError> {
         let path = Path::new(mountinfo::OWN);
         // As bytes: a mount point of somebody else's need not be UTF-8.
-        let mounts = std::fs::read(path).map_err(CgroupError::io("reading", path))?;
+        let mounts = kit_sys::file::read(path).map_err(CgroupError::io("reading", path))?;
         let found = Self::parse(&mounts)?;
         for (path, magic) in found
             .v1
@@ -68,6 +68,54 @@ impl Hierarchies {
             }
         }
         Ok(found)
+    }
+
+    /// The hierarchies in which a process is in cgroup `name`, and that group in them: a third of the time of [`Self::detect`]
+    /// and [`Self::existing`], which look at all of them. `None` where they are not mounted as systemd mounts them, or
+    /// the process is in no such group.
+    pub fn of_process(pid: i32, name: &str) -> Option<(Self, Group)> {
+        let text = kit_sys::file::read(format!("/proc/{pid}/cgroup")).ok()?;
+        let found = Self::joined(
+            &String::from_utf8_lossy(&text),
+            name,
+            Path::new("/sys/fs/cgroup"),
+        );
+        let controllers: Vec<&str> = found.v1.keys().map(String::as_str).collect();
+        let group = found.group(name, &controllers);
+        let magic = match found.mode {
+            Mode::V2 => CGROUP2_SUPER_MAGIC,
+            _ => CGROUP_SUPER_MAGIC,
+        };
+        let is_one = |dir: &&Path| statfs(*dir).is_ok_and(|stat| stat.f_type == magic);
+        let dirs = group.unique_dirs();
+        (!dirs.is_empty() && dirs.iter().all(is_one)).then_some((found, group))
+    }
+
+    /// Those of the lines of /proc/PID/cgroup, `4:cpu,cpuacct:/NAME` and `0::/NAME` (cgroups(7)), with this name.
+    fn joined(text: &str, name: &str, root: &Path) -> Self {
+        let (mut v1, mut v2, mut mode) = (BTreeMap::new(), None, Mode::V2);
+        for line in text.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+                continue;
+            };
+            if controllers.starts_with("name=") {
+                continue;
+            }
+            if !controllers.is_empty() {
+                mode = Mode::Hybrid;
+            }
+            if path.strip_prefix('/') != Some(name) {
+                continue;
+            }
+            if controllers.is_empty() {
+                v2 = Some(root.to_owned());
+            }
+            for controller in controllers.split(',').filter(|one| !one.is_empty()) {
+                v1.insert(controller.to_owned(), root.join(controller));
+            }
+        }
+        Self { v1, v2, mode }
     }
 
     /// From the text of mountinfo.
@@ -243,6 +291,25 @@ mod tests {
             .group("web", &["cpu", "cpuacct", "memory", "pids"]);
         assert_eq!(group.dirs.len(), 3);
         assert_eq!(group.unique_dirs().len(), 2);
+    }
+
+    #[test]
+    fn a_process_is_in_a_group_of_some_hierarchies() {
+        let root = Path::new("/c");
+        let some = "4:cpu,cpuacct:/web\n3:memory:/\n1:name=systemd:/web\n0::/\n";
+        let some = Hierarchies::joined(some, "web", root);
+        assert_eq!(some.mode, Mode::Hybrid);
+        let dirs = some.group("web", &["cpu", "cpuacct", "memory"]).dirs;
+        let expected =
+            ["cpu", "cpuacct"].map(|name| (name.to_owned(), root.join(name).join("web")));
+        assert_eq!(dirs, BTreeMap::from(expected));
+
+        let pure = Hierarchies::joined("0::/web\n", "web", root);
+        assert_eq!(pure.mode, Mode::V2);
+        let dir = pure.group("web", &[]).dirs.into_values().next();
+        assert_eq!(dir.as_deref(), Some(Path::new("/c/web")));
+        let other = Hierarchies::joined("0::/web/below\n", "web", root);
+        assert_eq!(other.v2, None);
     }
 
     #[test]

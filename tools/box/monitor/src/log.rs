@@ -14,7 +14,7 @@ use box_state::{Containers, now};
 const LONGEST: usize = 16 * 1024;
 
 /// Bytes of one write(2).
-const BATCH: usize = 128 * 1024;
+const BATCH: usize = 256 * 1024;
 
 /// A log that is appended to; its file is made with the first entry. On a full disk, or without a file, entries are lost and
 /// the container goes on.

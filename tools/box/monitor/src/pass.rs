@@ -1,7 +1,7 @@
 //! What goes through a monitor: its clients' input to the container, the container's output to the log and to them.
 
 use super::serve::Monitor;
-use super::streams::{BUFFER, Output, read_some};
+use super::streams::{Output, read_some};
 use box_wire::{Event, Failed, Request, VERSION};
 use rustix::event::PollFlags;
 
@@ -53,7 +53,7 @@ impl Monitor {
 
     /// Passes on one buffer of a stream; returns whether there was any output.
     pub(super) fn pass_on(&mut self, output: Output) -> bool {
-        self.buffer.resize(BUFFER, 0);
+        self.buffer.resize(self.streams.buffer(), 0);
         let slot = self.streams.output(output);
         let Some(fd) = slot.as_ref() else {
             return false;
@@ -66,10 +66,7 @@ impl Monitor {
             Some(0) => return false,
             Some(length) => length,
         };
-        let flood = length == BUFFER;
-        if flood {
-            self.streams.widen();
-        }
+        let flood = self.streams.is_flood(length);
         let bytes = &self.buffer[..length];
         let is_error = output == Output::Stderr;
         self.log.write(usize::from(is_error), bytes, flood);

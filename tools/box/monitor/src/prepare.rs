@@ -244,13 +244,19 @@ fn has_names(containers: &Containers, id: &str) -> bool {
     containers.holding(id).layer(id).join("hosts").exists()
 }
 
-/// The cgroup that a process of `exec` joins, with the host's hierarchies; `None` if the container's cgroup does not exist.
+/// The cgroup that a process of `exec` joins, with the hierarchies in which the container's process `init` is in it; `None`
+/// if the container's cgroup does not exist.
 pub fn cgroup_of(
     containers: &Containers,
     container: &Container,
+    init: i32,
 ) -> Option<(rcgroup::Hierarchies, rcgroup::Group)> {
+    let name = containers.cgroup_name(container);
+    if let Some(found) = rcgroup::Hierarchies::of_process(init, &name) {
+        return Some(found);
+    }
     let host = early::hierarchies().ok()?;
-    let group = host.existing(&containers.cgroup_name(container)).ok()?;
+    let group = host.existing(&name).ok()?;
     Some((host, group))
 }
 

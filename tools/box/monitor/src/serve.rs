@@ -269,6 +269,7 @@ impl Monitor {
         if waited == Waited::Quiet {
             self.log.shrink();
             self.buffer = Vec::new();
+            self.streams.calm();
         }
         let mut ended = false;
         let mut relayed = Vec::new();

@@ -16,7 +16,11 @@ use box_engine::{Fifo, fifo_path};
 const FULL: usize = 64 * 1024;
 
 /// Bytes that are read at once: the default capacity of a pipe (pipe(7)).
-pub(crate) const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 64 * 1024;
+
+/// Bytes that are read at once from a wide pipe. Each read wakes a writer that waits for room, which on a virtual machine
+/// takes as long as reading 64 KiB does; half of the pipe is left for it to go on with meanwhile.
+const WIDE_BUFFER: usize = LARGEST_PIPE / 2;
 
 /// The largest capacity of a pipe without privilege, in bytes: pipe-max-size (pipe(7)).
 const LARGEST_PIPE: usize = 1024 * 1024;
@@ -51,7 +55,7 @@ pub struct Streams {
     pending: VecDeque<u8>,
     /// The input ends when `pending` is empty.
     ends: bool,
-    /// [`Streams::widen`] was called.
+    /// The output pipes have [`LARGEST_PIPE`], and a lot goes through them.
     wide: bool,
 }
 
@@ -120,14 +124,27 @@ impl Streams {
         all.filter_map(|(output, fd)| Some((output, fd.as_ref()?)))
     }
 
-    /// Raises the capacity of the output pipes to 1 MiB, for a container that writes much: it and its monitor then take turns
-    /// less often. It has no effect on a terminal, and none for a user past pipe-user-pages-soft (pipe(7)).
-    pub(crate) fn widen(&mut self) {
-        if !std::mem::replace(&mut self.wide, true) {
+    /// How many bytes of output to read at once.
+    pub(crate) fn buffer(&self) -> usize {
+        if self.wide { WIDE_BUFFER } else { BUFFER }
+    }
+
+    /// Whether one read of this many bytes shows a container that writes faster than it is read from. Its output pipes get a
+    /// capacity of 1 MiB: it and its monitor then take turns less often. That has no effect on a terminal, and none for a
+    /// user past pipe-user-pages-soft (pipe(7)).
+    pub(crate) fn is_flood(&mut self, length: usize) -> bool {
+        let flood = length >= BUFFER;
+        if flood && !std::mem::replace(&mut self.wide, true) {
             for (_, fd) in self.outputs() {
                 let _ = rustix::pipe::fcntl_setpipe_size(fd, LARGEST_PIPE);
             }
         }
+        flood
+    }
+
+    /// The flood is over: reads are small again, so that a line does not cost the memory of one.
+    pub(crate) fn calm(&mut self) {
+        self.wide = false;
     }
 
     /// The descriptor that input is written to: the terminal's master or the standard input.

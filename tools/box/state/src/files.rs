@@ -137,7 +137,7 @@ fn overwrite(path: &Path, mut text: Vec<u8>) -> io::Result<()> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StateError> {
-    std::fs::read(path).map_err(|source| StateError::Io {
+    kit_sys::file::read(path).map_err(|source| StateError::Io {
         doing: "reading",
         path: path.to_owned(),
         source,

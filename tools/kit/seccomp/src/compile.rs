@@ -165,16 +165,17 @@ fn tree(ranges: &[Range], code: &mut Vec<Instruction>) {
     if below.is_empty() {
         return leaf(&pivot.verdict, code);
     }
-    let mut left = Vec::new();
-    tree(below, &mut left);
-    if let Ok(near) = u8::try_from(left.len()) {
-        code.push(jump(JUMP_GE, pivot.start, near, 0));
+    let at = code.len();
+    code.push(jump(JUMP_GE, pivot.start, 0, 0));
+    tree(below, code);
+    let below = code.len() - at - 1;
+    if let Ok(near) = u8::try_from(below) {
+        code[at].jt = near;
     } else {
         // A conditional jump reaches 255 instructions, an unconditional one all of them.
-        code.push(jump(JUMP_GE, pivot.start, 0, 1));
-        code.push(instruction(JUMP, left.len() as u32));
+        code[at].jf = 1;
+        code.insert(at + 1, instruction(JUMP, below as u32));
     }
-    code.append(&mut left);
     tree(from, code);
 }
 

@@ -5,11 +5,13 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
+use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
-use libc::c_int;
+use libc::{c_int, c_void};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 /// `libc` defines this as 0 on glibc targets, because it does not fit the `int` of clone(2).
@@ -154,6 +156,78 @@ pub fn clone_plain(body: impl FnOnce() -> c_int) -> Result<Cloned, Errno> {
     parted(pid, pidfd, body)
 }
 
+/// The same in this very memory, as vfork(2): we wait until the child executes a program or ends, so nothing is copied,
+/// and what it reads has been read in already. What it changes in memory stays changed for us; descriptors, signal
+/// handlers, credentials and namespaces are its own. See clone(2), `CLONE_VM` and `CLONE_VFORK`.
+///
+/// Who may trace the child may write to our memory: we must not be dumpable (prctl(2)).
+pub fn clone_lending(body: impl FnOnce() -> c_int) -> Result<Cloned, Errno> {
+    extern "C" fn begin<F: FnOnce() -> c_int>(body: *mut c_void) -> c_int {
+        // SAFETY: `body` is the `Option<F>` of the frame that waits for us, and nobody else uses it meanwhile.
+        let body = unsafe { &mut *body.cast::<Option<F>>() };
+        let run = || body.take().map_or(101, |body| body());
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or(101)
+    }
+    fn entry<F: FnOnce() -> c_int>(_: &Option<F>) -> extern "C" fn(*mut c_void) -> c_int {
+        begin::<F>
+    }
+
+    let stack = Stack::new()?;
+    let mut pidfd: c_int = -1;
+    let mut body = Some(body);
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: the child runs `begin` on a stack of its own, while this thread, which is the only one, stands still with
+    // `body` and `stack` alive; it leaves by execve(2) or, when `begin` returns, by _exit(2) (clone(2)). The kernel
+    // stores the descriptor where the parent's TID would go, in `pidfd`.
+    let pid = unsafe {
+        let entry = entry(&body);
+        let body = (&raw mut body).cast();
+        libc::clone(entry, stack.top(), flags, body, &raw mut pidfd)
+    };
+    if pid == -1 {
+        return Err(last_errno());
+    }
+    // SAFETY: the kernel stored a fresh descriptor in `pidfd`, which nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Cloned { pid, pidfd })
+}
+
+/// A stack for a child that shares our memory, above a page that may not be touched.
+struct Stack(*mut c_void);
+
+impl Stack {
+    /// Of this only what is touched costs memory.
+    const SIZE: usize = 1 << 20;
+    /// As large as the largest page of the architectures that we run on.
+    const GUARD: usize = 1 << 16;
+
+    fn new() -> Result<Self, Errno> {
+        let (all, stacks) = (
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE | MapFlags::STACK,
+        );
+        // SAFETY: a new mapping, where the kernel likes; its lowest part is closed before anybody has its address.
+        unsafe {
+            let stack = Self(mmap_anonymous(null_mut(), Self::SIZE, all, stacks)?);
+            mprotect(stack.0, Self::GUARD, MprotectFlags::empty())?;
+            Ok(stack)
+        }
+    }
+
+    /// It grows downwards.
+    fn top(&self) -> *mut c_void {
+        // SAFETY: the end of the mapping that `new` made; mmap(2) aligns it as every ABI wishes.
+        unsafe { self.0.add(Self::SIZE) }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `new` made; the child that used it has its own memory by now, or has ended.
+        let _ = unsafe { munmap(self.0, Self::SIZE) };
+    }
+}
+
 /// For the parent; the child never comes back.
 fn note(call: &str, flags: u64, into_cgroup: bool, cloned: &Result<Cloned, Errno>) {
     const NAMES: [(c_int, &str); 7] = [
@@ -219,6 +293,40 @@ mod tests {
     fn the_child_leaves_with_the_code_of_its_body() {
         assert_eq!(exit_code(|| 7), Some(7));
         assert_eq!(clone_plain(|| 8).unwrap().wait().unwrap().code(), Some(8));
+        let lent = clone_lending(|| 9).unwrap();
+        assert_eq!(lent.wait().unwrap().code(), Some(9));
+    }
+
+    #[test]
+    fn a_child_to_which_memory_is_lent_writes_there_and_has_ended_or_executed_when_we_go_on() {
+        let (mut pid, ours) = (0, std::process::id());
+        let ended = clone_lending(|| {
+            pid = std::process::id();
+            std::env::set_current_dir("/proc").map_or(1, |()| 0)
+        });
+        let ended = ended.unwrap();
+        assert_eq!(ended.pid, pid as i32);
+        assert_ne!(pid, ours);
+        assert_ne!(
+            std::env::current_dir().unwrap(),
+            std::path::Path::new("/proc")
+        );
+        assert_eq!(ended.wait().unwrap().code(), Some(0));
+
+        let file = std::ffi::CString::new("/bin/sh").unwrap();
+        let argv = ["sh", "-c", "exit 7"].map(|word| std::ffi::CString::new(word).unwrap());
+        let executed =
+            clone_lending(|| nix::unistd::execv(&file, &argv).map_or(1, |never| match never {}));
+        assert_eq!(executed.unwrap().wait().unwrap().code(), Some(7));
+    }
+
+    #[test]
+    fn a_panic_of_a_child_to_which_memory_is_lent_ends_the_child_alone() {
+        let code = clone_lending(|| panic!("on purpose"))
+            .unwrap()
+            .wait()
+            .unwrap();
+        assert_eq!(code.code(), Some(101));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod calls;
 pub mod clone;
 pub mod exec;
 pub mod fds;
+pub mod file;
 pub mod memory;
 pub mod mount;
 pub mod ns;

@@ -85,17 +85,18 @@ pub fn exit_now(code: i32) -> ! {
 /// When process `pid` started, in clock ticks since boot: field 22 of `/proc/PID/stat`.
 /// `None` when there is no such process, or it is a zombie (field 3 is `Z` or `X`).
 pub fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    parse_start_time(&stat)
+    parse_start_time(&crate::file::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The fields of `/proc/PID/stat` from the third on: after the command, which is in parentheses and may itself hold spaces
-/// and parentheses.
-pub(crate) fn fields_from_state(stat: &str) -> Option<std::str::SplitAsciiWhitespace<'_>> {
-    Some(stat[stat.rfind(')')? + 1..].split_ascii_whitespace())
+/// The fields of `/proc/PID/stat` from the third on: after the command, which is in parentheses and may itself hold any
+/// bytes (PR_SET_NAME), parentheses among them.
+pub(crate) fn fields_from_state(stat: &[u8]) -> Option<std::str::SplitAsciiWhitespace<'_>> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields = std::str::from_utf8(&stat[end + 1..]).ok()?;
+    Some(fields.split_ascii_whitespace())
 }
 
-fn parse_start_time(stat: &str) -> Option<u64> {
+fn parse_start_time(stat: &[u8]) -> Option<u64> {
     let mut fields = fields_from_state(stat)?;
     if matches!(fields.next()?, "Z" | "X") {
         return None;
@@ -111,8 +112,9 @@ pub fn boot_id() -> io::Result<String> {
     if let Some(known) = BOOT.get() {
         return Ok(known.clone());
     }
-    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    Ok(BOOT.get_or_init(|| read.trim_end().to_owned()).clone())
+    let read = crate::file::read("/proc/sys/kernel/random/boot_id")?;
+    let read = String::from_utf8_lossy(read.trim_ascii_end()).into_owned();
+    Ok(BOOT.get_or_init(|| read).clone())
 }
 
 #[cfg(test)]
@@ -122,11 +124,12 @@ mod tests {
     #[test]
     fn a_command_with_spaces_and_parentheses_is_skipped() {
         let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
-        assert_eq!(parse_start_time(&format!("7 (a) b) {tail}")), Some(4242));
-        assert_eq!(
-            parse_start_time(&format!("7 (x) {}", tail.replacen('S', "Z", 1))),
-            None
-        );
+        let started = |command: &[u8], tail: &str| {
+            parse_start_time(&[b"7 (", command, b") ", tail.as_bytes()].concat())
+        };
+        assert_eq!(started(b"a) b", tail), Some(4242));
+        assert_eq!(started(b"\xff", tail), Some(4242));
+        assert_eq!(started(b"x", &tail.replacen('S', "Z", 1)), None);
     }
 
     #[test]

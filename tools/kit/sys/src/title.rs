@@ -12,7 +12,7 @@ use std::io;
 /// There is no proc(5) at /proc.
 pub fn set(title: &str) -> io::Result<()> {
     let unreadable = || io::Error::from(io::ErrorKind::InvalidData);
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let stat = crate::file::read("/proc/self/stat")?;
     let (begin, end) = arguments(&stat).ok_or_else(unreadable)?;
     let length = end.saturating_sub(begin);
     if length == 0 {
@@ -32,7 +32,7 @@ pub fn set(title: &str) -> io::Result<()> {
 }
 
 /// Fields 48 and 49 of `/proc/PID/stat`: where the arguments begin and end.
-fn arguments(stat: &str) -> Option<(usize, usize)> {
+fn arguments(stat: &[u8]) -> Option<(usize, usize)> {
     let mut fields = crate::process::fields_from_state(stat)?;
     let begin = fields.nth(45)?.parse().ok()?;
     let end = fields.next()?.parse().ok()?;

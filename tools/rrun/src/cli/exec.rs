@@ -109,7 +109,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             .user
             .clone()
             .unwrap_or_else(|| box_engine::user::asked(&spec).to_owned()),
-        cgroup: monitor::cgroup_of(containers, container),
+        cgroup: monitor::cgroup_of(containers, container, process.pid),
         tty: args.tty,
         detach: args.detach,
         stdin: args.interactive,

@@ -24,7 +24,9 @@ pub fn run(
 ) -> Result<std::convert::Infallible, StepError> {
     let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     let (said, say) = pipe.map_err(fail("making a pipe"))?;
-    let cloned = kit_sys::clone::clone_into(0, None, || match become_it() {
+    // A program can trace it only with CAP_SYS_PTRACE, and then it could trace a copy of us too, before it has given up its
+    // capabilities (ptrace(2)).
+    let cloned = kit_sys::clone::clone_lending(|| match become_it() {
         Ok(()) => 0,
         Err(error) => crate::told::tell(&say, &error),
     });
