@@ -112,6 +112,16 @@ fn no_archive_writes_outside() {
             Some("replace the root"),
         ),
         (
+            "a link to itself, of no file",
+            vec![evil(Link, "h", "h")],
+            Some("is not in the layer"),
+        ),
+        (
+            "a link to itself",
+            vec![evil(Regular, "h", ""), evil(Link, "h", "h")],
+            None,
+        ),
+        (
             "missing link",
             vec![evil(Link, "h", "nothing")],
             Some("is not in the layer"),

@@ -6,7 +6,7 @@ kit_plan::sayings! {
             "新建网桥 {name}，一台交换机：从一个口进来的从其他口出去";
         delete(name): "Delete bridge {name}: what was plugged in stays",
             "删除网桥 {name}：插在上面的留下";
-        hairpin(): "Let packets leave by the port they came by (a hairpin bend): it reaches its own ports",
+        hairpin(): "Let packets leave by the port they came in by (hairpin): it reaches its own published ports",
             "允许数据包从进来的口出去（hairpin）：它能访问自己发布的端口";
         attach(link, bridge): "Plug {link} into bridge {bridge}, and raise it",
             "把 {link} 插到网桥 {bridge} 上并启用";
@@ -30,7 +30,7 @@ kit_plan::sayings! {
             "把本机端口 {host} 转到里面的端口 {port}：nftables 映射里的一个元素";
         unpublish(host): "Take port {host} out of the nftables map: it is this host's own again",
             "从 nftables 映射里取出端口 {host}：它又归本机";
-        lease(subnet): "Take an address of {subnet}: link(2) names a file so, and fails for who comes second",
+        lease(subnet): "Take an address of {subnet}: link(2) makes a file of its name, and fails if there is one",
             "用 link(2)（给文件加一个名字，只有一方能成功）取 {subnet} 里的一个地址";
         join(network, gateway): "Join network {network}: a bridge with {gateway} as its gateway, made if there is none",
             "加入网络 {network}：网关为 {gateway} 的网桥，没有就新建";

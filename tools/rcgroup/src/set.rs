@@ -124,7 +124,7 @@ fn means(setting: &Setting) -> String {
         "memory_swap" => "no more of them is written to the disk",
         "memory_reservation" => "what is left alone while there is enough",
         "pids" => "fork(2) fails beyond it",
-        "cpus" => "who has used it up waits for the next period",
+        "cpus" => "a process that used it up waits for the next period",
         _ => return setting.formula.to_owned(),
     };
     match in_units(setting) {
@@ -136,8 +136,8 @@ fn means(setting: &Setting) -> String {
 fn means_zh(setting: &Setting) -> String {
     let what = match setting.formula {
         "memory, in bytes" => "内存字节数：超过时内核先回收，收不回就杀进程",
-        "memory and swap together" => "内存与交换空间之和",
-        "memory-swap minus memory" => "交换空间 = 总和减去内存",
+        "memory and swap together" => "内存与交换空间之和：超过的部分不再写到磁盘",
+        "memory-swap minus memory" => "交换空间 = 总和减去内存：超过的部分不再写到磁盘",
         "memory reservation" => "内存保留量：内存充足时不回收",
         "a period of 100 ms" => "一个周期 100 毫秒",
         "CPUs times the period" => "配额 = CPU 数 × 周期：用完后等下个周期",

@@ -290,7 +290,8 @@ impl<R: BufRead> Extractor<R> {
         };
         let target = normalize(&member.link);
         let target = target.ok_or_else(|| refuse("its hard link climbs out by \"..\""))?;
-        if target == path {
+        // A link of a file to itself changes nothing; without the file it is to one of a layer below, or to none.
+        if target == path && statat(dir, split(path).1, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Ok(());
         }
         let (target_parent, target_name) = split(&target);
