@@ -6,7 +6,7 @@ kit_plan::sayings! {
             "新建网桥 {name}，一台交换机：从一个口进来的从其他口出去";
         delete(name): "Delete bridge {name}: what was plugged in stays",
             "删除网桥 {name}：插在上面的留下";
-        hairpin(): "Let packets leave by the port they came in by (hairpin): it reaches its own published ports",
+        hairpin(): "Let packets leave by the port they came in by (hairpin): it reaches its own ports",
             "允许数据包从进来的口出去（hairpin）：它能访问自己发布的端口";
         attach(link, bridge): "Plug {link} into bridge {bridge}, and raise it",
             "把 {link} 插到网桥 {bridge} 上并启用";
