@@ -15,6 +15,7 @@ use kit_net::{Batch, NetError, Netlink, Nft};
 use netlink_packet_netfilter::nftables::InetHookNumber;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
 /// Puts the calling thread, and what it starts, into a new namespace.
@@ -382,11 +383,8 @@ fn a_watch_hears_of_deletions_and_sleeps_through_elements() {
     nft("table ip t { set s { type ipv4_addr; }; chain c { counter; }; }; table ip other { }");
     let watch = Watch::open().unwrap();
     let is_woken = || {
-        let mut fds = [rustix::event::PollFd::new(
-            &watch,
-            rustix::event::PollFlags::IN,
-        )];
-        rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())).unwrap() == 1
+        let mut fds = [PollFd::new(&watch, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).unwrap() == 1
     };
     // A container that starts, and one that ends.
     nft("add element ip t s { 10.0.0.1 }");
