@@ -270,7 +270,7 @@ fn a_container_cannot_hide_behind_its_programs_name() {
     );
     host.until("[ -n \"$(rrun logs odd)\" ]");
     assert_eq!(host.ok("rrun ps -q | wc -l"), "1\n");
-    assert_eq!(host.ok("rrun exec odd echo in"), "in\n");
+    assert_eq!(host.ok("rrun exec odd sh -c 'echo in'"), "in\n");
     assert_eq!(
         host.ok("timeout 20 rrun stop -t 0 odd && rrun rm odd"),
         "odd\nodd\n"
