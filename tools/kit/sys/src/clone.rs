@@ -168,7 +168,7 @@ pub fn clone_lending(body: impl FnOnce() -> c_int) -> Result<Cloned, Errno> {
         let run = || body.take().map_or(101, |body| body());
         catch_unwind(AssertUnwindSafe(run)).unwrap_or(101)
     }
-    fn entry<F: FnOnce() -> c_int>(_: &Option<F>) -> extern "C" fn(*mut c_void) -> c_int {
+    fn entry<F: FnOnce() -> c_int>(_: Option<&F>) -> extern "C" fn(*mut c_void) -> c_int {
         begin::<F>
     }
 
@@ -180,7 +180,7 @@ pub fn clone_lending(body: impl FnOnce() -> c_int) -> Result<Cloned, Errno> {
     // `body` and `stack` alive; it leaves by execve(2) or, when `begin` returns, by _exit(2) (clone(2)). The kernel
     // stores the descriptor where the parent's TID would go, in `pidfd`.
     let pid = unsafe {
-        let entry = entry(&body);
+        let entry = entry(body.as_ref());
         let body = (&raw mut body).cast();
         libc::clone(entry, stack.top(), flags, body, &raw mut pidfd)
     };
