@@ -7,7 +7,7 @@ use kit_plan::{Context, Done, Meta, Shell, Step, StepError, run};
 
 use crate::create::{Enable, FillCpuset, MakeDir, Name, v2_controllers};
 use crate::says;
-use crate::{CgroupError, Group, Hierarchies, Mode, Setting, member, read, write};
+use crate::{CgroupError, Group, Hierarchies, Mode, Setting, member, places, read, write};
 
 /// What has to be done around the limits.
 pub(crate) struct Grown {
@@ -104,16 +104,14 @@ impl MoveIn {
         pids
     }
 
-    /// Where in the hierarchy a process is: `4:cpuset:/a` of /proc/PID/cgroup (cgroups(7)).
+    /// Where in the hierarchy a process is.
     fn place(&self, pid: i32) -> Option<PathBuf> {
         let name = self.root.file_name()?.to_str()?;
         let text = read(Path::new(&format!("/proc/{pid}/cgroup"))).ok()?;
-        let path = text.lines().find_map(|line| {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let controllers = fields.next()?;
-            let is_it = controllers == name || controllers.split(',').any(|one| one == name);
-            is_it.then(|| fields.next())?
-        })?;
+        let is_it = |controllers: &str| {
+            controllers == name || controllers.split(',').any(|one| one == name)
+        };
+        let (_, path) = places(&text).find(|(controllers, _)| is_it(controllers))?;
         Some(self.root.join(path.trim_start_matches('/')))
     }
 

@@ -70,9 +70,9 @@ impl Hierarchies {
         Ok(found)
     }
 
-    /// The hierarchies in which a process is in cgroup `name`, and that group in them: a third of the time of [`Self::detect`]
-    /// and [`Self::existing`], which look at all of them. `None` where they are not mounted as systemd mounts them, or
-    /// the process is in no such group.
+    /// The hierarchies in which a process is in cgroup `name`, and that group in them, without a look at all mounts, as
+    /// [`Self::detect`] takes. `None` where they are not mounted as systemd mounts them, or the process is in no such
+    /// group.
     pub fn of_process(pid: i32, name: &str) -> Option<(Self, Group)> {
         let text = kit_sys::file::read(format!("/proc/{pid}/cgroup")).ok()?;
         let found = Self::joined(
@@ -91,14 +91,10 @@ impl Hierarchies {
         (!dirs.is_empty() && dirs.iter().all(is_one)).then_some((found, group))
     }
 
-    /// Those of the lines of /proc/PID/cgroup, `4:cpu,cpuacct:/NAME` and `0::/NAME` (cgroups(7)), with this name.
+    /// Those that a /proc/PID/cgroup has with this name.
     fn joined(text: &str, name: &str, root: &Path) -> Self {
         let (mut v1, mut v2, mut mode) = (BTreeMap::new(), None, Mode::V2);
-        for line in text.lines() {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
-                continue;
-            };
+        for (controllers, path) in places(text) {
             if controllers.starts_with("name=") {
                 continue;
             }
@@ -217,6 +213,13 @@ impl Group {
         dirs.dedup();
         dirs
     }
+}
+
+/// Where a process is, by the text of its /proc/PID/cgroup, `4:cpu,cpuacct:/NAME` and `0::/NAME` (cgroups(7)): the
+/// controllers of each hierarchy, none for v2, and the path from its root.
+pub fn places(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines()
+        .filter_map(|line| line.split_once(':')?.1.split_once(':'))
 }
 
 /// A name is a path below the root of each hierarchy, and may not leave it.

@@ -35,6 +35,6 @@ pub mod stats;
 pub use cgroup::Cgroup;
 pub use control::{read, write};
 pub use error::CgroupError;
-pub use hierarchy::{Group, Hierarchies, Mode, check_name};
+pub use hierarchy::{Group, Hierarchies, Mode, check_name, places};
 pub use limits::{Limits, UNLIMITED, parse_bytes, parse_cpus, parse_pids};
 pub use map::{Mapped, Setting, settings};

@@ -87,11 +87,8 @@ pub(crate) struct Own(Vec<(String, String)>);
 impl Own {
     pub(crate) fn read() -> Self {
         let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let line = |line: &str| {
-            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
-            Some((controllers.to_owned(), path.to_owned()))
-        };
-        Self(text.lines().filter_map(line).collect())
+        let owned = |(controllers, path): (&str, &str)| (controllers.to_owned(), path.to_owned());
+        Self(rcgroup::places(&text).map(owned).collect())
     }
 
     /// The path below the root of the hierarchy with these mount options.

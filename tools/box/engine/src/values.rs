@@ -105,14 +105,8 @@ fn capabilities(process: &Process) -> Checked {
         ),
     ] {
         let within = |cap| outer.iter().flatten().any(|other| other == cap);
-        let mut outside: Vec<String> = inner
-            .iter()
-            .flatten()
-            .filter(|cap| !within(*cap))
-            .map(|cap| format!("CAP_{cap}"))
-            .collect();
-        outside.sort();
-        if let Some(cap) = outside.first() {
+        let outside = inner.iter().flatten().filter(|cap| !within(*cap));
+        if let Some(cap) = outside.map(|cap| format!("CAP_{cap}")).min() {
             let field = format!("process.capabilities.{name}");
             let reason = format!("{cap} is not {outer_name} too");
             return Err(EngineError::invalid(field, reason));

@@ -71,8 +71,14 @@ impl Template {
 
     /// With `value` for its dot.
     pub fn render(&self, value: &Value) -> Result<String, TemplateError> {
+        self.render_beside(value, value)
+    }
+
+    /// With `value` for its dot, and `json` for that of the actions that call `json`: docker's lists have a type by which
+    /// an empty one prints as `[]`, and are `null` in its JSON.
+    pub fn render_beside(&self, value: &Value, json: &Value) -> Result<String, TemplateError> {
         let mut out = String::new();
-        let mut scope = Scope::new(value);
+        let mut scope = Scope::new(value, json);
         show(&self.0, value, &mut scope, &mut out)?;
         Ok(out)
     }

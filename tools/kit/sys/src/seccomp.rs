@@ -24,14 +24,11 @@ pub struct Instruction {
 /// Needs CAP_SYS_ADMIN or no_new_privs (EACCES); EINVAL for a filter that is empty, too long or malformed;
 /// EBUSY when another thread could not be given the filter (TSYNC).
 pub fn load(filter: &[Instruction], flags: u32) -> Result<(), Errno> {
-    let len = u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?;
-    let program = libc::sock_fprog {
-        len,
-        filter: filter.as_ptr().cast_mut().cast(),
-    };
+    let program = program(filter)?;
+    let len = program.len;
     calls::note(|| format!("seccomp(SECCOMP_SET_MODE_FILTER, {flags:#x}, {{{len} instructions}})"));
-    // SAFETY: `Instruction` has the layout of sock_filter, the pointer and length are one slice's, and the kernel
-    // copies the instructions without writing to them.
+    // SAFETY: the pointer and length of `program` are those of `filter`, and the kernel copies the instructions without
+    // writing to them.
     let rc = unsafe {
         libc::syscall(
             libc::SYS_seccomp,
@@ -48,6 +45,16 @@ pub fn load(filter: &[Instruction], flags: u32) -> Result<(), Errno> {
             Err(Errno::from_raw_os_error(raw.unwrap_or(libc::EIO)))
         }
     }
+}
+
+/// The instructions as the kernel takes them, which copies and never writes them; EINVAL for too many. It holds the
+/// pointer of `filter`.
+pub(crate) fn program(filter: &[Instruction]) -> Result<libc::sock_fprog, Errno> {
+    Ok(libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
+        // `Instruction` has the layout of sock_filter.
+        filter: filter.as_ptr().cast_mut().cast(),
+    })
 }
 
 #[cfg(test)]

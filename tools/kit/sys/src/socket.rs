@@ -4,6 +4,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::Errno;
 
+use crate::seccomp::{Instruction, program};
+
 /// `SO_NETNS_COOKIE`: the number of the network namespace that the socket is in, which no other has until the next
 /// boot. Linux 5.14 and later; before that `ENOPROTOOPT`.
 pub fn netns_cookie(socket: BorrowedFd<'_>) -> Result<u64, Errno> {
@@ -31,31 +33,29 @@ pub fn netns_cookie(socket: BorrowedFd<'_>) -> Result<u64, Errno> {
 pub fn drop_messages(socket: BorrowedFd<'_>, types: [u16; 3]) -> std::io::Result<()> {
     const TYPE_AT: u32 = 4; // of `struct nlmsghdr`
     const ALL: u32 = u32::MAX;
-    let statement = |code: u32, k: u32| libc::sock_filter {
+    let instruction = |code: u32, k: u32, jt: u8| Instruction {
         code: code as u16,
-        jt: 0,
+        jt,
         jf: 0,
         k,
     };
+    let load = instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE_AT, 0);
+    let answer = |length: u32| instruction(libc::BPF_RET | libc::BPF_K, length, 0);
     // The filter loads numbers in the network's order, and the type is in the host's.
-    let is = |kind: u16, jt: u8| libc::sock_filter {
-        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-        jt,
-        jf: 0,
-        k: u32::from(kind.to_be()),
+    let is = |kind: u16, to: u8| {
+        let code = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        instruction(code, u32::from(kind.to_be()), to)
     };
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, TYPE_AT),
-        is(types[0], 3),
-        is(types[1], 2),
-        is(types[2], 1),
-        statement(libc::BPF_RET | libc::BPF_K, ALL),
-        statement(libc::BPF_RET | libc::BPF_K, 0),
+    let [first, second, third] = types;
+    let filter = [
+        load,
+        is(first, 3),
+        is(second, 2),
+        is(third, 1),
+        answer(ALL),
+        answer(0),
     ];
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_mut_ptr(),
-    };
+    let program = program(&filter)?;
     // SAFETY: the kernel copies the program, whose pointer and length are those of `filter`, before the call returns.
     let failed = unsafe {
         libc::setsockopt(

@@ -38,12 +38,8 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let outcome = kit_cli::each(&names, |name| {
         let value = one(args, containers, name)?;
         if let Some(template) = &template {
-            // `{{json .X}}` is docker's JSON, in which an empty list may be null.
-            let object = match &args.format {
-                Some(text) if text.contains("json") => value.clone(),
-                _ => docker::for_templates(value.clone()),
-            };
-            texts.push_str(&template.render(&object)?);
+            let printed = docker::for_templates(value.clone());
+            texts.push_str(&template.render_beside(&printed, &value)?);
             texts.push('\n');
         }
         found.push(value);

@@ -90,14 +90,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     }
     all.sort_by(|a, b| b.container.created.cmp(&a.container.created));
     let limit = if args.latest { Some(1) } else { args.last };
-    let shown = |entry: &&Entry| {
+    let shown = |entry: &Entry| {
         let in_state =
             args.all || limit.is_some() || filters.are_of_states() || entry.state.is_running();
         in_state && filters.pass(entry)
     };
-    let shown: Vec<bool> = all.iter().map(|entry| shown(&entry)).collect();
-    let mut shown = shown.into_iter();
-    all.retain(|_| shown.next().unwrap_or(false));
+    all.retain(shown);
     all.truncate(limit.unwrap_or(usize::MAX));
     let asks = args
         .format
@@ -108,21 +106,20 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
             entry.size = Some(size(containers, &entry.container));
         }
     }
-    let entries: Vec<&Entry> = all.iter().collect();
-    print(args, &entries)?;
-    let is_published = |entry: &&Entry| entry.state.is_running() && !entry.state.ports.is_empty();
-    super::port::hint_on_flushed_rules(containers, !args.quiet && entries.iter().any(is_published));
+    print(args, &all)?;
+    let is_published = |entry: &Entry| entry.state.is_running() && !entry.state.ports.is_empty();
+    super::port::hint_on_flushed_rules(containers, !args.quiet && all.iter().any(is_published));
     Ok(0)
 }
 
-fn print(args: &Args, entries: &[&Entry]) -> Result<()> {
+fn print(args: &Args, entries: &[Entry]) -> Result<()> {
     if args.quiet {
         if args.format.is_some() {
             let text =
                 b"WARNING: Ignoring custom format, because both --format and --quiet are set.\n";
             let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
         }
-        let id = |entry: &&Entry| id(entry, args.no_trunc) + "\n";
+        let id = |entry: &Entry| id(entry, args.no_trunc) + "\n";
         return emit(&entries.iter().map(id).collect::<String>());
     }
     let rows: Vec<[String; 7]> = entries

@@ -9,23 +9,38 @@ use super::{TemplateError, failed, wrong};
 /// What `$` and the variables mean.
 pub(super) struct Scope<'a> {
     root: &'a Value,
+    /// What it means to `json`.
+    json: &'a Value,
     /// The innermost is the last.
     pub vars: Vec<(String, Value)>,
 }
 
 impl<'a> Scope<'a> {
-    pub fn new(root: &'a Value) -> Self {
+    pub fn new(root: &'a Value, json: &'a Value) -> Self {
         let vars = Vec::new();
-        Self { root, vars }
+        Self { root, json, vars }
     }
 }
 
-/// A pipeline: each command's value is the last argument of the next.
+/// What an action says. One that says `json` has the object as its JSON is.
 pub(super) fn evaluate(
     words: &[String],
     dot: &Value,
     scope: &Scope<'_>,
 ) -> Result<Value, TemplateError> {
+    if !words.iter().any(|word| word == "json") {
+        return pipeline(words, dot, scope);
+    }
+    let inner = Scope {
+        vars: scope.vars.clone(),
+        ..Scope::new(scope.json, scope.json)
+    };
+    let is_root = std::ptr::eq(dot, scope.root);
+    pipeline(words, if is_root { scope.json } else { dot }, &inner)
+}
+
+/// Each command's value is the last argument of the next.
+fn pipeline(words: &[String], dot: &Value, scope: &Scope<'_>) -> Result<Value, TemplateError> {
     let mut piped = None;
     let mut from = 0;
     let mut depth = 0;
@@ -81,7 +96,7 @@ fn operands(words: &[String], dot: &Value, scope: &Scope<'_>) -> Result<Vec<Valu
         if word == "(" {
             let end = closing(words, at)
                 .ok_or_else(|| wrong(words.join(" "), "unbalanced parentheses"))?;
-            let value = evaluate(&words[at + 1..end], dot, scope)?;
+            let value = pipeline(&words[at + 1..end], dot, scope)?;
             all.push(field(value, &words[end][1..], &words[at..=end].join(" "))?);
             at = end;
         } else {

@@ -131,3 +131,24 @@ fn what_is_no_template() {
         assert!(render(bad, &json!({})).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn an_action_with_json_has_the_objects_json() {
+    let (value, json) = (json!({"A": {"B": []}}), json!({"A": {"B": null}}));
+    for (template, expected) in [
+        ("{{.A.B}} {{len .A.B}} {{json .A.B}}", "[] 0 null"),
+        (
+            "{{.A.B | json}} {{json $.A}} {{(json .A.B)}}",
+            "null {\"B\":null} null",
+        ),
+        (
+            "{{$b := .A.B}}{{$b}} {{with .A}}{{json .B}}{{end}}",
+            "[] []",
+        ),
+    ] {
+        let rendered = Template::parse(template)
+            .unwrap()
+            .render_beside(&value, &json);
+        assert_eq!(rendered.unwrap(), expected, "{template}");
+    }
+}
