@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
@@ -76,7 +77,7 @@ impl Monitor {
         watch: Option<Box<dyn Observer>>,
     ) -> Result<Self, Failed> {
         let state_error = |e: box_state::StateError| fault(&e);
-        let lock = Lock::try_take(&containers, &go.id).map_err(|error| {
+        let lock = Lock::take_idle(&containers, &go.id, GLANCE).map_err(|error| {
             let failed = state_error(error);
             // A run directory that cannot be made: a new container is nobody else's.
             let new = containers
@@ -344,6 +345,8 @@ fn relay_again(state: &RunState) -> Relay {
     }
 }
 
+/// More than others take to look whether a container's lock is free, on a busy machine.
+const GLANCE: Duration = Duration::from_secs(1);
 const LISTENING: &str = "listening for the container's clients";
 
 fn listen(containers: &Containers, id: &str) -> std::io::Result<UnixListener> {

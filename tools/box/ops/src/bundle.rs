@@ -13,6 +13,7 @@ use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 use rustix::io::Errno;
 
 use crate::says;
+use crate::stop::DYING;
 use crate::{OpsError, Subject};
 
 /// The plan that makes a bundle in `dir`, and the container's lock, which the caller holds until the plan is applied.
@@ -29,11 +30,8 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
     let Some(image) = &container.image else {
         return Err(OpsError::NoImage { name: of.name() });
     };
-    if !containers.state(&container.id)?.is_running() {
-        crate::stop::settled(containers, container);
-    }
     // Two overlays on one upper directory would corrupt it.
-    let lock = Lock::try_take(containers, &container.id)?;
+    let lock = Lock::take_idle(containers, &container.id, DYING)?;
     let lock = lock.ok_or_else(|| OpsError::Running {
         doing: "bundling",
         name: of.name(),

@@ -203,14 +203,8 @@ pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
 /// Waits, for at most [`DYING`], until no monitor is ending or starting the container: a monitor reports the end before it
 /// releases the lock.
 pub fn settled(containers: &Containers, container: &Container) {
-    let deadline = Instant::now() + DYING;
-    while Instant::now() < deadline {
-        match Lock::try_take(containers, &container.id) {
-            Ok(Some(_)) => return,
-            _ if containers.is_running(&container.id) => return,
-            _ => std::thread::sleep(Duration::from_millis(1)),
-        }
-    }
+    // Who goes on from here is told of a lock that cannot be taken.
+    let _ = Lock::take_idle(containers, &container.id, DYING);
 }
 
 /// Waits for the end of a container and returns its exit code.

@@ -7,7 +7,7 @@ use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Step, StepError, run, w
 
 use crate::Subject;
 use crate::says;
-use crate::stop::settled;
+use crate::stop::DYING;
 use box_state::Lock;
 
 /// A file in the trash that tells gc to delete the anonymous volumes too, if the command that was to do it was killed.
@@ -72,8 +72,7 @@ impl Step for Discard {
             containers,
             container,
         } = &self.of;
-        settled(containers, container);
-        let lock = Lock::try_take(containers, self.of.id())?;
+        let lock = Lock::take_idle(containers, self.of.id(), DYING)?;
         let Some(lock) = lock else {
             let doing = format!("removing container \"{}\"", container.name);
             return Err(StepError::new(doing, "another command is at work on it"));
