@@ -132,6 +132,25 @@ house_floors() {
         END { exit bad }' "$logs/known"
 }
 
+# What deny.toml asks, without cargo-deny, whose own 500 crates are minutes to build: licences, one version of a crate, none of
+# those that it bans, all from the one registry.
+house_crates() {
+    cargo metadata --locked --format-version 1 --filter-platform "$host" >"$logs/crates" || return 1
+    listed() { sed -n "/^$1 = \[/,/^\]/s/$2/\1/p" deny.toml | jq -R . | jq -s .; }
+    jq -r --argjson allowed "$(listed allow '^ *"\(.*\)",')" --argjson twice "$(listed skip '.*crate = "\([^"@]*\).*')" \
+        --argjson banned "$(listed deny '.*crate = "\([^"@]*\).*')" '
+        .workspace_members as $ours | .packages as $all
+        | ($all | map(.source // empty) | unique | select(length > 1) | "more than one registry: \(.)"),
+          ($all[] | .name as $name | .license // "none" | gsub("[()]"; "") | gsub(" */ *"; " OR ") | split(" AND ")[]
+              | select(split(" OR ") | any(IN($allowed[])) | not) | "\($name): licence \(.) is not in deny.toml"),
+          ($all | group_by(.name)[] | select(length > 1 and (.[0].name | IN($twice[]) | not)) | "\(.[0].name): \(map(.version))"),
+          ($all[] | select(.name | IN($banned[])) | "\(.name): banned by deny.toml"),
+          ($all[] | select(.id | IN($ours[])) | .name as $name | .dependencies[] | select(.req == "*" and .path == null) | "\($name) takes any \(.name)")
+        ' "$logs/crates" >"$logs/found" || return 1
+    cat "$logs/found"
+    [ ! -s "$logs/found" ]
+}
+
 # A primitive without its feature "cli", and box/ops on top of them all, bring no command line into the program that takes them.
 house_faces() {
     bad=0

@@ -276,3 +276,25 @@ fn a_container_cannot_hide_behind_its_programs_name() {
         "odd\nodd\n"
     );
 }
+
+/// An overlay is synced when it is unmounted. The monitor keeps the root of a container that stays, and nothing else of its
+/// mounts: the end is reported first, and what was bound is free with the last process.
+#[test]
+fn an_end_waits_for_no_disk() {
+    let host = Host::new();
+    host.ok("mkdir bound && mount -t tmpfs none bound");
+    host.ok("rrun run -d --name box --net none -v $PWD/bound:/bound tools sleep 1000");
+    host.ok("rrun run -d --rm --name gone --net none tools sleep 1000");
+    let root = "pid=$(rrun inspect -f '{{.State.Pid}}' $C); monitor=$(awk '/^PPid/ {print $2}' /proc/$pid/status); \
+                id=$(awk '$5 == \"/\" {print $1}' /proc/$pid/mountinfo); \
+                cat /proc/$monitor/fdinfo/* | awk -v id=$id '$1 == \"mnt_id:\" && $2 == id' | wc -l";
+    assert_eq!(host.ok(&format!("C=box; {root}")), "1\n");
+    assert_eq!(host.ok(&format!("C=gone; {root}")), "0\n");
+    // A stopped monitor cannot have let go of anything.
+    let script = "pid=$(rrun inspect -f '{{.State.Pid}}' box); monitor=$(awk '/^PPid/ {print $2}' /proc/$pid/status); \
+                  kill -STOP $monitor; kill -9 $pid; \
+                  for i in $(seq 100); do grep -q '^State:.Z' /proc/$pid/status && break; sleep 0.1; done; \
+                  umount bound; code=$?; kill -CONT $monitor; rrun wait box; exit $code";
+    assert_eq!(host.ok(script), "137\n");
+    host.ok("rrun rm -f box gone");
+}

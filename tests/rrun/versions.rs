@@ -57,3 +57,17 @@ fn a_client_of_a_later_protocol_is_told_of_the_monitors() {
     assert_eq!(host.ok("rrun exec box hostname | wc -l"), "1\n");
     host.ok("rrun rm -f box");
 }
+
+/// XFS leaves such a file if the power goes between an end and its fdatasync(2).
+#[test]
+fn an_empty_state_is_a_run_whose_exit_code_nobody_saw() {
+    let host = Host::new();
+    host.ok("rrun create --name box tools id; : >$(ls -d root/containers/*)/state.json");
+    let seen = "rrun inspect -f '{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}' box";
+    assert_eq!(host.ok(seen), "exited 255 a power cut took its state\n");
+    assert_eq!(host.ok("rrun start -a box | grep -c uid="), "1\n");
+    assert_eq!(
+        host.ok("rrun ps -a --format '{{.Status}}' | cut -c1-10; rrun rm box"),
+        "Exited (0)\nbox\n"
+    );
+}

@@ -31,7 +31,7 @@ impl Monitor {
         if lasting {
             let _ = self
                 .containers
-                .save_state(&self.container.id, &self.state, true);
+                .save_state(&self.container.id, &self.state, false);
         }
         let errors = self.journal.rollback(&self.kernel, &mut kit_plan::Silent);
         super::recover::remove_cgroup(&self.containers, &self.container);
@@ -53,6 +53,11 @@ impl Monitor {
         }
         drop((self.lock, self.listener, self.streams, self.pidfd));
         farewell(self.clients);
+        // Only now: both wait until the disk has taken the log and what the container wrote, which may be gigabytes.
+        drop(self.root);
+        if lasting {
+            self.containers.sync_state(&self.container.id);
+        }
         // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
         // meanwhile; nobody waits for this process any more, and it has nothing else.
         if !self.container.endpoints.is_empty() {

@@ -53,12 +53,13 @@ impl Monitor {
 
     /// Passes on one buffer of a stream; returns whether there was any output.
     pub(super) fn pass_on(&mut self, output: Output) -> bool {
-        self.buffer.resize(self.streams.buffer(), 0);
+        let size = self.streams.buffer();
         let slot = self.streams.output(output);
         let Some(fd) = slot.as_ref() else {
             return false;
         };
-        let length = match read_some(fd, &mut self.buffer) {
+        let buffer = self.buffer.of(size);
+        let length = match read_some(fd, buffer) {
             None => {
                 *slot = None;
                 return false;
@@ -67,7 +68,7 @@ impl Monitor {
             Some(length) => length,
         };
         let flood = self.streams.is_flood(length);
-        let bytes = &self.buffer[..length];
+        let bytes = &buffer[..length];
         let is_error = output == Output::Stderr;
         self.log.write(usize::from(is_error), bytes, flood);
         if self.clients.iter().any(|client| client.attached) {

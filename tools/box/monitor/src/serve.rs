@@ -7,6 +7,7 @@ use std::time::Duration;
 use kit_plan::{Context, Header, Journal, Mark, Observer, ProcessId};
 use kit_undo::Kernel;
 use rustix::event::PollFlags;
+use rustix::fs::{Mode, OFlags};
 
 use super::MonitorError;
 use super::born::{fault, io_fault};
@@ -17,7 +18,7 @@ use super::output::Tell;
 use super::prepare;
 use super::rules::Rules;
 use super::sources::{Source, Sources};
-use super::streams::Streams;
+use super::streams::{Buffer, Streams};
 use box_engine as engine;
 use box_net as network;
 use box_net::relay::Relay;
@@ -34,6 +35,9 @@ pub struct Monitor {
     pub(super) log: Log,
     pub(super) streams: Streams,
     pub(super) pidfd: OwnedFd,
+    /// The root of a container that stays, so that it is unmounted after the end is reported: an overlay is synced then,
+    /// and so is its disk.
+    pub(super) root: Option<OwnedFd>,
     /// Whether this process can wait for the container's PID 1. A monitor that took over cannot, and the exit code is lost.
     pub(super) is_parent: bool,
     /// What the steps of the plan have kept: sockets, held ports.
@@ -42,7 +46,7 @@ pub struct Monitor {
     rules: Option<Rules>,
     idle: Idle,
     /// The buffer that output is read into; empty while the monitor is idle.
-    pub(super) buffer: Vec<u8>,
+    pub(super) buffer: Buffer,
     pub(super) listener: UnixListener,
     pub(super) lock: Lock,
 }
@@ -184,6 +188,7 @@ impl Monitor {
         let log = Log::new(&containers, &container.id);
         let rules = Rules::of(&state);
         Ok(Self {
+            root: root_of(&container, pid),
             containers,
             container,
             state,
@@ -198,7 +203,7 @@ impl Monitor {
             rules,
             kept: cx,
             idle: Idle::default(),
-            buffer: Vec::new(),
+            buffer: Buffer::default(),
             listener,
             lock,
         })
@@ -238,6 +243,7 @@ impl Monitor {
         let mut kept = Context::new(mark);
         kept.keep(network::hold_again(&state.ports));
         Ok(Self {
+            root: root_of(&container, process.pid),
             containers,
             container,
             state,
@@ -252,7 +258,7 @@ impl Monitor {
             rules,
             kept,
             idle: Idle::default(),
-            buffer: Vec::new(),
+            buffer: Buffer::default(),
             listener,
             lock,
         })
@@ -269,7 +275,7 @@ impl Monitor {
         let (waited, ready) = self.wait();
         if waited == Waited::Quiet {
             self.log.shrink();
-            self.buffer = Vec::new();
+            self.buffer = Buffer::default();
             self.streams.calm();
         }
         let mut ended = false;
@@ -348,6 +354,16 @@ fn relay_again(state: &RunState) -> Relay {
 /// More than others take to look whether a container's lock is free, on a busy machine.
 const GLANCE: Duration = Duration::from_secs(1);
 const LISTENING: &str = "listening for the container's clients";
+
+/// The root of a container that stays after its end. The descriptor keeps that mount alone: the volumes and what else is
+/// mounted on it go with the last process.
+fn root_of(container: &Container, pid: i32) -> Option<OwnedFd> {
+    if container.auto_remove {
+        return None;
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/{pid}/root"), flags, Mode::empty()).ok()
+}
 
 fn listen(containers: &Containers, id: &str) -> std::io::Result<UnixListener> {
     let _ = std::fs::remove_file(containers.socket(id));

@@ -248,6 +248,16 @@ impl Default for RunState {
 const UNKNOWN: i32 = 255;
 
 impl RunState {
+    /// In place of a state.json whose text a power cut took.
+    pub(super) fn lost() -> Self {
+        Self {
+            status: Status::Exited,
+            exit_code: UNKNOWN,
+            error: "a power cut took its state".to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Records that the run ended now. `seen` is the exit code; `None` if no process was there to wait for it, which is
     /// recorded as 255 with the reason in `error`.
     pub fn end(&mut self, seen: Option<i32>) {

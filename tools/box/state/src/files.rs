@@ -144,6 +144,10 @@ fn read(path: &Path) -> Result<Vec<u8>, StateError> {
     })
 }
 
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() == 0)
+}
+
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
     serde_json::from_slice(&read(path)?).map_err(|source| StateError::Json {
         path: path.to_owned(),
@@ -294,7 +298,19 @@ impl Containers {
     /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
     pub fn state(&self, id: &str) -> Result<RunState, StateError> {
         let path = self.dir(id).join("state.json");
-        read_known(&path)
+        match read_known(&path) {
+            // XFS leaves such a file if the power goes between its renaming and `sync_state`.
+            Err(StateError::Json { .. }) if is_empty(&path) => Ok(RunState::lost()),
+            read => read,
+        }
+    }
+
+    /// Waits until state.json is on the disk, which [`Containers::save_state`] without `sync` does not; nothing if there is
+    /// none any more.
+    pub fn sync_state(&self, id: &str) {
+        if let Ok(file) = File::open(self.dir(id).join("state.json")) {
+            let _ = file.sync_data();
+        }
     }
 
     /// Replaces state.json; with `sync` a power cut cannot lose it. On a full disk it is overwritten in place, since the old
@@ -349,14 +365,18 @@ impl Containers {
     /// Opens the lock file of a container in its run directory, and makes both if they are not there. [`Lock`](super::Lock)
     /// locks it.
     pub fn open_lock(&self, id: &str) -> Result<File, StateError> {
-        let path = self.make_run_dir(id)?.join("lock");
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o600);
+        let path = self.run_dir(id).join("lock");
+        let mut open = options.open(&path);
+        // The end of a run may remove a directory that has just been made; it does so once.
+        for _ in 0..3 {
+            if !matches!(&open, Err(e) if e.kind() == io::ErrorKind::NotFound) {
+                break;
+            }
+            self.make_run_dir(id)?;
+            open = options.open(&path);
+        }
         open.map_err(|source| StateError::Io {
             doing: "opening lock",
             path,
