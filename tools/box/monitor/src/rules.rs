@@ -39,17 +39,21 @@ impl Rules {
         self.are_lost |= self.watch.has_lost(&roots.instance.name());
     }
 
-    /// Puts back what was lost. Each monitor does, and the first one finds work; one that fails leaves it to `rrun gc`.
+    /// Puts back what was lost. Each monitor does, and the first one finds work. Where two do it at once, one may fail at
+    /// what the other has just made: that is heard, and it looks again.
     pub fn mend(&mut self, roots: &Roots, is_quiet: bool) {
         let is_resting = self.last.is_some_and(|last| last.elapsed() < REST);
         if !self.are_lost || (is_resting && !is_quiet) {
             return;
         }
-        self.are_lost = false;
         self.last = Some(Instant::now());
-        let Ok(nft) = Nft::open() else { return };
-        if rbridge::repair::damage(roots, &nft).is_ok_and(|damage| !damage.is_empty()) {
-            let _ = rbridge::repair(roots, &nft);
-        }
+        self.are_lost = !is_whole(roots);
     }
+}
+
+/// Whether all rules are there, or were put back.
+fn is_whole(roots: &Roots) -> bool {
+    let Ok(nft) = Nft::open() else { return false };
+    rbridge::repair::damage(roots, &nft)
+        .is_ok_and(|damage| damage.is_empty() || rbridge::repair(roots, &nft).is_ok())
 }
