@@ -270,12 +270,13 @@ pub fn dead_ports(roots: &Roots, dir: &Dir) -> Result<Vec<Link>, BridgeError> {
     let Some(bridge) = nl.link(&network.bridge)? else {
         return Ok(Vec::new());
     };
+    // The links first: a member is one before it has a link.
+    let mut ports = nl.links()?;
     let prefixes: Vec<String> = dir
         .list_members()
         .iter()
         .map(|id| port_prefix(id))
         .collect();
-    let mut ports = nl.links()?;
     ports.retain(|link| {
         link.master == Some(bridge.index)
             && link.group == roots.instance.link_group()
