@@ -14,6 +14,7 @@ mod images;
 mod inside;
 mod life;
 mod list;
+mod names;
 mod published;
 mod readback;
 mod replay;

@@ -36,7 +36,7 @@ pub enum MountError {
     },
     #[error("unmounting {path:?}: nothing is mounted there")]
     NotMounted { path: PathBuf },
-    #[error("unmounting {path:?}: it is in use{}", held_by(.holders, .beneath))]
+    #[error("unmounting {path:?}: it is in use{}", held_by(.path, .holders, .beneath))]
     Busy {
         path: PathBuf,
         holders: Vec<Holder>,
@@ -93,6 +93,9 @@ impl Fault for MountError {
             Self::Busy { beneath, .. } if !beneath.is_empty() => {
                 Some("--recursive unmounts what is mounted beneath it first".to_owned())
             }
+            Self::Busy { path, holders, .. } if holders.is_empty() && is_ours(path) => {
+                Some("cd / first".to_owned())
+            }
             Self::Busy { .. } => Some(
                 "end them, or --lazy detaches it now and lets it go when the last of them leaves"
                     .to_owned(),
@@ -109,7 +112,12 @@ impl Fault for MountError {
     }
 }
 
-fn held_by(holders: &[Holder], beneath: &[PathBuf]) -> String {
+/// Whether the mount is busy because of this command alone: `cd MOUNT; exec rmount umount MOUNT`.
+fn is_ours(path: &Path) -> bool {
+    std::env::current_dir().is_ok_and(|dir| dir.starts_with(path))
+}
+
+fn held_by(path: &Path, holders: &[Holder], beneath: &[PathBuf]) -> String {
     const SHOWN: usize = 4;
     let mut parts: Vec<String> = holders
         .iter()
@@ -125,6 +133,9 @@ fn held_by(holders: &[Holder], beneath: &[PathBuf]) -> String {
     let more = holders.len().saturating_sub(SHOWN) + beneath.len().saturating_sub(SHOWN);
     if more > 0 {
         parts.push(format!("{more} more"));
+    }
+    if parts.is_empty() && is_ours(path) {
+        return " by this command: its working directory is there".to_owned();
     }
     if parts.is_empty() {
         return " by something that /proc does not show".to_owned();

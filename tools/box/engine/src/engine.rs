@@ -264,7 +264,7 @@ impl Engine {
         plan.push(process::Become {
             process: spec.process().clone().unwrap_or_default(),
             filter,
-            user: user::asked(spec).to_owned(),
+            user: user::asked(spec).map(str::to_owned),
             personality: linux.and_then(|linux| linux.personality().clone()),
             hooks: Run::of(When::StartContainer, spec, about),
             script: in_sh::Script { at, stdin },

@@ -10,12 +10,12 @@ use oci_spec::runtime::{LinuxPersonality, Process};
 
 use crate::attributes;
 
-/// Enters a command in the user's place. `$1` is where the root is mounted, `$2` USER[:GROUP], `$3` more groups; the
-/// rest goes to setpriv(1). The rules are those of [`crate::resolve`]. A link of the image's to another place is not
+/// Enters a command in the user's place. `$1` is where the root is mounted, `$2` USER[:GROUP], `$3` the supplementary groups,
+/// or `-` for those of the user; the rest goes to setpriv(1). The rules are those of [`crate::resolve`]. A link of the image's to another place is not
 /// followed to the host's own files.
 const AS_USER: &str = r#"
 set -eu
-at=$(readlink -f "$1") user=${2%%:*} group= groups=$3 uid= gid=0 name= home=/
+at=$(readlink -f "$1") user=${2%%:*} group= groups=${3#-} given=$3 uid= gid=0 name= home=/
 case $2 in *:*) group=${2#*:} ;; esac
 shift 3
 number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
@@ -46,6 +46,7 @@ while IFS=: read -r n _ g m _ || [ -n "$n" ]; do
     fi
 done <"$file"
 if number "$group"; then gid=$group; elif [ -n "$group" ]; then gid=${found:-$(none "group $group" group)}; fi
+if [ "$given" = - ]; then case $groups, in *,"$gid",*) ;; *) groups=$gid$groups ;; esac; fi
 groups=${groups#,}
 if [ -n "$groups" ]; then groups=--groups=$groups; else groups=--clear-groups; fi
 export HOME="$home"
@@ -65,10 +66,10 @@ pub struct Script {
     pub stdin: bool,
 }
 
-/// The lines; `user` as given to `-u`, empty for config.json's numbers.
+/// The lines; `user` as given to `-u`, `None` for config.json's numbers.
 pub fn lines(
     process: &Process,
-    user: &str,
+    user: Option<&str>,
     personality: Option<&LinuxPersonality>,
     script: &Script,
 ) -> Vec<Line> {
@@ -118,19 +119,19 @@ fn rlimits(process: &Process) -> Vec<Value> {
     words
 }
 
-fn as_user(process: &Process, user: &str, at: &Path) -> Vec<Value> {
+fn as_user(process: &Process, user: Option<&str>, at: &Path) -> Vec<Value> {
     let numbers = process.user();
-    let (user, more) = if user.is_empty() {
-        let more = numbers.additional_gids().iter().flatten();
-        let more: Vec<String> = more.map(ToString::to_string).collect();
+    let (user, groups) = if let Some(user) = user {
+        (user.to_owned(), "-".to_owned())
+    } else {
+        let groups = numbers.additional_gids().iter().flatten();
+        let groups: Vec<String> = groups.map(ToString::to_string).collect();
         (
             format!("{}:{}", numbers.uid(), numbers.gid()),
-            more.join(","),
+            groups.join(","),
         )
-    } else {
-        (user.to_owned(), String::new())
     };
-    let mut words = kit_plan::words!["sh", "-c", AS_USER, "sh", at, user, more];
+    let mut words = kit_plan::words!["sh", "-c", AS_USER, "sh", at, user, groups];
     let bounding = process
         .capabilities()
         .as_ref()
@@ -157,8 +158,7 @@ mod tests {
     use super::*;
 
     const PASSWD: &str = "# users\nroot:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:34:w:/var/www:/bin/sh\n1000:x:7:7::/odd:\nlast:x:8:9::";
-    const GROUP: &str =
-        "root:x:0:\nwww:x:34:\nlog:x:4:adm, web\ndisk:x:6:web,x\ncob:x:5:webs,cobweb";
+    const GROUP: &str = "root:x:0:\nwww:x:34:\nlog:x:4:adm, web\ndisk:x:6:web,x\ncob:x:5:webs,cobweb\nlate:x:9:last,web";
 
     /// What setpriv would be told, with `HOME`.
     fn told(text: &str) -> String {
@@ -170,7 +170,7 @@ mod tests {
         let script = AS_USER.replace("exec setpriv", "echo \"$HOME\"");
         let mut sh = std::process::Command::new("sh");
         sh.args(["-c", &script, "sh"]).arg(dir.path());
-        let out = sh.args([text, "", "rest"]).output().unwrap();
+        let out = sh.args([text, "-", "rest"]).output().unwrap();
         String::from_utf8(if out.status.success() {
             out.stdout
         } else {
@@ -189,15 +189,12 @@ mod tests {
             {
                 Ok(user) => {
                     let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
-                    let groups = match groups.as_slice() {
-                        [] => "--clear-groups".to_owned(),
-                        some => format!("--groups={}", some.join(",")),
-                    };
                     format!(
-                        "{} --reuid={} --regid={} {groups} rest\n",
+                        "{} --reuid={} --regid={} --groups={} rest\n",
                         user.home.display(),
                         user.uid,
-                        user.gid
+                        user.gid,
+                        groups.join(",")
                     )
                 }
                 Err(error) => format!("{error}\n"),

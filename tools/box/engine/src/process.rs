@@ -30,7 +30,7 @@ pub struct Become {
     pub process: Process,
     pub filter: Option<Filter>,
     /// `USER[:GROUP]`, looked up in the container's own files; empty for the numbers of config.json.
-    pub user: String,
+    pub user: Option<String>,
     pub personality: Option<LinuxPersonality>,
     /// The startContainer hooks, which run inside as the program's user.
     pub hooks: Option<hooks::Run>,
@@ -47,7 +47,7 @@ impl Step for Become {
         let says = says::exec(shown(&command));
         let lines = in_sh::lines(
             &self.process,
-            &self.user,
+            self.user.as_deref(),
             self.personality.as_ref(),
             &self.script,
         );
@@ -88,14 +88,11 @@ impl Step for Become {
 impl Become {
     fn resolve_user(&self) -> Result<ResolvedUser, StepError> {
         let user = self.process.user();
-        let text = if self.user.is_empty() {
-            format!("{}:{}", user.uid(), user.gid())
-        } else {
-            self.user.clone()
-        };
+        let numbers = || format!("{}:{}", user.uid(), user.gid());
+        let text = self.user.clone().unwrap_or_else(numbers);
         // Static, so no NSS; and these are the container's files, whose users we want.
         let mut found = Files::here().resolve(&text)?;
-        if self.user.is_empty() {
+        if self.user.is_none() {
             found.groups = user.additional_gids().clone().unwrap_or_default();
         }
         Ok(found)

@@ -31,7 +31,8 @@ impl kit_plan::Fault for UserError {}
 pub struct ResolvedUser {
     pub uid: u32,
     pub gid: u32,
-    /// Supplementary groups, in /etc/group's order; none when a group was named.
+    /// Supplementary groups: the primary one, then those of /etc/group in its order, unless a group was named. Without the
+    /// primary one, a set-group-ID program would escape what a file denies to that group (CVE-2022-36109).
     pub groups: Vec<u32>,
     /// The value of `HOME`; `/` for a user who is not in passwd.
     pub home: OsString,
@@ -136,6 +137,9 @@ pub fn resolve_user(text: &str, passwd: &[u8], group: &[u8]) -> Result<ResolvedU
     } else {
         found.gid = resolve_group(wanted_group, group)?;
     }
+    if !found.groups.contains(&found.gid) {
+        found.groups.insert(0, found.gid);
+    }
     Ok(found)
 }
 
@@ -183,18 +187,18 @@ mod tests {
 
     #[test]
     fn by_name_and_number() {
-        assert_eq!(who(""), Ok((0, 0, vec![], "/root".into())));
-        assert_eq!(who("web"), Ok((33, 34, vec![4, 6], "/var/www".into())));
-        assert_eq!(who("33"), Ok((33, 34, vec![4, 6], "/var/www".into())));
-        assert_eq!(who("web:disk"), Ok((33, 6, vec![], "/var/www".into())));
-        assert_eq!(who("web:99"), Ok((33, 99, vec![], "/var/www".into())));
-        assert_eq!(who("4242"), Ok((4242, 0, vec![], "/".into())));
+        assert_eq!(who(""), Ok((0, 0, vec![0], "/root".into())));
+        assert_eq!(who("web"), Ok((33, 34, vec![34, 4, 6], "/var/www".into())));
+        assert_eq!(who("33"), Ok((33, 34, vec![34, 4, 6], "/var/www".into())));
+        assert_eq!(who("web:disk"), Ok((33, 6, vec![6], "/var/www".into())));
+        assert_eq!(who("web:99"), Ok((33, 99, vec![99], "/var/www".into())));
+        assert_eq!(who("4242"), Ok((4242, 0, vec![0], "/".into())));
         assert_eq!(
             who("1000"),
-            Ok((1000, 0, vec![], "/".into())),
+            Ok((1000, 0, vec![0], "/".into())),
             "a number is never a name"
         );
-        assert_eq!(who(":disk"), Ok((0, 6, vec![], "/root".into())));
+        assert_eq!(who(":disk"), Ok((0, 6, vec![6], "/root".into())));
         // F17b: of what is no UTF-8 nothing is lost, and nothing beside it.
         let home = resolve_user("9", PASSWD, GROUP).unwrap().home;
         assert_eq!(home.as_bytes(), b"/home/jos\xe9");

@@ -105,25 +105,24 @@ fn read(root: BorrowedFd<'_>, path: &str) -> Text {
 }
 
 /// The annotation of config.json that names the user of the program as `USER[:GROUP]`, to be looked up in the container's own
-/// /etc/passwd at the start. Without it the numbers of `process.user` hold.
+/// /etc/passwd at the start; empty for root. Without it the numbers of `process.user` hold.
 pub const ANNOTATION: &str = "org.boxkit.user";
 
-/// The value of [`ANNOTATION`]; empty without it.
-pub fn asked(spec: &Spec) -> &str {
+/// The value of [`ANNOTATION`].
+pub fn asked(spec: &Spec) -> Option<&str> {
     let annotations = spec.annotations().as_ref();
     annotations
         .and_then(|all| all.get(ANNOTATION))
-        .map_or("", String::as_str)
+        .map(String::as_str)
 }
 
 /// Writes `user` into a configuration as the numbers of `process.user`, adds HOME to its environment and removes
-/// [`ANNOTATION`]: for a bundle of another runtime, which reads no /etc/passwd. The names are looked up beneath `root`. An
-/// empty `user` changes nothing.
+/// [`ANNOTATION`]: for a bundle of another runtime, which reads no /etc/passwd. The names are looked up beneath `root`.
 ///
 /// # Errors
 /// A user or a group that the files do not have, or that may be in a file which was not read.
 pub fn write_out(spec: &mut Spec, user: &str, root: BorrowedFd<'_>) -> Result<(), UserError> {
-    let Some(process) = spec.process_mut().as_mut().filter(|_| !user.is_empty()) else {
+    let Some(process) = spec.process_mut().as_mut() else {
         return Ok(());
     };
     let found = Files::beneath(root).resolve(user)?;

@@ -114,7 +114,7 @@ fn named(mut engine: Engine, containers: &Containers, container: &Container) -> 
                 dir: own.clone(),
                 hostname: engine.spec().hostname().clone().unwrap_or_default(),
                 addressed: !container.endpoints.is_empty(),
-                host_resolver: *net == Net::Host,
+                copies_hosts: *net == Net::Host,
             };
             engine = engine.step(Phase::Meanwhile, Box::new(write));
             own

@@ -22,17 +22,35 @@ pub struct WriteFiles {
     pub hostname: String,
     /// Whether the container has an address of its own, which /etc/hosts gives its name to.
     pub addressed: bool,
-    /// Copy the host's resolv.conf unchanged, for a container on the host's network.
-    pub host_resolver: bool,
+    /// Copy the host's hosts and resolv.conf unchanged, for a container on the host's network.
+    pub copies_hosts: bool,
 }
 
 impl WriteFiles {
     fn resolv_conf(&self) -> String {
         let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-        if self.host_resolver {
+        if self.copies_hosts {
             host
         } else {
             without_loopback(&host)
+        }
+    }
+
+    /// /etc/hosts without the container's own address.
+    fn hosts(&self) -> String {
+        let of_host = || std::fs::read("/etc/hosts").ok();
+        let copied = self.copies_hosts.then(of_host).flatten();
+        copied.map_or_else(
+            || HOSTS.to_owned(),
+            |text| String::from_utf8_lossy(&text).trim_end().to_owned() + "\n",
+        )
+    }
+
+    /// The names of the container's address: of a name with a domain also the first label, as docker does.
+    fn names(&self) -> String {
+        match self.hostname.split_once('.') {
+            Some((short, _)) => format!("{} {short}", self.hostname),
+            None => self.hostname.clone(),
         }
     }
 }
@@ -61,9 +79,9 @@ fn without_loopback(host: &str) -> String {
 impl Step for WriteFiles {
     fn meta(&self) -> Meta {
         let own = if self.addressed {
-            cat![HOSTS, ADDRS[0], format!("\t{}", self.hostname)]
+            cat![self.hosts(), ADDRS[0], format!("\t{}", self.names())]
         } else {
-            HOSTS.trim_end().into()
+            self.hosts().trim_end().into()
         };
         let lines = vec![
             Line::Write {
@@ -88,10 +106,10 @@ impl Step for WriteFiles {
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
-        let mut hosts = HOSTS.to_owned();
+        let mut hosts = self.hosts();
         if self.addressed {
             let addr: std::net::Ipv4Addr = cx.slot(ADDRS[0])?;
-            hosts = format!("{HOSTS}{addr}\t{}\n", self.hostname);
+            hosts = format!("{hosts}{addr}\t{}\n", self.names());
         }
         let texts = [hosts, format!("{}\n", self.hostname), self.resolv_conf()];
         for (name, text) in NAMES.into_iter().zip(texts) {

@@ -124,10 +124,10 @@ fn write_out_user(
     container: &Container,
     overlay: &Overlay,
 ) -> Result<(), OpsError> {
-    let (user, name) = (box_engine::user::asked(spec).to_owned(), &container.name);
-    if user.is_empty() {
+    let Some(user) = box_engine::user::asked(spec).map(str::to_owned) else {
         return Ok(());
-    }
+    };
+    let name = &container.name;
     let lowers = match &overlay.upper {
         Some(upper) => overlay.lowers.under(&upper.upper),
         None => overlay.lowers.clone(),

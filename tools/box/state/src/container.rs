@@ -99,6 +99,18 @@ pub struct Asked {
     /// `--cidfile`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cidfile: Option<PathBuf>,
+    /// `run -d`
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub detached: bool,
+    /// How many words of the program and its arguments are the entrypoint, docker's `Config.Entrypoint`; the others are its
+    /// `Config.Cmd`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub entrypoint: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it with a reference
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Asked {
@@ -166,6 +178,9 @@ pub struct MountPoint {
     pub destination: PathBuf,
     /// Whether the container may write to it.
     pub rw: bool,
+    /// Of a `bind`, which way mounts beneath it travel, in docker's words; empty for `rprivate` in older files.
+    #[serde(default)]
+    pub propagation: String,
 }
 
 /// Docker's status as state.json has it. It is stale if the monitor was killed: ask [`RunState::is_running`].

@@ -8,13 +8,13 @@ use std::os::fd::AsFd;
 use serde_json::{Map, Value, json};
 
 use super::ps::{exit_code, word};
-use box_state::{Attached, Container, Containers, Net, RunState, StateError};
+use box_state::volume::is_anonymous_of;
+use box_state::{Attached, Container, Containers, MountPoint, Net, RunState, StateError};
 
 /// The object of one container.
 pub fn container(containers: &Containers, container: &Container) -> Result<Value, StateError> {
     let state = containers.state(&container.id)?;
     let spec = containers.spec(&container.id)?;
-    let process = spec.process().clone().unwrap_or_default();
     let layer = containers.layer(&container.id);
     let file = |name: &str| layer.join(name).display().to_string();
     let image = container.image.as_ref();
@@ -33,32 +33,50 @@ pub fn container(containers: &Containers, container: &Container) -> Result<Value
         "RestartCount": state.restarts,
         "Driver": "overlay",
         "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": null,
         "HostConfig": host::config(container, &spec),
         "GraphDriver": graph(container, &layer),
         "Mounts": mounts(container),
-        "Config": {
-            "Hostname": spec.hostname().clone().unwrap_or_default(),
-            "Domainname": "",
-            "User": box_engine::user::asked(&spec),
-            "Tty": container.tty,
-            "OpenStdin": container.open_stdin,
-            "StdinOnce": container.stdin_once,
-            "Env": environment(container, &spec),
-            "Cmd": process.args().clone().unwrap_or_default(),
-            "Image": image.map(|image| image.name.clone()).unwrap_or_default(),
-            "WorkingDir": Some(process.cwd().display().to_string()).filter(|dir| dir != "/").unwrap_or_default(),
-            "Labels": container.labels,
-            "ExposedPorts": container.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
-            "Volumes": volumes(container),
-            "StopSignal": container.stop_signal,
-            "StopTimeout": container.stop_timeout,
-        },
+        "Config": configuration(container, &spec),
         "NetworkSettings": network(container, &state),
     }))
 }
 
+/// `Config`: what the image and the flags say of the program.
+fn configuration(container: &Container, spec: &oci_spec::runtime::Spec) -> Value {
+    let process = spec.process().clone().unwrap_or_default();
+    let image = container.image.as_ref();
+    let argv = process.args().clone().unwrap_or_default();
+    let (entrypoint, cmd) = argv.split_at(container.asked.entrypoint.min(argv.len()));
+    let attached = !container.asked.detached;
+    json!({
+        "Hostname": spec.hostname().clone().unwrap_or_default(),
+        "Domainname": "",
+        "User": box_engine::user::asked(spec).unwrap_or_default(),
+        "AttachStdin": attached && container.open_stdin,
+        "AttachStdout": attached,
+        "AttachStderr": attached,
+        "Tty": container.tty,
+        "OpenStdin": container.open_stdin,
+        "StdinOnce": container.stdin_once,
+        "Env": environment(container, spec),
+        "Entrypoint": host::list(entrypoint),
+        "Cmd": host::list(cmd),
+        "Image": image.map(|image| image.name.clone()).unwrap_or_default(),
+        "WorkingDir": Some(process.cwd().display().to_string()).filter(|dir| dir != "/").unwrap_or_default(),
+        "Labels": container.labels,
+        "ExposedPorts": container.exposed.iter().map(|port| (port.clone(), json!({}))).collect::<Map<_, _>>(),
+        "Volumes": volumes(container),
+        "StopSignal": container.stop_signal,
+        "StopTimeout": container.stop_timeout,
+    })
+}
+
 /// Lists that docker's JSON has as `null` where they are empty; its templates print `[]`, since their types are known there.
-const LISTS: [&str; 13] = [
+const LISTS: [&str; 15] = [
     "Binds",
     "CapAdd",
     "CapDrop",
@@ -67,9 +85,11 @@ const LISTS: [&str; 13] = [
     "DeviceRequests",
     "Entrypoint",
     "Env",
+    "ExecIDs",
     "ExtraHosts",
     "GroupAdd",
     "Links",
+    "Mounts",
     "OnBuild",
     "SecurityOpt",
 ];
@@ -89,12 +109,17 @@ pub fn for_templates(mut object: Value) -> Value {
         for (key, value) in of.iter_mut().filter(|(_, value)| value.is_null()) {
             match key.as_str() {
                 key if LISTS.contains(&key) => *value = json!([]),
-                key if MAPS.contains(&key) || key == "Tmpfs" => *value = json!({}),
+                key if MAPS.contains(&key) || matches!(key, "Sysctls" | "Tmpfs") => {
+                    *value = json!({});
+                }
                 _ => {}
             }
         }
     };
-    fill(object.get_mut("HostConfig"), &["Tmpfs"]);
+    fill(
+        object.get_mut("HostConfig"),
+        &["Mounts", "Sysctls", "Tmpfs"],
+    );
     fill(
         object.get_mut("Config"),
         &[
@@ -107,18 +132,24 @@ pub fn for_templates(mut object: Value) -> Value {
             "Volumes",
         ],
     );
+    fill(Some(&mut object), &[]);
     object
 }
 
-/// The volumes, named or not, by their mount points; `null` if there are none.
+/// The volumes without a name, by their mount points; `null` if there are none. Those with one are in `Binds`.
 fn volumes(container: &Container) -> Option<Map<String, Value>> {
     let points = container
         .mounts
         .iter()
-        .filter(|point| point.kind == "volume");
+        .filter(|point| is_anonymous(container, point));
     let at = points.map(|point| (point.destination.display().to_string(), json!({})));
     let volumes: Map<_, _> = at.collect();
     (!volumes.is_empty()).then_some(volumes)
+}
+
+/// Whether it is a volume without a name: of the image's `VOLUME` or of `-v /path`.
+fn is_anonymous(container: &Container, point: &MountPoint) -> bool {
+    point.kind == "volume" && is_anonymous_of(&point.name, &container.id)
 }
 
 /// The environment without the variables that every container gets: docker shows those of the image and the user.
@@ -200,7 +231,7 @@ fn graph(container: &Container, layer: &std::path::Path) -> Value {
 }
 
 fn mounts(container: &Container) -> Vec<Value> {
-    let mount = |mount: &box_state::MountPoint| {
+    let mount = |mount: &MountPoint| {
         json!({
             "Type": mount.kind,
             "Name": mount.name,
@@ -208,7 +239,10 @@ fn mounts(container: &Container) -> Vec<Value> {
             "Destination": mount.destination.display().to_string(),
             "Mode": if mount.rw { "" } else { "ro" },
             "RW": mount.rw,
-            "Propagation": if mount.kind == "bind" { "rprivate" } else { "" },
+            "Propagation": match mount.propagation.as_str() {
+                "" if mount.kind == "bind" => "rprivate",
+                given => given,
+            },
         })
     };
     container.mounts.iter().map(mount).collect()
@@ -233,6 +267,8 @@ fn endpoint(state: &RunState, attached: Option<&Attached>) -> Value {
     let gateway = attached.and_then(|attached| attached.gateway.clone());
     let mac = attached.and_then(|attached| mac(state, &attached.endpoint.interface));
     json!({
+        "NetworkID": "",
+        "EndpointID": "",
         "IPAddress": ip,
         "IPPrefixLen": prefix,
         "Gateway": gateway.unwrap_or_default(),
@@ -274,6 +310,9 @@ fn network(container: &Container, state: &RunState) -> Value {
     }
     let running = state.process.as_ref().filter(|_| state.is_running());
     json!({
+        "Bridge": "",
+        "SandboxID": running.map_or("", |_| container.id.as_str()),
+        "EndpointID": "",
         "SandboxKey": running.map_or_else(String::new, |process| format!("/proc/{}/ns/net", process.pid)),
         "IPAddress": first["IPAddress"],
         "IPPrefixLen": first["IPPrefixLen"],

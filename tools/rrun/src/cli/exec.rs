@@ -105,10 +105,12 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         init: process.clone(),
         process: own,
         filter,
+        // As docker: an empty one is the container's.
         user: args
             .user
             .clone()
-            .unwrap_or_else(|| box_engine::user::asked(&spec).to_owned()),
+            .filter(|user| !user.is_empty())
+            .or_else(|| box_engine::user::asked(&spec).map(str::to_owned)),
         cgroup: monitor::cgroup_of(containers, container, process.pid),
         tty: args.tty,
         detach: args.detach,

@@ -221,7 +221,8 @@ fn follow(
 }
 
 pub fn detach_keys(text: Option<&str>) -> Result<DetachKeys> {
-    let Some(text) = text else {
+    // As docker: an empty text is the default.
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(DetachKeys::default());
     };
     DetachKeys::parse(text).ok_or_else(|| {
@@ -302,7 +303,9 @@ fn kind(flags: &Create, containers: &Containers, go: Go) -> Containers {
 
 /// The plan that makes the container, and what it makes.
 fn making(flags: &Create, containers: &Containers, mut ready: Ready, go: Go) -> (Plan, Rc<New>) {
-    ready.container.stdin_once &= !matches!(go, Go::Now { detach: true });
+    let detached = matches!(go, Go::Now { detach: true });
+    ready.container.asked.detached = detached;
+    ready.container.stdin_once &= !detached;
     let (sync, starting) = match go {
         Go::Later => (true, false),
         Go::Now { detach } => (detach && !ready.container.auto_remove, true),

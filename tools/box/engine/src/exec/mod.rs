@@ -36,9 +36,9 @@ pub struct Exec {
     pub process: Process,
     /// The seccomp filter of the program; `None` for all system calls.
     pub filter: Option<Filter>,
-    /// `USER[:GROUP]`, names or numbers, looked up in the container's own /etc/passwd and /etc/group; empty for the numbers
-    /// of `process.user`.
-    pub user: String,
+    /// `USER[:GROUP]`, names or numbers, looked up in the container's own /etc/passwd and /etc/group; empty for root, `None`
+    /// for the numbers of `process.user`.
+    pub user: Option<String>,
     /// The host's hierarchies and the container's cgroup, which the program joins; `None` if there is no such cgroup.
     pub cgroup: Option<(Hierarchies, Group)>,
     /// The program gets a terminal of the container's devpts.

@@ -20,7 +20,7 @@ const JOIN: &str =
 pub struct Script {
     pub pid: i32,
     pub process: Process,
-    pub user: String,
+    pub user: Option<String>,
     pub cgroups: Vec<PathBuf>,
     pub detach: bool,
     pub stdin: bool,
@@ -56,10 +56,8 @@ impl Script {
     /// Who it is and what its home is, by the container's files as they are now.
     fn who(&self) -> (u32, u32, String) {
         let numbers = self.process.user();
-        let text = match self.user.as_str() {
-            "" => format!("{}:{}", numbers.uid(), numbers.gid()),
-            name => name.to_owned(),
-        };
+        let own = || format!("{}:{}", numbers.uid(), numbers.gid());
+        let text = self.user.clone().unwrap_or_else(own);
         let root = std::fs::File::open(format!("/proc/{}/root", self.pid));
         let found = root
             .ok()

@@ -157,10 +157,8 @@ pub fn build(wanted: &Wanted, image: &ImageDefaults) -> Result<Spec, SpecError> 
     if !wanted.cgroup.is_empty() {
         linux.set_cgroups_path(Some(Path::new("/").join(&wanted.cgroup)));
     }
-    let mut annotations = HashMap::new();
-    if !wanted.user.is_empty() {
-        annotations.insert(box_engine::user::ANNOTATION.to_owned(), wanted.user.clone());
-    }
+    let user = (box_engine::user::ANNOTATION.to_owned(), wanted.user.clone());
+    let mut annotations = HashMap::from([user]);
     if wanted.init {
         annotations.insert(box_engine::init::ANNOTATION.to_owned(), "true".to_owned());
     }

@@ -11,6 +11,15 @@ pub struct Command {
     pub args: Vec<String>,
 }
 
+/// The words of the entrypoint, with which the program and its arguments begin.
+pub fn entrypoint(flags: &Command, image: &[String]) -> Vec<String> {
+    match &flags.entrypoint {
+        None => image.to_vec(),
+        Some(word) if word.is_empty() => Vec::new(),
+        Some(word) => vec![word.clone()],
+    }
+}
+
 /// The program and its arguments. An `--entrypoint` of any kind drops the image's CMD, which was written for the image's
 /// own entrypoint.
 ///
@@ -18,14 +27,10 @@ pub struct Command {
 /// [`SpecError::NoCommand`]: neither the words nor the image name a program.
 pub fn command(
     flags: &Command,
-    entrypoint: &[String],
+    of_image: &[String],
     cmd: &[String],
 ) -> Result<Vec<String>, SpecError> {
-    let mut argv = match &flags.entrypoint {
-        None => entrypoint.to_vec(),
-        Some(word) if word.is_empty() => Vec::new(),
-        Some(word) => vec![word.clone()],
-    };
+    let mut argv = entrypoint(flags, of_image);
     if flags.args.is_empty() && flags.entrypoint.is_none() {
         argv.extend_from_slice(cmd);
     } else {

@@ -1,6 +1,6 @@
 //! `-v`, `--mount`, `--tmpfs`: sources and mount points. Pure: reads no file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::SpecError;
 
@@ -39,6 +39,10 @@ pub struct Volume {
     pub readonly: bool,
     /// Only for a path on the host.
     pub create: Create,
+    /// Which way mounts beneath a path of the host travel: `rprivate`, or another one of docker's `bind-propagation`.
+    pub propagation: &'static str,
+    /// Whether mounts beneath a path of the host are there too.
+    pub recursive: bool,
     /// `nocopy`: a new volume is empty; the image's files at the mount point are not copied.
     pub nocopy: bool,
 }
@@ -60,6 +64,11 @@ fn destination(text: &str) -> Result<PathBuf, SpecError> {
 fn source(text: &str) -> Result<From, SpecError> {
     if text.starts_with(['/', '.']) {
         return Ok(From::Host(text.into()));
+    }
+    if text.is_empty() {
+        return Err(SpecError::Rule(
+            "invalid volume specification: nothing is before the first colon: give a volume's name or a path, or the mount point alone".to_owned(),
+        ));
     }
     super::names::check_length("volume", text)?;
     let mut chars = text.chars();
@@ -90,21 +99,56 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
         to,
         readonly: false,
         create: Create::No,
+        propagation: PRIVATE,
+        recursive: true,
         nocopy: false,
     };
     let is_host = matches!(volume.from, From::Host(_));
+    let mut kinds: Vec<u8> = Vec::new();
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "ro" | "readonly" => volume.readonly = true,
-            // Labels of an LSM, propagation and copying: docker's defaults, or nothing to do here.
-            "rw" | "z" | "Z" | "rprivate" | "private" | "consistent" | "cached" | "delegated" => {}
-            "nocopy" if !is_host => volume.nocopy = true,
-            "create=dir" => volume.create = Create::Dir,
-            "create=file" => volume.create = Create::File,
-            _ => return Err(SpecError::invalid("invalid mode", option)),
+        let kind = match option {
+            "ro" | "readonly" => {
+                volume.readonly = true;
+                0
+            }
+            "rw" => 0,
+            // Labels of an LSM, and how a virtual machine's files are cached: nothing to do here.
+            "z" | "Z" => 1,
+            "consistent" | "cached" | "delegated" => 2,
+            "nocopy" if !is_host => {
+                volume.nocopy = true;
+                3
+            }
+            "create=dir" => {
+                volume.create = Create::Dir;
+                4
+            }
+            "create=file" => {
+                volume.create = Create::File;
+                4
+            }
+            other => {
+                let found = propagation(other).filter(|_| is_host);
+                volume.propagation =
+                    found.ok_or_else(|| SpecError::invalid("invalid mode", option))?;
+                5
+            }
+        };
+        // docker: of each kind one.
+        if kinds.contains(&kind) {
+            return Err(SpecError::invalid("invalid mode", options));
         }
+        kinds.push(kind);
     }
     Ok(volume)
+}
+
+const PRIVATE: &str = "rprivate";
+
+/// docker's words, which are mount(8)'s.
+fn propagation(word: &str) -> Option<&'static str> {
+    const ALL: [&str; 6] = [PRIVATE, "private", "rslave", "slave", "rshared", "shared"];
+    ALL.into_iter().find(|known| *known == word)
 }
 
 /// The fields of one line of CSV (RFC 4180): a field in double quotes may contain commas, and a doubled quote stands for one.
@@ -155,7 +199,7 @@ fn csv(text: &str) -> Result<Vec<String>, SpecError> {
 pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
     let (mut kind, mut from, mut to, mut readonly, mut memory) =
         ("volume", "", "", false, Vec::new());
-    let mut nocopy = false;
+    let (mut nocopy, mut travels, mut recursive) = (false, PRIVATE, true);
     let fields = csv(text)?;
     for field in &fields {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
@@ -164,6 +208,18 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
             "source" | "src" => from = value,
             "target" | "destination" | "dst" => to = value,
             "readonly" | "ro" => readonly = !matches!(value, "false" | "0"),
+            "bind-propagation" => {
+                travels = propagation(value)
+                    .ok_or_else(|| SpecError::invalid("invalid propagation option", value))?;
+            }
+            // What is read-only is so with all mounts beneath it, if they are there.
+            "bind-recursive" if matches!(value, "enabled" | "readonly") => {}
+            "bind-recursive" if value == "disabled" => recursive = false,
+            "bind-recursive" => {
+                return Err(SpecError::Rule(format!(
+                    "invalid value for bind-recursive: {value}: it is enabled, disabled or readonly here"
+                )));
+            }
             "volume-nocopy" => nocopy = !matches!(value, "false" | "0"),
             "tmpfs-size" => memory.push(format!("size={}", super::sizes::parse_bytes(value)?)),
             "tmpfs-mode" => memory.push(format!("mode={value}")),
@@ -180,7 +236,28 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
             "invalid argument for --mount: target is required".to_owned(),
         ));
     }
-    let from = match (kind, from) {
+    if kind != "bind" && (travels != PRIVATE || !recursive) {
+        return Err(SpecError::Conflict(
+            "bind-propagation and bind-recursive are for type=bind",
+        ));
+    }
+    let to = destination(to)?;
+    if kind == "tmpfs" {
+        check_memory_place(&to)?;
+    }
+    Ok(Volume {
+        from: mount_source(kind, from, memory)?,
+        to,
+        readonly,
+        create: Create::No,
+        propagation: travels,
+        recursive,
+        nocopy,
+    })
+}
+
+fn mount_source(kind: &str, from: &str, memory: Vec<String>) -> Result<From, SpecError> {
+    Ok(match (kind, from) {
         ("bind", "") => {
             return Err(SpecError::Rule(
                 "invalid argument for --mount: source is required for bind".to_owned(),
@@ -202,14 +279,29 @@ pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
             ));
         }
         (other, _) => return Err(SpecError::invalid("invalid mount type", other)),
-    };
-    Ok(Volume {
-        from,
-        to: destination(to)?,
-        readonly,
-        create: Create::No,
-        nocopy,
     })
+}
+
+/// Refuses a tmpfs that would take what every program needs: the host's kernel as files, and the devices.
+fn check_memory_place(to: &Path) -> Result<(), SpecError> {
+    const DEVICES: [&str; 8] = [
+        "null", "zero", "full", "random", "urandom", "tty", "console", "ptmx",
+    ];
+    let at: PathBuf = to.components().collect();
+    let device = at
+        .strip_prefix("/dev")
+        .is_ok_and(|name| DEVICES.iter().any(|device| name == Path::new(device)));
+    let why = if at == Path::new("/proc") || at == Path::new("/sys") {
+        "programs need the file system that is there"
+    } else if device {
+        "this is a device, and a tmpfs is a directory"
+    } else {
+        return Ok(());
+    };
+    Err(SpecError::Rule(format!(
+        "invalid mount path: '{}' cannot be a tmpfs: {why}",
+        to.display()
+    )))
 }
 
 /// One `--tmpfs`: `/path[:size=64m,mode=755]`.
@@ -224,11 +316,15 @@ pub fn parse_tmpfs(text: &str) -> Result<Volume, SpecError> {
         .map(str::to_owned)
         .collect();
     let readonly = options.iter().any(|option| option == "ro");
+    let to = destination(to)?;
+    check_memory_place(&to)?;
     Ok(Volume {
         from: From::Memory(options),
-        to: destination(to)?,
+        to,
         readonly,
         create: Create::No,
+        propagation: PRIVATE,
+        recursive: true,
         nocopy: false,
     })
 }
@@ -263,6 +359,11 @@ mod tests {
             "/a:b",
             "/a:/b:nocopy",
             "/a:/b:rx",
+            "/a:/b:ro,rw",
+            "/a:/b:ro,ro",
+            "/a:/b:slave,rprivate",
+            "data:/b:rslave",
+            ":/x",
             "/a:/",
             "/a:/b:ro:x",
             "",

@@ -28,6 +28,8 @@ pub enum VolumeError {
         path: PathBuf,
         near: Option<PathBuf>,
     },
+    #[error("mounting {path:?}: {file:?} is a file, not a directory")]
+    NotDirectory { path: PathBuf, file: PathBuf },
 }
 
 fn near_text(near: Option<&PathBuf>) -> String {
@@ -41,6 +43,15 @@ impl Fault for VolumeError {
             Self::Missing { path, .. } => {
                 Some(format!("mkdir -p {} makes it", kit_plan::quote(path)))
             }
+            Self::NotDirectory { path, file } => {
+                let is_it = path.parent() == file.parent() && path.file_name() == file.file_name();
+                is_it.then(|| {
+                    format!(
+                        "without the slash at its end it is the file: -v {}:…",
+                        kit_plan::quote(file)
+                    )
+                })
+            }
             Self::Io { .. } => None,
         }
     }
@@ -48,7 +59,7 @@ impl Fault for VolumeError {
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Io { path, .. } => Some(path),
-            Self::Missing { .. } => None,
+            Self::Missing { .. } | Self::NotDirectory { .. } => None,
         }
     }
 }
@@ -56,10 +67,18 @@ impl Fault for VolumeError {
 /// Refuses a source on the host that does not exist. docker makes it, and so a typo becomes an empty directory of root's.
 ///
 /// # Errors
-/// [`VolumeError::Missing`], with a near path if there is one.
+/// [`VolumeError::NotDirectory`], or [`VolumeError::Missing`] with a near path if there is one.
 pub fn check_source(path: &Path) -> Result<(), VolumeError> {
     if path.exists() {
         return Ok(());
+    }
+    // `file/` and `file/x`: a parent that exists is no directory. Components leave the slash at the end out.
+    let plain: PathBuf = path.components().collect();
+    if let Some(file) = plain.ancestors().find(|part| part.exists())
+        && !file.is_dir()
+    {
+        let (path, file) = (path.to_owned(), file.to_owned());
+        return Err(VolumeError::NotDirectory { path, file });
     }
     Err(VolumeError::Missing {
         path: path.to_owned(),

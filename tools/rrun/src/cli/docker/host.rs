@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
-use super::mode;
+use super::{is_anonymous, mode};
 use box_ops::spec::build::SHM_BYTES;
 use box_state::Container;
 
@@ -75,6 +75,7 @@ fn fixed() -> Value {
         "UTSMode": "",
         "UsernsMode": "",
         "ShmSize": SHM_BYTES,
+        "Runtime": "rrun",
         "Isolation": "",
         "CgroupParent": "",
         "Devices": [],
@@ -85,7 +86,7 @@ fn fixed() -> Value {
 }
 
 /// docker's lists that are `null` where they are empty.
-fn list(all: &[String]) -> Option<&[String]> {
+pub(super) fn list(all: &[String]) -> Option<&[String]> {
     Some(all).filter(|all| !all.is_empty())
 }
 
@@ -110,17 +111,23 @@ fn binds(container: &Container) -> Option<Vec<String>> {
     let binds: Vec<String> = container
         .mounts
         .iter()
-        .filter(|mount| mount.kind != "tmpfs")
+        .filter(|mount| mount.kind != "tmpfs" && !is_anonymous(container, mount))
         .map(|mount| {
             let from = if mount.name.is_empty() {
                 mount.source.display().to_string()
             } else {
                 mount.name.clone()
             };
+            let mode = [
+                (!mount.rw).then_some("ro"),
+                Some(mount.propagation.as_str()).filter(|word| !matches!(*word, "" | "rprivate")),
+            ];
+            let mode: Vec<&str> = mode.into_iter().flatten().collect();
+            let colon = if mode.is_empty() { "" } else { ":" };
             format!(
-                "{from}:{}{}",
+                "{from}:{}{colon}{}",
                 mount.destination.display(),
-                if mount.rw { "" } else { ":ro" }
+                mode.join(",")
             )
         })
         .collect();

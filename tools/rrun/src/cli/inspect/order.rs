@@ -10,16 +10,17 @@ pub struct InOrder<'a>(pub &'a Value);
 /// not here, labels and ports among it, comes after, sorted.
 const KEYS: &str = "Id RepoTags RepoDigests Parent Comment Created Author Path Args \
     State Status Running Paused Restarting OOMKilled Dead Pid ExitCode Error StartedAt FinishedAt \
-    Hostname Domainname User ExposedPorts Tty OpenStdin StdinOnce Env Cmd \
+    Hostname Domainname User AttachStdin AttachStdout AttachStderr ExposedPorts Tty OpenStdin StdinOnce Env Cmd \
     Image Volumes WorkingDir Entrypoint OnBuild Config \
     ResolvConfPath HostnamePath HostsPath LogPath Type Name RestartCount Source Destination Driver Mode RW Propagation Platform \
+    MountLabel ProcessLabel AppArmorProfile ExecIDs \
     HostConfig Binds ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver VolumesFrom \
     CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode Links OomScoreAdj PidMode Privileged \
-    PublishAllPorts ReadonlyRootfs SecurityOpt Tmpfs UTSMode UsernsMode ShmSize Isolation CpuShares Memory NanoCpus \
+    PublishAllPorts ReadonlyRootfs SecurityOpt Tmpfs UTSMode UsernsMode ShmSize Runtime Isolation CpuShares Memory NanoCpus \
     CgroupParent BlkioWeight CpusetCpus CpusetMems Devices DeviceCgroupRules DeviceRequests MemoryReservation MemorySwap \
     OomKillDisable PidsLimit Ulimits MaskedPaths ReadonlyPaths Init \
     Architecture Variant Os OsVersion Size GraphDriver SizeRw SizeRootFs Mounts Labels StopSignal StopTimeout \
-    NetworkSettings SandboxKey Ports RootFS Metadata IPAddress IPPrefixLen Gateway MacAddress Networks";
+    NetworkSettings Bridge SandboxID SandboxKey Ports RootFS Metadata NetworkID EndpointID IPAddress IPPrefixLen Gateway MacAddress Networks";
 
 /// Of the configuration in a container's object: it comes late there, and early in an image's.
 fn place(key: &str, is_container: bool) -> usize {

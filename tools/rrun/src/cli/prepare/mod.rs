@@ -23,7 +23,7 @@ use super::steps::fault;
 use box_ops::spec::SpecError;
 use box_ops::spec::build::{ImageDefaults, Wanted, build};
 use box_ops::spec::capabilities::recorded;
-use box_ops::spec::command::{Command, command};
+use box_ops::spec::command::{Command, command, entrypoint};
 use box_ops::spec::env::parse_label;
 use box_ops::spec::names::{check_hostname, check_name, generated_name};
 use box_ops::spec::ports::Exposed;
@@ -48,7 +48,7 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
     let (net, endpoints) = network(flags, containers)?;
     let hostname = hostname(flags, containers, &net, &id)?;
     check_conflicts(flags, &net)?;
-    let argv = argv(flags, args, &config)?;
+    let (entrypoint, argv) = argv(flags, args, &config)?;
     let (mounts, points, before) = volumes(flags, containers, &config, &id)?;
     let wanted = Wanted {
         user: given(flags.user.as_ref())
@@ -73,7 +73,10 @@ pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
         path: argv[0].clone(),
         args: argv[1..].to_vec(),
         privileged: flags.privileged,
-        asked: asked(flags),
+        asked: Asked {
+            entrypoint,
+            ..asked(flags)
+        },
         tty: flags.tty,
         open_stdin: flags.interactive,
         stdin_once: flags.interactive,
@@ -111,16 +114,25 @@ fn asked(flags: &Create) -> Asked {
         tmpfs: tmpfs.collect(),
         publish_all: flags.publish_all,
         cidfile: flags.cidfile.as_ref().map(|file| escape(file).into()),
+        ..Asked::default()
     }
 }
 
-/// The program and its arguments; `args` are the words after IMAGE.
-fn argv(flags: &Create, args: Vec<String>, config: &Config) -> Result<Vec<String>> {
-    let entrypoint = flags.entrypoint.clone();
-    let flags_command = Command { entrypoint, args };
-    command(&flags_command, &config.entrypoint, &config.cmd).map_err(|e| {
-        usage(e).hint("the image has no CMD and no ENTRYPOINT: give a command after its name")
-    })
+/// The program and its arguments, after the number of their words that are the entrypoint; `args` are the words after IMAGE.
+fn argv(flags: &Create, args: Vec<String>, config: &Config) -> Result<(usize, Vec<String>)> {
+    let is_empty = args.first().is_some_and(String::is_empty);
+    let words = Command {
+        entrypoint: flags.entrypoint.clone(),
+        args,
+    };
+    let argv = command(&words, &config.entrypoint, &config.cmd).map_err(|e| {
+        usage(e).hint(if is_empty {
+            "the command's first word is empty: give the name of a program"
+        } else {
+            "the image has no CMD and no ENTRYPOINT: give a command after its name"
+        })
+    })?;
+    Ok((entrypoint(&words, &config.entrypoint).len(), argv))
 }
 
 /// The ports of `-p` and `-P`; none where there is no network to publish them on.
@@ -328,13 +340,30 @@ fn limits(flags: &Create) -> Result<rcgroup::Limits> {
             Failure::usage(refused).hint(format!("rcgroup set {} -m 64m", kit_plan::quote(cgroup)))
         );
     }
-    if limits.memory_bytes.is_some_and(|bytes| bytes < 6 << 20) {
-        return Err(Failure::usage("Minimum memory limit allowed is 6MB"));
-    }
+    check_memory(&limits)?;
     if let Some(nano_cpus) = limits.nano_cpus {
         check_cpus(nano_cpus)?;
     }
     Ok(limits)
+}
+
+/// docker's least, and its order.
+fn check_memory(limits: &rcgroup::Limits) -> Result<()> {
+    let is_small = |bytes: Option<u64>| bytes.is_some_and(|bytes| bytes < 6 << 20);
+    let rule = if is_small(limits.memory_bytes) {
+        "Minimum memory limit allowed is 6MB"
+    } else if is_small(limits.memory_reservation_bytes) {
+        "Minimum memory reservation allowed is 6MB"
+    } else if limits
+        .memory_bytes
+        .zip(limits.memory_reservation_bytes)
+        .is_some_and(|(most, reserved)| most < reserved)
+    {
+        "Minimum memory limit can not be less than memory reservation limit, see usage"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(rule))
 }
 
 /// docker refuses more than there are, and less than the kernel's shortest quota; 0 is no limit.

@@ -87,6 +87,7 @@ fn one_volume(
                 source: PathBuf::new(),
                 destination: volume.to.clone(),
                 rw: !volume.readonly,
+                propagation: String::new(),
             };
             return Ok((built, point));
         }
@@ -130,7 +131,8 @@ fn one_volume(
             ("volume", name, path)
         }
     };
-    let mut options = ["rbind", "rprivate"].map(str::to_owned).to_vec();
+    let bind = if volume.recursive { "rbind" } else { "bind" };
+    let mut options = [bind, volume.propagation].map(str::to_owned).to_vec();
     if volume.readonly {
         options.push("ro".to_owned());
     }
@@ -141,6 +143,11 @@ fn one_volume(
         source,
         destination: volume.to.clone(),
         rw: !volume.readonly,
+        propagation: if kind == "bind" {
+            volume.propagation.to_owned()
+        } else {
+            String::new()
+        },
     };
     Ok((built, point))
 }

@@ -32,7 +32,7 @@ pub struct Filters {
     names: Vec<Regex>,
     ids: Vec<Regex>,
     labels: Vec<String>,
-    ancestors: Vec<String>,
+    ancestors: Vec<Ancestor>,
     exited: Vec<i32>,
     volumes: Vec<String>,
     networks: Vec<String>,
@@ -66,7 +66,7 @@ impl Filters {
             "name" => self.names.push(regex("a name")?),
             "id" => self.ids.push(regex("an ID")?),
             "label" => self.labels.push(value.to_owned()),
-            "ancestor" => self.ancestors.push(value.to_owned()),
+            "ancestor" => self.ancestors.push(Ancestor::of(value, containers)),
             "exited" => {
                 let code = value
                     .parse()
@@ -111,7 +111,7 @@ impl Filters {
             })
             && any(&self.ids, |id| id.is_match(&container.id))
             && self.labels.iter().all(|label| has_label(container, label))
-            && any(&self.ancestors, |image| is_of(container, image))
+            && any(&self.ancestors, |image| image.is_of(container))
             && any(&self.exited, |code| {
                 word(state) == "exited" && exit_code(state) == *code
             })
@@ -166,13 +166,35 @@ fn has_label(container: &Container, label: &str) -> bool {
     }
 }
 
-fn is_of(container: &Container, wanted: &str) -> bool {
-    container.image.as_ref().is_some_and(|image| {
-        let bare = image.name.strip_suffix(":latest").unwrap_or(&image.name);
-        let id = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-        bare == wanted.strip_suffix(":latest").unwrap_or(wanted)
-            || !id.is_empty() && image.id.trim_start_matches("sha256:").starts_with(id)
-    })
+/// An image that containers are of.
+#[derive(Debug)]
+enum Ancestor {
+    /// The ID of an image in the store, whatever it was called by.
+    Stored(String),
+    /// What the store does not have: containers of it may be left.
+    Called(String),
+}
+
+impl Ancestor {
+    fn of(text: &str, containers: &Containers) -> Self {
+        let found = runpack::Store::open(&containers.roots.root).resolve(text);
+        found.map_or_else(
+            |_| Self::Called(text.to_owned()),
+            |image| Self::Stored(image.id.to_string()),
+        )
+    }
+
+    fn is_of(&self, container: &Container) -> bool {
+        container.image.as_ref().is_some_and(|image| match self {
+            Self::Stored(id) => image.id == *id,
+            Self::Called(wanted) => {
+                let bare = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+                let id = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+                bare(&image.name) == bare(wanted)
+                    || !id.is_empty() && image.id.trim_start_matches("sha256:").starts_with(id)
+            }
+        })
+    }
 }
 
 /// Whether the container has a mount of this name, source on the host, or mount point.
