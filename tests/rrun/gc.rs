@@ -8,7 +8,7 @@ const LEFT: &str = "rrun run -d --name gone tools sleep 1000 >/dev/null; rrun cr
     rrun run -d --name over --net none tools sleep 1000 >/dev/null; rrun rm -f gone >/dev/null
     id=$(rrun create --name half -v /anon tools sh); mv root/containers/$id root/containers/.$id.new; mkdir root/volumes/.$id.01.new
     id=$(rrun create --name dead -v /anon tools sh); touch root/containers/$id/doomed; mkdir -p root/trash; mv root/containers/$id root/trash
-    echo $id >root/names/lost; echo $(rrun ps -aq --no-trunc -f name=kept) >root/names/was; mkdir -p run/containers/$id
+    echo $id >root/names/lost; echo $(rrun ps -aq --no-trunc -f name=kept) >root/names/was; mkdir -p run/containers/$id run/networks/.bridge.99999999
     state=root/containers/$(rrun ps -q --no-trunc)/state.json
     for who in monitor process; do
         pid=$(grep -A2 \"$who\" $state | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'); kill -9 $pid

@@ -234,3 +234,14 @@ fn a_monitor_that_is_killed_as_it_removes_leaves_nothing_after_gc() {
         assert_eq!(state(&host), before, "{delay}");
     }
 }
+
+/// The monitor would have taken the volume along; it was killed, and `rm` comes before `gc`.
+#[test]
+fn the_unnamed_volume_of_a_killed_run_goes_with_it() {
+    let host = Host::new();
+    host.ok("rrun run -d --rm --name box --net none -v /data tools sleep 1000");
+    assert_eq!(host.ok("ls root/volumes | wc -l"), "1\n");
+    host.ok("pid=$(rrun inspect -f '{{.State.Pid}}' box); monitor=$(awk '/^PPid/ {print $2}' /proc/$pid/status); kill -9 $monitor $pid");
+    host.ok("rrun rm -f box");
+    assert_eq!(host.ok("rrun gc; ls root/volumes | wc -l"), "0\n");
+}

@@ -44,7 +44,9 @@ pub fn stages(of: &Subject, how: Removal) -> Result<Vec<Plan>, OpsError> {
         stages.extend(stop::stages(of, Some(0), Some("KILL"))?);
     }
     let mut plan = Plan::new(command);
-    push(&mut plan, of, how.volumes, runs && of.container.auto_remove);
+    // With --rm the monitor would have taken them along, had nobody killed it.
+    let volumes = how.volumes || of.container.auto_remove;
+    push(&mut plan, of, volumes, runs && of.container.auto_remove);
     stages.push(plan);
     Ok(stages)
 }
