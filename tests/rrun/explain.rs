@@ -277,7 +277,7 @@ fn the_script_of_a_run_in_the_background_ends_and_its_container_does_not() {
     let sleep = format!("sleep 9{:07}", std::process::id());
     let id = host.ok(&format!("rrun run -d --rm --dry-run --net none -h behind tools sh -c 'hostname 2>/dev/null; {sleep}' | sh"));
     assert_eq!(id.trim().len(), 64, "{id}");
-    let pid = host.ok(&format!("pgrep -f '^{sleep}$'"));
+    let pid = host.until(&format!("pgrep -f '^{sleep}$'"));
     let pid = pid.trim();
     assert_eq!(
         host.ok(&format!("nsenter -u -t {pid} uname -n")),

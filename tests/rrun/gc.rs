@@ -70,7 +70,7 @@ fn what_it_does_is_explained_and_traced() {
     assert_eq!(code, 0);
     assert!(out.contains("undone: rrun run --name over"), "{out}{said}");
     assert!(
-        out.ends_with("removed: the empty network\nremoved: 12 left-over names and directories\n"),
+        out.ends_with("removed: the empty network\nremoved: 13 left-over names and directories\n"),
         "{out}"
     );
     for why in [
