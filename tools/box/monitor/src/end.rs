@@ -52,12 +52,13 @@ impl Monitor {
             let _ = self.journal.discard();
         }
         drop((self.lock, self.listener, self.streams, self.pidfd));
-        farewell(self.clients);
-        // Only now: both wait until the disk has taken the log and what the container wrote, which may be gigabytes.
+        // After the report: both wait until the disk has taken the log and what the container wrote, which may be gigabytes.
+        // Before the farewell: a reader that pauses must not keep the root mounted.
         drop(self.root);
         if lasting {
             self.containers.sync_state(&self.container.id);
         }
+        farewell(self.clients);
         // Closing an nftables socket right after a delete waits 8 to 12 ms for the kernel, and holds up whoever starts
         // meanwhile; nobody waits for this process any more, and it has nothing else.
         if !self.container.endpoints.is_empty() {
