@@ -135,7 +135,9 @@ house_floors() {
 # What deny.toml asks, without cargo-deny, whose own 500 crates are minutes to build: licences, one version of a crate, none of
 # those that it bans, all from the one registry.
 house_crates() {
-    cargo metadata --locked --format-version 1 --filter-platform "$host" >"$logs/crates" || return 1
+    platforms=$(sed -n 's/^targets = //p' deny.toml | jq -r '.[] | "--filter-platform \(.)"') || return 1
+    # shellcheck disable=SC2086 # a list of flags
+    cargo metadata --locked --format-version 1 --all-features $platforms >"$logs/crates" || return 1
     listed() { sed -n "/^$1 = \[/,/^\]/s/$2/\1/p" deny.toml | jq -R . | jq -s .; }
     jq -r --argjson allowed "$(listed allow '^ *"\(.*\)",')" --argjson twice "$(listed skip '.*crate = "\([^"@]*\).*')" \
         --argjson banned "$(listed deny '.*crate = "\([^"@]*\).*')" '

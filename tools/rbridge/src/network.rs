@@ -7,6 +7,7 @@ mod dir;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use kit_net::{Cidr, Link, Nft};
 use kit_plan::Roots;
@@ -253,6 +254,25 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
     let removed = fs::rename(dir.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
     removed.map_err(BridgeError::io("removing", dir.path()))?;
     Ok(true)
+}
+
+/// What is left of networks whose [`remove`] was killed: their files under the name that it gave them last.
+pub fn half_removed(roots: &Roots) -> Vec<PathBuf> {
+    let entries = fs::read_dir(roots.run.join("networks"));
+    let mut paths: Vec<PathBuf> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let pid = name
+            .filter(|name| name.starts_with('.'))
+            .and_then(|name| name.rsplit('.').next()?.parse().ok());
+        pid.is_some_and(|pid| kit_sys::process::start_time(pid).is_none())
+    });
+    paths
 }
 
 /// What a member's link on the bridge is called, but for what tells its runs apart.

@@ -9,10 +9,11 @@ use kit_plan::{Line, Program, Value, run};
 use oci_spec::runtime::{LinuxPersonality, Process};
 
 use crate::attributes;
+use crate::user::wanted;
 
-/// Enters a command in the user's place. `$1` is where the root is mounted, `$2` USER[:GROUP], `$3` the supplementary groups,
-/// or `-` for those of the user; the rest goes to setpriv(1). The rules are those of [`crate::resolve`]. A link of the image's to another place is not
-/// followed to the host's own files.
+/// Enters a command in the user's place. `$1` is where the root is mounted, `$2` USER[:GROUP], `$3` the supplementary
+/// groups, or `-` for those of the user; the rest goes to setpriv(1). The rules are those of [`crate::resolve`]. A link of
+/// the image's to another place is not followed to the host's own files.
 const AS_USER: &str = r#"
 set -eu
 at=$(readlink -f "$1") user=${2%%:*} group= groups=${3#-} given=$3 uid= gid=0 name= home=/
@@ -120,17 +121,14 @@ fn rlimits(process: &Process) -> Vec<Value> {
 }
 
 fn as_user(process: &Process, user: Option<&str>, at: &Path) -> Vec<Value> {
-    let numbers = process.user();
-    let (user, groups) = if let Some(user) = user {
-        (user.to_owned(), "-".to_owned())
+    let groups = if user.is_some() {
+        "-".to_owned()
     } else {
-        let groups = numbers.additional_gids().iter().flatten();
+        let groups = process.user().additional_gids().iter().flatten();
         let groups: Vec<String> = groups.map(ToString::to_string).collect();
-        (
-            format!("{}:{}", numbers.uid(), numbers.gid()),
-            groups.join(","),
-        )
+        groups.join(",")
     };
+    let user = wanted(user, process);
     let mut words = kit_plan::words!["sh", "-c", AS_USER, "sh", at, user, groups];
     let bounding = process
         .capabilities()

@@ -19,7 +19,7 @@ use super::terminal::TERMINAL;
 use super::{attributes, hooks, in_sh, init};
 use crate::resolve::ResolvedUser;
 use crate::says;
-use crate::user::{Files, home_of};
+use crate::user::{Files, home_of, wanted};
 use kit_seccomp::Filter;
 
 /// The names of the descriptors of the program's standard streams, which the parent makes.
@@ -29,7 +29,7 @@ pub const STDIO: [&str; 3] = ["stdin", "stdout", "stderr"];
 pub struct Become {
     pub process: Process,
     pub filter: Option<Filter>,
-    /// `USER[:GROUP]`, looked up in the container's own files; empty for the numbers of config.json.
+    /// `USER[:GROUP]`, looked up in the container's own files; `None` for the numbers of config.json.
     pub user: Option<String>,
     pub personality: Option<LinuxPersonality>,
     /// The startContainer hooks, which run inside as the program's user.
@@ -87,13 +87,12 @@ impl Step for Become {
 
 impl Become {
     fn resolve_user(&self) -> Result<ResolvedUser, StepError> {
-        let user = self.process.user();
-        let numbers = || format!("{}:{}", user.uid(), user.gid());
-        let text = self.user.clone().unwrap_or_else(numbers);
+        let text = wanted(self.user.as_deref(), &self.process);
         // Static, so no NSS; and these are the container's files, whose users we want.
         let mut found = Files::here().resolve(&text)?;
         if self.user.is_none() {
-            found.groups = user.additional_gids().clone().unwrap_or_default();
+            let numbers = self.process.user();
+            found.groups = numbers.additional_gids().clone().unwrap_or_default();
         }
         Ok(found)
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Process, Spec};
 use rmount::inroot;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -114,6 +114,15 @@ pub fn asked(spec: &Spec) -> Option<&str> {
     annotations
         .and_then(|all| all.get(ANNOTATION))
         .map(String::as_str)
+}
+
+/// What [`Files::resolve`] looks up: the user that was asked for, or else the numbers of `process.user`.
+pub(crate) fn wanted(asked: Option<&str>, process: &Process) -> String {
+    let numbers = process.user();
+    asked.map_or_else(
+        || format!("{}:{}", numbers.uid(), numbers.gid()),
+        str::to_owned,
+    )
 }
 
 /// Writes `user` into a configuration as the numbers of `process.user`, adds HOME to its environment and removes

@@ -148,10 +148,8 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             sweep(path, says, OnlyIf::Nobodys(of.clone(), pin));
         }
     }
-    for path in entries(&containers.roots.run.join("networks")) {
-        if is_left_network(&path) {
-            sweep(path, says::left_trash(), OnlyIf::Always);
-        }
+    for path in network::half_removed(&containers.roots) {
+        sweep(path, says::left_trash(), OnlyIf::Always);
     }
     for path in entries(&containers.roots.run.join("containers")) {
         if let Some(id) = id_of(&path).filter(|id| containers.is_nobodys(id)) {
@@ -160,15 +158,6 @@ fn left(plan: &mut Plan, containers: &Containers, outcome: &Outcome) {
             sweep(path, says::left_run(), only_if);
         }
     }
-}
-
-/// Whether it is a network that was moved from its name, to `.NAME.PID`, by a process that was then killed.
-fn is_left_network(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let pid = name
-        .filter(|name| name.starts_with('.'))
-        .and_then(|name| name.rsplit('.').next()?.parse::<u32>().ok());
-    pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
 }
 
 /// Layers of transient containers that a kill or a reboot has taken away, with their volumes. A container in the trash

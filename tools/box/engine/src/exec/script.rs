@@ -10,7 +10,7 @@ use kit_plan::os_text::unescape;
 use kit_plan::{Line, Value, words};
 use oci_spec::runtime::Process;
 
-use crate::user::Files;
+use crate::user::{Files, wanted};
 
 /// `$1` to `--` are the cgroups' files; then the command.
 const JOIN: &str =
@@ -56,8 +56,7 @@ impl Script {
     /// Who it is and what its home is, by the container's files as they are now.
     fn who(&self) -> (u32, u32, String) {
         let numbers = self.process.user();
-        let own = || format!("{}:{}", numbers.uid(), numbers.gid());
-        let text = self.user.clone().unwrap_or_else(own);
+        let text = wanted(self.user.as_deref(), &self.process);
         let root = std::fs::File::open(format!("/proc/{}/root", self.pid));
         let found = root
             .ok()
