@@ -239,10 +239,10 @@ fn a_container_that_fills_the_disk() {
 #[test]
 fn a_stale_control_socket() {
     let host = packed_host();
-    host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000; kill -9 $(ps -o ppid= $(rrun inspect -f '{{.State.Pid}}' web)); test -S run/containers/*/monitor.sock");
+    host.ok("rrun run -d --name web -p 8080:80 tools sleep 1000; slay $(ps -o ppid= $(rrun inspect -f '{{.State.Pid}}' web)); test -S run/containers/*/monitor.sock");
     assert_eq!(host.ok("rrun exec web id -u"), "0\n");
     assert_eq!(host.ok("timeout 20 rrun stop -t 0 web"), "web\n");
-    host.ok("rrun start web; pid=$(rrun inspect -f '{{.State.Pid}}' web); kill -9 $(ps -o ppid= $pid) $pid; while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done");
+    host.ok("rrun start web; pid=$(rrun inspect -f '{{.State.Pid}}' web); slay $(ps -o ppid= $pid) $pid");
     assert_eq!(
         host.outcome("rrun exec web id"),
         (1, String::new(), "rrun: executing in container \"web\": it is not running\nhint: rrun start web starts it\n".to_owned())

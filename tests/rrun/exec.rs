@@ -145,10 +145,7 @@ fn a_reused_number_is_no_container() {
     let host = boxed();
     host.ok(
         "state=root/containers/$(rrun ps -q --no-trunc)/state.json
-        for who in monitor process; do
-            pid=$(jq .$who.pid $state); kill -9 $pid
-            while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
-        done
+        slay $(jq .monitor.pid,.process.pid $state)
         sleep 1000 >log 2>&1 & echo $! >other; jq \".process.pid = $!\" $state >new; cp new $state",
     );
     let said =

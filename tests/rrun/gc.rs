@@ -9,11 +9,7 @@ const LEFT: &str = "rrun run -d --name gone tools sleep 1000 >/dev/null; rrun cr
     id=$(rrun create --name half -v /anon tools sh); mv root/containers/$id root/containers/.$id.new; mkdir root/volumes/.$id.01.new
     id=$(rrun create --name dead -v /anon tools sh); touch root/containers/$id/doomed; mkdir -p root/trash; mv root/containers/$id root/trash
     echo $id >root/names/lost; echo $(rrun ps -aq --no-trunc -f name=kept) >root/names/was; mkdir -p run/containers/$id run/networks/.bridge.99999999
-    state=root/containers/$(rrun ps -q --no-trunc)/state.json
-    for who in monitor process; do
-        pid=$(grep -A2 \"$who\" $state | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'); kill -9 $pid
-        while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
-    done";
+    pid=$(rrun inspect -f '{{.State.Pid}}' over); slay $(ps -o ppid= $pid) $pid";
 
 fn state(host: &Host) -> String {
     let files = r"find root run -path root/images/blobs -prune -o -path root/images/unpacked -prune -o -print | sed -E 's/[0-9a-f]{62,64}/ID/' | sort";
@@ -90,11 +86,7 @@ fn what_it_does_is_explained_and_traced() {
 fn a_start_waits_for_the_gc_that_undoes_the_last_run() {
     let host = Host::new();
     host.ok("rrun run -d --name box --net none tools sleep 1000
-        id=$(rrun ps -q --no-trunc); state=root/containers/$id/state.json
-        for who in monitor process; do
-            pid=$(jq .$who.pid $state); kill -9 $pid
-            while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
-        done
+        id=$(rrun ps -q --no-trunc); pid=$(rrun inspect -f '{{.State.Pid}}' box); slay $(ps -o ppid= $pid) $pid
         journal=$(ls run/*/$id.jsonl); echo $journal >journal
         { flock 9; touch held; sleep 1; touch released; } 9<$journal >log 2>&1 &
         until [ -e held ]; do sleep 0.01; done
@@ -127,13 +119,7 @@ fn rm_takes_what_a_killed_monitor_and_its_program_have_left() {
         "find /sys/fs/cgroup -type d -path \"*/{group}/*\"; ls run/journals; ip -br link | grep ^bk || :"
     );
     assert_ne!(host.ok(&cgroups), "");
-    host.ok(
-        "state=root/containers/$(rrun ps -q --no-trunc)/state.json
-        for who in monitor process; do
-            pid=$(grep -A2 \"$who\" $state | grep -o '\"pid\": [0-9]*' | grep -o '[0-9]*'); kill -9 $pid
-            while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
-        done",
-    );
+    host.ok("pid=$(rrun inspect -f '{{.State.Pid}}' box); slay $(ps -o ppid= $pid) $pid");
     assert_eq!(host.ok("rrun rm -f box"), "box\n");
     let left = host.ok(&cgroups);
     assert!(left.lines().all(|line| line.starts_with("bk0")), "{left}");

@@ -198,7 +198,9 @@ fn rules_that_were_flushed_come_back_by_themselves() {
     flush("nft flush ruleset; nft list ruleset");
     flush("nft delete table ip $(rrun info -f '{{.Instance}}'); nft flush ruleset");
     // A monitor that has taken over listens too.
-    host.ok("rrun rm -f other; kill -9 $(ps -o ppid= -p $(rrun inspect -f '{{.State.Pid}}' web)); rrun gc");
+    host.ok(
+        "rrun rm -f other; slay $(ps -o ppid= -p $(rrun inspect -f '{{.State.Pid}}' web)); rrun gc",
+    );
     let before = rules();
     host.ok("nft flush ruleset");
     kit_test::settles(rules, &before, "after a takeover");

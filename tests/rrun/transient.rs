@@ -137,10 +137,7 @@ fn a_name_is_one_containers_of_either_kind() {
 
 /// Kills what there is of a run, as a power cut does, and empties the run root.
 const CUT: &str = "state=run/transient/containers/$id/state.json
-    for who in monitor process; do
-        pid=$(jq .$who.pid $state); kill -9 $pid
-        while grep -q '^State:.[^Z]' /proc/$pid/status 2>/dev/null; do sleep 0.01; done
-    done";
+    slay $(jq .monitor.pid,.process.pid $state)";
 const REBOOT: &str = "find run -mindepth 1 -delete; find /sys/fs/cgroup -depth -type d -name $id -exec rmdir {} + 2>/dev/null || :";
 
 #[test]
@@ -241,7 +238,7 @@ fn the_unnamed_volume_of_a_killed_run_goes_with_it() {
     let host = Host::new();
     host.ok("rrun run -d --rm --name box --net none -v /data tools sleep 1000");
     assert_eq!(host.ok("ls root/volumes | wc -l"), "1\n");
-    host.ok("pid=$(rrun inspect -f '{{.State.Pid}}' box); monitor=$(awk '/^PPid/ {print $2}' /proc/$pid/status); kill -9 $monitor $pid");
+    host.ok("pid=$(rrun inspect -f '{{.State.Pid}}' box); slay $(ps -o ppid= $pid) $pid");
     host.ok("rrun rm -f box");
     assert_eq!(host.ok("rrun gc; ls root/volumes | wc -l"), "0\n");
 }

@@ -1,12 +1,11 @@
 //! Waiting for as long as a container lives, in little memory: the monitor gives its buffers back when it becomes idle.
 
+use std::time::Duration;
+
 use rustix::event::{PollFd, Timespec, poll};
 
 /// A monitor without an event for this time is idle.
-const QUIET: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 200_000_000,
-};
+const QUIET: Duration = Duration::from_millis(200);
 
 /// Whether nothing has happened for a while.
 #[derive(Default)]
@@ -25,12 +24,14 @@ pub enum Waited {
 }
 
 impl Idle {
-    /// Waits until one of `fds` is ready, or until the first quiet moment after each stretch of work.
-    pub fn wait(&mut self, fds: &mut [PollFd<'_>]) -> Waited {
-        let waited = if self.quiet {
-            kit_sys::memory::poll_in_little(fds)
-        } else {
-            poll(fds, Some(&QUIET))
+    /// Waits until one of `fds` is ready, or until the first quiet moment after each stretch of work, and no longer than
+    /// `at_most`.
+    pub fn wait(&mut self, fds: &mut [PollFd<'_>], at_most: Option<Duration>) -> Waited {
+        let quiet = (!self.quiet).then_some(QUIET);
+        let timeout = quiet.into_iter().chain(at_most).min();
+        let waited = match timeout {
+            None => kit_sys::memory::poll_in_little(fds),
+            Some(timeout) => poll(fds, Timespec::try_from(timeout).ok().as_ref()),
         };
         let waited = match waited {
             Ok(0) => Waited::Quiet,

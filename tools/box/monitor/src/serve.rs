@@ -51,6 +51,9 @@ pub struct Monitor {
     pub(super) lock: Lock,
 }
 
+/// What the steps have kept, what undoes them, and with what.
+type Applied = (Context, Journal, Kernel);
+
 impl Monitor {
     /// Starts the container that `go` names. On a failure all is undone, and the client gets the reason.
     pub fn start(
@@ -102,6 +105,7 @@ impl Monitor {
         })?;
         let container = containers.load(&go.id).map_err(state_error)?;
         super::recover::last_run(&containers, &go.id)?;
+        let rules = Rules::of(&container);
         let started = Self::apply(
             &containers,
             &container,
@@ -109,9 +113,7 @@ impl Monitor {
             go.size,
         );
         match started {
-            Ok((cx, journal, kernel)) => {
-                Self::running(containers, container, lock, cx, journal, kernel)
-            }
+            Ok(applied) => Self::running(containers, container, lock, rules, applied),
             Err(failed) => {
                 super::end::never_started(&containers, &container, &failed);
                 Err(failed)
@@ -124,7 +126,7 @@ impl Monitor {
         container: &Container,
         watch: &mut Tell<'_>,
         size: Option<(u16, u16)>,
-    ) -> Result<(Context, Journal, Kernel), Failed> {
+    ) -> Result<Applied, Failed> {
         let run_dir = containers.make_run_dir(&container.id);
         run_dir.map_err(|e| fault(&e))?;
         let mark = Mark {
@@ -159,9 +161,8 @@ impl Monitor {
         containers: Containers,
         container: Container,
         lock: Lock,
-        mut cx: Context,
-        journal: Journal,
-        kernel: Kernel,
+        rules: Option<Rules>,
+        (mut cx, journal, kernel): Applied,
     ) -> Result<Self, Failed> {
         let streams = Streams::take(&mut cx);
         let pid = cx.slot(engine::PID).map_err(MonitorError::Step);
@@ -186,7 +187,6 @@ impl Monitor {
         let saved = containers.save_state(&container.id, &state, !container.auto_remove);
         saved.map_err(|e| fault(&e))?;
         let log = Log::new(&containers, &container.id);
-        let rules = Rules::of(&state);
         Ok(Self {
             root: root_of(&container, pid),
             containers,
@@ -239,7 +239,7 @@ impl Monitor {
         };
         let log = Log::new(&containers, id);
         let relay = relay_again(&state);
-        let rules = Rules::of(&state);
+        let rules = Rules::taken_over(&container);
         let mut kept = Context::new(mark);
         kept.keep(network::hold_again(&state.ports));
         Ok(Self {
@@ -301,7 +301,7 @@ impl Monitor {
             }
         }
         if let Some(rules) = self.rules.as_mut().filter(|_| !ended) {
-            rules.mend(&self.containers.roots, waited == Waited::Quiet);
+            rules.mend(&self.containers.roots);
         }
         self.clients.retain(|client| !client.gone);
         self.relay.serve(&relayed, &vec![true; relayed.len()]);
@@ -329,7 +329,8 @@ impl Monitor {
         }
         sources.add(Source::Door, &self.listener, PollFlags::IN);
         sources.add(Source::Process, &self.pidfd, PollFlags::IN);
-        sources.wait(&mut self.idle)
+        let at_most = self.rules.as_ref().and_then(Rules::wait);
+        sources.wait(&mut self.idle, at_most)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a monitor waits for, each descriptor by its name.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -49,8 +50,8 @@ impl<'a> Sources<'a> {
     }
 
     /// Waits; returns the descriptors that are ready, in the order in which they were added.
-    pub fn wait(mut self, idle: &mut Idle) -> (Waited, Vec<Source>) {
-        let waited = idle.wait(&mut self.fds);
+    pub fn wait(mut self, idle: &mut Idle, at_most: Option<Duration>) -> (Waited, Vec<Source>) {
+        let waited = idle.wait(&mut self.fds, at_most);
         let ready = self.fds.iter().map(|fd| !fd.revents().is_empty());
         let names = self.names.iter().zip(ready);
         let ready = names.filter_map(|(name, ready)| ready.then_some(*name));

@@ -8,6 +8,13 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 
+/// Kills processes one after the other and waits until each is dead: kill(1) only sends the signal, and on a busy machine
+/// its target still holds its locks for a while.
+const SLAY: &str = "slay() {
+    for dead; do kill -9 $dead; while grep -q '^State:.[^Z]' /proc/$dead/status 2>/dev/null; do sleep 0.01; done; done
+}
+";
+
 pub struct Host {
     dir: TempDir,
 }
@@ -43,7 +50,7 @@ impl Host {
         self.path().join("run")
     }
 
-    /// A shell script with our commands on its PATH.
+    /// A shell script with our commands on its PATH, and `slay PID...`.
     pub fn sh(&self, script: &str) -> Output {
         self.command(script).output().unwrap()
     }
@@ -53,7 +60,8 @@ impl Host {
     pub fn command(&self, script: &str) -> Command {
         let mut command = Command::new("env");
         command
-            .args(["--default-signal=INT,QUIT,HUP", "sh", "-c", script])
+            .args(["--default-signal=INT,QUIT,HUP", "sh", "-c"])
+            .arg(format!("{SLAY}{script}"))
             .current_dir(self.path())
             .env("PATH", crate::path())
             .env("BOXKIT_RUN", self.run_dir())
