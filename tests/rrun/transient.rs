@@ -223,8 +223,7 @@ fn a_monitor_that_is_killed_as_it_removes_leaves_nothing_after_gc() {
         host.ok(&format!(
             "id=$(rrun run -d --rm --net none -v /anon tools sh -c 'echo hi; exec sleep 1000')
              state=run/transient/containers/$id/state.json; monitor=$(jq .monitor.pid $state); process=$(jq .process.pid $state)
-             kill -9 $process; sleep 0.00{:02}; kill -9 $monitor 2>/dev/null || :
-             while grep -q '^State:.[^Z]' /proc/$monitor/status 2>/dev/null; do sleep 0.01; done
+             kill -9 $process; sleep 0.00{:02}; slay $monitor $process
              rrun gc; rrun gc",
             delay * 6
         ));

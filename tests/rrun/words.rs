@@ -261,7 +261,7 @@ fn the_other_way_works() {
 #[test]
 fn several_are_read_from_standard_input() {
     let host = Host::new();
-    host.ok("for name in one two; do rrun run -d --name $name -p 80 tools sh -c \"echo $name\"; rrun wait $name; done");
+    host.ok("set -e; for name in one two; do rrun run -d --name $name -p 80 tools sh -c \"echo $name\"; rrun wait $name; done");
     assert_eq!(
         host.ok("printf 'one\ntwo\n' | rrun logs -; rrun logs --tail -1 one"),
         "one\ntwo\none\n"

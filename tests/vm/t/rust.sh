@@ -3,7 +3,7 @@
 . "${SMOKE_LIB:-/vm/lib}"
 
 # Of the points to kill at, some: each takes a second or two here, and all of them are the host's to try.
-export BOXKIT_KILL_EVERY=11
+export BOXKIT_KILL_EVERY=31
 for binary in /vm/rust/deps/*; do
     [ -x "$binary" ] || continue
     name=$(basename "$binary")

@@ -5,9 +5,9 @@
 
 mod dir;
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use kit_net::{Cidr, Link, Nft};
 use kit_plan::Roots;
@@ -251,9 +251,22 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
     let gone = dir
         .path()
         .with_file_name(format!(".{name}.{}", std::process::id()));
-    let removed = fs::rename(dir.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
-    removed.map_err(BridgeError::io("removing", dir.path()))?;
+    let removed = fs::rename(dir.path(), &gone);
+    removed
+        .and_then(|()| remove_renamed(&gone))
+        .map_err(BridgeError::io("removing", dir.path()))?;
     Ok(true)
+}
+
+/// Who has had the directory open since before may make a file in it still, once: then it is emptied again.
+fn remove_renamed(gone: &Path) -> io::Result<()> {
+    for _ in 0..10 {
+        match fs::remove_dir_all(gone) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            done => return done,
+        }
+    }
+    fs::remove_dir_all(gone)
 }
 
 /// What is left of networks whose [`remove`] was killed: their files under the name that it gave them last.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Kills processes one after the other and waits until each is dead: kill(1) only sends the signal, and on a busy machine
 /// its target still holds its locks for a while.
 const SLAY: &str = "slay() {
-    for dead; do kill -9 $dead; while grep -q '^State:.[^Z]' /proc/$dead/status 2>/dev/null; do sleep 0.01; done; done
+    for dead; do kill -9 $dead 2>/dev/null; while grep -q '^State:.[^Z]' /proc/$dead/status 2>/dev/null; do sleep 0.01; done; done
 }
 ";
 
