@@ -1,22 +1,26 @@
 //! A profile of config.json as a program of classic BPF. Pure; nothing is loaded here.
 //!
-//! For each architecture a binary tree over ranges of call numbers that share a verdict: the kernel runs the filter
-//! for every number when it is loaded (to learn which are always allowed), so a linear chain is slow at once.
+//! For each architecture a binary tree over runs of call numbers that share a verdict but for a few: the kernel tries the
+//! filter with every number when it is loaded (to learn which are always allowed), so a linear chain is slow at once.
 //! The rules' meaning is runc's: unknown names are ignored, and a number above all those the profile names gives
 //! ENOSYS, for C libraries fall back on that and give up on EPERM.
 
 use kit_sys::seccomp::Instruction;
-use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg};
+use oci_spec::runtime::{LinuxSeccompAction as Action, LinuxSeccompArg};
 
 use super::SeccompError;
 use super::arch::{self, Architecture};
-use super::bpf::{ARCH, JUMP, JUMP_EQ, JUMP_GE, LOAD, NUMBER, RETURN, instruction, jump, rule};
+use super::backwards::{Backwards, Place};
+use super::bpf::{ARCH, JUMP_EQ, JUMP_GE, LOAD, NUMBER, RETURN, instruction, rule};
+use super::rules::Rules;
 
 /// BPF_MAXINSNS of linux/bpf_common.h.
 const MAX_LENGTH: usize = 4096;
 pub const ERRNO: u32 = 0x0005_0000;
 pub const KILL_PROCESS: u32 = 0x8000_0000;
 const NO_SUCH_CALL: u32 = ERRNO | libc::ENOSYS as u32;
+/// How many numbers of a run are compared one by one.
+const MAX_EXCEPT: usize = 6;
 
 /// What becomes of one call: the first of `rules` whose conditions hold, else `otherwise`.
 #[derive(Clone, PartialEq)]
@@ -31,28 +35,39 @@ struct Range<'a> {
     verdict: Verdict<'a>,
 }
 
-pub fn compile(profile: &LinuxSeccomp) -> Result<Vec<Instruction>, SeccompError> {
-    let listed = profile.architectures().as_deref().unwrap_or_default();
-    let mut code = vec![instruction(LOAD, ARCH)];
-    for arch in arch::wanted(listed) {
-        let mut block = vec![instruction(LOAD, NUMBER)];
-        tree(&ranges(profile, &arch)?, &mut block);
-        code.push(jump(JUMP_EQ, arch.audit, 1, 0));
-        code.push(instruction(JUMP, block.len() as u32));
-        code.append(&mut block);
+/// Ranges of one verdict, and the single numbers among them that have another: to compare a number is one instruction,
+/// to end a range before it and begin one after it are two.
+struct Run<'a> {
+    start: u32,
+    verdict: Verdict<'a>,
+    except: Vec<Range<'a>>,
+}
+
+pub fn compile(profile: &Rules) -> Result<Vec<Instruction>, SeccompError> {
+    let wanted = arch::wanted(&profile.architectures);
+    let mut all = Vec::with_capacity(wanted.len());
+    for arch in &wanted {
+        all.push((arch.audit, runs(ranges(profile, arch)?)));
     }
-    code.push(instruction(RETURN, KILL_PROCESS));
+    let mut program = Program::default();
+    let mut next = program.code.push(instruction(RETURN, KILL_PROCESS));
+    for (audit, runs) in all.iter().rev() {
+        let root = program.tree(runs);
+        program.code.lead_to(root);
+        let block = program.code.push(instruction(LOAD, NUMBER));
+        next = program.code.branch(JUMP_EQ, *audit, block, next);
+    }
+    program.code.lead_to(next);
+    program.code.push(instruction(LOAD, ARCH));
+    let code = program.code.finish();
     if code.len() > MAX_LENGTH {
         return Err(SeccompError::TooLong(code.len()));
     }
     Ok(code)
 }
 
-fn ranges<'a>(
-    profile: &'a LinuxSeccomp,
-    arch: &Architecture,
-) -> Result<Vec<Range<'a>>, SeccompError> {
-    let otherwise = action(profile.default_action(), profile.default_errno_ret())?;
+fn ranges<'a>(profile: &'a Rules, arch: &Architecture) -> Result<Vec<Range<'a>>, SeccompError> {
+    let otherwise = action(profile.action, profile.errno)?;
     let plain = Verdict {
         rules: Vec::new(),
         otherwise,
@@ -70,10 +85,7 @@ fn ranges<'a>(
         rules: Vec::new(),
         otherwise: NO_SUCH_CALL,
     };
-    let lenient = matches!(
-        profile.default_action(),
-        Action::ScmpActAllow | Action::ScmpActLog
-    );
+    let lenient = matches!(profile.action, Action::ScmpActAllow | Action::ScmpActLog);
     push(&mut found, end, if lenient { plain } else { nosys.clone() });
     if let Some(x32) = arch.x32 {
         push(&mut found, x32, nosys);
@@ -90,19 +102,19 @@ fn push<'a>(ranges: &mut Vec<Range<'a>>, start: u32, verdict: Verdict<'a>) {
 /// By call number, up to the highest that the profile names. A rule that says what the default says is no rule; one
 /// without conditions takes precedence over those with, and the first over the later.
 fn verdicts<'a>(
-    profile: &'a LinuxSeccomp,
+    profile: &'a Rules,
     arch: &Architecture,
     default: u32,
 ) -> Result<Vec<Option<Verdict<'a>>>, SeccompError> {
     let mut by_number: Vec<Option<Verdict>> = Vec::with_capacity(512);
-    for each in profile.syscalls().iter().flatten() {
-        let action = action(each.action(), each.errno_ret())?;
-        let args = each.args().as_deref().unwrap_or_default();
+    for each in &profile.calls {
+        let action = action(each.action, each.errno)?;
+        let args = &*each.args;
         if let Some(wrong) = args.iter().find(|arg| arg.index() > 5) {
             return Err(SeccompError::Argument(wrong.index()));
         }
         let mut cursor = 0;
-        for name in each.names() {
+        for name in each.names.iter() {
             let Some(number) = arch.number_after(&mut cursor, name) else {
                 continue;
             };
@@ -158,30 +170,72 @@ fn action(action: Action, errno: Option<u32>) -> Result<u32, SeccompError> {
     }
 }
 
-/// `ranges` is not empty and its first is the lowest that can be reached here.
-fn tree(ranges: &[Range], code: &mut Vec<Instruction>) {
-    let (below, from) = ranges.split_at(ranges.len() / 2);
-    let Some(pivot) = from.first() else { return };
-    if below.is_empty() {
-        return leaf(&pivot.verdict, code);
+fn runs(ranges: Vec<Range>) -> Vec<Run> {
+    let mut found: Vec<Run> = Vec::new();
+    let mut rest = ranges.into_iter().peekable();
+    while let Some(range) = rest.next() {
+        if let (Some(run), Some(next)) = (found.last_mut(), rest.peek())
+            && next.start - range.start == 1
+            && next.verdict == run.verdict
+            && run.except.len() < MAX_EXCEPT
+        {
+            run.except.push(range);
+            rest.next();
+            continue;
+        }
+        found.push(Run {
+            start: range.start,
+            verdict: range.verdict,
+            except: Vec::new(),
+        });
     }
-    let at = code.len();
-    code.push(jump(JUMP_GE, pivot.start, 0, 0));
-    tree(below, code);
-    let below = code.len() - at - 1;
-    if let Ok(near) = u8::try_from(below) {
-        code[at].jt = near;
-    } else {
-        // A conditional jump reaches 255 instructions, an unconditional one all of them.
-        code[at].jf = 1;
-        code.insert(at + 1, instruction(JUMP, below as u32));
-    }
-    tree(from, code);
+    found
 }
 
-fn leaf(verdict: &Verdict, code: &mut Vec<Instruction>) {
-    for (conditions, action) in &verdict.rules {
-        rule(conditions, *action, code);
+/// The program that is being made, and the leaves in it, the last one made last.
+#[derive(Default)]
+struct Program<'a> {
+    code: Backwards,
+    leaves: Vec<(&'a Verdict<'a>, Place)>,
+}
+
+impl<'a> Program<'a> {
+    /// `runs` is not empty and its first is the lowest that can be reached here.
+    fn tree(&mut self, runs: &'a [Run<'a>]) -> Place {
+        let (below, from) = runs.split_at(runs.len() / 2);
+        match (below, from) {
+            ([], [run, ..]) => self.run(run),
+            (_, [pivot, ..]) => {
+                let (from, below) = (self.tree(from), self.tree(below));
+                self.code.branch(JUMP_GE, pivot.start, from, below)
+            }
+            (_, []) => self.code.push(instruction(RETURN, KILL_PROCESS)),
+        }
     }
-    code.push(instruction(RETURN, verdict.otherwise));
+
+    fn run(&mut self, run: &'a Run<'a>) -> Place {
+        let mut place = self.leaf(&run.verdict);
+        for range in &run.except {
+            let leaf = self.leaf(&range.verdict);
+            place = self.code.branch(JUMP_EQ, range.start, leaf, place);
+        }
+        place
+    }
+
+    /// The leaf that is there already, if it can be reached.
+    fn leaf(&mut self, verdict: &'a Verdict<'a>) -> Place {
+        let mut there = self.leaves.iter().rev();
+        let there = there.find(|(each, _)| *each == verdict);
+        if let Some((_, place)) = there.filter(|(_, place)| self.code.reaches(*place)) {
+            return *place;
+        }
+        let mut leaf = Vec::new();
+        for (conditions, action) in &verdict.rules {
+            rule(conditions, *action, &mut leaf);
+        }
+        leaf.push(instruction(RETURN, verdict.otherwise));
+        let place = self.code.push_all(&leaf);
+        self.leaves.push((verdict, place));
+        place
+    }
 }

@@ -3,13 +3,16 @@
 //! moby's lists, without io_uring (as docker since 25: it has been a road around filters), and with the calls of
 //! Linux 6.5 to 6.17 that are older ones in new clothes. A group that goes with a capability is allowed with it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 use oci_spec::runtime::{
     Arch, Capability, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArgBuilder,
-    LinuxSeccompOperator as Op, LinuxSyscall,
+    LinuxSeccompOperator as Op,
 };
+
+use super::rules::{Names, Rule, Rules};
 
 /// Allowed to everybody.
 const ALLOWED: &str = "\
@@ -118,60 +121,67 @@ const MAKE_SOCKET: u64 = 1;
 
 /// docker's default profile for a process that has the capabilities `caps`, for this machine and its 32-bit programs.
 pub fn default_profile<S: BuildHasher>(caps: &HashSet<Capability, S>) -> LinuxSeccomp {
-    let mut syscalls = vec![allow(ALLOWED), allow(ARCHITECTURES)];
+    rules(caps).written_out()
+}
+
+/// The same, without a copy of each name: it is made at each start.
+pub(crate) fn rules<S: BuildHasher>(caps: &HashSet<Capability, S>) -> Rules<'static> {
+    let mut rules = vec![allow(ALLOWED), allow(ARCHITECTURES)];
     for (capability, names) in WITH_CAPABILITY {
         if caps.contains(capability) {
-            syscalls.push(allow(names));
+            rules.push(allow(names));
         }
     }
     for (mask, family) in FAMILIES {
-        syscalls.push(allow_if("socket", Op::ScmpCmpMaskedEq, mask, family));
+        rules.push(allow_if("socket", Op::ScmpCmpMaskedEq, mask, family));
     }
     // Calls of socketcall(2) are 1 to 20; the kernel knows no other.
-    syscalls.push(allow_if("socketcall", Op::ScmpCmpGt, MAKE_SOCKET, 0));
+    rules.push(allow_if("socketcall", Op::ScmpCmpGt, MAKE_SOCKET, 0));
     for value in PERSONALITIES {
-        syscalls.push(allow_if("personality", Op::ScmpCmpEq, value, 0));
+        rules.push(allow_if("personality", Op::ScmpCmpEq, value, 0));
     }
     if !caps.contains(&Capability::SysAdmin) {
-        syscalls.push(allow_if("clone", Op::ScmpCmpMaskedEq, NEW_NAMESPACES, 0));
+        rules.push(allow_if("clone", Op::ScmpCmpMaskedEq, NEW_NAMESPACES, 0));
         // Its flags are in memory, where no filter sees them; on ENOSYS a C library takes clone(2) instead.
-        let mut hidden = allow("clone3");
-        hidden.set_action(Action::ScmpActErrno);
-        hidden.set_errno_ret(Some(libc::ENOSYS as u32));
-        syscalls.push(hidden);
+        rules.push(Rule {
+            action: Action::ScmpActErrno,
+            errno: Some(libc::ENOSYS as u32),
+            ..allow("clone3")
+        });
     }
-    let mut profile = LinuxSeccomp::default();
-    profile.set_default_action(Action::ScmpActErrno);
-    profile.set_default_errno_ret(Some(libc::EPERM as u32));
-    profile.set_architectures(Some(architectures()));
-    profile.set_syscalls(Some(syscalls));
-    profile
-}
-
-fn architectures() -> Vec<Arch> {
-    if cfg!(target_arch = "aarch64") {
-        vec![Arch::ScmpArchAarch64]
-    } else {
-        vec![Arch::ScmpArchX86_64, Arch::ScmpArchX86]
+    Rules {
+        action: Action::ScmpActErrno,
+        errno: Some(libc::EPERM as u32),
+        architectures: Cow::Borrowed(ARCHES),
+        calls: rules,
     }
 }
 
-fn allow(names: &str) -> LinuxSyscall {
-    let mut call = LinuxSyscall::default();
-    call.set_names(names.split(' ').map(str::to_owned).collect());
-    call.set_action(Action::ScmpActAllow);
-    call
+const ARCHES: &[Arch] = if cfg!(target_arch = "aarch64") {
+    &[Arch::ScmpArchAarch64]
+} else {
+    &[Arch::ScmpArchX86_64, Arch::ScmpArchX86]
+};
+
+const fn allow(names: &'static str) -> Rule<'static> {
+    Rule {
+        names: Names::Text(names),
+        args: Cow::Borrowed(&[]),
+        action: Action::ScmpActAllow,
+        errno: None,
+    }
 }
 
 /// A condition on the first argument; for a mask, that its bits are `masked`.
-fn allow_if(name: &str, op: Op, value: u64, masked: u64) -> LinuxSyscall {
+fn allow_if(name: &'static str, op: Op, value: u64, masked: u64) -> Rule<'static> {
     let arg = LinuxSeccompArgBuilder::default()
         .op(op)
         .value(value)
         .value_two(masked)
         .build()
         .expect("every field of the builder has a default");
-    let mut call = allow(name);
-    call.set_args(Some(vec![arg]));
-    call
+    Rule {
+        args: Cow::Owned(vec![arg]),
+        ..allow(name)
+    }
 }

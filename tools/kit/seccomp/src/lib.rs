@@ -5,10 +5,12 @@
 #![warn(missing_docs)]
 
 mod arch;
+mod backwards;
 mod bpf;
 mod compile;
 mod default;
 mod file;
+mod rules;
 mod syscalls_aarch64;
 mod syscalls_i386;
 mod syscalls_x86_64;
@@ -27,6 +29,7 @@ use rustix::io::Errno;
 
 pub use default::default_profile;
 pub use file::read_profile;
+use rules::Rules;
 
 /// A profile that cannot be compiled or loaded.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -63,8 +66,8 @@ impl Filter {
     /// Compiles a profile of an OCI configuration.
     pub fn compile(profile: &LinuxSeccomp) -> Result<Self, SeccompError> {
         Ok(Self {
-            code: compile::compile(profile)?,
-            flags: flags(profile),
+            code: compile::compile(&Rules::of(profile))?,
+            flags: flags(profile.flags().as_deref()),
         })
     }
 
@@ -83,9 +86,12 @@ impl Filter {
         {
             return Ok(Some(filter.clone()));
         }
-        profile_of(spec)
-            .map(|profile| Self::compile(&profile))
-            .transpose()
+        if is_default(spec) {
+            return default_for(bounding(spec).unwrap_or(&HashSet::new())).map(Some);
+        }
+        let linux = spec.linux().as_ref();
+        let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+        profile.map(Self::compile).transpose()
     }
 
     /// By seccomp(2), for the calling thread and all it will execute.
@@ -100,9 +106,17 @@ static WARM: OnceLock<(HashSet<Capability>, Filter)> = OnceLock::new();
 /// Compiles the default filter for `caps` while there is time.
 #[allow(clippy::implicit_hasher)] // capability sets of oci-spec have the default one
 pub fn warm(caps: HashSet<Capability>) {
-    if let Ok(filter) = Filter::compile(&default_profile(&caps)) {
+    if let Ok(filter) = default_for(&caps) {
         let _ = WARM.set((caps, filter));
     }
+}
+
+/// The default filter, compiled.
+fn default_for(caps: &HashSet<Capability>) -> Result<Filter, SeccompError> {
+    Ok(Filter {
+        code: compile::compile(&default::rules(caps))?,
+        flags: flags(None),
+    })
 }
 
 fn named(spec: &Spec) -> Option<&String> {
@@ -140,8 +154,7 @@ pub fn write_out(spec: &mut Spec) {
 
 /// SECCOMP_FILTER_FLAG_* of linux/seccomp.h. Where the profile is silent speculation stays as fast as it was, as
 /// with runc: older kernels (before 5.16) slow every filtered process otherwise.
-fn flags(profile: &LinuxSeccomp) -> u32 {
-    let listed = profile.flags().as_deref();
+fn flags(listed: Option<&[Flag]>) -> u32 {
     listed
         .unwrap_or(&[Flag::SeccompFilterFlagSpecAllow])
         .iter()

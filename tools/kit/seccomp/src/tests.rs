@@ -15,7 +15,7 @@ use seccompiler::{
 };
 
 use super::arch::{AARCH64, Architecture, I386, X86_64};
-use super::compile::{ERRNO, KILL_PROCESS, compile};
+use super::compile::{ERRNO, KILL_PROCESS};
 use super::{SeccompError, default_profile};
 
 const ALLOW: u32 = 0x7fff_0000;
@@ -24,6 +24,10 @@ const EACCES: u32 = ERRNO | libc::EACCES as u32;
 const ENOSYS: u32 = ERRNO | libc::ENOSYS as u32;
 
 type Args = [u64; 6];
+
+fn compile(profile: &LinuxSeccomp) -> Result<Vec<Instruction>, SeccompError> {
+    super::compile::compile(&super::Rules::of(profile))
+}
 
 /// What the kernel would make of a call: each instruction as Documentation/networking/filter.rst has it.
 fn judge(code: &[Instruction], audit: u32, number: u32, args: &Args) -> u32 {
@@ -356,6 +360,8 @@ fn the_kernel_runs_the_default_profile() {
         let unshare = || kit_sys::process::unshare(rustix::thread::UnshareFlags::empty());
         assert_eq!(unshare(), Ok(()), "nothing to unshare is allowed to all");
         let profile = default_profile(&caps(&[]));
+        let direct = super::compile::compile(&super::default::rules(&caps(&[])));
+        assert_eq!(direct, compile(&profile), "written out or not");
         let start = std::time::Instant::now();
         let code = compile(&profile).unwrap();
         let compiled = start.elapsed();
