@@ -185,3 +185,20 @@ fn allow_if(name: &'static str, op: Op, value: u64, masked: u64) -> Rule<'static
         ..allow(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::compile;
+
+    #[test]
+    fn it_is_the_same_filter_written_out_or_not() {
+        for caps in [
+            HashSet::new(),
+            HashSet::from([Capability::SysAdmin, Capability::Bpf]),
+        ] {
+            let written = default_profile(&caps);
+            assert_eq!(compile(&Rules::of(&written)), compile(&rules(&caps)));
+        }
+    }
+}
