@@ -16,7 +16,7 @@ use seccompiler::{
 
 use super::arch::{AARCH64, Architecture, I386, X86_64};
 use super::compile::{ERRNO, KILL_PROCESS};
-use super::{SeccompError, default_profile};
+use super::{Rules, SeccompError, default_profile};
 
 const ALLOW: u32 = 0x7fff_0000;
 const EPERM: u32 = ERRNO | libc::EPERM as u32;
@@ -26,7 +26,7 @@ const ENOSYS: u32 = ERRNO | libc::ENOSYS as u32;
 type Args = [u64; 6];
 
 fn compile(profile: &LinuxSeccomp) -> Result<Vec<Instruction>, SeccompError> {
-    super::compile::compile(&super::Rules::of(profile))
+    super::compile::compile(&Rules::of(profile))
 }
 
 /// What the kernel would make of a call: each instruction as Documentation/networking/filter.rst has it.
@@ -363,13 +363,12 @@ fn the_kernel_runs_the_default_profile() {
         let start = std::time::Instant::now();
         let code = compile(&profile).unwrap();
         let compiled = start.elapsed();
-        super::Filter::compile(&profile)
-            .and_then(|filter| filter.load())
-            .unwrap();
+        let filter = super::Filter::compile(&profile).unwrap();
+        filter.load().unwrap();
         let total = start.elapsed();
+        let length = code.len();
         println!(
-            "{} instructions: compiled in {compiled:?}; that, compiled again and loaded in {total:?}",
-            code.len()
+            "{length} instructions: compiled in {compiled:?}, and again and loaded in {total:?}"
         );
 
         assert_eq!(unshare(), Err(rustix::io::Errno::PERM));
@@ -394,7 +393,7 @@ fn the_kernel_runs_the_default_profile() {
             .args(["-U", "true"])
             .output()
             .unwrap();
-        let text = String::from_utf8(out.stderr).unwrap();
+        let text = String::from_utf8_lossy(&out.stderr);
         assert!(text.contains("Operation not permitted"), "{text:?}");
     });
     filtered.join().unwrap();
