@@ -25,4 +25,5 @@ mod transient;
 mod verbs;
 mod versions;
 mod volumes;
+mod ways;
 mod words;

@@ -6,6 +6,7 @@ use kit_cli::Failure;
 use kit_plan::quote;
 
 use super::missing;
+use super::typed::Typed;
 
 /// What people type, and our flag for it.
 const MEANT: [(&str, &str); 12] = [
@@ -89,5 +90,5 @@ pub fn advice(argv: &[OsString], flag: &str) -> Option<Failure> {
     {
         return unknown(format!("did you mean \"{ours}\"? See rrun {verb} --help"));
     }
-    unknown(missing::way(verb, flag)?.hint(&[]))
+    unknown(missing::hint(verb, flag, &Typed::of(argv))?)
 }

@@ -17,10 +17,20 @@ pub struct Way {
     /// Commands that do it, as they can be pasted; `{C}` is the container, `{IMAGE}` the image, and so on. Empty where
     /// none does.
     pub sh: &'static str,
+    /// What stands at `{VALUE}` until a flag is given one.
+    pub example: &'static str,
+    /// Commands that take away what the others made, once it is not used any more; told in a comment.
+    pub undo: &'static str,
 }
 
 pub(super) const fn way(word: &'static str, note: &'static str, sh: &'static str) -> Way {
-    Way { word, note, sh }
+    Way {
+        word,
+        note,
+        sh,
+        example: "",
+        undo: "",
+    }
 }
 
 /// Verbs of other tools and of other spellings, with ours.
@@ -39,13 +49,18 @@ pub fn has_way(words: &str) -> bool {
 }
 
 impl Way {
+    /// This way, whose commands make what `undo` takes away.
+    pub(super) const fn undone(self, undo: &'static str) -> Self {
+        Self { undo, ..self }
+    }
+
     /// The hint, for people: what was typed is in it, where that is known.
     pub fn hint(&self, typed: &[(&str, String)]) -> String {
-        let mut sh = self.sh.to_owned();
         let local = |value: &String| {
             let host = value.split(['/', ':']).next().unwrap_or_default();
             host == "localhost" || host.starts_with("127.")
         };
+        let mut sh = self.sh.to_owned();
         // A registry on this machine seldom speaks TLS.
         if typed
             .iter()
@@ -55,18 +70,47 @@ impl Way {
                 sh = sh.replace(from, to);
             }
         }
-        for (place, value) in typed {
-            sh = sh.replace(place, &quote(value));
-        }
-        // The template of an inspect has two braces.
-        for place in PLACES {
-            sh = sh.replace(place, place.trim_matches(['{', '}']));
+        self.told(&sh, |place| {
+            let found = typed.iter().find(|(known, _)| *known == place);
+            found.map(|(_, value)| quote(value))
+        })
+    }
+
+    /// The note, and the commands with what `at` knows of their places.
+    pub(super) fn told(&self, sh: &str, at: impl Fn(&str) -> Option<String>) -> String {
+        let mut sh = self.filled(sh, &at);
+        if !self.undo.is_empty() {
+            sh = format!("{sh}  # afterwards: {}", self.filled(self.undo, &at));
         }
         match (self.note, sh.as_str()) {
             (note, "") => note.to_owned(),
             ("", sh) => sh.to_owned(),
             (note, sh) => format!("{note}: {sh}"),
         }
+    }
+
+    /// What is put at a place is not looked at again. The template of an inspect has two braces.
+    fn filled(&self, sh: &str, at: &impl Fn(&str) -> Option<String>) -> String {
+        let mut text = String::new();
+        let mut rest = sh;
+        while let Some(brace) = rest.find('{') {
+            text.push_str(&rest[..brace]);
+            rest = &rest[brace..];
+            let place = PLACES.iter().find(|place| rest.starts_with(**place));
+            let Some(place) = place else {
+                text.push('{');
+                rest = &rest[1..];
+                continue;
+            };
+            rest = &rest[place.len()..];
+            text.push_str(&at(place).unwrap_or_else(|| match *place {
+                "{VALUE}" => self.filled(self.example, at),
+                "{VERB}" => "run".to_owned(),
+                "{WORDS}" => "IMAGE".to_owned(),
+                place => place.trim_matches(['{', '}']).to_owned(),
+            }));
+        }
+        text + rest
     }
 
     /// What the last word after the verb is, which the hint repeats; of a verb about containers the first that is none's name.
@@ -97,8 +141,12 @@ const WITHOUT_TLS: [(&str, &str); 5] = [
 ];
 
 /// What a way leaves open.
-pub const PLACES: [&str; 12] = [
+pub const PLACES: [&str; 15] = [
     "{C}",
+    // Of a flag: what it was given, the verb, and IMAGE with its command.
+    "{VALUE}",
+    "{VERB}",
+    "{WORDS}",
     "{IMAGE}",
     "{NAME}",
     "{PROGRAM}",

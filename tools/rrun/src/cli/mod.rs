@@ -27,6 +27,7 @@ mod steps;
 mod stop;
 mod switches;
 mod top;
+mod typed;
 mod verbs;
 mod volume;
 
@@ -39,7 +40,7 @@ use kit_plan::Roots;
 pub use advice::advice;
 pub use elsewhere::{OF_STOPPED, PLACES, VERBS_ELSEWHERE, Way};
 pub use groups::words;
-pub use missing::FLAGS_MISSING;
+pub use missing::{FLAGS_MISSING, Missing, OF_VALUE};
 pub use ours::{OURS, Ours};
 pub use run::ahead;
 pub use steps::{Watching, watched_by};

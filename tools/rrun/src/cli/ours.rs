@@ -6,6 +6,7 @@ use kit_cli::{Failure, Result};
 
 use super::missing;
 use super::switches::switch;
+use super::typed::Typed;
 
 /// Which values change nothing. Of a flag with a value an empty one never does: scripts pass flags whether they have a value
 /// or not.
@@ -160,10 +161,8 @@ impl Neutral {
     pub fn check(&self, verb: &str) -> Result<()> {
         let refused = self.refused.map(|row| {
             let failure = Failure::usage(row.refusal(verb));
-            match missing::way(verb, &format!("--{}", row.flag)) {
-                Some(way) => failure.hint(way.hint(&[])),
-                None => failure,
-            }
+            let typed = Typed::of(&super::words(std::env::args_os()));
+            failure.hint_from(missing::hint(verb, &format!("--{}", row.flag), &typed))
         });
         refused.map_or(Ok(()), Err)
     }

@@ -73,19 +73,22 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
         "network",
         "a network of your own is a namespace that rveth and rbridge connect",
         "rnetns add {NETNS} && rrun run --net ns:{NETNS} {IMAGE}",
-    ),
+    )
+    .undone("rnetns del {NETNS}"),
     way(
         "network create",
         "a network of your own is a namespace, which rrun run --net ns:NETNS joins",
         "rnetns add {NETNS}",
-    ),
+    )
+    .undone("rnetns del {NETNS}"),
     way("network rm", "", "rnetns del {NETNS}"),
     way("network inspect", "", "rbridge list --json"),
     way(
         "network connect",
         "a cable of its own",
         "rveth add eth9@pid:$(rrun inspect -f '{{.State.Pid}}' {C}) bkcable9 --addr 10.98.0.2/24 --peer-addr 10.98.0.1/24",
-    ),
+    )
+    .undone("rveth del bkcable9"),
     way(
         "network disconnect",
         "the cable that rveth add laid",
@@ -175,11 +178,11 @@ pub const OF_STOPPED: &[Way] = &[
     way(
         "commit",
         "without the image's CMD and ENV, which import -c sets",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR}",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR} && rm -r {DIR}",
     ),
     way(
         "export",
         "",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR}",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR} && rm -r {DIR}",
     ),
 ];

@@ -1,0 +1,222 @@
+//! What was given to a flag that is missing, as the words of sh that the way has for it.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use box_ops::spec::sizes::parse_bytes;
+use kit_plan::quote;
+
+use crate::cli::typed::Typed;
+
+/// Words of sh, of what a flag was given; `None` where that says nothing.
+pub type Of = fn(&[&str], &Typed) -> Option<String>;
+
+fn joined(words: impl IntoIterator<Item = String>) -> Option<String> {
+    let words: Vec<String> = words.into_iter().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// The part before the first colon.
+fn head(value: &str) -> &str {
+    value.split(':').next().unwrap_or(value)
+}
+
+pub(super) fn each(values: &[&str], _: &Typed) -> Option<String> {
+    joined(values.iter().map(quote))
+}
+
+pub(super) fn last(values: &[&str], _: &Typed) -> Option<String> {
+    values.last().map(quote)
+}
+
+pub(super) fn label(values: &[&str], _: &Typed) -> Option<String> {
+    joined(values.iter().map(|value| format!("-l {}", quote(value))))
+}
+
+/// `NAME:IP` as a line of hosts(5).
+pub(super) fn host(values: &[&str], _: &Typed) -> Option<String> {
+    let line = |value: &&str| {
+        let (name, addr) = value.split_once(['=', ':'])?;
+        let addr: IpAddr = addr.trim_matches(['[', ']']).parse().ok()?;
+        Some(quote(format!("{addr} {name}")))
+    };
+    joined(values.iter().filter_map(line))
+}
+
+/// The name of `NAME:host-gateway`.
+pub(super) fn gateway(values: &[&str], _: &Typed) -> Option<String> {
+    let name = values.last()?.strip_suffix("host-gateway")?;
+    name.strip_suffix([':', '=']).map(quote)
+}
+
+/// The command of a check, whichever flag of checks was told.
+pub(super) fn check(_: &[&str], typed: &Typed) -> Option<String> {
+    typed.last("--health-cmd").map(quote)
+}
+
+/// The limit of memory that was given too.
+pub(super) fn memory(_: &[&str], typed: &Typed) -> Option<String> {
+    typed.last("--memory").map(quote)
+}
+
+/// The lines of resolv.conf(5). Without a server those of the host stay, as with docker.
+pub(super) fn resolver(_: &[&str], typed: &Typed) -> Option<String> {
+    let servers = typed.values("--dns");
+    let servers = servers.iter().map(|server| format!("nameserver {server}"));
+    let search = Some(typed.values("--dns-search").join(" ")).filter(|all| !all.is_empty());
+    let options = ["--dns-option", "--dns-opt"]
+        .map(|flag| typed.values(flag))
+        .concat();
+    let rest = search.map(|all| format!("search {all}")).into_iter();
+    let rest = rest.chain(options.iter().map(|option| format!("options {option}")));
+    let lines: Vec<String> = servers.chain(rest).map(quote).collect();
+    let of_host = "\"$(grep ^nameserver /etc/resolv.conf)\"".to_owned();
+    let has_server = !typed.values("--dns").is_empty();
+    (!lines.is_empty()).then_some(())?;
+    joined((!has_server).then_some(of_host).into_iter().chain(lines))
+}
+
+/// The flags of `rveth add`: the addresses with their networks, the first host of which is the gateway.
+pub(super) fn cable(_: &[&str], typed: &Typed) -> Option<String> {
+    let mut flags = String::new();
+    if let Some(mac) = typed.last("--mac-address") {
+        let _ = write!(flags, "--mac {} ", quote(mac));
+    }
+    let mut addrs = String::new();
+    for flag in ["--ip", "--ip6", "--link-local-ip"] {
+        if let Some(addr) = typed.last(flag).and_then(|value| value.parse().ok()) {
+            let (bits, gateway) = network(addr);
+            let _ = write!(
+                addrs,
+                "--addr {addr}/{bits} --gw {gateway} --peer-addr {gateway}/{bits} "
+            );
+        }
+    }
+    match (flags.is_empty(), addrs.is_empty()) {
+        (true, true) => None,
+        (_, false) => Some(format!("{flags}{}", addrs.trim_end())),
+        (false, true) => Some(format!("{flags}{ADDRESSES}")),
+    }
+}
+
+/// An example of an address.
+pub(super) const ADDRESSES: &str = "--addr 10.9.0.2/24 --gw 10.9.0.1 --peer-addr 10.9.0.1/24";
+
+/// The bits of a network that the address is in, and its first host, or the second beside the first.
+fn network(addr: IpAddr) -> (u8, IpAddr) {
+    let first = |last: u8| if last == 1 { 2 } else { 1 };
+    match addr {
+        IpAddr::V4(v4) => {
+            let [a, b, c, last] = v4.octets();
+            (24, IpAddr::from([a, b, c, first(last)]))
+        }
+        IpAddr::V6(v6) => {
+            let mut octets = [0; 16];
+            octets[..8].copy_from_slice(&v6.octets()[..8]);
+            octets[15] = first(v6.octets()[15]);
+            (64, IpAddr::from(octets))
+        }
+    }
+}
+
+/// `/dev/fuse` or `FROM:TO:rwm` as a mount.
+pub(super) fn device(values: &[&str], _: &Typed) -> Option<String> {
+    let mount = |value: &&str| {
+        let mut parts = value.split(':');
+        let from = parts.next().unwrap_or_default();
+        let to = parts
+            .next()
+            .filter(|part| part.starts_with('/'))
+            .unwrap_or(from);
+        format!("-v {}", quote(format!("{from}:{to}")))
+    };
+    joined(values.iter().map(mount))
+}
+
+/// The quota divided by the period: docker's period is 100 ms.
+pub(super) fn cpus(_: &[&str], typed: &Typed) -> Option<String> {
+    let usec = |flag| {
+        typed
+            .last(flag)?
+            .parse::<u32>()
+            .ok()
+            .filter(|usec| *usec > 0)
+    };
+    let quota = usec("--cpu-quota")?;
+    let cpus = f64::from(quota) / f64::from(usec("--cpu-period").unwrap_or(100_000));
+    Some(
+        format!("{cpus:.3}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+    )
+}
+
+/// A host name of this domain.
+pub(super) fn domain(values: &[&str], typed: &Typed) -> Option<String> {
+    let host = typed.last("--hostname").unwrap_or("web");
+    values
+        .last()
+        .map(|domain| quote(format!("{host}.{domain}")))
+}
+
+/// The user, and this group.
+pub(super) fn group(values: &[&str], typed: &Typed) -> Option<String> {
+    let user = head(typed.last("--user").unwrap_or("0"));
+    values.last().map(|group| quote(format!("{user}:{group}")))
+}
+
+/// `PATH:WEIGHT`
+pub(super) fn weight(values: &[&str], _: &Typed) -> Option<String> {
+    let weight: u16 = values.last()?.rsplit(':').next()?.parse().ok()?;
+    (10..=1000).contains(&weight).then(|| weight.to_string())
+}
+
+/// A size as tmpfs(5) takes it: docker's may end in a `b` or have a fraction.
+pub(super) fn size(values: &[&str], _: &Typed) -> Option<String> {
+    let bytes = parse_bytes(values.last()?)
+        .ok()
+        .filter(|bytes| *bytes > 0)?;
+    let units = [(30, "g"), (20, "m"), (10, "k")];
+    let unit = units.iter().find(|(bits, _)| bytes % (1 << bits) == 0);
+    Some(unit.map_or_else(
+        || bytes.to_string(),
+        |(bits, unit)| format!("{}{unit}", bytes >> bits),
+    ))
+}
+
+/// A path relative to the root of the hierarchies.
+pub(super) fn parent(values: &[&str], _: &Typed) -> Option<String> {
+    let path = values.last()?.trim_matches('/');
+    (!path.is_empty()).then(|| quote(path))
+}
+
+/// `C:ALIAS`
+pub(super) fn container(values: &[&str], _: &Typed) -> Option<String> {
+    values.last().map(|value| quote(head(value)))
+}
+
+/// `C:ro`
+pub(super) fn containers(values: &[&str], _: &Typed) -> Option<String> {
+    joined(values.iter().map(|value| quote(head(value))))
+}
+
+/// `container:C`
+pub(super) fn other(values: &[&str], _: &Typed) -> Option<String> {
+    values.last()?.strip_prefix("container:").map(quote)
+}
+
+/// `runc` of `io.containerd.runc.v2` too.
+pub(super) fn runtime(values: &[&str], _: &Typed) -> Option<String> {
+    let name = values.last()?;
+    let shim = name.strip_prefix("io.containerd.");
+    Some(quote(
+        shim.and_then(|rest| rest.split('.').next()).unwrap_or(name),
+    ))
+}
+
+/// `on-failure:N`: it is run once more than it is restarted.
+pub(super) fn runs(values: &[&str], _: &Typed) -> Option<String> {
+    let restarts: u16 = values.last()?.strip_prefix("on-failure:")?.parse().ok()?;
+    Some((u32::from(restarts) + 1).to_string())
+}
