@@ -274,6 +274,48 @@ fn the_map_has_both_versions_side_by_side() {
     assert_eq!(traced, "1 step\n");
 }
 
+/// What the kernel's files say, in the words of the flags.
+#[test]
+fn one_is_shown_with_its_limits_and_its_use() {
+    let groups = Groups::new("show");
+    groups.ok("rcgroup create $g -m 64m --memory-reservation 32m --cpus 0.5 -c 512 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 20 >/dev/null");
+    groups.ok(&format!(
+        "rcgroup exec $g -- sleep 1000 >/dev/null 2>&1 & {}",
+        kit_test::ASLEEP
+    ));
+    let fields = ".[0] | [.kind, .schema, .memory_limit_bytes, .memory_reservation_bytes, .nano_cpus, .cpu_shares, .cpuset_cpus, .cpuset_mems, .pids_limit, .pids_current, .name]";
+    let shown = groups.ok(&format!("rcgroup show --json $g | jq -c '{fields}'"));
+    let wanted = format!(
+        "[\"cgroup\",1,67108864,33554432,500000000,512,\"0\",\"0\",20,1,\"{}\"]\n",
+        groups.name
+    );
+    assert_eq!(shown, wanted);
+    let table = groups.ok("rcgroup inspect $g");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["LIMIT", "VALUE", "USED"]);
+    assert_eq!(rows[1][..2], ["memory", "67108864"]);
+    assert!(rows[1][2].parse::<u64>().unwrap() > 0, "{table}");
+    assert_eq!(rows[8], ["pids-limit", "20", "1"]);
+    assert_eq!(rows[4][..2], ["cpus", "0.5"]);
+    groups.ok("rcgroup set $g --pids-limit -1 --cpus -1 >/dev/null");
+    let table =
+        groups.ok("rcgroup show $g | grep -E '^(cpus|pids-limit) ' | tr -s ' ' | cut -d' ' -f-2");
+    assert_eq!(table, "cpus none\npids-limit none\n");
+    assert_eq!(
+        groups.ok("rcgroup show -q $g"),
+        format!("{}\n", groups.name)
+    );
+    let (code, said) = groups.fails("rcgroup show $g/no");
+    assert_eq!(
+        (code, said.lines().next().unwrap()),
+        (1, "rcgroup: finding cgroup \"G/no\": no such cgroup")
+    );
+    assert_eq!(groups.fails("rcgroup show").0, 2);
+}
+
 /// F37
 #[test]
 fn familiar_words_are_verbs_too() {

@@ -43,7 +43,7 @@ const TOOLS: [Tool; 7] = [
     Tool {
         name: "rcgroup",
         before: "rcgroup create db",
-        order: &["create", "list", "set", "get", "exec", "stats", "map", "del"],
+        order: &["create", "list", "show", "set", "get", "exec", "stats", "map", "del"],
     },
     Tool {
         name: "rmount",

@@ -59,12 +59,21 @@ enum Verb {
         names: Vec<String>,
     },
     /// List cgroups, all of the host's or those below one
-    #[command(visible_aliases = ["ls", "show"])]
+    #[command(visible_alias = "ls")]
     List {
         #[command(flatten)]
         output: Output,
         /// The cgroup
         name: Option<String>,
+    },
+    /// Show one cgroup: its limits, and what it uses of them
+    #[command(visible_alias = "inspect")]
+    Show {
+        #[command(flatten)]
+        output: Output,
+        /// The cgroup
+        #[arg(value_name = "CGROUP")]
+        name: String,
     },
     /// Change the limits of a cgroup; one that is not named stays
     #[command(visible_alias = "update")]
@@ -233,6 +242,10 @@ pub fn dispatch(cli: Cli) -> Result {
         }
         Verb::List { output, name } => {
             output.list(&crate::stats::list(&host, name.as_deref())?)?;
+            Ok(0)
+        }
+        Verb::Show { output, name } => {
+            rows::show(output, crate::show::show(&host, &name)?)?;
             Ok(0)
         }
         Verb::Set { act, limits, name } => {

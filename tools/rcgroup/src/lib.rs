@@ -30,6 +30,7 @@ pub mod map;
 pub mod member;
 mod says;
 pub mod set;
+pub mod show;
 pub mod stats;
 
 pub use cgroup::Cgroup;

@@ -43,7 +43,7 @@ pub fn stats(host: &Hierarchies, name: &str) -> Result<Stats, CgroupError> {
     })
 }
 
-fn number(dir: Option<&Path>, file: &str) -> Option<u64> {
+pub(crate) fn number(dir: Option<&Path>, file: &str) -> Option<u64> {
     crate::read(&dir?.join(file)).ok()?.parse().ok()
 }
 
@@ -55,7 +55,7 @@ fn field(dir: Option<&Path>, file: &str, key: &str) -> Option<u64> {
 }
 
 /// v1 says "no limit" by a number near 2^63.
-fn limit(bytes: Option<u64>) -> Option<u64> {
+pub(crate) fn limit(bytes: Option<u64>) -> Option<u64> {
     bytes.filter(|bytes| *bytes < 1 << 60)
 }
 

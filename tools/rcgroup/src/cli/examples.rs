@@ -6,7 +6,7 @@ pub(super) fn of(verb: Command) -> Command {
     kit_cli::with_examples(verb, &OF)
 }
 
-const OF: [(&str, &str); 8] = [
+const OF: [(&str, &str); 9] = [
     (
         "create",
         "  rcgroup create web -m 64m --pids-limit 50    a group with limits
@@ -21,6 +21,11 @@ const OF: [(&str, &str); 8] = [
         "list",
         "  rcgroup list                                 a table
   rcgroup list --jsonl | jq -r .name           for other programs",
+    ),
+    (
+        "show",
+        "  rcgroup show web                             its limits, and what it uses of them
+  rcgroup show --json web | jq '.[0].pids_limit'",
     ),
     (
         "set",

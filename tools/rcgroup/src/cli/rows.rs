@@ -1,9 +1,11 @@
 //! How lists of `rcgroup` look to a person.
 
-use kit_cli::Row;
+use kit_cli::{Output, Result, Row};
+use serde::Serialize;
 
 use crate::Setting;
 use crate::map::Mapped;
+use crate::show::Shown;
 use crate::stats::{Entry, Stats};
 
 impl Row for Entry {
@@ -87,4 +89,96 @@ impl Row for Mapped {
     fn name(&self) -> String {
         self.name.to_owned()
     }
+}
+
+impl Row for Shown {
+    const HEAD: &'static [&'static str] = &["NAME"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.name()]
+    }
+
+    fn name(&self) -> String {
+        self.stats.name.clone()
+    }
+}
+
+/// A limit of one group, for people.
+#[derive(Serialize)]
+struct Limited {
+    /// As its flag is called.
+    limit: &'static str,
+    value: String,
+    used: String,
+}
+
+impl Row for Limited {
+    const HEAD: &'static [&'static str] = &["LIMIT", "VALUE", "USED"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.limit.to_owned(), self.value.clone(), self.used.clone()]
+    }
+
+    fn name(&self) -> String {
+        self.limit.to_owned()
+    }
+}
+
+/// For people a line for each limit; for programs the group as one object.
+pub(super) fn show(output: Output, shown: Shown) -> Result<()> {
+    if output.json || output.jsonl || output.quiet {
+        return output.list(&[shown]);
+    }
+    output.list(&limits(&shown))
+}
+
+fn limits(shown: &Shown) -> Vec<Limited> {
+    let text = |number: Option<u64>| number.map(|number| number.to_string());
+    let stats = &shown.stats;
+    let cpus = shown.nano_cpus.map(|nano| (nano as f64 / 1e9).to_string());
+    let cpu_usec = stats.cpu_usec.map(|usec| format!("{usec} usec"));
+    let rows = [
+        (
+            "memory",
+            "memory",
+            text(stats.memory_limit_bytes),
+            text(stats.memory_bytes),
+        ),
+        (
+            "memory",
+            "memory-swap",
+            text(shown.memory_swap_limit_bytes),
+            text(shown.memory_swap_bytes),
+        ),
+        (
+            "memory",
+            "memory-reservation",
+            text(shown.memory_reservation_bytes),
+            None,
+        ),
+        ("cpu", "cpus", cpus, cpu_usec),
+        ("cpu", "cpu-shares", text(shown.cpu_shares), None),
+        ("cpuset", "cpuset-cpus", shown.cpuset_cpus.clone(), None),
+        ("cpuset", "cpuset-mems", shown.cpuset_mems.clone(), None),
+        (
+            "pids",
+            "pids-limit",
+            text(stats.pids_limit),
+            text(stats.pids_current),
+        ),
+        ("blkio io", "blkio-weight", text(shown.blkio_weight), None),
+    ];
+    let row = |(of, limit, value, used): (&str, _, Option<String>, Option<String>)| {
+        // No limit is not the same as a limit that the host has not.
+        let counted = of
+            .split(' ')
+            .any(|one| shown.controllers.iter().any(|known| known == one));
+        let none = if counted { "none" } else { "-" };
+        Limited {
+            limit,
+            value: value.unwrap_or_else(|| none.to_owned()),
+            used: used.unwrap_or_else(|| "-".to_owned()),
+        }
+    };
+    rows.map(row).into()
 }
