@@ -113,14 +113,14 @@ fn what_is_wrong_is_said_in_one_line() {
         (
             "load d.tar.xz",
             1,
-            "loading \"d.tar.xz\": it is compressed by xz",
-            "hint: xz -dc d.tar.xz | runpack load -",
+            "loading \"d.tar.xz\": it is compressed by xz, which is not read here",
+            "hint: an archive is taken as it is, or by gzip or zstd: xz -dc d.tar.xz | runpack load -",
         ),
         (
             "import d.tar.bz2 x",
             1,
-            "loading \"d.tar.bz2\": it is compressed by bzip2",
-            "hint: bzip2 -dc d.tar.bz2 | runpack import -",
+            "loading \"d.tar.bz2\": it is compressed by bzip2, which is not read here",
+            "hint: a tar is taken as it is, or by gzip or zstd: bzip2 -dc d.tar.bz2 | runpack import - x:latest",
         ),
         (
             "unpack --platform linux/arm64 web:1 x",

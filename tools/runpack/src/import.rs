@@ -41,7 +41,7 @@ pub struct Import {
 /// Opens the archive and looks at its beginning.
 pub fn plan(root: &Path, import: &Import) -> Result<(Plan, Outcome), SourceError> {
     let store = Store::open(root);
-    let stream = open(&import.file)?;
+    let stream = open(&import.file, import.name.as_ref())?;
     let work = work_of(&store);
     let job = Job {
         title: "the layer".to_owned(),
@@ -109,7 +109,7 @@ fn line(import: &Import) -> Vec<Value> {
 }
 
 /// The archive, or why it is none.
-fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
+fn open(path: &Path, name: Option<&Reference>) -> Result<Box<dyn Read + Send>, SourceError> {
     not_fetched(path, "runpack import - NAME")?;
     let is_pipe = |path: &Path| path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
     let file: Box<dyn Read + Send> = if path == Path::new("-") {
@@ -124,10 +124,11 @@ fn open(path: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
     if let Some((by, program)) = foreign_coding(start) {
         return Err(SourceError::NotImage {
             source_name: path.into(),
-            reason: format!("it is compressed by {by}"),
+            reason: format!("it is compressed by {by}, which is not read here"),
             hint: format!(
-                "{program} -dc {} | runpack import -",
-                quote(path.as_os_str())
+                "a tar is taken as it is, or by gzip or zstd: {program} -dc {} | runpack import - {}",
+                quote(path.as_os_str()),
+                name.map_or_else(|| "NAME".to_owned(), |name| quote(name.to_string()))
             ),
         });
     }

@@ -10,6 +10,8 @@ use std::str::FromStr;
 use kit_plan::{Fault, USAGE, quote};
 
 const DEFAULT_DOMAIN: &str = "docker.io";
+/// What docker.io was called once: docker takes the one for the other.
+const LEGACY_DOMAIN: &str = "index.docker.io";
 const DEFAULT_TAG: &str = "latest";
 /// The namespace of a one-word name: `alpine` is `docker.io/library/alpine`.
 const OFFICIAL: &str = "library/";
@@ -79,6 +81,7 @@ impl Reference {
             _ => (text, DEFAULT_TAG),
         };
         let (domain, path) = match name.split_once('/') {
+            Some((LEGACY_DOMAIN, rest)) => (DEFAULT_DOMAIN, rest.to_owned()),
             Some((first, rest)) if is_domain(first) => (first, rest.to_owned()),
             _ => (DEFAULT_DOMAIN, name.to_owned()),
         };
@@ -276,6 +279,8 @@ mod tests {
         for (text, shown) in [
             ("alpine", "alpine:latest"),
             ("docker.io/alpine", "alpine:latest"),
+            ("index.docker.io/library/alpine:3", "alpine:3"),
+            ("index.docker.io/alpine", "alpine:latest"),
             ("docker.io/library/alpine:3.19", "alpine:3.19"),
             ("user/web", "user/web:latest"),
             ("localhost:5000/web:v1", "localhost:5000/web:v1"),

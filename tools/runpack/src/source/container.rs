@@ -148,8 +148,11 @@ impl Tar {
         if let Some((by, program)) = foreign_coding(&start[..got]) {
             return Err(SourceError::NotImage {
                 source_name: path.into(),
-                reason: format!("it is compressed by {by}"),
-                hint: format!("{program} -dc {} | runpack load -", quote(path.as_os_str())),
+                reason: format!("it is compressed by {by}, which is not read here"),
+                hint: format!(
+                    "an archive is taken as it is, or by gzip or zstd: {program} -dc {} | runpack load -",
+                    quote(path.as_os_str())
+                ),
             });
         }
         if let Some(reason) = no_archive(&start[..got]) {
