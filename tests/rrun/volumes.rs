@@ -134,3 +134,47 @@ fn nothing_is_mounted_inside_proc() {
         );
     }
 }
+
+/// As docker's: a name by a regular expression, a driver as it is, labels all of them.
+#[test]
+fn volumes_are_chosen_by_filters() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web --net none -v db-data:/a -v data:/b -v /c tools sleep 1000; rrun create -v data2:/d tools id; rrun rm $(rrun ps -aq -f status=created)");
+    let anonymous = host.ok("rrun volume ls -q | grep -v data");
+    for (filters, names) in [
+        ("-f name=data", "data\ndata2\ndb-data\n"),
+        ("-f name=^data", "data\ndata2\n"),
+        ("-f name=^data$ -f name=^db-", "data\ndb-data\n"),
+        ("-f name=data -f dangling=true", "data2\n"),
+        (
+            "-f name=data -f dangling=0 -f driver=local -f driver=nfs",
+            "data\ndb-data\n",
+        ),
+        ("-f driver=nfs", ""),
+        ("-f label=com.docker.volume.anonymous", anonymous.as_str()),
+        ("-f label=com.docker.volume.anonymous -f label=x", ""),
+    ] {
+        assert_eq!(
+            host.ok(&format!("rrun volume ls -q {filters} | sort")),
+            names,
+            "{filters}"
+        );
+    }
+    let keys = "name=REGEX, driver=local, label=K[=V], dangling=true or dangling=false";
+    for (filters, wrong, hint) in [
+        ("-f web", "web", keys),
+        ("-f size=1", "size=1", keys),
+        ("-f dangling=maybe", "dangling=maybe", keys),
+        (
+            "-f dangling=1 -f dangling=0",
+            "dangling=0",
+            "a volume is in use or is not: give one of the two",
+        ),
+    ] {
+        let said = format!("rrun: invalid filter '{wrong}'\nhint: {hint}\n");
+        assert_eq!(
+            host.outcome(&format!("rrun volume ls {filters}")),
+            (2, String::new(), said)
+        );
+    }
+}

@@ -110,6 +110,7 @@ const OF: [(&str, &str); 22] = [
     (
         "volume",
         "  rrun volume ls
+  rrun volume ls -q -f name=^data -f dangling=true
   rrun volume rm data
   rrun volume prune -f                             those without a name, unasked",
     ),

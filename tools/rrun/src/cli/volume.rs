@@ -1,5 +1,7 @@
 //! `rrun volume ls`, `rm` and `prune`. A volume is made by its first use: `-v NAME:/path`.
 
+mod filter;
+
 use std::io::Write;
 
 use box_ops::volume::remove::{self, Volume};
@@ -8,6 +10,7 @@ use kit_cli::{Act, Failure, Output, Result, Row, emit, template};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::filter::{Filters, LOCAL};
 use super::steps::{carry_out, fault};
 use super::switches::Switches;
 
@@ -33,7 +36,7 @@ enum Verb {
 struct LsArgs {
     #[command(flatten)]
     output: Output,
-    /// dangling=true: those that no container uses; dangling=false: the others
+    /// name=REGEX, driver=local, label=K[=V], dangling=true: those that no container uses
     #[arg(short, long)]
     filter: Vec<String>,
     /// json, a template ({{.Name}}), or table and a template with \t between columns
@@ -102,17 +105,8 @@ pub fn run(args: &Args, containers: impl Fn(Act) -> Result<Containers>) -> Resul
 
 fn list(args: &LsArgs, containers: &Containers) -> Result {
     let mut all = remove::all(containers);
-    for filter in &args.filter {
-        let dangling = match filter.as_str() {
-            "dangling=true" | "dangling=1" => true,
-            "dangling=false" | "dangling=0" => false,
-            _ => {
-                let text = format!("invalid filter '{filter}'");
-                return Err(Failure::usage(text).hint("dangling=true, dangling=false"));
-            }
-        };
-        all.retain(|volume| volume.user().is_none() == dangling);
-    }
+    let filters = Filters::parse(&args.filter)?;
+    all.retain(|volume| filters.pass(volume));
     let rows: Vec<Listed> = all.iter().map(listed).collect();
     kit_cli::tables_like_docker();
     match template::asked(args.format.as_deref()) {
@@ -139,7 +133,7 @@ fn formatted_as(volume: &Volume) -> Value {
         "Driver": listed.driver,
         "Scope": listed.scope,
         "Mountpoint": listed.mountpoint,
-        "Labels": "",
+        "Labels": filter::labels(volume),
         "Links": "N/A",
         "Size": "N/A",
     })
@@ -163,7 +157,7 @@ fn listed(volume: &Volume) -> Listed {
         kind: "volume",
         name: volume.name.clone(),
         docker_name: volume.name.clone(),
-        driver: "local",
+        driver: LOCAL,
         scope: "local",
         mountpoint: volume.data().display().to_string(),
     }
