@@ -19,8 +19,8 @@ pub use failure::{ClosedPipe, Failure, Result};
 pub use generate::with_examples;
 pub use names::{Failures, each, names, os_names, refuse_heads};
 pub use output::{
-    Output, Row, emit, emit_bytes, emit_json, name_line, rows_like_docker, tables_like_docker,
+    Output, Row, emit, emit_bytes, emit_json, emit_names, rows_like_docker, tables_like_docker,
     tell, visible,
 };
-pub use run::{hand_over, is_terminal, run, run_words, warn};
-pub use usage::{Advice, advised_by};
+pub use run::{flags_ahead, hand_over, is_terminal, run, run_words, warn};
+pub use usage::{Advice, BadValue, advised_by};

@@ -1,6 +1,8 @@
 //! stdout is data: aligned columns for a person, `--json`, `--jsonl`, `-q`.
 
+use std::ffi::OsStr;
 use std::io::{ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
@@ -50,12 +52,8 @@ impl Output {
             return emit(&all);
         }
         if self.quiet {
-            return emit(
-                &rows
-                    .iter()
-                    .map(|row| name_line(&row.name()) + "\n")
-                    .collect::<String>(),
-            );
+            let names: Vec<String> = rows.iter().map(Row::name).collect();
+            return emit_names(names.iter().map(OsStr::new));
         }
         emit(&table(R::HEAD, rows.iter().map(Row::cells)))
     }
@@ -139,14 +137,32 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// A name by itself on a line of standard output: as it is for a command that reads it, unless it would be another
-/// name there. Only JSON Lines can say such a one.
-pub fn name_line(name: &str) -> String {
-    if is_terminal() || name.contains(['\n', '\r']) {
-        visible(name)
-    } else {
-        name.to_owned()
+/// Names, one a line, as `-` reads them: the bytes of one that is not UTF-8. One with a line break would be other names
+/// there, or that of something else if it were escaped: it is left out, and told.
+pub fn emit_names<'a>(names: impl IntoIterator<Item = &'a OsStr>) -> Result<()> {
+    let mut lines = Vec::new();
+    let mut left_out = None;
+    for name in names {
+        if is_terminal() {
+            lines.extend(visible(&name.to_string_lossy()).into_bytes());
+        } else if name
+            .as_bytes()
+            .iter()
+            .any(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            left_out.get_or_insert(name);
+            continue;
+        } else {
+            lines.extend(name.as_bytes());
+        }
+        lines.push(b'\n');
     }
+    emit_bytes(&lines)?;
+    let Some(name) = left_out else {
+        return Ok(());
+    };
+    let text = format!("listing {name:?}: the name has a line break");
+    Err(Failure::new(text).hint("--jsonl prints it, as - of other verbs reads it"))
 }
 
 /// As [`emit`], of what a verb has done to one of several names: it goes on to the next, though nobody reads.

@@ -15,7 +15,43 @@ const OURS: u8 = 125;
 /// Parses the command line, hands it to `dispatch`, prints what went wrong. `programs` are the verbs that run
 /// a program: there, whatever of ours fails is exit 125, usage included, as with docker(1) and env(1).
 pub fn run<C: Parser + CommandFactory>(programs: &[&str], dispatch: fn(C) -> Result) -> ExitCode {
-    run_words(std::env::args_os().collect(), programs, dispatch)
+    let (mut argv, flags) = flags_ahead(std::env::args_os().collect());
+    let behind_verb = argv.len().min(2);
+    argv.splice(behind_verb..behind_verb, flags);
+    run_words(argv, programs, dispatch)
+}
+
+/// Flags of every verb that changes something, and whether a value follows them: people type them before the verb too.
+const OF_ACTS: [(&str, bool); 4] = [
+    ("--lang", true),
+    ("--explain", false),
+    ("--trace", false),
+    ("--dry-run", false),
+];
+
+/// Whether a flag is one of those that every verb that changes something has.
+pub(crate) fn is_of_acts(flag: &str) -> bool {
+    OF_ACTS.iter().any(|(name, _)| *name == flag)
+}
+
+/// A command line without the flags of [`Act`](crate::Act) before its verb, and those flags: they belong behind it.
+pub fn flags_ahead(mut argv: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+    let mut ahead = Vec::new();
+    while let Some(text) = argv.get(1).and_then(|word| word.to_str()) {
+        let (name, value) = text
+            .split_once('=')
+            .map_or((text, ""), |(name, _)| (name, text));
+        let Some((_, valued)) = OF_ACTS.iter().find(|(flag, _)| *flag == name) else {
+            break;
+        };
+        let words = if *valued && value.is_empty() { 2 } else { 1 };
+        // A flag whose value is missing, or that has no verb after it.
+        if argv.len() <= 1 + words {
+            break;
+        }
+        ahead.extend(argv.drain(1..=words));
+    }
+    (argv, ahead)
 }
 
 /// The same, of a command line that was put in order before: docker has verbs in groups.
@@ -156,6 +192,30 @@ mod tests {
         ));
         assert!(line.starts_with("unpacking \"éé") && line.ends_with("éé\": it climbs out"));
         assert_eq!(line.chars().count(), 1803);
+    }
+
+    #[test]
+    fn flags_before_the_verb_are_put_behind_it() {
+        let split = |line: &str| {
+            let (argv, flags) = flags_ahead(line.split(' ').map(OsString::from).collect());
+            format!(
+                "{} / {}",
+                argv.join(" ".as_ref()).display(),
+                flags.join(" ".as_ref()).display()
+            )
+        };
+        for (typed, meant) in [
+            ("rrun --lang zh run x", "rrun run x / --lang zh"),
+            (
+                "rrun --lang=zh --explain=sh run x",
+                "rrun run x / --lang=zh --explain=sh",
+            ),
+            ("rrun run --lang zh x", "rrun run --lang zh x / "),
+            ("rrun --lang zh", "rrun --lang zh / "),
+            ("rrun --version", "rrun --version / "),
+        ] {
+            assert_eq!(split(typed), meant);
+        }
     }
 
     #[test]

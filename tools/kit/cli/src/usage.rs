@@ -1,5 +1,6 @@
 //! Bad usage: clap's errors as a line and a hint, with a guess that is near or none.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
@@ -111,10 +112,68 @@ pub(crate) fn parse_error(
     };
     let help = format!("{of_what} --help");
     let hint = match near(error, command, verb, argv) {
+        _ if crate::run::is_of_acts(unknown.split('=').next().unwrap_or_default()) => {
+            format!("verbs that change something have it, behind the verb: see {help}")
+        }
         Some(near) => format!("did you mean \"{near}\"? See {help}"),
         None => format!("see {help}"),
     };
-    Err(Failure::usage(said(error, &of_what)).hint(hint))
+    let text = no_number(error, innermost(command, verb, argv));
+    Err(Failure::usage(text.unwrap_or_else(|| said(error, &of_what))).hint(hint))
+}
+
+/// Why a value is none, in the words of a flag's own parser.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadValue(pub &'static str);
+
+/// What is wrong with the number that a flag was given. Rust's own words speak of digits and of types.
+fn no_number(error: &clap::Error, verb: &clap::Command) -> Option<String> {
+    let own_words = std::error::Error::source(error).is_some_and(|cause| cause.is::<BadValue>());
+    if error.kind() != ErrorKind::ValueValidation || own_words {
+        return None;
+    }
+    let flag = context(error, ContextKind::InvalidArg)?;
+    let value = context(error, ContextKind::InvalidValue)?;
+    let mut args = verb.get_arguments();
+    let of = args
+        .find(|arg| arg.to_string() == flag)?
+        .get_value_parser()
+        .type_id();
+    let is_any = |types: &[TypeId]| types.iter().any(|one| of == *one);
+    let signed = is_any(&[
+        TypeId::of::<i16>(),
+        TypeId::of::<i32>(),
+        TypeId::of::<i64>(),
+    ]);
+    if !signed
+        && !is_any(&[
+            TypeId::of::<u8>(),
+            TypeId::of::<u16>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+        ])
+    {
+        return None;
+    }
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(&value);
+    let reason = if value.is_empty() {
+        "it is empty"
+    } else if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        "it is no whole number"
+    } else if value.starts_with('-') && !signed {
+        "it is less than 0"
+    } else if value.parse::<i64>().is_err() && (signed || value.parse::<u64>().is_err()) {
+        if value.starts_with('-') {
+            "it is too small"
+        } else {
+            "it is too large"
+        }
+    } else {
+        return None;
+    };
+    Some(format!("invalid value '{value}' for '{flag}': {reason}"))
 }
 
 fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {

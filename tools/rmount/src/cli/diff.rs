@@ -8,7 +8,7 @@ use kit_cli::{Failure, Output, Result, Row, visible};
 use kit_plan::os_text::OsText;
 use serde::Serialize;
 
-use super::{name_lines, real};
+use super::real;
 use crate::diff::{self, Change};
 use crate::overlay::Lowers;
 use crate::{MountError, mountinfo};
@@ -81,7 +81,7 @@ impl Diff {
         let changes = self.changes(&path)?;
         let entries: Vec<Entry> = changes.into_iter().map(Entry::from).collect();
         if self.output.quiet {
-            kit_cli::emit_bytes(&name_lines(entries.iter().map(|entry| &*entry.name.0)))?;
+            kit_cli::emit_names(entries.iter().map(|entry| &*entry.name.0))?;
             return Ok(0);
         }
         if self.output.json || self.output.jsonl {

@@ -7,8 +7,6 @@ mod overlay;
 mod tmpfs;
 mod umount;
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -128,7 +126,7 @@ pub fn dispatch(cli: Cli) -> Result {
             }
             let mounts = list::list(kind.map(Into::into), under.as_deref())?;
             if output.quiet {
-                kit_cli::emit_bytes(&name_lines(mounts.iter().map(|mount| &*mount.name.0)))?;
+                kit_cli::emit_names(mounts.iter().map(|mount| &*mount.name.0))?;
             } else {
                 output.list(&mounts)?;
             }
@@ -163,25 +161,16 @@ fn real(path: &Path) -> Result<PathBuf> {
     })
 }
 
+/// The mount is there, whether its name can be printed or not.
 fn print_name(path: &Path) -> Result {
-    kit_cli::emit_bytes(&name_lines([path.as_os_str()]))?;
-    Ok(0)
-}
-
-/// Names, one a line, as `-` reads them: the bytes of one that is not UTF-8.
-fn name_lines<'a>(names: impl IntoIterator<Item = &'a OsStr>) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for name in names {
-        match name.to_str() {
-            Some(text) => lines.extend(kit_cli::name_line(text).into_bytes()),
-            None if name.as_bytes().contains(&b'\n') => {
-                lines.extend(kit_cli::visible(&name.to_string_lossy()).into_bytes());
-            }
-            None => lines.extend(name.as_bytes()),
+    match kit_cli::emit_names([path.as_os_str()]) {
+        Err(error) if error.is_closed_pipe() => return Err(error),
+        Err(error) => {
+            kit_cli::warn(error.hint("rmount list --jsonl prints it, as - of other verbs reads it"))
         }
-        lines.push(b'\n');
+        Ok(()) => {}
     }
-    lines
+    Ok(0)
 }
 
 impl Row for list::Entry {

@@ -32,11 +32,11 @@ pub(super) struct Tmpfs {
     target: PathBuf,
 }
 
-fn parse_mode(text: &str) -> std::result::Result<u32, String> {
+fn parse_mode(text: &str) -> std::result::Result<u32, kit_cli::BadValue> {
     let mode = u32::from_str_radix(text, 8)
         .ok()
         .filter(|mode| *mode <= 0o7777);
-    mode.ok_or_else(|| "up to four octal digits".to_owned())
+    mode.ok_or(kit_cli::BadValue("it is up to four octal digits"))
 }
 
 impl Tmpfs {

@@ -162,11 +162,11 @@ impl clap::builder::TypedValueParser for Bytes {
 }
 
 /// 10 to 1000; 0 is docker's for none.
-fn blkio_weight(text: &str) -> Result<u16, String> {
+fn blkio_weight(text: &str) -> Result<u16, kit_cli::BadValue> {
     let weight = text.parse().ok();
     weight
         .filter(|weight| matches!(weight, 0 | 10..=1000))
-        .ok_or_else(|| "it is a number from 10 to 1000".to_owned())
+        .ok_or(kit_cli::BadValue("it is a number from 10 to 1000"))
 }
 
 impl Create {
