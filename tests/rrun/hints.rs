@@ -122,7 +122,8 @@ fn a_hint_names_the_container_that_was_typed() {
 /// Each is the commonest slip of its kind.
 #[test]
 fn a_hint_of_another_tools_verb_names_what_was_typed() {
-    let host = Host::bare();
+    let host = Host::new();
+    host.ok("rrun create --name web tools id");
     for (typed, hint) in [
         (
             "rrun volume create v1",

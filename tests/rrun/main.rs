@@ -20,6 +20,7 @@ mod readback;
 mod replay;
 mod run;
 mod run_script;
+mod slips;
 mod top;
 mod transient;
 mod verbs;

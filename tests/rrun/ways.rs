@@ -90,6 +90,11 @@ fn done(host: &Host, way: &Way, container: &str, nth: usize) {
     } else {
         way.undo
     };
+    let undo = if way.word == "umount" {
+        "rm -r {DIR}"
+    } else {
+        undo
+    };
     let undo = filled(undo, way, container, nth);
     let name = name(nth);
     // What is the machine's goes, whatever fails.
@@ -110,12 +115,22 @@ fn each_verb_elsewhere_is_done_as_its_hint_says() {
     let ways = VERBS_ELSEWHERE.iter().map(|way| (way, "web"));
     let stopped = OF_STOPPED.iter().map(|way| (way, "old"));
     for (nth, (way, container)) in stopped.chain(ways).enumerate() {
-        // One of its own, since it waits for the end.
-        let container = if way.word == "events" {
-            host.ok("rrun run -d --name short --net none tools id");
-            "short"
-        } else {
-            container
+        // One of its own, since it waits for the end or brings it.
+        let container = match way.word {
+            "events" | "down" => {
+                host.ok(&format!(
+                    "rrun run -d --name {} --net none tools id",
+                    way.word
+                ));
+                way.word
+            }
+            "umount" => {
+                host.ok(&format!(
+                    "rrun create --name umount tools id; rrun bundle umount dir{nth}"
+                ));
+                "umount"
+            }
+            _ => container,
         };
         done(&host, way, container, nth);
         let name = name(nth);

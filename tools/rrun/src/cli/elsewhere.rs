@@ -34,7 +34,8 @@ pub(super) const fn way(word: &'static str, note: &'static str, sh: &'static str
 }
 
 /// Verbs of other tools and of other spellings, with ours.
-const SPELLED: [(&str, &str); 6] = [
+const SPELLED: [(&str, &str); 7] = [
+    ("del", "rm"),
     ("destroy", "rm"),
     ("delete", "rm"),
     ("remove", "rm"),
@@ -113,6 +114,11 @@ impl Way {
         text + rest
     }
 
+    /// Whether it says nothing without one.
+    fn is_of_container(&self) -> bool {
+        self.sh.contains("{C}")
+    }
+
     /// What the last word after the verb is, which the hint repeats; of a verb about containers the first that is none's name.
     fn object(&self) -> &'static str {
         match self.word {
@@ -178,6 +184,13 @@ pub fn refuse(words: &[OsString]) -> Result {
         .iter()
         .find(|other| stopped && other.word == verb)
         .unwrap_or(way);
+    let names: Vec<_> = args.iter().filter(|word| !word.starts_with('-')).collect();
+    if found.is_none() && !names.is_empty() && way.is_of_container() {
+        let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        let none = format!("no container is called {}", names.join(" or "));
+        let hint = format!("rrun ps -a shows them; {}", way.hint(&[]));
+        return Err(Failure::new(format!("rrun has no verb \"{verb}\", and {none}")).hint(hint));
+    }
     let hint = way.hint(&typed(way, &args, found.map(|(_, name)| name)));
     Err(Failure::new(format!("rrun has no verb \"{verb}\"")).hint(hint))
 }
@@ -209,6 +222,7 @@ fn typed(way: &Way, args: &[&str], container: Option<String>) -> Vec<(&'static s
 }
 
 fn unknown(verb: &str) -> Failure {
+    let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
     let ours = super::verbs();
     let names = ours
         .iter()
@@ -216,13 +230,20 @@ fn unknown(verb: &str) -> Failure {
         .chain(VERBS_ELSEWHERE.iter().map(|way| way.word))
         .chain(SPELLED.iter().map(|(other, _)| *other));
     let near = kit_units::nearest(verb, names);
+    // `run-it`: a blank was forgotten.
+    if let Some((verb, flags)) = verb.split_once('-')
+        && ours.iter().any(|ours| ours == verb)
+    {
+        return failure.hint(format!(
+            "did you mean \"{verb} -{flags}\"? See rrun {verb} --help"
+        ));
+    }
     let ours = |near| {
         SPELLED
             .iter()
             .find(|(other, _)| *other == near)
             .map_or(near, |(_, ours)| *ours)
     };
-    let failure = Failure::usage(format!("\"{verb}\" is not a verb of rrun"));
     match near.map(ours) {
         Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
         None => failure.hint("see rrun --help"),
@@ -272,8 +293,11 @@ mod tests {
             ("network create mynet", "rnetns add mynet"),
             ("network rm mynet", "rnetns del mynet"),
             ("swarm init", "ssh HOST rrun run IMAGE"),
-            ("pause web", "'{{.State.Pid}}' web)"),
-            ("export -o x web", "/root"),
+            // No container is called so.
+            (
+                "pause web",
+                "rrun ps -a shows them; pgrep --ns $(rrun inspect -f '{{.State.Pid}}' C)",
+            ),
             (
                 "push localhost:5000/bb",
                 "skopeo copy --dest-tls-verify=false docker-archive:image.tar docker://localhost:5000/bb",

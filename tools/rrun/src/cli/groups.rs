@@ -73,9 +73,17 @@ fn help(group: &str) -> String {
     )
 }
 
-/// The command line without its group.
+/// The command line without its group, and with the flags before the verb behind it.
 pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let argv: Vec<OsString> = argv.collect();
+    let (argv, flags) = kit_cli::flags_ahead(argv.collect());
+    let mut words = without_group(argv);
+    let verbs = 1 + usize::from(words.get(1).is_some_and(|verb| verb == "volume"));
+    let behind = words.len().min(1 + verbs);
+    words.splice(behind..behind, flags);
+    words
+}
+
+fn without_group(argv: Vec<OsString>) -> Vec<OsString> {
     // A shell asks what may follow a line of ours, which may have a group too.
     if argv.len() > 4 && argv[1] == "completions" {
         let line = words(argv[4..].iter().cloned());
@@ -145,6 +153,8 @@ mod tests {
             ("rrun container remove x", "rrun rm x"),
             ("rrun run image ls", "rrun run image ls"),
             ("rrun builder prune", "rrun builder prune"),
+            ("rrun --lang zh container run x", "rrun run --lang zh x"),
+            ("rrun --dry-run volume rm x", "rrun volume rm --dry-run x"),
             ("rrun container", "rrun container"),
             ("rrun ps -a", "rrun ps -a"),
             (

@@ -5,6 +5,7 @@ use super::elsewhere::{Way, way};
 const DISK: &str = "du -sh \"$(rrun info -f '{{.DockerRootDir}}')\"/*";
 const ONE_HOST: &str = "containers run on this machine only";
 const ELSEWHERE: &str = "ssh {HOST} rrun run {IMAGE}";
+const SCRIPT: &str = "a shell script of rrun run lines does it";
 const MOUNTED: &str = "rrun run -v \"$PWD/{FILE}:/run/secrets/file:ro\" {IMAGE}";
 
 /// docker's verbs that are none of ours, each with the way that works.
@@ -132,7 +133,23 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
         "skopeo list-tags docker://{IMAGE}",
     ),
     way("manifest", "", "skopeo inspect --raw docker://{IMAGE}"),
-    way("compose", "a shell script of rrun run lines does it", ""),
+    way("compose", SCRIPT, ""),
+    way("up", SCRIPT, ""),
+    way(
+        "down",
+        "of each container that a script of rrun run lines started",
+        "rrun rm -f {C}",
+    ),
+    way(
+        "mount",
+        "the root of a container that runs; rmount makes mounts",
+        "ls /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root",
+    ),
+    way(
+        "umount",
+        "the root that rrun bundle mounted",
+        "rrun bundle --umount {C} {DIR}",
+    ),
     way(
         "events",
         "the end of one container, and what it writes",
@@ -175,6 +192,8 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
 
 /// The same of a container that does not run: nothing of it is in /proc.
 pub const OF_STOPPED: &[Way] = &[
+    way("mount", "", "rrun bundle {C} {DIR} && ls {DIR}/rootfs")
+        .undone("rrun bundle --umount {C} {DIR} && rm -r {DIR}"),
     way(
         "commit",
         "without the image's CMD and ENV, which import -c sets",

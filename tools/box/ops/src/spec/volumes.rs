@@ -65,11 +65,6 @@ fn source(text: &str) -> Result<From, SpecError> {
     if text.starts_with(['/', '.']) {
         return Ok(From::Host(text.into()));
     }
-    if text.is_empty() {
-        return Err(SpecError::Rule(
-            "invalid volume specification: nothing is before the first colon: give a volume's name or a path, or the mount point alone".to_owned(),
-        ));
-    }
     super::names::check_length("volume", text)?;
     let mut chars = text.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
@@ -82,6 +77,18 @@ fn source(text: &str) -> Result<From, SpecError> {
     Ok(From::Named(text.to_owned()))
 }
 
+/// A `-v` with nothing before or after its first colon.
+fn half(text: &str) -> SpecError {
+    let side = if text.starts_with(':') {
+        "before"
+    } else {
+        "after"
+    };
+    SpecError::Rule(format!(
+        "invalid volume specification: '{text}': nothing is {side} the first colon: it is NAME:PATH, DIR:PATH, or PATH alone"
+    ))
+}
+
 /// One `-v`: `/path`, `name:/path`, `/host:/path[:ro,create=dir]`.
 ///
 /// # Errors
@@ -90,6 +97,7 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
     let parts: Vec<&str> = text.split(':').collect();
     let (from, to, options) = match parts.as_slice() {
         [to] => (From::Anonymous, destination(to)?, ""),
+        ["", ..] | [_, "", ..] => return Err(half(text)),
         [from, to] => (source(from)?, destination(to)?, ""),
         [from, to, options] => (source(from)?, destination(to)?, *options),
         _ => return Err(SpecError::invalid("invalid volume specification", text)),
@@ -330,68 +338,4 @@ pub fn parse_tmpfs(text: &str) -> Result<Volume, SpecError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_forms_of_v() {
-        let volume = parse_volume("/a:/b:ro").unwrap();
-        assert_eq!(
-            (volume.from, volume.readonly),
-            (From::Host("/a".into()), true)
-        );
-        assert_eq!(
-            parse_volume("data:/b").unwrap().from,
-            From::Named("data".into())
-        );
-        assert_eq!(parse_volume("/b").unwrap().from, From::Anonymous);
-        assert_eq!(
-            parse_volume("/a:/b:create=dir").unwrap().create,
-            Create::Dir
-        );
-        assert_eq!(
-            parse_volume("./a:/b").unwrap().from,
-            From::Host("./a".into())
-        );
-        assert!(parse_volume("data:/b:nocopy").unwrap().nocopy);
-        for bad in [
-            "a",
-            "/a:b",
-            "/a:/b:nocopy",
-            "/a:/b:rx",
-            "/a:/b:ro,rw",
-            "/a:/b:ro,ro",
-            "/a:/b:slave,rprivate",
-            "data:/b:rslave",
-            ":/x",
-            "/a:/",
-            "/a:/b:ro:x",
-            "",
-        ] {
-            assert!(parse_volume(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn the_forms_of_mount() {
-        let bind = parse_mount("type=bind,source=/a,target=/b,readonly").unwrap();
-        assert_eq!((bind.from, bind.readonly), (From::Host("/a".into()), true));
-        assert_eq!(parse_mount("target=/b").unwrap().from, From::Anonymous);
-        let quoted = parse_mount(r#"type=bind,"source=/a,""b""",target=/c"#).unwrap();
-        assert_eq!(quoted.from, From::Host(r#"/a,"b""#.into()));
-        for bad in [
-            r#"type=bind,"source=/a,target=/b"#,
-            r#"type=bind,source="/a",target=/b"#,
-            r#""target=/b"x"#,
-        ] {
-            assert!(parse_mount(bad).is_err(), "{bad}");
-        }
-        assert!(parse_mount("type=bind,target=/b").is_err());
-        assert_eq!(
-            parse_mount("type=tmpfs,target=/b,tmpfs-size=1m")
-                .unwrap()
-                .from,
-            From::Memory(vec!["size=1048576".into()])
-        );
-    }
-}
+mod tests;

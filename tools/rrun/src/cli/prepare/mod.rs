@@ -43,6 +43,9 @@ pub(super) fn usage(error: SpecError) -> Failure {
 }
 
 pub fn prepare(flags: &Create, containers: &Containers) -> Result<Ready> {
+    // What is wrong in itself is told before an image that is missing.
+    ports::check(flags)?;
+    volumes::check(flags)?;
     let id = random_id()?;
     let (config, args) = source(flags, containers)?;
     let (net, endpoints) = network(flags, containers)?;

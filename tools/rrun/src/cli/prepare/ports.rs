@@ -10,6 +10,17 @@ use crate::cli::flags::Create;
 use box_ops::spec::ports::{Exposed, HostPort, parse_expose, parse_publish};
 use box_state::Port;
 
+/// Refuses a port that cannot be read.
+pub(super) fn check(flags: &Create) -> Result<()> {
+    for text in &flags.publish {
+        parse_publish(text).map_err(usage)?;
+    }
+    for text in &flags.expose {
+        parse_expose(text).map_err(usage)?;
+    }
+    Ok(())
+}
+
 pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {
     let mut all = Vec::new();
     for text in config.exposed.iter().chain(&flags.expose) {

@@ -24,13 +24,13 @@ use box_state::{Containers, MountPoint};
 /// Mounts, what `inspect` says of them, and steps.
 type Volumes = (Vec<Mount>, Vec<MountPoint>, Vec<Box<dyn Step>>);
 
-/// The mounts of volumes, what `inspect` says of them, and the steps that make those that are new.
-pub(super) fn volumes(
-    flags: &Create,
-    containers: &Containers,
-    config: &Config,
-    id: &str,
-) -> Result<Volumes> {
+/// Refuses a volume that cannot be read.
+pub(super) fn check(flags: &Create) -> Result<()> {
+    given(flags).map(|_| ())
+}
+
+/// What the flags ask for.
+fn given(flags: &Create) -> Result<Vec<Volume>> {
     let mut all: Vec<Volume> = Vec::new();
     for (texts, parse) in [
         (
@@ -44,6 +44,17 @@ pub(super) fn volumes(
             all.push(parse(text).map_err(usage)?);
         }
     }
+    Ok(all)
+}
+
+/// The mounts of volumes, what `inspect` says of them, and the steps that make those that are new.
+pub(super) fn volumes(
+    flags: &Create,
+    containers: &Containers,
+    config: &Config,
+    id: &str,
+) -> Result<Volumes> {
+    let mut all = given(flags)?;
     for path in &config.volumes {
         if !all.iter().any(|volume| volume.to == Path::new(path)) {
             all.push(parse_volume(path).map_err(usage)?);
