@@ -112,7 +112,7 @@ fn a_hint_names_the_container_that_was_typed() {
     let host = Host::new();
     host.ok("rrun create --name 'old' --net none tools id");
     let (_, _, said) = host.outcome("rrun export -o x.tar old");
-    let hint = "hint: rrun bundle old DIR && tar -C DIR/rootfs -c . >old.tar; rrun bundle --umount old DIR && rm -r DIR\n";
+    let hint = "hint: rrun bundle old DIR && tar -C DIR/rootfs -c . >old.tar; rrun bundle --umount old DIR && rm DIR/config.json && rmdir DIR/rootfs DIR\n";
     assert_eq!(said, format!("rrun: rrun has no verb \"export\"\n{hint}"));
     let (_, _, said) = host.outcome("rrun pull busybox:1.36");
     let hint = "hint: rm -f image.tar && skopeo copy docker://busybox:1.36 docker-archive:image.tar:busybox:1.36 && rrun load -i image.tar\n";

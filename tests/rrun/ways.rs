@@ -99,7 +99,8 @@ fn done(host: &Host, way: &Way, container: &str, nth: usize) {
     let name = name(nth);
     // What is the machine's goes, whatever fails.
     let end = format!("rnetns del --force n{name}; rcgroup del --force {name}/{name} {name}");
-    let left = format!("ls -d dir{nth} hosts resolv.conf /run/netns/n{name} 2>/dev/null || :");
+    let left =
+        format!("ls -d dir{nth} box-hosts box-resolv.conf /run/netns/n{name} 2>/dev/null || :");
     let (code, out, said) = host.outcome(&format!(
         "set -e; rm -f image.tar; trap '{end} >/dev/null 2>&1' EXIT; {sh}\n{undo}\n{{ {left}; }} >left"
     ));
@@ -296,7 +297,9 @@ fn a_hint_has_the_value_that_was_typed() {
                 "DIR" => format!("dir{nth}"),
                 "C" => "web".to_owned(),
                 "C)" => "web)".to_owned(),
-                word => word.replace("/NAME", &format!("/{name}")),
+                word => word
+                    .replace("/NAME", &format!("/{name}"))
+                    .replace("DIR/", &format!("dir{nth}/")),
             });
             words.collect::<Vec<_>>().join(" ")
         };

@@ -192,16 +192,17 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
 
 /// The same of a container that does not run: nothing of it is in /proc.
 pub const OF_STOPPED: &[Way] = &[
-    way("mount", "", "rrun bundle {C} {DIR} && ls {DIR}/rootfs")
-        .undone("rrun bundle --umount {C} {DIR} && rm -r {DIR}"),
+    way("mount", "", "rrun bundle {C} {DIR} && ls {DIR}/rootfs").undone(
+        "rrun bundle --umount {C} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR}",
+    ),
     way(
         "commit",
         "without the image's CMD and ENV, which import -c sets",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR} && rm -r {DIR}",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . | rrun import - {NAME}; rrun bundle --umount {C} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR}",
     ),
     way(
         "export",
         "",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR} && rm -r {DIR}",
+        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR}",
     ),
 ];

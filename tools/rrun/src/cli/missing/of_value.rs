@@ -10,10 +10,10 @@ pub const OF_VALUE: &[(Missing, fn(&str) -> bool)] = &[
             RUN,
             &["--add-host"],
             "a file of hosts",
-            "printf '127.0.0.1 localhost\\n%s %s\\n' \"$(rbridge default | awk -F'[ /]+' 'NR == 2 { print $3 }')\" {VALUE} >hosts && rrun {VERB} -v \"$PWD/hosts:/etc/hosts:ro\" {WORDS}",
+            "printf '127.0.0.1 localhost\\n%s %s\\n' \"$(rbridge default | awk -F'[ /]+' 'NR == 2 { print $3 }')\" {VALUE} >box-hosts && rrun {VERB} -v \"$PWD/box-hosts:/etc/hosts:ro\" {WORDS}",
         )
         .value("host.docker.internal", value::gateway)
-        .undone("rm hosts"),
+        .undone("rm box-hosts"),
         |value| value.ends_with("host-gateway"),
     ),
     (

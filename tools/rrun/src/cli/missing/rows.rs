@@ -12,7 +12,7 @@ const OF_ALL_DEVICES: &str = "the weight is of all devices together";
 const OWN: &str =
     "each container has a namespace of its own of this kind; in the host's, with the image's files";
 const ON_HOST: &str = "rrun create --name {NAME} {IMAGE} && rrun bundle {NAME} {DIR} && chroot {DIR}/rootfs {COMMAND}";
-const NO_BUNDLE: &str = "rrun bundle --umount {NAME} {DIR} && rm -r {DIR} && rrun rm {NAME}";
+const NO_BUNDLE: &str = "rrun bundle --umount {NAME} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR} && rrun rm {NAME}";
 
 pub(super) const RUN: &[&str] = &["run", "create"];
 
@@ -22,10 +22,10 @@ pub const FLAGS_MISSING: &[Missing] = &[
         RUN,
         &["--add-host"],
         "a file of hosts",
-        "printf '%s\\n' '127.0.0.1 localhost' {VALUE} >hosts && rrun {VERB} -v \"$PWD/hosts:/etc/hosts:ro\" {WORDS}",
+        "printf '%s\\n' '127.0.0.1 localhost' {VALUE} >box-hosts && rrun {VERB} -v \"$PWD/box-hosts:/etc/hosts:ro\" {WORDS}",
     )
     .value("'10.0.0.5 db'", value::host)
-    .undone("rm hosts"),
+    .undone("rm box-hosts"),
     row(
         RUN,
         &["--annotation"],
@@ -122,10 +122,10 @@ pub const FLAGS_MISSING: &[Missing] = &[
         RUN,
         &["--dns", "--dns-option", "--dns-opt", "--dns-search"],
         "a file for the resolver",
-        "printf '%s\\n' {VALUE} >resolv.conf && rrun {VERB} -v \"$PWD/resolv.conf:/etc/resolv.conf:ro\" {WORDS}",
+        "printf '%s\\n' {VALUE} >box-resolv.conf && rrun {VERB} -v \"$PWD/box-resolv.conf:/etc/resolv.conf:ro\" {WORDS}",
     )
     .value("'nameserver 9.9.9.9'", value::resolver)
-    .undone("rm resolv.conf"),
+    .undone("rm box-resolv.conf"),
     row(
         RUN,
         &["--domainname"],
@@ -187,10 +187,10 @@ pub const FLAGS_MISSING: &[Missing] = &[
         RUN,
         &["--network-alias", "--net-alias"],
         "a file of hosts, which containers that look for the name mount with -v at /etc/hosts",
-        "echo $(rrun inspect -f '{{.NetworkSettings.IPAddress}}' {C}) {VALUE} >hosts",
+        "echo $(rrun inspect -f '{{.NetworkSettings.IPAddress}}' {C}) {VALUE} >box-hosts",
     )
     .value("db", value::each)
-    .undone("rm hosts"),
+    .undone("rm box-hosts"),
     row(
         RUN,
         &["--kernel-memory"],
