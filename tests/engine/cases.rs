@@ -43,6 +43,7 @@ const CASES: &[Case] = &[
         r#".process.user={uid:33,gid:34} | .process.capabilities={bounding:["CAP_KILL","CAP_CHOWN"],permitted:["CAP_KILL","CAP_CHOWN"],inheritable:["CAP_KILL"],ambient:["CAP_KILL"],effective:["CAP_KILL"]}"#,
         "grep Cap /proc/self/status | tr -d \"\\t\"", Prints("CapInh:0000000000000020\nCapPrm:0000000000000020\nCapEff:0000000000000020\nCapBnd:0000000000000021\nCapAmb:0000000000000020\n")),
     ("process.rlimits.type process.rlimits.soft process.rlimits.hard", r#".process.rlimits=[{type:"RLIMIT_NOFILE",soft:99,hard:100}]"#, "ulimit -Sn; ulimit -Hn", Prints("99\n100\n")),
+    ("process.rlimits.type process.rlimits.soft process.rlimits.hard", r#".process.rlimits=[{type:"RLIMIT_RTTIME",soft:900,hard:1000}]"#, "tr -s \" \" </proc/self/limits | grep realtime.timeout", Prints("Max realtime timeout 900 1000 us \n")),
     ("process.noNewPrivileges", ".process.noNewPrivileges=true", "grep -c \"NoNewPrivs:.1\" /proc/self/status", Prints("1\n")),
     ("process.oomScoreAdj", ".process.oomScoreAdj=300", "cat /proc/self/oom_score_adj", Prints("300\n")),
     ("process.ioPriority.class process.ioPriority.priority", r#".process.ioPriority={class:"IOPRIO_CLASS_BE",priority:6}"#, "ionice", Prints("best-effort: prio 6\n")),

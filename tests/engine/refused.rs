@@ -1,6 +1,6 @@
 //! What config.json may not say: refused by the field's name before anything is made, without a wait.
 
-use super::{bundled, refuses};
+use super::{bundled, prints, refuses, run};
 
 /// A change of config.json, and how the error begins.
 const REFUSED: &[(&str, &str)] = &[
@@ -43,14 +43,6 @@ const REFUSED: &[(&str, &str)] = &[
     (
         ".process.rlimits=[{type:\"RLIMIT_NOFILE\",soft:9,hard:9},{type:\"RLIMIT_NOFILE\",soft:8,hard:8}]",
         "reading \"process.rlimits\" of config.json: RLIMIT_NOFILE is there twice",
-    ),
-    (
-        ".process.rlimits=[{type:\"RLIMIT_RTTIME\",soft:9,hard:9}]",
-        "carrying out \"process.rlimits.type\" of config.json: RLIMIT_RTTIME is not set by this engine",
-    ),
-    (
-        ".process.scheduler={policy:\"SCHED_FIFO\",priority:-1}",
-        "reading \"process.scheduler.priority\" of config.json: -1 is below 0",
     ),
     (
         ".process.scheduler={policy:\"SCHED_BATCH\",flags:[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_RECLAIM\"]}",
@@ -132,6 +124,105 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
         assert!(line.starts_with(&wanted), "{jq}: {line}");
     }
     assert_eq!(host.ok("find root run | sort"), before);
+}
+
+/// The same, by the field: a change of config.json, the field, and the reason.
+#[rustfmt::skip]
+const VALUES: &[(&str, &str, &str)] = &[
+    (".process.user.umask=512", "process.user.umask", "512 is above 511, which is 0777"),
+    (".process.user.uid=4294967295", "process.user.uid", "4294967295 is not between 0 and 2147483647"),
+    (".process.user.gid=4294967295", "process.user.gid", "4294967295 is not between 0 and 2147483647"),
+    (".process.user.additionalGids=[7,4294967295]", "process.user.additionalGids", "4294967295 is no group's number"),
+    (".process.env+=[\"NAME\"]", "process.env", "\"NAME\" is not NAME=VALUE"),
+    (".process.env+=[\"=value\"]", "process.env", "\"=value\" is not NAME=VALUE"),
+    (".process.env+=[\"\"]", "process.env", "\"\" is not NAME=VALUE"),
+    (".process.args+=[\"a\\u0000b\"]", "process.args[3]", "it has a NUL byte"),
+    (".process.env=[\"A=b\\u0000c\"]", "process.env[0]", "it has a NUL byte"),
+    (".process.cwd=\"/tmp\\u0000\"", "process.cwd", "it has a NUL byte"),
+    (".root.path=\"rootfs\\u0000\"", "root.path", "it has a NUL byte"),
+    (".hostname=\"in\\u0000side\"", "hostname", "it has a NUL byte"),
+    (".mounts=[{destination:\"/x\\u0000\",type:\"tmpfs\"}]", "mounts[0].destination", "it has a NUL byte"),
+    (".mounts=[{destination:\"/x\",type:\"tmpfs\",source:\"a\\u0000\"}]", "mounts[0].source", "it has a NUL byte"),
+    (".mounts=[{destination:\"/x\",type:\"tmpfs\",options:[\"ro\",\"size=1k\\u0000\"]}]", "mounts[0].options[1]", "it has a NUL byte"),
+    (".linux.sysctl={\"net.a\\u0000b\":\"1\"}", "linux.sysctl.net.a\\0b", "it has a NUL byte"),
+    (".linux.cgroupsPath=\"/a\\u0000b\"", "linux.cgroupsPath", "it has a NUL byte"),
+    (".linux.maskedPaths=[\"/proc/kcore\\u0000\"]", "linux.maskedPaths[0]", "it has a NUL byte"),
+    (".hooks={poststop:[{path:\"/bin/true\",args:[\"true\",\"\\u0000\"]}]}", "hooks.poststop[0].args[1]", "it has a NUL byte"),
+    (".hostname=\"h\"*65", "hostname", "65 bytes, and the kernel takes 64"),
+    (".domainname=\"d\"*65", "domainname", "65 bytes, and the kernel takes 64"),
+    (".linux.sysctl={\"kernel.shmmni\":\"77\\n\"}", "linux.sysctl.kernel.shmmni", "\"77\\n\" is more than one line"),
+    (".mounts+=[{destination:\"/\",type:\"tmpfs\"}]", "mounts.destination", "\"/\" is the root itself"),
+    (".mounts+=[{destination:\"/.\",type:\"tmpfs\"}]", "mounts.destination", "\"/.\" is the root itself"),
+    (".mounts+=[{destination:\"//\",type:\"tmpfs\"}]", "mounts.destination", "\"//\" is the root itself"),
+    (".mounts+=[{destination:\"/..\",type:\"tmpfs\"}]", "mounts.destination", "\"/..\" is the root itself"),
+    (".linux.maskedPaths=[\"proc/kcore\"]", "linux.maskedPaths", "\"proc/kcore\" does not begin with a slash"),
+    (".linux.readonlyPaths=[\"\"]", "linux.readonlyPaths", "\"\" does not begin with a slash"),
+    (".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={realtime:{secs:1}}", "linux.timeOffsets.realtime", "it is neither monotonic nor boottime"),
+    (".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={boottime:{secs:4611686019}}", "linux.timeOffsets.boottime.secs", "4611686019 is not between -4611686018 and 4611686018"),
+    (".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={monotonic:{nanosecs:1000000000}}", "linux.timeOffsets.monotonic.nanosecs", "1000000000 is not between 0 and 999999999"),
+    (".linux.resources.blockIO={weight:9}", "linux.resources.blockIO.weight", "9 is not between 10 and 1000"),
+    (".linux.resources.blockIO={weight:1001}", "linux.resources.blockIO.weight", "1001 is not between 10 and 1000"),
+    (".linux.resources.blockIO={weightDevice:[{major:7,minor:0,weight:9}]}", "linux.resources.blockIO.weightDevice.weight", "9 is not between 10 and 1000"),
+    (".linux.devices=[{path:\"/dev/x\",type:\"a\"}]", "linux.devices.type", "\"a\" of \"/dev/x\" is none of b, c, u and p"),
+    (".linux.devices=[{path:\"/dev/x\",type:\"c\",major:4097,minor:3}]", "linux.devices.major", "4097 of \"/dev/x\" is not between 0 and 4095"),
+    (".linux.devices=[{path:\"/dev/x\",type:\"c\",major:1,minor:-1}]", "linux.devices.minor", "-1 of \"/dev/x\" is not between 0 and 1048575"),
+    (".linux.devices=[{path:\"/dev/x\",type:\"c\",major:1,minor:3,fileMode:65974}]", "linux.devices.fileMode", "65974 of \"/dev/x\" is not between 0 and 4095, which is 07777"),
+    (".linux.devices=[{path:\"/dev/x\",type:\"c\",major:1,minor:3,uid:4294967295}]", "linux.devices.uid", "4294967295 of \"/dev/x\" means no change to the kernel"),
+    (".linux.devices=[{path:\"/dev/x\",type:\"c\",major:1,minor:3,gid:4294967295}]", "linux.devices.gid", "4294967295 of \"/dev/x\" means no change to the kernel"),
+    (".process.scheduler={policy:\"SCHED_FIFO\"}", "process.scheduler.priority", "0 is not between 1 and 99"),
+    (".process.scheduler={policy:\"SCHED_RR\",priority:100}", "process.scheduler.priority", "100 is not between 1 and 99"),
+    (".process.scheduler={policy:\"SCHED_FIFO\",priority:-1}", "process.scheduler.priority", "-1 is not between 1 and 99"),
+    (".process.scheduler={policy:\"SCHED_BATCH\",priority:7}", "process.scheduler.priority", "7 is not 0, and SCHED_BATCH has no other"),
+    (".annotations[\"org.boxkit.seccmop\"]=\"default\"", "annotations.org.boxkit.seccmop", "it is none of org.boxkit.init, org.boxkit.seccomp and org.boxkit.user"),
+];
+
+#[test]
+fn a_value_that_the_kernel_would_refuse_or_take_for_another_is_refused_by_its_field() {
+    let host = bundled("");
+    let before = host.ok("find root run | sort");
+    let mut wrong = Vec::new();
+    for (jq, field, reason) in VALUES {
+        let (code, out, said) = run(&host, jq, "echo ran");
+        let wanted = format!("bundle: reading \"{field}\" of config.json: {reason}\n");
+        if (code, out.as_str(), said.as_str()) != (125, "", &wanted) {
+            wrong.push(format!("{jq}: {code} {out:?} {said:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(host.ok("find root run | sort"), before);
+}
+
+/// What is at the end of a range, and an annotation of somebody else's, is taken.
+#[test]
+fn a_value_at_the_end_of_its_range_is_taken() {
+    let host = bundled("");
+    for (jq, script, wanted) in [
+        (".process.user.umask=511", "umask", "0777\n"),
+        (".process.user.uid=2147483647", "id -u", "2147483647\n"),
+        (".hostname=\"h\"*64", "hostname | wc -c", "65\n"),
+        (
+            ".domainname=\"d\"*64",
+            "wc -c </proc/sys/kernel/domainname",
+            "65\n",
+        ),
+        (
+            ".annotations={\"org.example.x\":\"a\\u0000b\"}",
+            "echo ran",
+            "ran\n",
+        ),
+        (
+            ".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={boottime:{nanosecs:999999999}}",
+            "grep -c 999999999 /proc/self/timens_offsets",
+            "1\n",
+        ),
+        (
+            ".linux.devices=[{path:\"/dev/x\",type:\"c\",major:4095,minor:1048575,fileMode:8630}]",
+            "stat -c \"%a %t %T\" /dev/x",
+            "666 fff fffff\n",
+        ),
+    ] {
+        assert_eq!(prints(&host, jq, script), wanted, "{jq}");
+    }
 }
 
 #[test]

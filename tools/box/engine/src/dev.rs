@@ -235,6 +235,15 @@ pub fn host_null() -> Result<OwnedFd, StepError> {
     }
 }
 
+/// The type of file that a node of `linux.devices` is.
+pub fn kind(device: &LinuxDevice) -> FileType {
+    match device.typ() {
+        LinuxDeviceType::B => FileType::BlockDevice,
+        LinuxDeviceType::P => FileType::Fifo,
+        _ => FileType::CharacterDevice,
+    }
+}
+
 /// The nodes of `linux.devices`.
 pub fn nodes(spec: &Spec) -> Result<Vec<Device>, EngineError> {
     let number = |device: &LinuxDevice, number: i64| {
@@ -246,11 +255,7 @@ pub fn nodes(spec: &Spec) -> Result<Vec<Device>, EngineError> {
     let node = |device: &LinuxDevice| {
         Ok(Device {
             path: device.path().clone(),
-            kind: match device.typ() {
-                LinuxDeviceType::B => FileType::BlockDevice,
-                LinuxDeviceType::P => FileType::Fifo,
-                _ => FileType::CharacterDevice,
-            },
+            kind: kind(device),
             major: number(device, device.major())?,
             minor: number(device, device.minor())?,
             mode: device.file_mode().unwrap_or(0o666),

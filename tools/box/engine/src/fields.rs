@@ -90,7 +90,7 @@ pub const FIELDS: &[Field] = &[
         "process.capabilities.ambient",
         "prctl(PR_CAP_AMBIENT), of those that are permitted and inheritable too",
     ),
-    done("process.rlimits.type", "setrlimit(2), each once; RLIMIT_RTTIME is refused"),
+    done("process.rlimits.type", "setrlimit(2), each once"),
     done("process.rlimits.hard", "setrlimit(2)"),
     done("process.rlimits.soft", "setrlimit(2)"),
     done("process.noNewPrivileges", "prctl(PR_SET_NO_NEW_PRIVS)"),

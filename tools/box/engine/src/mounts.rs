@@ -5,7 +5,7 @@ mod attach;
 mod options;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
@@ -75,8 +75,18 @@ pub(super) fn check(mounts: &[Mount]) -> Result<(), EngineError> {
             let reason = format!("{:?} does not begin with a slash", mount.destination());
             return Err(EngineError::invalid("mounts.destination", reason));
         }
+        if is_root(mount.destination()) {
+            let reason = format!("{:?} is the root itself", mount.destination());
+            return Err(EngineError::invalid("mounts.destination", reason));
+        }
     }
     Ok(())
+}
+
+/// Whether an absolute path has no name in it: above the root is the root (path_resolution(7)).
+fn is_root(path: &Path) -> bool {
+    let mut parts = path.components();
+    !parts.any(|part| matches!(part, Component::Normal(_)))
 }
 
 impl MountOne {

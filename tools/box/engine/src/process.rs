@@ -181,7 +181,7 @@ pub(super) fn shown(command: &str) -> String {
 }
 
 /// The names of setrlimit(2), as config.json has them.
-const RLIMITS: [(&str, Resource); 15] = [
+const RLIMITS: [(&str, Resource); 16] = [
     ("RLIMIT_AS", Resource::As),
     ("RLIMIT_CORE", Resource::Core),
     ("RLIMIT_CPU", Resource::Cpu),
@@ -195,6 +195,7 @@ const RLIMITS: [(&str, Resource); 15] = [
     ("RLIMIT_NPROC", Resource::Nproc),
     ("RLIMIT_RSS", Resource::Rss),
     ("RLIMIT_RTPRIO", Resource::Rtprio),
+    ("RLIMIT_RTTIME", Resource::Rttime),
     ("RLIMIT_SIGPENDING", Resource::Sigpending),
     ("RLIMIT_STACK", Resource::Stack),
 ];

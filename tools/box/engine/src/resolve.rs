@@ -39,7 +39,10 @@ pub struct ResolvedUser {
 }
 
 /// Docker's largest ID; the kernel's have 32 bits.
-const MAX_ID: u32 = 0x7fff_ffff;
+pub(crate) const MAX_ID: u32 = 0x7fff_ffff;
+
+/// No user's and no group's: chown(2) and setresuid(2) take it for "no change", and a program would stay who this one is.
+pub(crate) const NO_ID: u32 = u32::MAX;
 
 struct Entry<'a> {
     name: &'a [u8],
@@ -58,7 +61,8 @@ fn entries(file: &[u8]) -> impl Iterator<Item = std::slice::Split<'_, u8, fn(&u8
 }
 
 fn number(field: &[u8]) -> Option<u32> {
-    std::str::from_utf8(field).ok()?.parse().ok()
+    let number = std::str::from_utf8(field).ok()?.parse().ok();
+    number.filter(|number| *number != NO_ID)
 }
 
 fn passwd_lines(passwd: &[u8]) -> impl Iterator<Item = Entry<'_>> {
@@ -202,6 +206,18 @@ mod tests {
         // F17b: of what is no UTF-8 nothing is lost, and nothing beside it.
         let home = resolve_user("9", PASSWD, GROUP).unwrap().home;
         assert_eq!(home.as_bytes(), b"/home/jos\xe9");
+    }
+
+    /// To chown(2) and setresuid(2) the number means "no change".
+    #[test]
+    fn a_line_with_a_number_of_nobodys_is_none() {
+        let all_ones = b"ghost:x:4294967295:0::/:\ncrowd:x:0:4294967295::/:\n";
+        for name in ["ghost", "crowd"] {
+            let wanted = Err(UserError::NoUser(name.to_owned()));
+            assert_eq!(resolve_user(name, all_ones, b""), wanted);
+        }
+        let group = resolve_group("crowd", b"crowd:x:4294967295:");
+        assert_eq!(group, Err(UserError::NoGroup("crowd".to_owned())));
     }
 
     #[test]

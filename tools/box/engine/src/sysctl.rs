@@ -35,6 +35,12 @@ pub fn steps(spec: &Spec) -> Result<Vec<SetSysctl>, EngineError> {
     all.sort();
     let step = |(name, value): (&String, &String)| {
         check(spec, name)?;
+        // The kernel would take the first line, or none, and say nothing.
+        if value.contains('\n') {
+            let reason = format!("{value:?} is more than one line");
+            let field = format!("linux.sysctl.{name}");
+            return Err(EngineError::invalid(field, reason));
+        }
         Ok(SetSysctl {
             name: name.clone(),
             value: value.clone(),
