@@ -98,11 +98,11 @@ pub fn environment(
         all.push("TERM=xterm".into());
     }
     for entry in image {
-        put(
-            &mut all,
-            entry.split_once('=').map_or(entry, |(key, _)| key),
-            Some(entry.clone()),
-        );
+        match entry.split_once('=') {
+            Some((name, _)) => put(&mut all, name, Some(entry.clone())),
+            // No variable, and to docker it takes one away (moby, container/env.go).
+            None => put(&mut all, entry, None),
+        }
     }
     for change in changes {
         apply(&mut all, change);
@@ -142,6 +142,13 @@ mod tests {
     }
     fn set(key: &str, value: &str) -> EnvChange {
         EnvChange::Set(key.into(), value.into())
+    }
+
+    #[test]
+    fn an_entry_of_the_image_without_a_value_takes_the_variable_away() {
+        let image = ["A=b", "HOSTNAME", "C", "A"].map(str::to_owned);
+        let all = environment(&[], &image, "box", false);
+        assert_eq!(all, [format!("PATH={DEFAULT_PATH}")]);
     }
 
     #[test]
