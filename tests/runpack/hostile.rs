@@ -181,3 +181,109 @@ fn a_hard_link_to_itself_is_one_to_a_file_or_to_none() {
         "evil"
     );
 }
+
+fn header(kind: EntryType) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(0);
+    header
+}
+
+fn file(tar: &mut Builder<Vec<u8>>, path: &str) {
+    let mut header = header(EntryType::Regular);
+    tar.append_data(&mut header, path, &b""[..]).unwrap();
+}
+
+fn link(tar: &mut Builder<Vec<u8>>, path: &str, target: &str) {
+    let mut header = header(EntryType::Symlink);
+    if target.is_empty() {
+        header.set_path(path).unwrap();
+        header.set_cksum();
+        return tar.append(&header, &b""[..]).unwrap();
+    }
+    tar.append_link(&mut header, path, target).unwrap();
+}
+
+type Fill = Box<dyn Fn(&mut Builder<Vec<u8>>)>;
+
+/// An archive's member that no file can be: which, and why, in no system call's words.
+#[test]
+fn what_no_file_can_be_is_said_by_its_path() {
+    let attribute = |name: &str, value: &'static [u8]| -> Fill {
+        let key = format!("SCHILY.xattr.{name}");
+        Box::new(move |tar| {
+            tar.append_pax_extensions([(key.as_str(), value)]).unwrap();
+            file(tar, "f");
+        })
+    };
+    let (long, deep) = ("n".repeat(256), "d/".repeat(2500));
+    let beginning = "d/".repeat(50);
+    let long_attribute = format!("user.{long}");
+    let rows: Vec<(Fill, String)> = vec![
+        (
+            Box::new(|tar| link(tar, "l", "")),
+            "loading \"evil.tar\": entry \"l\": it is a symbolic link to nothing".to_owned(),
+        ),
+        (
+            Box::new(|tar| link(tar, "l", &"x".repeat(4096))),
+            "loading \"evil.tar\": entry \"l\": its target is longer than 4095 bytes".to_owned(),
+        ),
+        (
+            Box::new(move |tar| file(tar, &format!("{deep}f"))),
+            format!(
+                "loading \"evil.tar\": entry {beginning:?}: its path, of which this is the beginning, is longer than 4095 bytes"
+            ),
+        ),
+        (
+            Box::new(|tar| {
+                file(tar, "f");
+                file(tar, "f/g");
+            }),
+            "open directory \"f\": Not a directory".to_owned(),
+        ),
+        (
+            Box::new(|tar| {
+                link(tar, "l", "l");
+                file(tar, "l/f");
+            }),
+            "open directory \"l\": Too many levels of symbolic links".to_owned(),
+        ),
+        (
+            {
+                let long = long.clone();
+                Box::new(move |tar| file(tar, &long))
+            },
+            format!("make file \"{long}\": File name too long"),
+        ),
+        (
+            attribute("user.x", &[b'x'; 65537]),
+            "set attribute \"user.x\" of \"f\": its value is longer than 65536 bytes".to_owned(),
+        ),
+        (
+            attribute(&long_attribute, b"x"),
+            format!(
+                "set attribute \"{long_attribute}\" of \"f\": its name is not of 1 to 255 bytes"
+            ),
+        ),
+        (
+            attribute("security.capability", b"x"),
+            "set attribute \"security.capability\" of \"f\": its value is no set of capabilities"
+                .to_owned(),
+        ),
+    ];
+    let room = Room::new();
+    for (fill, wanted) in rows {
+        let mut tar = Builder::new(Vec::new());
+        fill(&mut tar);
+        fs::write(room.path("evil.tar"), tar.into_inner().unwrap()).unwrap();
+        let (code, said) = room.fails("runpack import evil.tar evil");
+        let first = said.lines().next().unwrap_or_default();
+        let first = first.split(" (os error").next().unwrap_or_default();
+        assert_eq!((code, first), (1, format!("runpack: {wanted}").as_str()));
+        assert_eq!(room.sh("runpack images -q"), "");
+    }
+}

@@ -119,7 +119,7 @@ fn a_wrong_layer_is_named_and_nothing_is_kept() {
         "mkdir x; n=$(head -c 100000 /dev/zero | tr '\\0' n); touch x/f
          tar --format=pax --transform \"s/^f$/$n/\" -C x -cf long.tar f; layer bad long.tar sha256:$(sha256sum < long.tar | cut -c-64)",
         bad,
-        &["unpacking layer 1 of 2", "File name too long"],
+        &["unpacking layer 1 of 2", "longer than 4095 bytes"],
     );
 }
 

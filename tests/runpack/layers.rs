@@ -93,6 +93,18 @@ fn a_whiteout_of_nothing_is_not_listed() {
     );
 }
 
+/// Flat, where a directory that an entry was in just now goes with an opaque one above it.
+#[test]
+fn a_directory_that_its_own_layer_takes_away_is_made_anew() {
+    same_as_umoci(
+        "taken away",
+        &[
+            BELOW,
+            &["f p/q/.wh..wh..opq", "f p/.wh..wh..opq", "f p/q/new"],
+        ],
+    );
+}
+
 /// F21: the root directory is a directory of the image like any other.
 #[test]
 fn the_root_directory_has_the_mode_owner_and_time_of_its_layer() {

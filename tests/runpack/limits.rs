@@ -173,3 +173,19 @@ fn the_files_of_a_layer_are_on_the_disk_before_it_has_its_place() {
     let calls = room.sh("sed -E 's/^[0-9]+ +//; s/\\(.*unpacked.*/ layer/; s/\\(.*index.json.*/ index/; s/\\([0-9].*//' log | grep -E '^syncfs|layer$|index$'");
     assert_eq!(calls, "rename index\nsyncfs\nrename layer\nrename index\n");
 }
+
+/// A layer of two blocks may have two thousand directories, each in the last: all are gone through once, and not all above
+/// each of them again, which took half a minute.
+#[test]
+fn a_layer_as_deep_as_paths_go_is_placed_on_another_at_once() {
+    let room = Room::new();
+    let deep = "d/".repeat(2000);
+    room.sh(&format!(
+        "mkdir one && echo a >one/a && tar -C one -cf 0.tar a && tar -C one -cf 1.tar --transform='s|^a|{deep}a|' a
+        umoci init --layout lay && umoci new --image lay:x
+        umoci raw add-layer --image lay:x 0.tar && umoci raw add-layer --image lay:x 1.tar
+        timeout 10 runpack load oci:lay:x -t x"
+    ));
+    let inside = room.sh("find root/images/unpacked/*/fs -type d | wc -l");
+    assert_eq!(inside.trim(), "2002");
+}

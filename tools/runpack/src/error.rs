@@ -1,5 +1,6 @@
 //! What can go wrong with the store and what is in it. Each variant names the object; [`StoreError::hint`] says the way out.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::source::SourceError;
 pub enum StoreError {
     #[error("{call} {path:?}: {source}")]
     Io {
-        call: &'static str,
+        call: Cow<'static, str>,
         path: PathBuf,
         source: io::Error,
     },
@@ -93,11 +94,11 @@ pub(crate) fn check_depth(count: usize) -> Result<(), StoreError> {
 
 impl StoreError {
     pub(crate) fn io<'a>(
-        call: &'static str,
+        call: impl Into<Cow<'static, str>> + 'a,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io {
-            call,
+            call: call.into(),
             path: path.to_owned(),
             source,
         }

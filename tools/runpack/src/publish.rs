@@ -29,8 +29,8 @@ impl Step for MakeDir {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let made =
-            kit_sys::calls::fs::create_dir(&self.dir).map_err(SourceError::io("mkdir", &self.dir));
+        let made = kit_sys::calls::fs::create_dir(&self.dir)
+            .map_err(SourceError::io("make directory", &self.dir));
         made.map_err(step_error)?;
         Ok(Done::made(vec![Undo::tree(&self.dir).identified()]))
     }

@@ -90,7 +90,10 @@ pub fn save(store: &Store, images: &[String], out: impl Write) -> Result<(), Sto
     }
     for path in &blobs {
         let file = regular::open(path).map_err(StoreError::io("open", path))?;
-        let size = file.metadata().map_err(StoreError::io("stat", path))?.len();
+        let size = file
+            .metadata()
+            .map_err(StoreError::io("look at", path))?
+            .len();
         let name = path.file_name().unwrap_or_default();
         let name = Path::new("blobs/sha256").join(name);
         append(&mut tar, &name, size, Checked::new(file)).map_err(failed())?;

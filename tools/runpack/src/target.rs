@@ -82,7 +82,7 @@ impl Target {
         for path in list(&self.work)? {
             let meta = path
                 .symlink_metadata()
-                .map_err(SourceError::io("stat", &path))?;
+                .map_err(SourceError::io("look at", &path))?;
             let id = Some(FileId {
                 dev: meta.dev(),
                 ino: meta.ino(),
@@ -137,43 +137,45 @@ impl MoveUp {
         if self.attributes {
             copy_attributes(&self.from, &self.to)?;
         }
-        std::fs::remove_dir(&self.from).map_err(SourceError::io("rmdir", &self.from))?;
+        std::fs::remove_dir(&self.from).map_err(SourceError::io("remove", &self.from))?;
         let Some(was) = was else { return Ok(()) };
         let dir = open(&self.to)?;
-        futimens(&dir, &was).map_err(|e| SourceError::io("utimensat", &self.to)(e.into()))
+        futimens(&dir, &was).map_err(|e| SourceError::io("set times of", &self.to)(e.into()))
     }
 }
 
 /// What a root directory has of which no layer says anything, whatever the umask.
 pub(crate) fn plain_mode(dir: &Path) -> Result<(), SourceError> {
     let set = fchmod(open(dir)?, Mode::from_raw_mode(0o755));
-    set.map_err(|errno| SourceError::io("chmod", dir)(errno.into()))
+    set.map_err(|errno| SourceError::io("set mode of", dir)(errno.into()))
 }
 
 /// Owner first: changing it clears bits of the mode.
 fn copy_attributes(from: &Path, to: &Path) -> Result<(), SourceError> {
     let (source, target) = (open(from)?, open(to)?);
-    let meta = source.metadata().map_err(SourceError::io("stat", from))?;
+    let meta = source
+        .metadata()
+        .map_err(SourceError::io("look at", from))?;
     let failed = |call| move |errno: Errno| SourceError::io(call, to)(errno.into());
     let owner = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
-    fchown(&target, Some(owner.0), Some(owner.1)).map_err(failed("chown"))?;
-    fchmod(&target, Mode::from_raw_mode(meta.mode() & 0o7777)).map_err(failed("chmod"))?;
+    fchown(&target, Some(owner.0), Some(owner.1)).map_err(failed("set owner of"))?;
+    fchmod(&target, Mode::from_raw_mode(meta.mode() & 0o7777)).map_err(failed("set mode of"))?;
     let mut names = vec![0; MAX_ATTRIBUTE];
     let length = flistxattr(&source, &mut names).unwrap_or(0);
     for name in names[..length].split(|b| *b == 0).filter(|n| !n.is_empty()) {
         let mut value = vec![0; MAX_ATTRIBUTE];
-        let got = fgetxattr(&source, name, &mut value).map_err(failed("getxattr"))?;
+        let got = fgetxattr(&source, name, &mut value).map_err(failed("read attributes of"))?;
         match fsetxattr(&target, name, &value[..got], XattrFlags::empty()) {
             // Two places of one file system: what it has on one it takes on the other, but for a security module's.
             Err(Errno::OPNOTSUPP | Errno::PERM) => {}
-            set => set.map_err(failed("setxattr"))?,
+            set => set.map_err(failed("set attributes of"))?,
         }
     }
     Ok(())
 }
 
 fn times(dir: &Path) -> Result<Timestamps, SourceError> {
-    let meta = dir.metadata().map_err(SourceError::io("stat", dir))?;
+    let meta = dir.metadata().map_err(SourceError::io("look at", dir))?;
     let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
     Ok(Timestamps {
         last_access: time(meta.atime(), meta.atime_nsec()),

@@ -219,7 +219,7 @@ fn fill(store: &Store, unpack: &Unpack, target: &Target) -> Result<Vec<PathBuf>,
 }
 
 fn make_dir(path: &Path) -> Result<(), SourceError> {
-    std::fs::create_dir(path).map_err(SourceError::io("mkdir", path))
+    std::fs::create_dir(path).map_err(SourceError::io("make directory", path))
 }
 
 type Watch<'a> = &'a (dyn Fn(usize) -> io::Result<()> + Sync);

@@ -24,7 +24,7 @@ impl Step for Begin {
         let work = &self.0.work;
         self.0.begin().map_err(store_error)?;
         std::fs::create_dir(work)
-            .map_err(StoreError::io("mkdir", work))
+            .map_err(StoreError::io("make directory", work))
             .map_err(store_error)?;
         Ok(Done::made(vec![Undo::tree(work).identified()]))
     }

@@ -100,7 +100,7 @@ impl Job {
             return Ok(Taken { sums, report: None });
         };
         let fs = dir.join("fs");
-        std::fs::create_dir_all(&fs).map_err(SourceError::io("mkdir", &fs))?;
+        std::fs::create_dir_all(&fs).map_err(SourceError::io("make directory", &fs))?;
         let unpacked = Extraction::default().unpack(stream, &fs, Form::Overlay);
         let (report, sums) = unpacked.map_err(&self.explain)?;
         Ok(Taken {

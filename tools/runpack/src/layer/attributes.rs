@@ -1,5 +1,6 @@
 //! Owner, mode, times and extended attributes of a file that has just been made.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 
@@ -39,9 +40,9 @@ pub(super) fn by_descriptor(
     file: &impl AsFd,
 ) -> Result<(), LayerError> {
     let (uid, gid) = owner(member);
-    fchown(file, uid, gid).map_err(LayerError::errno("chown", as_path(path)))?;
+    fchown(file, uid, gid).map_err(LayerError::errno("set owner of", as_path(path)))?;
     fchmod(file, Mode::from_raw_mode(member.mode))
-        .map_err(LayerError::errno("chmod", as_path(path)))?;
+        .map_err(LayerError::errno("set mode of", as_path(path)))?;
     for (name, value) in kept_xattrs(member) {
         attribute(
             path,
@@ -57,7 +58,7 @@ pub(super) fn by_name(member: &Member, path: &[u8], dir: BorrowedFd<'_>) -> Resu
     let name = split(path).1;
     let (uid, gid) = owner(member);
     chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(LayerError::errno("chown", as_path(path)))?;
+        .map_err(LayerError::errno("set owner of", as_path(path)))?;
     if !member.kind.is_symlink() {
         chmodat(
             dir,
@@ -65,7 +66,7 @@ pub(super) fn by_name(member: &Member, path: &[u8], dir: BorrowedFd<'_>) -> Resu
             Mode::from_raw_mode(member.mode),
             AtFlags::empty(),
         )
-        .map_err(LayerError::errno("chmod", as_path(path)))?;
+        .map_err(LayerError::errno("set mode of", as_path(path)))?;
     }
     for (key, value) in kept_xattrs(member) {
         let mut at = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()));
@@ -73,7 +74,7 @@ pub(super) fn by_name(member: &Member, path: &[u8], dir: BorrowedFd<'_>) -> Resu
         attribute(path, key, lsetxattr(&at, key, value, XattrFlags::empty()))?;
     }
     utimensat(dir, name, &stamps(member.mtime), AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(LayerError::errno("utimensat", as_path(path)))
+        .map_err(LayerError::errno("set times of", as_path(path)))
 }
 
 /// Not overlay's own: an archive that had one could show files of the layers below, or of elsewhere, under its own names.
@@ -99,6 +100,21 @@ fn attribute(path: &[u8], name: &[u8], set: Result<(), Errno>) -> Result<(), Lay
             log::warn!("{}: attribute {}: {errno}", path.display(), name.display());
             Ok(())
         }
-        set => set.map_err(LayerError::errno("setxattr", as_path(path))),
+        set => set.map_err(|errno| {
+            let doing = format!("set attribute {:?} of", as_path(name));
+            LayerError::io(doing, as_path(path))(refused(name, errno))
+        }),
+    }
+}
+
+/// What setxattr(2) means by its errnos: their own words are of numbers and of arguments.
+fn refused(name: &[u8], errno: Errno) -> io::Error {
+    match errno {
+        Errno::RANGE => io::Error::other("its name is not of 1 to 255 bytes"),
+        Errno::TOOBIG => io::Error::other("its value is longer than 65536 bytes"),
+        Errno::INVAL if name == b"security.capability" => {
+            io::Error::other("its value is no set of capabilities")
+        }
+        errno => errno.into(),
     }
 }

@@ -1,7 +1,6 @@
 //! What shows of a layer and should not. Overlayfs hides a whiteout where it merges directories, and lists it where it does not: in a
 //! directory that is new, or opaque. So a whiteout of nothing goes, and with it the directories that the layer has for it alone.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -11,19 +10,27 @@ use rustix::fs::{AtFlags, Dir, FileType, unlinkat};
 use rustix::io::Errno;
 
 use super::LayerError;
+use super::implicit::Adoption;
 use super::merged::{Merged, Seen, is_opaque};
 use super::moved::Kept;
 use super::tree::{as_path, join, open_dir, split};
 
 /// Removes the whiteouts under which nothing shows.
-pub(super) fn whiteouts(root: &OwnedFd, merged: &Merged) -> Result<(), LayerError> {
+pub(super) fn whiteouts(adoption: &Adoption) -> Result<(), LayerError> {
     let mut todo = vec![Vec::new()];
     while let Some(path) = todo.pop() {
-        let inside = in_one(root, merged, &path);
-        let inside = inside.map_err(LayerError::errno("look at", as_path(&path)))?;
+        let failed = || LayerError::errno("look at", as_path(&path));
+        heed(adoption).map_err(failed())?;
+        let inside = in_one(&adoption.root, &adoption.merged, &path);
+        let inside = inside.map_err(failed())?;
         todo.extend(inside.iter().map(|name| join(&path, name)));
     }
     Ok(())
+}
+
+/// An error if a signal is pending: there may be a hundred thousand directories.
+fn heed(adoption: &Adoption) -> Result<(), Errno> {
+    adoption.interrupt.check().map_err(|_| Errno::INTR)
 }
 
 /// The names of the directories in it.
@@ -58,16 +65,13 @@ fn in_one(root: &OwnedFd, merged: &Merged, path: &[u8]) -> Result<Vec<Vec<u8>>, 
 }
 
 /// Of the directories that the archive had no entry of: an empty one that nothing below is like goes; one where a file is below is an error.
-pub(super) fn directories(
-    root: &OwnedFd,
-    merged: &Merged,
-    implicit: &BTreeSet<Vec<u8>>,
-) -> Result<(), LayerError> {
+pub(super) fn directories(adoption: &Adoption) -> Result<(), LayerError> {
     // What is in a directory comes after it.
-    for path in implicit.iter().rev() {
+    for path in adoption.settled.iter().rev() {
         let failed = || LayerError::errno("look at", as_path(path));
+        heed(adoption).map_err(failed())?;
         let (parent, name) = split(path);
-        let shown = merged.at(parent).map_err(failed())?;
+        let shown = adoption.merged.at(parent).map_err(failed())?;
         let Some(dir) = shown.own_dir(name).map_err(failed())? else {
             continue;
         };
@@ -77,7 +81,7 @@ pub(super) fn directories(
         }
         let opaque = is_opaque(&dir).map_err(failed())?;
         if is_empty(&dir).map_err(failed())? {
-            let kept = Kept::of(root, parent).map_err(failed())?;
+            let kept = Kept::of(&adoption.root, parent).map_err(failed())?;
             let own = shown.own().ok_or(Errno::NOENT).map_err(failed())?;
             unlinkat(own, name, AtFlags::REMOVEDIR).map_err(failed())?;
             kept.restore().map_err(failed())?;

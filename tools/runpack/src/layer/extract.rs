@@ -21,7 +21,10 @@ use super::linked::{NO_TARGET, TO_A_DIRECTORY, is_placeholder, write_placeholder
 use super::members::{Member, Members};
 use super::sparse::Sparse;
 use super::tree::{Tree, as_path, normalize, split};
-use super::{Form, LayerError, LayerReport};
+use super::{Form, LayerError, LayerReport, MAKE_NODE};
+
+/// Of linux/limits.h, with the NUL at the end: no program can name a file whose path is as long.
+const PATH_MAX: usize = 4096;
 
 pub(super) struct Extractor<R> {
     pub(super) tree: Tree,
@@ -57,7 +60,7 @@ impl<R: BufRead> Extractor<R> {
         if self.form == Form::Overlay {
             let root = self.tree.root();
             fchmod(&*root, Mode::from_raw_mode(0o755))
-                .map_err(LayerError::errno("chmod", as_path(b"/")))?;
+                .map_err(LayerError::errno("set mode of", as_path(b"/")))?;
         }
         while let Some(member) = self.members.next()? {
             self.one(&member)?;
@@ -68,9 +71,9 @@ impl<R: BufRead> Extractor<R> {
                 continue;
             };
             futimens(&*dir, &stamps(*mtime))
-                .map_err(LayerError::errno("utimensat", as_path(path)))?;
+                .map_err(LayerError::errno("set times of", as_path(path)))?;
         }
-        self.report.implicit = self.tree.implicit();
+        self.report.implicit = self.tree.take_implicit();
         let links = std::mem::take(&mut self.links).into_iter();
         let paths = |(path, target): (Vec<u8>, Vec<u8>)| {
             (as_path(&path).to_owned(), as_path(&target).to_owned())
@@ -96,6 +99,12 @@ impl<R: BufRead> Extractor<R> {
         // As archives older than POSIX have directories.
         let old_dir = member.kind.is_file() && member.path.ends_with(b"/");
         let is_dir = member.kind.is_dir() || old_dir;
+        if path.len() >= PATH_MAX {
+            return Err(LayerError::Entry {
+                name: OsStr::from_bytes(&member.path[..100]).to_owned(),
+                reason: "its path, of which this is the beginning, is longer than 4095 bytes",
+            });
+        }
         if path.is_empty() {
             return if is_dir {
                 let root = self.tree.root();
@@ -128,8 +137,16 @@ impl<R: BufRead> Extractor<R> {
             }
             EntryType::Link => return self.hard_link(member, &path, dir),
             EntryType::Symlink => {
+                // What the kernel would say of these is "No such file" and "File name too long", of a name that is neither.
+                match member.link.len() {
+                    0 => return Err(refuse("it is a symbolic link to nothing")),
+                    1..PATH_MAX => {}
+                    _ => return Err(refuse("its target is longer than 4095 bytes")),
+                }
                 let target = OsStr::from_bytes(&member.link);
-                self.fresh("symlink", &path, dir, || symlinkat(target, dir, name))?;
+                self.fresh("make symbolic link", &path, dir, || {
+                    symlinkat(target, dir, name)
+                })?;
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
                 let kind = match member.kind {
@@ -139,7 +156,7 @@ impl<R: BufRead> Extractor<R> {
                 };
                 let device = makedev(member.device.0, member.device.1);
                 let mode = Mode::from_raw_mode(0o600);
-                self.fresh("mknod", &path, dir, || {
+                self.fresh(MAKE_NODE, &path, dir, || {
                     mknodat(dir, name, kind, mode, device)
                 })?;
             }
@@ -156,7 +173,7 @@ impl<R: BufRead> Extractor<R> {
         let Ok(dir) = self.tree.existing(path) else {
             return Ok(());
         };
-        let stat = fstat(&*dir).map_err(LayerError::errno("stat", as_path(path)))?;
+        let stat = fstat(&*dir).map_err(LayerError::errno("look at", as_path(path)))?;
         let mtime = (stat.st_mtime, stat.st_mtime_nsec as u32);
         self.times.insert(path.to_owned(), mtime);
         Ok(())
@@ -184,7 +201,7 @@ impl<R: BufRead> Extractor<R> {
         dir: BorrowedFd<'_>,
     ) -> Result<(), LayerError> {
         let name = split(&path).1;
-        let failed = || LayerError::errno("mkdir", as_path(&path));
+        let failed = || LayerError::errno("make directory", as_path(&path));
         let make = || mkdirat(dir, name, Mode::from_raw_mode(0o700));
         let mut opaque = false;
         if let Err(errno) = make() {
@@ -206,6 +223,7 @@ impl<R: BufRead> Extractor<R> {
         if opaque {
             write_opaque(made.as_fd(), Xattrs::Trusted).map_err(failed())?;
         }
+        let made = self.tree.keep(&path, made);
         self.finish_dir(member, path, &made)
     }
 
@@ -231,14 +249,14 @@ impl<R: BufRead> Extractor<R> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || openat(dir, name, flags, Mode::from_raw_mode(0o600));
-        let mut file = File::from(self.fresh("open", path, dir, open)?);
+        let mut file = File::from(self.fresh("make file", path, dir, open)?);
         match &member.sparse {
             None => self.dense(&mut file, path)?,
             Some(sparse) => self.holes(&file, path, sparse)?,
         }
         by_descriptor(member, path, &file)?;
         futimens(&file, &stamps(member.mtime))
-            .map_err(LayerError::errno("utimensat", as_path(path)))
+            .map_err(LayerError::errno("set times of", as_path(path)))
     }
 
     fn dense(&mut self, file: &mut File, path: &[u8]) -> Result<(), LayerError> {
@@ -257,7 +275,7 @@ impl<R: BufRead> Extractor<R> {
 
     fn holes(&mut self, file: &File, path: &[u8], sparse: &Sparse) -> Result<(), LayerError> {
         file.set_len(sparse.size)
-            .map_err(LayerError::io("ftruncate", as_path(path)))?;
+            .map_err(LayerError::io("set size of", as_path(path)))?;
         for (offset, length) in &sparse.map {
             let (mut at, end) = (*offset, offset + length);
             while at < end {
@@ -312,7 +330,7 @@ impl<R: BufRead> Extractor<R> {
             return Err(refuse(TO_A_DIRECTORY));
         }
         if self.form == Form::Overlay {
-            let failed = || LayerError::errno("link", as_path(path));
+            let failed = || LayerError::errno("make hard link", as_path(path));
             if is_whiteout(from.as_fd(), target_name).map_err(failed())? {
                 return Err(missing());
             }
@@ -322,7 +340,7 @@ impl<R: BufRead> Extractor<R> {
             }
         }
         let name = split(path).1;
-        self.fresh("link", path, dir, || {
+        self.fresh("make hard link", path, dir, || {
             linkat(&*from, target_name, dir, name, AtFlags::empty())
         })
     }
@@ -336,7 +354,7 @@ impl<R: BufRead> Extractor<R> {
     ) -> Result<(), LayerError> {
         let name = split(path).1;
         let place = || write_placeholder(dir, name);
-        self.fresh("link", path, dir, place)?;
+        self.fresh("make hard link", path, dir, place)?;
         self.links.insert(path.to_vec(), target);
         Ok(())
     }

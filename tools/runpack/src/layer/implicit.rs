@@ -19,6 +19,7 @@ use super::linked::Linking;
 use super::merged::{Merged, Seen};
 use super::tree::{MAX_LINKS, as_path, open_root, split};
 use super::{LayerError, LayerReport, bare, moved};
+use crate::interrupt::Interrupt;
 
 /// Does to an unpacked layer what depends on those underneath, `below`, topmost first. Returns how many bytes it took from them.
 pub fn settle(fs: &Path, report: &LayerReport, below: &[PathBuf]) -> Result<u64, LayerError> {
@@ -33,6 +34,7 @@ pub fn settle(fs: &Path, report: &LayerReport, below: &[PathBuf]) -> Result<u64,
         root,
         todo: BTreeSet::new(),
         settled: BTreeSet::new(),
+        interrupt: Interrupt::new(),
     };
     let implicit = report.implicit.iter();
     adoption.all(implicit.map(|path| path.as_os_str().as_bytes().to_vec()))?;
@@ -43,9 +45,9 @@ pub fn settle(fs: &Path, report: &LayerReport, below: &[PathBuf]) -> Result<u64,
         bytes += linking.one(&mut adoption, &bytes_of(path), &bytes_of(target))?;
     }
     if report.whiteouts > 0 {
-        bare::whiteouts(&adoption.root, &adoption.merged)?;
+        bare::whiteouts(&adoption)?;
     }
-    bare::directories(&adoption.root, &adoption.merged, &adoption.settled)?;
+    bare::directories(&adoption)?;
     Ok(bytes)
 }
 
@@ -54,15 +56,20 @@ pub(super) struct Adoption {
     pub merged: Merged,
     todo: BTreeSet<Vec<u8>>,
     /// Where the directories are that the archive had no entry of.
-    settled: BTreeSet<Vec<u8>>,
+    pub settled: BTreeSet<Vec<u8>>,
+    pub interrupt: Interrupt,
 }
 
 impl Adoption {
     /// Directories that the archive has no entry of, or that were made since.
-    pub fn all(&mut self, paths: impl Iterator<Item = Vec<u8>>) -> Result<(), LayerError> {
+    pub fn all(&mut self, paths: impl IntoIterator<Item = Vec<u8>>) -> Result<(), LayerError> {
         self.todo.extend(paths);
         // Parents first: where they are is known by then.
         while let Some(path) = self.todo.pop_first() {
+            // A small archive may have a hundred thousand of them.
+            let interrupted =
+                |_| LayerError::errno("copy attributes of", as_path(&path))(Errno::INTR);
+            self.interrupt.check().map_err(interrupted)?;
             self.one(&path)?;
         }
         Ok(())
@@ -212,4 +219,35 @@ pub(super) fn copy_attributes(from: &Path, to: &Path) -> Result<(), Errno> {
         lsetxattr(to, name, &value[..length], XattrFlags::empty())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::{SigSet, Signal, raise};
+    use nix::sys::signalfd::SignalFd;
+
+    use super::*;
+
+    /// As one arrives while a plan is applied, which has them blocked.
+    #[test]
+    fn a_signal_ends_it() {
+        let (own, below) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(own.path().join("a")).unwrap();
+        let report = LayerReport {
+            implicit: vec!["a".into()],
+            ..LayerReport::default()
+        };
+        let settled = || settle(own.path(), &report, &[below.path().to_owned()]);
+        let signals = SigSet::from_iter([Signal::SIGTERM]);
+        signals.thread_block().unwrap();
+        let before = settled();
+        raise(Signal::SIGTERM).unwrap();
+        let pending = settled();
+        let taken = SignalFd::new(&signals).unwrap().read_signal().unwrap();
+        signals.thread_unblock().unwrap();
+        assert!(taken.is_some());
+        assert_eq!(before.unwrap(), 0);
+        let said = pending.unwrap_err().to_string();
+        assert!(said.contains("Interrupted system call"), "{said}");
+    }
 }

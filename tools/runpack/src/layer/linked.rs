@@ -61,7 +61,7 @@ impl Linking {
         path: &[u8],
         target: &[u8],
     ) -> Result<u64, LayerError> {
-        let failed = || LayerError::errno("link", as_path(path));
+        let failed = || LayerError::errno("make hard link", as_path(path));
         let (parent, name) = split(path);
         let parent = adoption.resolve(parent)?;
         let Ok(dir) = open_dir(adoption.root.as_fd(), &parent) else {
@@ -106,7 +106,7 @@ impl Linking {
         (target_parent, target_name): (&[u8], &OsStr),
     ) -> Result<u64, LayerError> {
         let path = join(parent, name.as_bytes());
-        let failed = || LayerError::errno("link", as_path(&path));
+        let failed = || LayerError::errno("make hard link", as_path(&path));
         let refuse = |reason| LayerError::Entry {
             name: OsStr::from_bytes(&path).to_owned(),
             reason,
@@ -136,7 +136,7 @@ impl Linking {
         let to = tree.dir(target_parent)?;
         let bytes = copy(from, (to.as_fd(), target_name)).map_err(copied)?;
         adoption.merged.forget().map_err(failed())?;
-        adoption.all(tree.implicit_places().into_iter())?;
+        adoption.all(tree.take_implicit_places())?;
         above.restore().map_err(failed())?;
         self.copies.insert(target.clone(), target);
         Ok(bytes)

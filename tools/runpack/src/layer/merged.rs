@@ -89,9 +89,6 @@ impl Merged {
         if let Some(shown) = known(path) {
             return Ok(shown);
         }
-        if self.kept.get() > MAX_KEPT {
-            self.forget()?;
-        }
         let mut end = path.len();
         let mut shown = loop {
             end = split(&path[..end]).0.len();
@@ -104,12 +101,14 @@ impl Merged {
             let word = path[start..].iter().position(|b| *b == b'/');
             end = word.map_or(path.len(), |length| start + length);
             shown = Rc::new(shown.dir(OsStr::from_bytes(&path[start..end]))?);
-            if self.kept.get() <= MAX_KEPT {
-                self.kept.set(self.kept.get() + 1 + shown.below.len());
-                self.known
-                    .borrow_mut()
-                    .insert(path[..end].to_vec(), Rc::clone(&shown));
+            // The lowest are kept: what is asked for next is mostly in or just above them, up to a thousand levels down.
+            if self.kept.get() > MAX_KEPT {
+                self.forget()?;
             }
+            self.kept.set(self.kept.get() + 1 + shown.below.len());
+            self.known
+                .borrow_mut()
+                .insert(path[..end].to_vec(), Rc::clone(&shown));
         }
         Ok(shown)
     }

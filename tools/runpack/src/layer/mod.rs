@@ -16,6 +16,7 @@ mod stream;
 mod tree;
 mod whiteouts;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,13 +114,16 @@ pub fn unpack_stream(
     Extractor::new(tree::open_root(into)?, form, tar).all()
 }
 
+/// What [`LayerError::Io`] says of a device or a pipe.
+const MAKE_NODE: &str = "make device or pipe";
+
 /// Why a layer is not unpacked.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // each variant is its message
 pub enum LayerError {
     #[error("{call} {path:?}: {source}")]
     Io {
-        call: &'static str,
+        call: Cow<'static, str>,
         path: PathBuf,
         source: io::Error,
     },
@@ -144,17 +148,20 @@ pub enum LayerError {
 
 impl LayerError {
     pub(crate) fn io<'a>(
-        call: &'static str,
+        call: impl Into<Cow<'static, str>> + 'a,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io {
-            call,
+            call: call.into(),
             path: path.to_owned(),
             source,
         }
     }
 
-    fn errno<'a>(call: &'static str, path: &'a Path) -> impl FnOnce(Errno) -> Self + 'a {
+    fn errno<'a>(
+        call: impl Into<Cow<'static, str>> + 'a,
+        path: &'a Path,
+    ) -> impl FnOnce(Errno) -> Self + 'a {
         move |errno| Self::io(call, path)(errno.into())
     }
 }
@@ -164,7 +171,7 @@ impl Fault for LayerError {
         match self {
             Self::Io { call, source, .. } => {
                 let refused = source.kind() == io::ErrorKind::PermissionDenied;
-                if *call == "mknod" && refused {
+                if call == MAKE_NODE && refused {
                     Some("device files need CAP_MKNOD: run it as root of the host".to_owned())
                 } else {
                     io_hint(source)

@@ -1,6 +1,7 @@
 //! What a layer has in a directory that is a symbolic link below goes to where the link leads. A file that is at both stays as it is there;
 //! a whiteout gives way to a file, and makes a directory opaque, as in the archive.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +18,11 @@ use super::tree::{Tree, as_path, open_dir, remove_contents, split};
 use super::{Form, LayerError};
 
 /// The directories that had to be made for it.
-pub(super) fn contents(root: &OwnedFd, from: &[u8], to: &[u8]) -> Result<Vec<Vec<u8>>, LayerError> {
+pub(super) fn contents(
+    root: &OwnedFd,
+    from: &[u8],
+    to: &[u8],
+) -> Result<BTreeSet<Vec<u8>>, LayerError> {
     let failed = || LayerError::errno("move what is in", as_path(from));
     let mut tree = Tree::new(rustix::io::dup(root).map_err(failed())?, Form::Overlay);
     tree.explicit(b"");
@@ -41,7 +46,7 @@ pub(super) fn contents(root: &OwnedFd, from: &[u8], to: &[u8]) -> Result<Vec<Vec
     for kept in parents.into_iter().chain([above]) {
         kept.restore().map_err(failed())?;
     }
-    Ok(tree.implicit_places())
+    Ok(tree.take_implicit_places())
 }
 
 /// A directory's times, which a rename in it changes.

@@ -2,9 +2,9 @@
 //! `..`, nor an absolute link, nor a link made a moment ago leads outside. Parents are cached, since archives come directory by directory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -27,6 +27,15 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 pub(super) const MAX_LINKS: usize = 40;
 /// A directory of which the archive has no entry.
 const IMPLICIT_MODE: u32 = 0o755;
+
+/// What is said of a directory on the way to an entry.
+const OPEN: &str = "open directory";
+const MAKE: &str = "make directory";
+const LOOK: &str = "look at";
+
+/// A directory and where it is in the tree, without links; `None` if that cannot be told.
+type Placed<'a> = (&'a OwnedFd, Option<Vec<u8>>);
+type Made = (Rc<OwnedFd>, Option<Vec<u8>>);
 
 pub(super) fn open_root(path: &Path) -> Result<OwnedFd, LayerError> {
     rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(LayerError::errno("open", path))
@@ -82,8 +91,9 @@ pub(super) struct Tree {
     root: Rc<OwnedFd>,
     form: Form,
     cache: HashMap<Vec<u8>, Rc<OwnedFd>>,
-    /// By the path that the archive has: where it is, which differs behind a link.
-    implicit: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// By the path that the archive has: where it is, if that differs, as behind a link. An entry of one block may have a
+    /// thousand directories above it, and each path is as long as it is deep.
+    implicit: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Symbolic links being followed.
     links: usize,
     interrupt: Interrupt,
@@ -95,7 +105,7 @@ impl Tree {
             root: Rc::new(root),
             form,
             cache: HashMap::new(),
-            implicit: BTreeMap::from([(Vec::new(), Vec::new())]),
+            implicit: BTreeMap::from([(Vec::new(), None)]),
             links: 0,
             interrupt: Interrupt::new(),
         }
@@ -110,15 +120,15 @@ impl Tree {
         self.implicit.remove(path);
     }
 
-    pub fn implicit(&self) -> Vec<PathBuf> {
-        let places = self.implicit_places().into_iter();
-        places.map(|path| as_path(&path).to_owned()).collect()
+    pub fn take_implicit(&mut self) -> Vec<PathBuf> {
+        let places = self.take_implicit_places().into_iter();
+        places.map(|path| OsString::from_vec(path).into()).collect()
     }
 
     /// Parents first.
-    pub fn implicit_places(&self) -> Vec<Vec<u8>> {
-        let places: BTreeSet<&Vec<u8>> = self.implicit.values().collect();
-        places.into_iter().cloned().collect()
+    pub fn take_implicit_places(&mut self) -> BTreeSet<Vec<u8>> {
+        let all = std::mem::take(&mut self.implicit).into_iter();
+        all.map(|(path, place)| place.unwrap_or(path)).collect()
     }
 
     /// A directory that is there.
@@ -133,7 +143,13 @@ impl Tree {
         Ok(self.keep(path, dir))
     }
 
-    fn keep(&mut self, path: &[u8], dir: OwnedFd) -> Rc<OwnedFd> {
+    /// Directories were removed: those that are kept may be among them.
+    pub fn forget(&mut self) {
+        self.cache.clear();
+    }
+
+    /// Keeps a directory for the entries that come next.
+    pub fn keep(&mut self, path: &[u8], dir: OwnedFd) -> Rc<OwnedFd> {
         let dir = Rc::new(dir);
         if self.cache.len() >= MAX_CACHED {
             self.cache.clear();
@@ -145,7 +161,7 @@ impl Tree {
     /// A directory, made with those above it if missing.
     pub fn dir(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>, LayerError> {
         let absent = |errno| matches!(errno, Errno::NOENT | Errno::NOTDIR);
-        let failed = |errno| LayerError::errno("openat2", as_path(path))(errno);
+        let failed = |errno| LayerError::errno(OPEN, as_path(path))(errno);
         match self.existing(path) {
             Err(errno) if absent(errno) => {}
             found => return found.map_err(failed),
@@ -158,20 +174,22 @@ impl Tree {
                 found => break found.map_err(failed)?,
             }
         };
+        // Of each directory that is made it is known: to ask the kernel takes as long as the path is.
+        let mut place = self.place(&dir);
         while end < path.len() {
             // One entry may have a thousand directories above it.
-            let interrupted = |_| LayerError::errno("mkdir", as_path(path))(Errno::INTR);
+            let interrupted = |_| LayerError::errno(MAKE, as_path(path))(Errno::INTR);
             self.interrupt.check().map_err(interrupted)?;
             let start = if end == 0 { 0 } else { end + 1 };
             let word = path[start..].iter().position(|b| *b == b'/');
             end = word.map_or(path.len(), |length| start + length);
-            dir = self.made(&dir, &path[..end])?;
+            (dir, place) = self.made((&dir, place), &path[..end])?;
         }
         Ok(dir)
     }
 
-    /// In `parent`, which has none.
-    fn made(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<Rc<OwnedFd>, LayerError> {
+    /// In a directory that has none, whose place is given; with its own place.
+    fn made(&mut self, (parent, place): Placed<'_>, path: &[u8]) -> Result<Made, LayerError> {
         let name = split(path).1;
         let failed = |call| LayerError::errno(call, as_path(path));
         let make = || mkdirat(parent, name, Mode::from_raw_mode(0o700));
@@ -180,43 +198,46 @@ impl Tree {
             Ok(()) => {}
             Err(Errno::EXIST) => {
                 let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
-                if FileType::from_raw_mode(stat.map_err(failed("stat"))?.st_mode)
-                    == FileType::Symlink
+                if FileType::from_raw_mode(stat.map_err(failed(LOOK))?.st_mode) == FileType::Symlink
                 {
-                    return self.behind_link(parent, path);
+                    let dir = self.behind_link(parent, place, path)?;
+                    let place = self.place(&dir);
+                    return Ok((dir, place));
                 }
                 whited_out = self.form == Form::Overlay
-                    && is_whiteout(parent.as_fd(), name).map_err(failed("stat"))?;
+                    && is_whiteout(parent.as_fd(), name).map_err(failed(LOOK))?;
                 if !whited_out {
-                    return Err(failed("openat2")(Errno::NOTDIR));
+                    return Err(failed(OPEN)(Errno::NOTDIR));
                 }
                 unlinkat(parent, name, AtFlags::empty())
                     .and_then(|()| make())
-                    .map_err(failed("mkdir"))?;
+                    .map_err(failed(MAKE))?;
             }
-            Err(errno) => return Err(failed("mkdir")(errno)),
+            Err(errno) => return Err(failed(MAKE)(errno)),
         }
-        let place = self
-            .place(parent)
-            .map(|above| join(&above, name.as_bytes()));
-        let dir = self.keep(
-            path,
-            open_dir(parent.as_fd(), name.as_bytes()).map_err(failed("openat2"))?,
-        );
-        fchmod(&*dir, Mode::from_raw_mode(IMPLICIT_MODE)).map_err(failed("chmod"))?;
+        let place = place.map(|above| join(&above, name.as_bytes()));
+        let dir = open_dir(parent.as_fd(), name.as_bytes()).map_err(failed(OPEN))?;
+        let dir = self.keep(path, dir);
+        fchmod(&*dir, Mode::from_raw_mode(IMPLICIT_MODE)).map_err(failed("set mode of"))?;
         if whited_out {
             // It is a new one: nothing of what was below shows in it, nor is it like that.
-            write_opaque(dir.as_fd(), Xattrs::Trusted).map_err(failed("setxattr"))?;
+            let opaque = write_opaque(dir.as_fd(), Xattrs::Trusted);
+            opaque.map_err(failed("make opaque"))?;
         } else {
-            let place = place.unwrap_or_else(|| path.to_owned());
-            self.implicit.insert(path.to_owned(), place);
+            let elsewhere = place.clone().filter(|place| place != path);
+            self.implicit.insert(path.to_owned(), elsewhere);
         }
-        Ok(dir)
+        Ok((dir, place))
     }
 
     /// The directory that a symbolic link in `parent` leads to, made where it is missing: a layer below may have it.
-    fn behind_link(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<Rc<OwnedFd>, LayerError> {
-        let failed = |errno| LayerError::errno("openat2", as_path(path))(errno);
+    fn behind_link(
+        &mut self,
+        parent: &OwnedFd,
+        place: Option<Vec<u8>>,
+        path: &[u8],
+    ) -> Result<Rc<OwnedFd>, LayerError> {
+        let failed = |errno| LayerError::errno(OPEN, as_path(path))(errno);
         if self.links == MAX_LINKS {
             return Err(failed(Errno::LOOP));
         }
@@ -224,7 +245,7 @@ impl Tree {
         let target = target.into_bytes();
         let mut place = match target.first() {
             Some(b'/') => Vec::new(),
-            _ => self.place(parent).ok_or_else(|| failed(Errno::NOENT))?,
+            _ => place.ok_or_else(|| failed(Errno::NOENT))?,
         };
         self.links += 1;
         for word in target.split(|b| *b == b'/') {
@@ -260,7 +281,7 @@ impl Tree {
         };
         if matches!(kind, FileType::Directory | FileType::Symlink) {
             // What was reached through it is something else from now on.
-            self.cache.clear();
+            self.forget();
         }
         if kind == FileType::Directory {
             self.explicit(path);
@@ -284,7 +305,7 @@ impl Tree {
 impl Tree {
     /// Removes a file, or a directory with nothing in it.
     pub fn clear_if_bare(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
-        self.cache.clear();
+        self.forget();
         match unlinkat(dir, name, AtFlags::empty()) {
             Err(Errno::ISDIR) => unlinkat(dir, name, AtFlags::REMOVEDIR),
             Err(Errno::NOENT) => Ok(()),

@@ -54,6 +54,7 @@ impl<R: BufRead> Extractor<R> {
         };
         if is_dir(dir.as_fd()) {
             remove_contents(dir.as_fd(), target, &mut kept).map_err(failed())?;
+            self.tree.forget();
         }
         if gone.is_none() || self.made.contains(&below) {
             return Ok(());

@@ -28,7 +28,7 @@ impl fmt::Display for Call {
         f.write_str(match self {
             Self::Open => "open",
             Self::Read => "read",
-            Self::Stat => "stat",
+            Self::Stat => "look at",
             Self::ReadDir => "list",
             Self::Write => "write",
         })

@@ -6,6 +6,7 @@ mod docker;
 mod oci;
 mod platform;
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ pub struct LoadOptions {
 pub enum SourceError {
     #[error("{call} {path:?}: {source}")]
     Io {
-        call: &'static str,
+        call: Cow<'static, str>,
         path: PathBuf,
         source: io::Error,
     },
@@ -114,11 +115,11 @@ pub enum SourceError {
 
 impl SourceError {
     pub(crate) fn io<'a>(
-        call: &'static str,
+        call: impl Into<Cow<'static, str>> + 'a,
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io {
-            call,
+            call: call.into(),
             path: path.to_owned(),
             source,
         }

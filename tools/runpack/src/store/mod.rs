@@ -92,7 +92,7 @@ impl Store {
         }
         for dir in dirs {
             let made = DirBuilder::new().recursive(true).mode(0o755).create(&dir);
-            made.map_err(StoreError::io("mkdir", &dir))?;
+            made.map_err(StoreError::io("make directory", &dir))?;
         }
         // Two files are written by way of temporary names, which a gc would sweep up.
         let _busy = self.lock_file("content.lock", Hold::Shared)?;

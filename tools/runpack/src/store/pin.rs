@@ -109,14 +109,14 @@ impl Store {
         let dir = self.pins_in(PinPlace::Run(roots));
         if !dir.exists() {
             let made = DirBuilder::new().recursive(true).mode(0o755).create(&dir);
-            made.map_err(StoreError::io("mkdir", &dir))?;
+            made.map_err(StoreError::io("make directory", &dir))?;
         }
         if self.has_pins_link(roots) {
             return Ok(());
         }
         let (link, temporary) = (self.pins_link(roots), self.temporary());
         let linked = symlink(&dir, &temporary).and_then(|()| std::fs::rename(&temporary, &link));
-        linked.map_err(StoreError::io("symlink", &link))
+        linked.map_err(StoreError::io("make symbolic link", &link))
     }
 
     /// Ends a pin; one that is not there is fine.
@@ -124,7 +124,7 @@ impl Store {
         let path = self.pin_path(owner, place);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::io("unlink", &path)(error))
+                Err(StoreError::io("remove", &path)(error))
             }
             _ => Ok(()),
         }
