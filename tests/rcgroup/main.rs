@@ -224,7 +224,7 @@ fn a_zero_is_no_limit() {
     groups.ok("rcgroup create $g -m 0 --memory-reservation 0 --cpus 0 --pids-limit 0");
     assert_eq!(groups.state(), free);
     groups.ok("rcgroup set $g -m 64m --cpus 0.5 --pids-limit 20");
-    groups.ok("rcgroup set $g -m 0 --cpus 0 --pids-limit 0");
+    groups.ok("rcgroup set $g -m 0 --cpus 0 --pids-limit -2");
     assert_eq!(groups.state(), free);
 }
 

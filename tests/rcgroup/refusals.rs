@@ -68,7 +68,26 @@ const BAD: &[(&str, i32, &str)] = &[
         2,
         "no limit is given",
     ),
-    ("rcgroup create $g --cpuset-cpus nonsense", 1, "cpuset.cpus"),
+    (
+        "rcgroup create $g --cpuset-cpus nonsense",
+        2,
+        "reading CPUs \"nonsense\": it is a list like 0-2,4",
+    ),
+    (
+        "rcgroup create $g --cpuset-cpus ,",
+        2,
+        "reading CPUs \",\": it is a list like 0-2,4",
+    ),
+    (
+        "rcgroup create $g --cpuset-cpus ''",
+        2,
+        "reading CPUs \"\": it names none",
+    ),
+    (
+        "rcgroup create $g >/dev/null; rcgroup set $g --cpuset-mems 0,",
+        2,
+        "reading memory nodes \"0,\": it is a list like 0-2,4",
+    ),
     ("rcgroup create $g --cpuset-mems 700", 1, "cpuset.mems"),
     ("rcgroup create $g -m 1", 1, "memory."),
     (

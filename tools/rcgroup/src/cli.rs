@@ -185,7 +185,7 @@ impl LimitFlags {
             cpu_shares: self.cpu_shares,
             cpuset_cpus: self.cpuset_cpus,
             cpuset_mems: self.cpuset_mems,
-            pids: or_unlimited(self.pids_limit, parse_pids)?,
+            pids: self.pids_limit.as_deref().map(parse_pids).transpose()?,
             blkio_weight: self.blkio_weight,
         })
     }

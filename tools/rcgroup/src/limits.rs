@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use kit_units::CpuList;
+
 use crate::CgroupError;
 
 /// A limit that was there is lifted: for memory, reservation, CPUs and processes.
@@ -66,6 +68,18 @@ impl Limits {
         {
             return wrong("number of processes", &pids, TOO_MANY_PIDS);
         }
+        for (what, list) in [
+            ("CPUs", &self.cpuset_cpus),
+            ("memory nodes", &self.cpuset_mems),
+        ] {
+            let Some(text) = list else { continue };
+            match text.parse::<CpuList>() {
+                // The kernel takes it, and a v1 group without a CPU takes no process.
+                Ok(list) if list.is_empty() => return wrong(what, text, "it names none"),
+                Ok(_) => {}
+                Err(error) => return wrong(what, text, error.reason),
+            }
+        }
         match self.shares() {
             Some(shares) if !(2..=262_144).contains(&shares) => {
                 wrong("CPU shares", &shares, "they are 2 to 262144")
@@ -103,8 +117,11 @@ pub fn parse_bytes(text: &str) -> Result<u64, CgroupError> {
     Ok(kit_units::parse_bytes(text)?)
 }
 
-/// A number of processes and threads.
+/// A number of processes and threads; 0 and less is [`UNLIMITED`], as docker has it.
 pub fn parse_pids(text: &str) -> Result<u64, CgroupError> {
+    if text.parse::<i64>().is_ok_and(|pids| pids <= 0) {
+        return Ok(UNLIMITED);
+    }
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()
@@ -146,6 +163,20 @@ mod tests {
             parse_cpus("0.009").unwrap_err().to_string(),
             "reading number of CPUs \"0.009\": 0.01 is the least"
         );
+    }
+
+    #[test]
+    fn no_process_and_less_is_no_limit() {
+        for text in ["0", "-1", "-2", "-9223372036854775808"] {
+            assert_eq!(parse_pids(text).unwrap(), UNLIMITED, "{text}");
+        }
+        for text in ["", "-", "--1", "+5", "5.0"] {
+            let said = parse_pids(text).unwrap_err().to_string();
+            assert!(
+                said.ends_with("it is a whole number, or -1 for no limit"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -52,8 +52,10 @@ impl FromStr for CpuList {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = |reason| UnitError::new(Kind::CpuList, text, reason);
         let mut ranges = Vec::new();
-        let parts = text.split(',').map(str::trim_ascii);
-        for part in parts.filter(|part| !part.is_empty()) {
+        if text.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        for part in text.split(',').map(str::trim_ascii) {
             let (range, stride) = match part.split_once(':') {
                 None => (part, None),
                 Some((range, stride)) => (range, Some(stride)),
@@ -130,7 +132,8 @@ mod tests {
             assert_eq!(list(text).to_string(), shown, "{text}");
         }
         for bad in [
-            "a", "3-1", "-1", "1-", "0-3:3", "0-3:0/2", "0-3:3/2", "+1", "9999",
+            "a", ",", "0,", ",0", "0,,1", "3-1", "-1", "1-", "0-3:3", "0-3:0/2", "0-3:3/2", "+1",
+            "9999",
         ] {
             assert!(bad.parse::<CpuList>().is_err(), "{bad}");
         }
