@@ -57,6 +57,14 @@ const REFUSED: &[(&str, &str)] = &[
         "carrying out \"linux.devices.uid\" of config.json: the host'\"'\"'s \"/dev/zero\" is bound in a user namespace, and keeps its own",
     ),
     (
+        ".process.scheduler={policy:\"SCHED_ISO\"}",
+        "carrying out \"process.scheduler.policy\" of config.json: SCHED_ISO is reserved, and no kernel has it",
+    ),
+    (
+        ".linux.resources.cpu={cpus:\",\"}",
+        "reading CPUs \",\": it is a list like 0-2,4",
+    ),
+    (
         ".linux.rootfsPropagation=\"both\"",
         "reading \"linux.rootfsPropagation\" of config.json: \"both\" is none of shared, slave, private and unbindable",
     ),
@@ -160,6 +168,25 @@ const VALUES: &[(&str, &str, &str)] = &[
     (".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={realtime:{secs:1}}", "linux.timeOffsets.realtime", "it is neither monotonic nor boottime"),
     (".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={boottime:{secs:4611686019}}", "linux.timeOffsets.boottime.secs", "4611686019 is not between -4611686018 and 4611686018"),
     (".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={monotonic:{nanosecs:1000000000}}", "linux.timeOffsets.monotonic.nanosecs", "1000000000 is not between 0 and 999999999"),
+    (".root.path=\"\"", "root.path", "it is empty"),
+    (".mounts+=[{destination:\"/x\",type:\"bind\",source:\"\",options:[\"bind\"]}]", "mounts.source", "the bind mount at \"/x\" has none"),
+    (".linux.sysctl={\"kernel.shmmni\":\"\"}", "linux.sysctl.kernel.shmmni", "its value is empty"),
+    (".linux.maskedPaths=[\"/..\"]", "linux.maskedPaths", "\"/..\" is the root itself"),
+    (".linux.readonlyPaths=[\"/\"]", "linux.readonlyPaths", "\"/\" is the root itself"),
+    (".linux.devices=[{path:\"/dev/..\",type:\"c\",major:1,minor:3}]", "linux.devices.path", "\"/dev/..\" names no file"),
+    (".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:4294967294,size:2}] | .linux.gidMappings=[{containerID:0,hostID:0,size:1}]", "linux.uidMappings", "the entry of containerID 0, hostID 4294967294 and size 2 goes beyond 4294967294"),
+    (".linux.namespaces+=[{type:\"user\"}] | .linux.uidMappings=[{containerID:0,hostID:1,size:2}] | .linux.gidMappings=[{containerID:5,hostID:1,size:2}]", "linux.gidMappings", "no entry has containerID 0, which makes the container's mounts"),
+    (".linux.resources.memory={limit:-5}", "linux.resources.memory.limit", "-5 is below -1, which is no limit"),
+    (".linux.resources.memory={reservation:-5}", "linux.resources.memory.reservation", "-5 is below -1, which is no limit"),
+    (".linux.resources.memory={swap:-5}", "linux.resources.memory.swap", "-5 is below -1, which is no limit"),
+    (".linux.resources.memory={kernelTCP:-5}", "linux.resources.memory.kernelTCP", "-5 is below -1, which is no limit"),
+    (".linux.resources.memory={swappiness:101}", "linux.resources.memory.swappiness", "101 is not between 0 and 100"),
+    (".linux.resources.cpu={quota:999}", "linux.resources.cpu.quota", "999 is below 1000 microseconds"),
+    (".linux.resources.cpu={quota:-5}", "linux.resources.cpu.quota", "-5 is below -1, which is no limit"),
+    (".linux.resources.cpu={realtimeRuntime:-5}", "linux.resources.cpu.realtimeRuntime", "-5 is below -1, which is no limit"),
+    (".linux.resources.cpu={period:999}", "linux.resources.cpu.period", "999 is not between 1000 and 1000000"),
+    (".linux.resources.cpu={idle:7}", "linux.resources.cpu.idle", "7 is neither 0 nor 1"),
+    (".linux.resources.blockIO={throttleReadIOPSDevice:[{major:-1,minor:0,rate:1}]}", "linux.resources.blockIO.throttleReadIOPSDevice.major", "-1 is not between 0 and 4095"),
     (".linux.resources.blockIO={weight:9}", "linux.resources.blockIO.weight", "9 is not between 10 and 1000"),
     (".linux.resources.blockIO={weight:1001}", "linux.resources.blockIO.weight", "1001 is not between 10 and 1000"),
     (".linux.resources.blockIO={weightDevice:[{major:7,minor:0,weight:9}]}", "linux.resources.blockIO.weightDevice.weight", "9 is not between 10 and 1000"),
@@ -190,6 +217,44 @@ fn a_value_that_the_kernel_would_refuse_or_take_for_another_is_refused_by_its_fi
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(host.ok("find root run | sort"), before);
+}
+
+/// What only the kernel and the image can tell, in words of what was asked for.
+#[test]
+fn what_is_refused_late_is_named_too() {
+    let host = bundled("");
+    host.ok("ln -s / b/rootfs/root-again");
+    for (jq, wanted) in [
+        (
+            ".mounts+=[{destination:\"/tmp/..\",type:\"tmpfs\"}]",
+            "mounting at \"/tmp/..\": it leads to the root itself",
+        ),
+        (
+            ".mounts+=[{destination:\"/root-again\",type:\"bind\",source:\"/tmp\",options:[\"bind\"]}]",
+            "mounting at \"/root-again\": it leads to the root itself",
+        ),
+        (
+            ".mounts+=[{destination:\"/x\",type:\"nosuchfs\"}]",
+            "mounting nosuchfs at \"/x\": this kernel has no file system \"nosuchfs\"",
+        ),
+        (
+            ".linux.namespaces+=[{type:\"time\"}] | .linux.timeOffsets={boottime:{secs:-4611686018}}",
+            "setting the clocks to \"boottime -4611686018 0\": a clock would be before the start of this machine",
+        ),
+        (
+            ".linux.sysctl={\"net.ipv4.ip_forward\":\"abc\"}",
+            "setting sysctl net.ipv4.ip_forward to \"abc\": writing \"/proc/sys/net/ipv4/ip_forward\": Invalid argument",
+        ),
+    ] {
+        let line = refuses(&host, jq);
+        assert!(
+            line.starts_with(&format!("bundle: {wanted}")),
+            "{jq}: {line}"
+        );
+    }
+    // The root is a directory like any other where it is bound to another place.
+    let twice = ".mounts+=[{destination:\"/mnt\",type:\"bind\",source:\"rootfs\",options:[\"rbind\"]},{destination:\"/mnt\",type:\"tmpfs\"}]";
+    assert_eq!(prints(&host, twice, "ls /mnt | wc -l"), "0\n");
 }
 
 /// What is at the end of a range, and an annotation of somebody else's, is taken.

@@ -2,10 +2,11 @@
 //! entered, so that sources are the host's; each target is found beneath the root by descriptor.
 
 mod attach;
+mod check;
 mod options;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
@@ -20,10 +21,11 @@ use rustix::mount::OpenTreeFlags;
 
 use attach::{attach, new_tree, place_for};
 pub(super) use attach::{attr_flags, bind_tree, move_and_travel, set_travel};
+pub(super) use check::{check, is_root};
 pub(super) use options::Options;
 
 use super::cgroupfs;
-use super::error::{EngineError, fail};
+use super::error::fail;
 use super::idmap::Sources;
 use super::mask::PROC_SUPER_MAGIC;
 use super::rootfs::ROOT;
@@ -51,42 +53,6 @@ pub(super) fn from_dir(bundle: &mut Bundle) {
             mount.set_source(Some(source));
         }
     }
-}
-
-/// Refuses mounts that cannot be made as they are asked for: a kernel ignores unknown options of a bind mount, and they
-/// would seem to be in force.
-pub(super) fn check(mounts: &[Mount]) -> Result<(), EngineError> {
-    for mount in mounts {
-        let parsed = Options::parse(mount.options().as_deref().unwrap_or_default());
-        let is_cgroup = mount.typ().as_deref() == Some("cgroup");
-        let kind = if is_bind(mount) { "bind" } else { "cgroup" };
-        if let (true, Some(option)) = (is_bind(mount) || is_cgroup, parsed.data.first()) {
-            let reason = format!(
-                "{option:?} is no option of a {kind} mount, at {:?}",
-                mount.destination()
-            );
-            return Err(EngineError::unsupported("mounts.options", reason));
-        }
-        if is_bind(mount) && mount.source().is_none() {
-            let reason = format!("the bind mount at {:?} has none", mount.destination());
-            return Err(EngineError::invalid("mounts.source", reason));
-        }
-        if !mount.destination().is_absolute() {
-            let reason = format!("{:?} does not begin with a slash", mount.destination());
-            return Err(EngineError::invalid("mounts.destination", reason));
-        }
-        if is_root(mount.destination()) {
-            let reason = format!("{:?} is the root itself", mount.destination());
-            return Err(EngineError::invalid("mounts.destination", reason));
-        }
-    }
-    Ok(())
-}
-
-/// Whether an absolute path has no name in it: above the root is the root (path_resolution(7)).
-fn is_root(path: &Path) -> bool {
-    let mut parts = path.components();
-    !parts.any(|part| matches!(part, Component::Normal(_)))
 }
 
 impl MountOne {
@@ -251,6 +217,7 @@ impl MountOne {
             refuse_in_proc(to, None, None)?;
             let target = inroot::make_dir(root, to).map_err(fail(doing()))?;
             check_place(to, &target)?;
+            check::not_root(root, to, &target)?;
             refuse_in_proc(to, Some(&target), None)?;
             if !is_dir(&target) {
                 return Err(StepError::new(
@@ -273,6 +240,9 @@ fn refused(doing: String, kind: &str, errno: Errno, option: Option<&str>) -> Ste
             StepError::new(doing, format!("{kind} does not take option {option:?}"))
         }
         Some(option) => fail(format!("{doing}: option {option:?}"))(errno),
+        None if errno == Errno::NODEV => {
+            StepError::new(doing, format!("this kernel has no file system {kind:?}"))
+        }
         None => fail(doing)(errno),
     }
 }
@@ -325,6 +295,7 @@ fn bind(
     })?;
     refuse_in_proc(to, None, Some(&tree))?;
     let target = place_for(root, &tree, to).map_err(fail(doing()))?;
+    check::not_root(root, to, &target)?;
     refuse_in_proc(to, Some(&target), Some(&tree))?;
     refuse_other_kind(source, &tree, to, &target)?;
     attach(&tree, &target, options).map_err(fail(doing()))

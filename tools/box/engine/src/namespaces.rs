@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls::thread::move_into_link_name_space;
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType as Type, LinuxTimeOffset, Spec};
+use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::error::fail;
@@ -282,9 +283,18 @@ impl Step for NewTime {
         kit_sys::process::unshare(UnshareFlags::NEWTIME).map_err(fail(doing))?;
         // Before any process is in it (time_namespaces(7)).
         if !self.0.is_empty() {
-            rcgroup::write(Path::new("/proc/self/timens_offsets"), &self.text()).map_err(fail(
-                format!("setting the clocks to {:?}", self.text().trim_end()),
-            ))?;
+            let set = rcgroup::write(Path::new("/proc/self/timens_offsets"), &self.text());
+            set.map_err(|error| {
+                let doing = format!("setting the clocks to {:?}", self.text().trim_end());
+                match error {
+                    rcgroup::CgroupError::Io { source, .. }
+                        if Errno::from_io_error(&source) == Some(Errno::RANGE) =>
+                    {
+                        StepError::new(doing, "a clock would be before the start of this machine")
+                    }
+                    error => fail(doing)(error),
+                }
+            })?;
         }
         let own = std::fs::File::open("/proc/self/ns/time_for_children").map_err(fail(doing))?;
         move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::Time))

@@ -214,8 +214,11 @@ fn set_rlimit(name: &str, soft: u64, hard: u64) -> Result<(), StepError> {
     rustix::process::setrlimit(*resource, wanted).map_err(|errno| {
         let error = fail(doing)(errno);
         if errno == Errno::PERM {
-            return error
-                .hint("raising a hard limit needs CAP_SYS_RESOURCE, which we do not have here");
+            return error.hint(if *resource == Resource::Nofile {
+                "no hard limit is above /proc/sys/fs/nr_open, and raising it needs CAP_SYS_RESOURCE"
+            } else {
+                "raising a hard limit needs CAP_SYS_RESOURCE, which we do not have here"
+            });
         }
         error
     })

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError};
 use oci_spec::runtime::{LinuxNamespaceType as Type, Spec};
 
+use super::error::fail;
 use super::namespaces::has_new;
 use crate::{EngineError, says};
 
@@ -35,9 +36,13 @@ pub fn steps(spec: &Spec) -> Result<Vec<SetSysctl>, EngineError> {
     all.sort();
     let step = |(name, value): (&String, &String)| {
         check(spec, name)?;
-        // The kernel would take the first line, or none, and say nothing.
-        if value.contains('\n') {
-            let reason = format!("{value:?} is more than one line");
+        // The kernel would take the first line, or nothing, and say nothing.
+        let reason = match value.as_str() {
+            "" => Some("its value is empty".to_owned()),
+            _ if value.contains('\n') => Some(format!("{value:?} is more than one line")),
+            _ => None,
+        };
+        if let Some(reason) = reason {
             let field = format!("linux.sysctl.{name}");
             return Err(EngineError::invalid(field, reason));
         }
@@ -111,7 +116,11 @@ impl Step for SetSysctl {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        rcgroup::write(&self.path(), &self.value)?;
+        let set = rcgroup::write(&self.path(), &self.value);
+        set.map_err(fail(format!(
+            "setting sysctl {} to {:?}",
+            self.name, self.value
+        )))?;
         Ok(Done::nothing())
     }
 }

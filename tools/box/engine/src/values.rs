@@ -4,6 +4,7 @@
 
 mod linux;
 mod process;
+mod resources;
 mod text;
 
 use oci_spec::runtime::Spec;
@@ -15,8 +16,9 @@ type Checked = Result<(), EngineError>;
 /// Refuses such values.
 pub(crate) fn check(spec: &Spec) -> Checked {
     let missing = |field: &str| EngineError::invalid(field, "it is missing");
-    if spec.root().is_none() {
-        return Err(missing("root"));
+    let root = spec.root().as_ref().ok_or_else(|| missing("root"))?;
+    if root.path().as_os_str().is_empty() {
+        return Err(EngineError::invalid("root.path", "it is empty"));
     }
     let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
     text::check(spec)?;

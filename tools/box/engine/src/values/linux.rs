@@ -1,15 +1,15 @@
 //! Values of `linux`.
 
 use std::ops::Range;
+use std::path::Path;
 
 use oci_spec::runtime::{
-    Linux, LinuxBlockIo, LinuxDevice, LinuxDeviceType, LinuxIdMapping, LinuxNamespaceType,
-    LinuxWeightDevice, Spec,
+    Linux, LinuxDevice, LinuxDeviceType, LinuxIdMapping, LinuxNamespaceType, Spec,
 };
 
-use super::Checked;
+use super::{Checked, resources};
 use crate::resolve::NO_ID;
-use crate::{EngineError, dev, namespaces};
+use crate::{EngineError, dev, mounts, namespaces};
 
 /// Refuses such values of `linux`.
 pub fn check(spec: &Spec) -> Checked {
@@ -21,10 +21,7 @@ pub fn check(spec: &Spec) -> Checked {
     maps(linux)?;
     paths(linux)?;
     clocks(linux)?;
-    let resources = linux.resources().as_ref();
-    resources
-        .and_then(|resources| resources.block_io().as_ref())
-        .map_or(Ok(()), weights)
+    linux.resources().as_ref().map_or(Ok(()), resources::check)
 }
 
 /// In a user namespace no node can be made (mknod(2)): the host's node of the same path is bound, with its mode and owner.
@@ -51,8 +48,12 @@ fn devices(spec: &Spec) -> Checked {
     Ok(())
 }
 
-/// What mknod(2) and chown(2) would refuse without a name, or take for something else: a device number has 12 bits for the major
-/// number and 20 for the minor one (linux/kdev_t.h), and what is above is cut off.
+/// The highest numbers of a device: 12 and 20 bits (linux/kdev_t.h).
+pub(super) const MAJOR: i64 = 0xfff;
+pub(super) const MINOR: i64 = 0xf_ffff;
+
+/// What mknod(2) and chown(2) would refuse without a name, or take for something else: what is above the highest
+/// number is cut off.
 fn node(device: &LinuxDevice) -> Checked {
     let path = device.path();
     let invalid = |field: &str, reason: String| {
@@ -64,6 +65,9 @@ fn node(device: &LinuxDevice) -> Checked {
     if !path.is_absolute() {
         return invalid("path", format!("{path:?} does not begin with a slash"));
     }
+    if path.file_name().is_none() {
+        return invalid("path", format!("{path:?} names no file"));
+    }
     if device.typ() == LinuxDeviceType::A {
         return invalid(
             "type",
@@ -71,8 +75,8 @@ fn node(device: &LinuxDevice) -> Checked {
         );
     }
     for (field, number, highest) in [
-        ("major", device.major(), 0xfff),
-        ("minor", device.minor(), 0xf_ffff),
+        ("major", device.major(), MAJOR),
+        ("minor", device.minor(), MINOR),
     ] {
         if !(0..=highest).contains(&number) {
             return invalid(
@@ -137,6 +141,24 @@ fn maps(linux: &Linux) -> Checked {
         if maps.iter().any(|map| map.size() == 0) {
             return invalid("an entry has size 0".to_owned());
         }
+        // The last number is no user's: to the kernel it means "no change".
+        let fits = |first: u32, size: u32| first.checked_add(size).is_some();
+        let long = |map: &&LinuxIdMapping| {
+            !(fits(map.container_id(), map.size()) && fits(map.host_id(), map.size()))
+        };
+        if let Some(map) = maps.iter().find(long) {
+            let (inside, outside, size) = (map.container_id(), map.host_id(), map.size());
+            return invalid(format!(
+                "the entry of containerID {inside}, hostID {outside} and size {size} goes beyond {}",
+                NO_ID - 1
+            ));
+        }
+        // Its mounts are made by the user that is 0 in it.
+        if !maps.is_empty() && !maps.iter().any(|map| map.container_id() == 0) {
+            return invalid(
+                "no entry has containerID 0, which makes the container's mounts".to_owned(),
+            );
+        }
         let range = |first: u32, size: u32| u64::from(first)..u64::from(first) + u64::from(size);
         let meet = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
         for (at, map) in maps.iter().enumerate() {
@@ -170,6 +192,11 @@ fn paths(linux: &Linux) -> Checked {
             let reason = format!("{path:?} does not begin with a slash");
             return Err(EngineError::invalid(field, reason));
         }
+        let mut paths = paths.iter().flatten();
+        if let Some(path) = paths.find(|path| mounts::is_root(Path::new(path))) {
+            let reason = format!("{path:?} is the root itself");
+            return Err(EngineError::invalid(field, reason));
+        }
     }
     Ok(())
 }
@@ -199,21 +226,6 @@ fn clocks(linux: &Linux) -> Checked {
                 ".nanosecs",
                 format!("{nanos} is not between 0 and 999999999"),
             );
-        }
-    }
-    Ok(())
-}
-
-/// The range of the specification (config-linux.md, "Block IO"). 0 for the whole group is no weight, as with runc.
-fn weights(io: &LinuxBlockIo) -> Checked {
-    let of_device = |device: &LinuxWeightDevice| (".weightDevice", device.weight());
-    let all = [("", io.weight().filter(|weight| *weight != 0))];
-    let devices = io.weight_device().iter().flatten().map(of_device);
-    for (inner, weight) in all.into_iter().chain(devices) {
-        if let Some(weight) = weight.filter(|weight| !(10..=1000).contains(weight)) {
-            let field = format!("linux.resources.blockIO{inner}.weight");
-            let reason = format!("{weight} is not between 10 and 1000");
-            return Err(EngineError::invalid(field, reason));
         }
     }
     Ok(())
