@@ -285,8 +285,8 @@ fn a_hint_has_the_value_that_was_typed() {
         let all = FLAGS_MISSING
             .iter()
             .chain(OF_VALUE.iter().map(|(row, _)| row));
-        let notes = all.filter_map(|row| hint.strip_prefix(&format!("{}: ", row.way.note)));
-        let sh = notes.last().unwrap_or(hint);
+        let mut notes = all.filter_map(|row| hint.strip_prefix(&format!("{}: ", row.way.note)));
+        let sh = notes.next_back().unwrap_or(hint);
         let name = name(100 + nth);
         let put = |sh: &str| {
             let words = sh

@@ -129,7 +129,8 @@ pub struct BadValue(pub &'static str);
 
 /// What is wrong with the number that a flag was given. Rust's own words speak of digits and of types.
 fn no_number(error: &clap::Error, verb: &clap::Command) -> Option<String> {
-    let own_words = std::error::Error::source(error).is_some_and(|cause| cause.is::<BadValue>());
+    let own_words =
+        std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<BadValue>);
     if error.kind() != ErrorKind::ValueValidation || own_words {
         return None;
     }

@@ -166,7 +166,9 @@ fn print_name(path: &Path) -> Result {
     match kit_cli::emit_names([path.as_os_str()]) {
         Err(error) if error.is_closed_pipe() => return Err(error),
         Err(error) => {
-            kit_cli::warn(error.hint("rmount list --jsonl prints it, as - of other verbs reads it"))
+            kit_cli::warn(
+                error.hint("rmount list --jsonl prints it, as - of other verbs reads it"),
+            );
         }
         Ok(()) => {}
     }

@@ -3,8 +3,11 @@
 use super::rows::RUN;
 use super::{Missing, row, value};
 
+/// A way, and of which values it is.
+type OfValue = (Missing, fn(&str) -> bool);
+
 /// Those whose way is another one at such a value.
-pub const OF_VALUE: &[(Missing, fn(&str) -> bool)] = &[
+pub const OF_VALUE: &[OfValue] = &[
     (
         row(
             RUN,

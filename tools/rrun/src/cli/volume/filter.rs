@@ -37,7 +37,7 @@ impl Filters {
             "name" => {
                 self.names.push(Regex::new(value).map_err(|e| {
                     wrong(&format!("a name is matched as a regular expression: {e}"))
-                })?)
+                })?);
             }
             "driver" => self.drivers.push(value.to_owned()),
             "label" => self.labels.push(value.to_owned()),
