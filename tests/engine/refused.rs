@@ -335,7 +335,10 @@ fn a_file_that_has_no_end_or_no_writer_is_not_waited_for() {
     for (make, reason) in [
         ("mkfifo", "it is no regular file"),
         ("ln -s /dev/zero", "it is no regular file"),
-        ("truncate -s 8G", "it has more than 16 MiB"),
+        (
+            "truncate -s 8G",
+            "it has more than the 16 MiB that such a file may have",
+        ),
         ("mkdir", "it is no regular file"),
         ("echo [] >", "it is no JSON object"),
     ] {

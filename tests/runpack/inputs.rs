@@ -104,7 +104,7 @@ fn a_wrong_layer_is_named_and_nothing_is_kept() {
         "a blob that is a pipe",
         "f=$(first bad); rm $f; mkfifo $f",
         bad,
-        &["it is not a file"],
+        &["it is no regular file"],
     );
     refused(
         &host,
@@ -257,7 +257,7 @@ fn a_pipe_is_read_like_standard_input_and_a_device_is_not_read() {
     let (code, _, said) = host.outcome("timeout -s KILL 20 runpack load /dev/zero");
     assert_eq!(
         (code, said.as_str()),
-        (1, "runpack: open \"/dev/zero\": it is not a file\n")
+        (1, "runpack: open \"/dev/zero\": it is no regular file\n")
     );
 }
 

@@ -181,7 +181,9 @@ impl Hierarchies {
         check_name(name)?;
         let all: Vec<&str> = self.v1.keys().map(String::as_str).collect();
         let mut group = self.group(name, &all);
-        group.dirs.retain(|_, dir| dir.is_dir());
+        // A name that nobody has asked for yet costs the kernel a lookup in each hierarchy; a parent that none has does not.
+        let is_dir = |dir: &Path| dir.parent().is_none_or(Path::is_dir) && dir.is_dir();
+        group.dirs.retain(|_, dir| is_dir(dir));
         if group.dirs.is_empty() {
             Err(CgroupError::Unknown {
                 name: name.to_owned(),

@@ -33,16 +33,16 @@ fn opened(dir: BorrowedFd<'_>, path: &Path, how: ResolveFlags) -> io::Result<Fil
     )?;
     let stat = rustix::fs::fstat(place.as_fd())?;
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(io::Error::other("it is no regular file"));
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let by_number = format!("/proc/self/fd/{}", place.as_raw_fd());
     Ok(rustix::fs::open(by_number, flags, Mode::empty())?.into())
 }
 
-/// The whole of a small file.
+/// The whole of a small file of the store, to which only its owner can write: what it is, is asked after it is opened.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_up_to(open(path)?, MAX_SMALL)
+    kit_home::read_regular(path)
 }
 
 /// The whole of a file that has no more than `most` bytes.

@@ -27,11 +27,21 @@ pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
         .read(true)
         .custom_flags(nonblock)
         .open(path)?;
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    let bytes = read_up_to(file, MOST)?;
-    bytes.ok_or_else(|| io::Error::other("it has more than 16 MiB"))
+    let too_large = || io::Error::other("it has more than the 16 MiB that such a file may have");
+    if meta.len() > MOST {
+        return Err(too_large());
+    }
+    // With room for its end, which is one more read.
+    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(too_large());
+    }
+    Ok(bytes)
 }
 
 /// All that there is to read, or `None` if that is more than `most` bytes.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::fs::{
-    Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, fstat, futimens,
-    lgetxattr, llistxattr, lsetxattr,
+    Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, flistxattr, fstat,
+    futimens, lgetxattr, llistxattr, lsetxattr,
 };
 use rustix::io::Errno;
 
@@ -180,8 +180,12 @@ pub(super) fn copy(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
         Some(Gid::from_raw(stat.st_gid)),
     )?;
     fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    let path = |dir: &OwnedFd| PathBuf::from(format!("/proc/self/fd/{}/.", dir.as_raw_fd()));
-    copy_attributes(&path(from), &path(to))?;
+    // Most have none, and to ask so is cheap.
+    let mut none: [u8; 0] = [];
+    if flistxattr(from, &mut none[..]) != Ok(0) {
+        let path = |dir: &OwnedFd| PathBuf::from(format!("/proc/self/fd/{}/.", dir.as_raw_fd()));
+        copy_attributes(&path(from), &path(to))?;
+    }
     futimens(to, &times(&stat))
 }
 
