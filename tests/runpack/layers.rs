@@ -216,3 +216,49 @@ fn links_that_lead_to_each_other_are_an_end() {
         }
     }
 }
+
+/// An image's own directory keeps its mode and owner, by whichever of its paths the archive has the entry.
+#[test]
+fn a_directory_of_its_own_entry_that_a_link_leads_to() {
+    let real: &[&str] = &["d real", "d real/x 711 5", "f real/x/o", "f real/x/k"];
+    let link: &[&str] = &["l link real"];
+    let through = "f link/x/file";
+    for (what, upper) in [
+        ("by its own path, last", &[through, "d real/x 700 7"][..]),
+        ("by its own path, first", &["d real/x 700 7", through]),
+        (
+            "by the link's path, last",
+            &["f real/x/.wh.o", "d link/x 700 7"],
+        ),
+        (
+            "by the link's path, first",
+            &["d link/x 700 7", "f real/x/new"],
+        ),
+        (
+            "deeper",
+            &["f link/x/y/file", "d real/x/y 700 7", "f real/x/y/z/f"],
+        ),
+        ("by neither", &[through, "f real/x/new"]),
+    ] {
+        same_as_umoci(
+            &format!("{what}, the link below"),
+            &[&[real, link].concat(), upper],
+        );
+        same_as_umoci(
+            &format!("{what}, the link with it"),
+            &[real, &[link, upper].concat()],
+        );
+        let again: &[&str] = &["l link real", "d real"];
+        same_as_umoci(
+            &format!("{what}, both with it"),
+            &[real, &[again, upper].concat()],
+        );
+        // Of a link whose name sorts after the directory's: that directory is settled when the link's turn comes.
+        let renamed: Vec<String> = upper.iter().map(|m| m.replace("link", "zink")).collect();
+        let renamed: Vec<&str> = renamed.iter().map(String::as_str).collect();
+        same_as_umoci(
+            &format!("{what}, a later name"),
+            &[&[real, &["l zink real"]].concat(), &renamed],
+        );
+    }
+}

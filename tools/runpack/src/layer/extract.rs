@@ -234,7 +234,7 @@ impl<R: BufRead> Extractor<R> {
         dir: &OwnedFd,
     ) -> Result<(), LayerError> {
         by_descriptor(member, &path, dir)?;
-        self.tree.explicit(&path);
+        self.tree.explicit(&path, dir);
         self.times.insert(path, member.mtime);
         Ok(())
     }

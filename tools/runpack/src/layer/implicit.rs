@@ -11,13 +11,13 @@ use std::rc::Rc;
 
 use rustix::fs::{
     Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, flistxattr, fstat,
-    futimens, lgetxattr, llistxattr, lsetxattr,
+    futimens, lgetxattr, llistxattr, lremovexattr, lsetxattr,
 };
 use rustix::io::Errno;
 
 use super::linked::Linking;
 use super::merged::{Merged, Seen};
-use super::tree::{MAX_LINKS, as_path, open_root, split};
+use super::tree::{MAX_LINKS, as_path, join, open_root, split};
 use super::{LayerError, LayerReport, bare, moved};
 use crate::interrupt::Interrupt;
 
@@ -99,17 +99,21 @@ impl Adoption {
                 let place = self.resolve(path)?;
                 self.settled.remove(path);
                 let failed = LayerError::errno("move what is in", as_path(path));
-                let fresh = moved::contents(&self.root, path, &place)?;
+                let is_implicit = |place: &[u8]| {
+                    place == path || self.todo.contains(place) || self.settled.contains(place)
+                };
+                let moved = moved::contents(&self.root, (path, &place), &is_implicit)?;
                 let inside = [path, b"/"].concat();
-                let todo = std::mem::take(&mut self.todo);
+                let todo = std::mem::take(&mut self.todo).into_iter();
                 self.todo = todo
-                    .into_iter()
                     .map(|path| match path.strip_prefix(&inside[..]) {
-                        Some(rest) => [&place, &b"/"[..], rest].concat(),
+                        Some(rest) => join(&place, rest),
                         None => path,
                     })
+                    .chain(moved.fresh)
+                    .filter(|path| !moved.explicit.contains(path))
                     .collect();
-                self.todo.extend(fresh);
+                self.settled.retain(|path| !moved.explicit.contains(path));
                 self.merged.forget().map_err(failed)
             }
             Seen::Nothing | Seen::Other => Ok(()),
@@ -172,6 +176,15 @@ impl Adoption {
     }
 }
 
+/// As [`copy`], where `to` may have taken on the attributes of a directory below.
+pub(super) fn replace(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+    let to_path = PathBuf::from(format!("/proc/self/fd/{}/.", to.as_raw_fd()));
+    for name in attributes(&to_path)? {
+        lremovexattr(&to_path, &name[..])?;
+    }
+    copy(from, to)
+}
+
 pub(super) fn copy(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
     let stat = fstat(from)?;
     fchown(
@@ -202,27 +215,31 @@ pub(super) fn times(stat: &Stat) -> Timestamps {
 
 /// All but those of the layer and of the host: overlayfs's own, and a security module's label. Links are not followed.
 pub(super) fn copy_attributes(from: &Path, to: &Path) -> Result<(), Errno> {
-    let mut names = vec![0; 64 * 1024];
-    let length = match llistxattr(from, &mut names) {
-        Ok(length) => length,
-        Err(Errno::OPNOTSUPP) => return Ok(()),
-        Err(errno) => return Err(errno),
-    };
-    let names = names[..length].split(|b| *b == 0);
-    for name in names.filter(|name| !name.is_empty()) {
-        let left_out = [
-            &b"trusted.overlay."[..],
-            b"user.overlay.",
-            b"security.selinux",
-        ];
-        if left_out.iter().any(|begin| name.starts_with(begin)) {
-            continue;
-        }
+    for name in attributes(from)? {
         let mut value = vec![0; 64 * 1024];
-        let length = lgetxattr(from, name, &mut value)?;
-        lsetxattr(to, name, &value[..length], XattrFlags::empty())?;
+        let length = lgetxattr(from, &name[..], &mut value)?;
+        lsetxattr(to, &name[..], &value[..length], XattrFlags::empty())?;
     }
     Ok(())
+}
+
+/// The names of the attributes that [`copy_attributes`] copies.
+fn attributes(path: &Path) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut names = vec![0; 64 * 1024];
+    let length = match llistxattr(path, &mut names) {
+        Ok(length) => length,
+        Err(Errno::OPNOTSUPP) => 0,
+        Err(errno) => return Err(errno),
+    };
+    let left_out = [
+        &b"trusted.overlay."[..],
+        b"user.overlay.",
+        b"security.selinux",
+    ];
+    let names = names[..length].split(|b| *b == 0);
+    let kept = names
+        .filter(|name| !name.is_empty() && !left_out.iter().any(|begin| name.starts_with(begin)));
+    Ok(kept.map(<[u8]>::to_vec).collect())
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl Linking {
         let above = Kept::above(&adoption.root, target_parent).map_err(failed())?;
         let own = rustix::io::dup(&*adoption.root).map_err(failed())?;
         let mut tree = Tree::new(own, Form::Overlay);
-        tree.explicit(b"");
+        tree.keep_root();
         let to = tree.dir(target_parent)?;
         let bytes = copy(from, (to.as_fd(), target_name)).map_err(copied)?;
         adoption.merged.forget().map_err(failed())?;

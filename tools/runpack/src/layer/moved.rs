@@ -12,23 +12,32 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::implicit::times;
+use super::implicit::{replace, times};
 use super::merged::is_opaque;
-use super::tree::{Tree, as_path, open_dir, remove_contents, split};
+use super::tree::{Tree, as_path, join, open_dir, remove_contents, split};
 use super::{Form, LayerError};
 
-/// The directories that had to be made for it.
+/// What a move found and made, by places.
+pub(super) struct Moved {
+    /// Directories that had to be made for it.
+    pub fresh: BTreeSet<Vec<u8>>,
+    /// Directories at both places of which the archive has an entry, by one path or the other: they are as that entry says.
+    pub explicit: BTreeSet<Vec<u8>>,
+}
+
+/// `is_implicit` says of a place that the archive has no entry of the directory there.
 pub(super) fn contents(
     root: &OwnedFd,
-    from: &[u8],
-    to: &[u8],
-) -> Result<BTreeSet<Vec<u8>>, LayerError> {
+    (from, to): (&[u8], &[u8]),
+    is_implicit: &dyn Fn(&[u8]) -> bool,
+) -> Result<Moved, LayerError> {
     let failed = || LayerError::errno("move what is in", as_path(from));
     let mut tree = Tree::new(rustix::io::dup(root).map_err(failed())?, Form::Overlay);
-    tree.explicit(b"");
+    tree.keep_root();
     let parents = [Kept::of(root, split(from).0).map_err(failed())?];
     let above = Kept::above(root, to).map_err(failed())?;
     tree.dir(to)?;
+    let mut explicit = BTreeSet::new();
     let mut todo = vec![(from.to_vec(), to.to_vec())];
     while let Some((from, to)) = todo.pop() {
         let (from_dir, to_dir) = (open_dir(root.as_fd(), &from), open_dir(root.as_fd(), &to));
@@ -36,17 +45,28 @@ pub(super) fn contents(
         let stat = fstat(&to_dir).map_err(failed())?;
         let both = one(&from_dir, &to_dir).map_err(failed())?;
         futimens(&to_dir, &times(&stat)).map_err(failed())?;
-        let below = |dir: &[u8], name: &[u8]| [dir, b"/", name].concat();
-        todo.extend(
-            both.iter()
-                .map(|name| (below(&from, name), below(&to, name))),
-        );
+        for name in both {
+            let (from, to) = (join(&from, &name), join(&to, &name));
+            match (is_implicit(&from), is_implicit(&to)) {
+                (true, true) => {}
+                (_, false) => _ = explicit.insert(to.clone()),
+                (false, true) => {
+                    let dir = |parent: &OwnedFd| open_dir(parent.as_fd(), &name);
+                    dir(&from_dir)
+                        .and_then(|from| replace(&from, &dir(&to_dir)?))
+                        .map_err(failed())?;
+                    explicit.insert(to.clone());
+                }
+            }
+            todo.push((from, to));
+        }
     }
     remove(root, from).map_err(failed())?;
     for kept in parents.into_iter().chain([above]) {
         kept.restore().map_err(failed())?;
     }
-    Ok(tree.take_implicit_places())
+    let fresh = tree.take_implicit_places();
+    Ok(Moved { fresh, explicit })
 }
 
 /// A directory's times, which a rename in it changes.

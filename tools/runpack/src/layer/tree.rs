@@ -1,7 +1,7 @@
 //! The directory being filled, by descriptors: each path of an archive is resolved by openat2(2) as if that directory were `/`, so neither
 //! `..`, nor an absolute link, nor a link made a moment ago leads outside. Parents are cached, since archives come directory by directory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -91,9 +91,9 @@ pub(super) struct Tree {
     root: Rc<OwnedFd>,
     form: Form,
     cache: HashMap<Vec<u8>, Rc<OwnedFd>>,
-    /// By the path that the archive has: where it is, if that differs, as behind a link. An entry of one block may have a
-    /// thousand directories above it, and each path is as long as it is deep.
-    implicit: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Directories that the archive has no entry of, by their places in the tree without links: behind a link, the archive
+    /// may name one directory by several paths, and an entry by any of them ends this.
+    implicit: BTreeSet<Vec<u8>>,
     /// Symbolic links being followed.
     links: usize,
     interrupt: Interrupt,
@@ -105,7 +105,7 @@ impl Tree {
             root: Rc::new(root),
             form,
             cache: HashMap::new(),
-            implicit: BTreeMap::from([(Vec::new(), None)]),
+            implicit: BTreeSet::from([Vec::new()]),
             links: 0,
             interrupt: Interrupt::new(),
         }
@@ -115,9 +115,20 @@ impl Tree {
         Rc::clone(&self.root)
     }
 
-    /// The archive has an entry of its own for this directory.
-    pub fn explicit(&mut self, path: &[u8]) {
-        self.implicit.remove(path);
+    /// The archive has an entry of its own for the directory `dir`, by the path `path`, which may lead through links.
+    pub fn explicit(&mut self, path: &[u8], dir: &OwnedFd) {
+        // The kernel is asked for the place only if that place may be a listed one.
+        if self.implicit.iter().any(|place| !place.is_empty()) {
+            let place = self.place(dir).unwrap_or_else(|| path.to_owned());
+            self.implicit.remove(&place);
+        } else {
+            self.implicit.remove(path);
+        }
+    }
+
+    /// The root directory is as it was before.
+    pub fn keep_root(&mut self) {
+        self.implicit.remove(&b""[..]);
     }
 
     pub fn take_implicit(&mut self) -> Vec<PathBuf> {
@@ -127,8 +138,7 @@ impl Tree {
 
     /// Parents first.
     pub fn take_implicit_places(&mut self) -> BTreeSet<Vec<u8>> {
-        let all = std::mem::take(&mut self.implicit).into_iter();
-        all.map(|(path, place)| place.unwrap_or(path)).collect()
+        std::mem::take(&mut self.implicit)
     }
 
     /// A directory that is there.
@@ -224,8 +234,8 @@ impl Tree {
             let opaque = write_opaque(dir.as_fd(), Xattrs::Trusted);
             opaque.map_err(failed("make opaque"))?;
         } else {
-            let elsewhere = place.clone().filter(|place| place != path);
-            self.implicit.insert(path.to_owned(), elsewhere);
+            let place = place.clone().unwrap_or_else(|| path.to_owned());
+            self.implicit.insert(place);
         }
         Ok((dir, place))
     }
@@ -264,9 +274,10 @@ impl Tree {
     }
 
     /// Where it is in the tree, without links.
-    fn place(&self, dir: &OwnedFd) -> Option<Vec<u8>> {
-        let path = |fd: &OwnedFd| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        let (root, dir) = (path(&self.root).ok()?, path(dir).ok()?);
+    fn place(&self, dir: impl AsFd) -> Option<Vec<u8>> {
+        let path =
+            |fd: BorrowedFd<'_>| std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        let (root, dir) = (path(self.root.as_fd()).ok()?, path(dir.as_fd()).ok()?);
         let below = dir.strip_prefix(root).ok()?.to_owned();
         Some(below.into_os_string().into_encoded_bytes())
     }
@@ -284,17 +295,12 @@ impl Tree {
             self.forget();
         }
         if kind == FileType::Directory {
-            self.explicit(path);
-            let inside = [path, b"/"].concat();
-            let inside = self
-                .implicit
-                .range(inside.clone()..)
-                .map(|(path, _)| path)
-                .take_while(|path| path.starts_with(&inside))
-                .cloned();
-            for path in inside.collect::<Vec<_>>() {
-                self.explicit(&path);
-            }
+            let above = self.place(dir);
+            let place =
+                above.map_or_else(|| path.to_owned(), |above| join(&above, name.as_bytes()));
+            let inside = [&place[..], b"/"].concat();
+            self.implicit
+                .retain(|path| *path != place && !path.starts_with(&inside));
             remove_contents(dir, name, &mut |_| true)?;
             return unlinkat(dir, name, AtFlags::REMOVEDIR);
         }
