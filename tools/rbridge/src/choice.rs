@@ -4,13 +4,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use kit_home::{Replace, replace};
 use kit_net::Cidr;
 use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Step, StepError, run};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{DEFAULT, Dir, preview};
 use crate::says;
-use crate::{BridgeError, addr};
+use crate::{BridgeError, addr, file};
 
 /// The gateway that was chosen, and the length of its network's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +24,8 @@ fn path(roots: &Roots) -> PathBuf {
     roots.root.join("default-network.json")
 }
 
-pub(crate) fn read(roots: &Roots) -> Option<Choice> {
-    serde_json::from_slice(&std::fs::read(path(roots)).ok()?).ok()
+pub(crate) fn read(roots: &Roots) -> Result<Option<Choice>, BridgeError> {
+    file::read(&path(roots))
 }
 
 /// The containers' network as it is, or will be.
@@ -61,8 +62,8 @@ pub fn show(roots: &Roots) -> Result<Default, BridgeError> {
         bridge: network.bridge.clone(),
         gateway: network.gateway_cidr().to_string(),
         subnet: network.subnet().to_string(),
-        made: dir.read().is_some(),
-        chosen: read(roots).is_some(),
+        made: dir.read()?.is_some(),
+        chosen: read(roots)?.is_some(),
         members: dir.list_members(),
     })
 }
@@ -87,6 +88,8 @@ pub fn plan(roots: &Roots, gateway: Option<Cidr>) -> Result<Plan, BridgeError> {
             Some(Choice { gateway, prefix })
         }
     };
+    // Whatever is chosen now takes the file's place: one that is not understood is not overwritten.
+    read(roots)?;
     let mut plan = Plan::new("rbridge default");
     plan.push(Choose {
         path: path(roots),
@@ -100,20 +103,13 @@ struct Choose {
     choice: Option<Choice>,
 }
 
-impl Choose {
-    /// Strings and numbers only, which always serialize.
-    fn text(choice: Choice) -> String {
-        serde_json::to_string(&choice).unwrap_or_default()
-    }
-}
-
 impl Step for Choose {
     fn meta(&self) -> Meta {
         let line = match self.choice {
             None => run!["rm", "-f", &self.path],
             Some(choice) => Line::Write {
                 path: (&self.path).into(),
-                text: Self::text(choice).into(),
+                text: file::text(&choice).into(),
             },
         };
         Meta::new("network.choose", says::choose(), Shell::Exact(vec![line]))
@@ -126,9 +122,13 @@ impl Step for Choose {
                 removed => removed,
             },
             Some(choice) => {
-                let temporary = self.path.with_extension("json.new");
-                std::fs::write(&temporary, Self::text(choice) + "\n")
-                    .and_then(|()| std::fs::rename(&temporary, &self.path))
+                let name = format!(".default-network.json.{}.new", std::process::id());
+                let temporary = self.path.with_file_name(name);
+                let how = Replace {
+                    sync: true,
+                    ..Replace::beside(&temporary)
+                };
+                replace(&self.path, (file::text(&choice) + "\n").as_bytes(), &how)
             }
         };
         done.map_err(BridgeError::io("writing", &self.path))?;

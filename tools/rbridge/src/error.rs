@@ -1,7 +1,7 @@
 //! What can go wrong with a bridge and what hangs on it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kit_net::{CidrError, NetError};
 use kit_plan::{FAILED, Fault, USAGE};
@@ -81,6 +81,17 @@ pub enum BridgeError {
         doing: &'static str,
         path: PathBuf,
         source: io::Error,
+    },
+    #[error("reading {path:?}: {source}")]
+    Json {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("reading {path:?}: it is of version {version}, and this boxkit knows {latest}")]
+    Later {
+        path: PathBuf,
+        version: u32,
+        latest: u32,
     },
     #[error(
         "choosing a network for bridge {bridge:?}: each private one that we would take clashes with a route of this host"
@@ -167,6 +178,20 @@ impl Fault for BridgeError {
             )),
             Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
                 Some("the address before the port must be one of this host's".to_owned())
+            }
+            Self::Later { .. } => Some("a later boxkit wrote it: use that one".to_owned()),
+            Self::Json { path, .. } => Some(format!(
+                "rm {} removes it, and boxkit goes on as if it had never been",
+                kit_plan::quote(path.as_os_str())
+            )),
+            _ => None,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } | Self::Json { path, .. } | Self::Later { path, .. } => {
+                Some(path)
             }
             _ => None,
         }

@@ -5,7 +5,7 @@ use kit_plan::{Context, Done, Line, Meta, Plan, Roots, Shell, Slots, Step, StepE
 use crate::bridge::{AddAddr, Create};
 use crate::network::{Dir, Network, complete};
 use crate::says;
-use crate::{BridgeError, Place, nat};
+use crate::{BridgeError, Place, file, nat};
 
 /// A step that makes sure of a network and makes `member` one of its users. The membership alone is undone.
 pub struct Join {
@@ -33,10 +33,7 @@ impl Join {
         lines.push(run!["mkdir", "-p", self.dir.members()]);
         lines.push(Line::Write {
             path: self.dir.record().into(),
-            // Strings and numbers only, which always serialize.
-            text: serde_json::to_string(&self.network)
-                .unwrap_or_default()
-                .into(),
+            text: file::text(&self.network).into(),
         });
         lines.push(run!["touch", self.dir.member(&self.member)]);
         Ok(lines)
@@ -89,7 +86,7 @@ impl Step for Join {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let doing = |e| BridgeError::io("joining", self.dir.member(&self.member))(e);
         let _lock = self.dir.make_locked()?;
-        if self.dir.read().is_some_and(|now| now != self.network) {
+        if self.dir.read()?.is_some_and(|now| now != self.network) {
             return Err(StepError::new(
                 format!("joining network \"{}\"", self.network.name),
                 "it was made anew meanwhile",

@@ -16,10 +16,10 @@ use kit_plan::{
 use kit_sys::calls;
 use serde::{Deserialize, Serialize};
 
-use crate::BridgeError;
 use crate::network::{Dir, Network};
 use crate::port::HostPort;
 use crate::says;
+use crate::{BridgeError, file};
 
 /// What a lease's file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,29 +36,33 @@ pub struct Lease {
 }
 
 /// All leases of a network, sorted by address.
-pub fn leases(dir: &Dir) -> Vec<(Ipv4Addr, Lease)> {
+///
+/// # Errors
+/// One cannot be read, or a later boxkit wrote it.
+pub fn leases(dir: &Dir) -> Result<Vec<(Ipv4Addr, Lease)>, BridgeError> {
     let files = fs::read_dir(dir.leases()).into_iter().flatten().flatten();
-    let mut found: Vec<_> = files
-        .filter_map(|file| {
-            Some((
-                file.file_name().to_str()?.parse().ok()?,
-                read(&file.path())?,
-            ))
-        })
-        .collect();
-    found.sort_by_key(|(addr, _)| *addr);
-    found
-}
-
-fn read(path: &Path) -> Option<Lease> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    let mut found = Vec::new();
+    for entry in files {
+        let addr = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        // One that is released meanwhile is absent.
+        if let Some(addr) = addr
+            && let Some(lease) = file::read(&entry.path())?
+        {
+            found.push((addr, lease));
+        }
+    }
+    found.sort_by_key(|(addr, _): &(Ipv4Addr, Lease)| *addr);
+    Ok(found)
 }
 
 /// Those of members: the others are about to be used, or will be swept up.
-pub(crate) fn held(dir: &Dir) -> Vec<(Ipv4Addr, Lease)> {
-    let mut held = leases(dir);
+pub(crate) fn held(dir: &Dir) -> Result<Vec<(Ipv4Addr, Lease)>, BridgeError> {
+    let mut held = leases(dir)?;
     held.retain(|(_, lease)| !is_stale(dir, lease));
-    held
+    Ok(held)
 }
 
 /// Takes a free address for `owner`.
@@ -82,9 +86,8 @@ fn acquire_with(
         ports: ports.to_vec(),
     };
     let temporary = leases.join(format!(".{owner}.{}.new", std::process::id()));
-    // Lease has strings and numbers only, which always serialize.
-    let text = serde_json::to_vec(&lease).unwrap_or_default();
-    calls::fs::write(&temporary, text).map_err(BridgeError::io("writing", &temporary))?;
+    calls::fs::write(&temporary, file::text(&lease))
+        .map_err(BridgeError::io("writing", &temporary))?;
     let taken = take(dir, network, &temporary);
     let _ = fs::remove_file(&temporary);
     let addr = taken?;
@@ -103,20 +106,28 @@ fn take(dir: &Dir, network: &Network, temporary: &Path) -> Result<Ipv4Addr, Brid
         }
     }
     let _lock = crate::lock::wait(&dir.lock())?;
+    let mut unread = None;
     for addr in network.addresses(cursor) {
         let path = dir.lease(addr);
-        // It may have been freed since, or be somebody's who is gone.
-        if read(&path).is_none_or(|lease| is_stale(dir, &lease)) {
-            let _ = fs::remove_file(&path);
-            if publish(temporary, &path)? {
-                return Ok(addr);
+        match file::read(&path) {
+            Ok(Some(lease)) if !is_stale(dir, &lease) => continue,
+            // Freed since, or of an owner that ended.
+            Ok(_) => {}
+            // An address whose lease cannot be read is taken.
+            Err(error) => {
+                unread.get_or_insert(error);
+                continue;
             }
         }
+        let _ = fs::remove_file(&path);
+        if publish(temporary, &path)? {
+            return Ok(addr);
+        }
     }
-    Err(BridgeError::Full {
+    Err(unread.unwrap_or_else(|| BridgeError::Full {
         name: network.name.clone(),
         subnet: network.subnet().to_string(),
-    })
+    }))
 }
 
 /// Whether it is ours now.
@@ -141,21 +152,25 @@ impl Lease {
 
 /// Removes what nobody will use, and says what: leases without owner, and temporary files of the dead. Under the
 /// network's lock.
-pub fn sweep(dir: &Dir) -> Vec<PathBuf> {
-    let stale = leases(dir).into_iter();
+///
+/// # Errors
+/// A lease cannot be read, or a later boxkit wrote it: then nothing is removed.
+pub fn sweep(dir: &Dir) -> Result<Vec<PathBuf>, BridgeError> {
+    let stale = leases(dir)?.into_iter();
     let stale = stale.filter(|(_, lease)| is_stale(dir, lease));
     let mut gone: Vec<PathBuf> = stale.map(|(addr, _)| dir.lease(addr)).collect();
-    for file in fs::read_dir(dir.leases()).into_iter().flatten().flatten() {
-        let name = file.file_name();
+    for entry in fs::read_dir(dir.leases()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
         let temporary = name.to_str().is_some_and(|name| name.starts_with('.'));
-        // One that cannot be read is being written just now, or goes with the network.
-        let dead = || read(&file.path()).is_some_and(|lease| !lease.taker_lives());
+        // A temporary file that cannot be read is being written just now, or goes with the network.
+        let lease = || file::read(&entry.path()).ok().flatten();
+        let dead = || lease().is_some_and(|lease: Lease| !lease.taker_lives());
         if temporary && dead() {
-            gone.push(file.path());
+            gone.push(entry.path());
         }
     }
     gone.retain(|path| fs::remove_file(path).is_ok());
-    gone
+    Ok(gone)
 }
 
 /// A step that takes an address, or the one asked for, and fills `slot` with it, without a prefix.
@@ -193,8 +208,7 @@ impl Step for AcquireLease {
             first.to_bits().to_string(),
             last.to_bits().to_string(),
             self.network.gateway.to_string(),
-            // Strings and numbers only, which always serialize.
-            serde_json::to_string(&lease).unwrap_or_default()
+            file::text(&lease)
         ];
         let says = says::lease(self.network.subnet());
         Meta::new(

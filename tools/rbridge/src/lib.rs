@@ -23,6 +23,7 @@ pub mod choice;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod error;
+mod file;
 mod forward;
 mod join;
 pub mod lease;

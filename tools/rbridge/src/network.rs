@@ -91,7 +91,7 @@ impl Network {
 
 /// The default network as it is, or as it would be made now. Changes nothing.
 pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
-    if let Some(network) = Dir::new(roots, DEFAULT).read() {
+    if let Some(network) = Dir::new(roots, DEFAULT).read()? {
         return Ok(network);
     }
     let bridge = roots.instance.bridge();
@@ -103,7 +103,7 @@ pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
     };
     let taken = taken(&bridge)?;
     let clash = |subnet: Cidr| taken.iter().find(|other| other.overlaps(subnet));
-    if let Some(chosen) = choice::read(roots) {
+    if let Some(chosen) = choice::read(roots)? {
         let network = of(chosen.gateway, chosen.prefix);
         return match clash(network.subnet()) {
             None => Ok(network),
@@ -167,7 +167,7 @@ pub(crate) fn complete(
             bridge: network.bridge.clone(),
         });
     }
-    if dir.read().as_ref() != Some(network) {
+    if dir.read()?.as_ref() != Some(network) {
         dir.write(network)?;
     }
     let index = if let Some(link) = link {
@@ -203,7 +203,7 @@ fn is_complete(
     let place = Place::default();
     // Only a local address can be bound.
     let answers = || std::net::UdpSocket::bind((network.gateway, 0)).is_ok();
-    Ok(dir.read().as_ref() == Some(network)
+    Ok(dir.read()?.as_ref() == Some(network)
         && place.netlink()?.need_index(&network.bridge).is_ok()
         && answers()
         && nat::is_on(&roots.instance, nft, &network.bridge)?
@@ -221,7 +221,9 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
         return Ok(false);
     }
     let lock = crate::lock::wait(&dir.lock())?;
-    lease::sweep(&dir);
+    // Before anything is removed: a network of which a file cannot be read stays as it is.
+    let record = dir.read()?;
+    lease::sweep(&dir)?;
     let place = Place::default();
     for port in dead_ports(roots, &dir)? {
         match place.netlink()?.del_link(port.index) {
@@ -236,7 +238,7 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
         repair::sweep(roots, nft)?;
         return Ok(false);
     }
-    if let Some(network) = dir.read() {
+    if let Some(network) = record {
         let table = table::table(&roots.instance);
         nat::off(&place, nft, &table, &network.bridge)?;
         let nl = place.netlink()?;
@@ -296,7 +298,7 @@ pub fn port_prefix(member: &str) -> String {
 /// The links on the bridge whose members have gone. The kernel takes them down with a member's namespace, but in its
 /// own time.
 pub fn dead_ports(roots: &Roots, dir: &Dir) -> Result<Vec<Link>, BridgeError> {
-    let Some(network) = dir.read() else {
+    let Some(network) = dir.read()? else {
         return Ok(Vec::new());
     };
     let nl = Place::default().netlink()?;

@@ -61,7 +61,7 @@ pub fn damage(roots: &Roots, nft: &Nft) -> Result<Vec<Damage>, BridgeError> {
 fn at_a_glance(roots: &Roots, nft: &Nft) -> Result<Vec<Damage>, BridgeError> {
     let mut all = Vec::new();
     for dir in Dir::all(roots) {
-        if let Some(network) = dir.read() {
+        if let Some(network) = dir.read()? {
             all.extend(damage_of(roots, nft, &dir, &network)?);
         }
     }
@@ -81,7 +81,7 @@ pub fn repair(roots: &Roots, nft: &Nft) -> Result<Vec<Damage>, BridgeError> {
             }
             lock => lock?,
         };
-        if let Some(network) = dir.read() {
+        if let Some(network) = dir.read()? {
             let found = damage_of(roots, nft, &dir, &network)?;
             mend(roots, nft, (&dir, &network), &found)?;
             settle(roots, nft, (&dir, &network), &found)?;
@@ -106,7 +106,7 @@ fn damage_of(
         all.push(Damage::Rules { network, bridge });
     }
     let is = published(nft, &table)?;
-    let leases = lease::held(dir);
+    let leases = lease::held(dir)?;
     for (addr, lease) in &leases {
         let wanted = lease.ports.iter().map(|(host, port)| Published {
             host: *host,

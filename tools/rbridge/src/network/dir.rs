@@ -10,7 +10,7 @@ use kit_home::{Replace, replace};
 use kit_plan::Roots;
 
 use super::Network;
-use crate::BridgeError;
+use crate::{BridgeError, file};
 
 /// Where a network's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +67,11 @@ impl Dir {
     }
 
     /// The record, if the network is there.
-    pub fn read(&self) -> Option<Network> {
-        serde_json::from_slice(&fs::read(self.record()).ok()?).ok()
+    ///
+    /// # Errors
+    /// It cannot be read, or a later boxkit wrote it.
+    pub fn read(&self) -> Result<Option<Network>, BridgeError> {
+        file::read(&self.record())
     }
 
     pub(crate) fn make(&self) -> Result<(), BridgeError> {
@@ -96,8 +99,7 @@ impl Dir {
 
     pub(super) fn write(&self, network: &Network) -> Result<(), BridgeError> {
         let temporary = self.0.join(".network.json.new");
-        // Strings and numbers only, which always serialize.
-        let text = serde_json::to_string(network).unwrap_or_default() + "\n";
+        let text = file::text(network) + "\n";
         let written = replace(
             &self.record(),
             text.as_bytes(),

@@ -150,7 +150,7 @@ fn facts(containers: &Containers) -> Result<Value> {
         .to_string_lossy()
         .into_owned();
     // Made with the first container on it.
-    let network = rbridge::network::Dir::new(roots, rbridge::network::DEFAULT).read();
+    let network = rbridge::network::Dir::new(roots, rbridge::network::DEFAULT).read()?;
     let cpus = std::thread::available_parallelism()
         .map_err(|e| Failure::doing("counting this machine's CPUs", e))?;
     Ok(json!({

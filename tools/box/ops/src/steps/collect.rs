@@ -268,7 +268,7 @@ impl Step for RemoveNetwork {
             .map(|port| Line::Try(words!["rveth", "del", port.name]))
             .collect();
         if dir.list_members().is_empty() {
-            if let Some(network) = dir.read() {
+            if let Ok(Some(network)) = dir.read() {
                 lines.push(Line::Try(words!["rbridge", "del", network.bridge]));
             }
             lines.push(run!["rm", "-rf", "--", dir.path()]);
