@@ -348,5 +348,15 @@ fn weight(shares: u64) -> u64 {
     (shares * 100).div_ceil(1024).clamp(1, 10_000)
 }
 
+/// The shares that make a weight, the other way. About ten numbers make the same one, and the kernel keeps the weight alone:
+/// the roundest of them is what was most likely given, else the largest.
+pub(crate) fn shares(of_weight: u64) -> u64 {
+    const ROUND: [u64; 6] = [256, 100, 128, 50, 64, 10];
+    let largest = of_weight.saturating_mul(1024) / 100;
+    let round = ROUND.map(|round| largest / round * round);
+    let makes_it = |given: &u64| *given > 0 && weight(*given) == of_weight;
+    round.into_iter().find(makes_it).unwrap_or(largest)
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::stats::{Stats, limit, number, stats};
-use crate::{CgroupError, Group, Hierarchies, Mode, read};
+use crate::{CgroupError, Group, Hierarchies, Mode, map, read};
 
 /// A group's limits and use; a limit is `None` where there is none, and where the host has none of its kind.
 #[derive(Debug, Clone, Serialize)]
@@ -106,8 +106,7 @@ fn v2(stats: Stats, group: &Group) -> Shown {
             .parse()
             .ok()
             .and_then(|quota| nano_cpus(quota, period.parse().ok()?)),
-        // The ratio of `rcgroup map`, the other way.
-        cpu_shares: number(dir, "cpu.weight").map(|weight| weight * 1024 / 100),
+        cpu_shares: number(dir, "cpu.weight").map(map::shares),
         cpuset_cpus: text(dir, "cpuset.cpus"),
         cpuset_mems: text(dir, "cpuset.mems"),
         blkio_weight: weight(dir, "io.bfq.weight"),

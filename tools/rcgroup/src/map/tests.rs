@@ -130,3 +130,17 @@ fn swap_without_a_limit_is_said() {
         ]
     );
 }
+
+#[test]
+fn shares_come_back_from_their_weight() {
+    for given in [
+        10, 50, 64, 100, 128, 200, 256, 500, 512, 640, 768, 900, 1000, 1024, 1536, 2000, 2048,
+        4096, 10_000, 102_400,
+    ] {
+        assert_eq!(shares(weight(given)), given);
+    }
+    // Whatever is shown makes the same weight again.
+    for kept in 1..=10_000 {
+        assert_eq!(weight(shares(kept)), kept);
+    }
+}
