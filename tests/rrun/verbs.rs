@@ -164,7 +164,7 @@ fn what_a_verb_does_is_explained_and_traced() {
     let (code, out, said) = host.outcome("rrun rename --explain web front");
     assert_eq!((code, out.as_str()), (0, ""));
     assert!(
-        said.contains("  1  Take the name front: link(2) makes a file of that name"),
+        said.contains("  1  Take the name front: by link(2) only one can have it"),
         "{said}"
     );
     let (code, out, said) = host.outcome("rrun stop --trace -t 1 front");

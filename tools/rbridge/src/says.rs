@@ -30,7 +30,7 @@ kit_plan::sayings! {
             "把本机端口 {host} 转到里面的端口 {port}：nftables 映射里的一个元素";
         unpublish(host): "Take port {host} out of the nftables map: it is this host's own again",
             "从 nftables 映射里取出端口 {host}：它又归本机";
-        lease(subnet): "Take an address of {subnet}: link(2) makes a file of its name, and fails if there is one",
+        lease(subnet): "Take an address of {subnet}: by link(2) only one can have it",
             "用 link(2)（给文件加一个名字，只有一方能成功）取 {subnet} 里的一个地址";
         join(network, gateway): "Join network {network}: a bridge with {gateway} as its gateway, made if there is none",
             "加入网络 {network}：网关为 {gateway} 的网桥，没有就新建";

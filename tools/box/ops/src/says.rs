@@ -16,7 +16,7 @@ kit_plan::sayings! {
             "用临时名新建容器的目录：没人会看到做了一半的容器";
         write(): "Write config.json (OCI), container.json (name, image, ports), state.json (created)",
             "写 config.json（OCI）、container.json（名字、镜像、端口）、state.json（已创建）";
-        take_name(name): "Take the name {name}: link(2) makes a file of that name, and fails if there is one",
+        take_name(name): "Take the name {name}: by link(2) only one can have it",
             "占用名字 {name}：link(2) 给文件加上这个名字，后来者失败";
         free_name(name): "Free the name {name}: another container may have it now",
             "释放名字 {name}：现在别的容器可以用";

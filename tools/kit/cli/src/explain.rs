@@ -130,9 +130,9 @@ impl List {
             Told::Step(step) => self.step(&mut text, step),
             Told::Undone { says, came_to } => {
                 let mut line = visible(&self.vars.shorten(says.text(self.lang)));
-                self.define(&mut text, &line);
                 // What was taken back took no time that anybody would sum up.
                 self.failed = true;
+                self.define(&mut text, &line);
                 if !std::mem::replace(&mut self.undoing, true) {
                     self.heading(&mut text, self.words().undone);
                 }
@@ -191,10 +191,11 @@ impl List {
         self.steps.push((number, step.id.clone(), step.usec));
     }
 
-    /// Says what the variables stand for, each once: those of a container on top, since most of its steps have one, else
-    /// before the first line that has one.
+    /// Says what the variables stand for, each once: those of a container on top where commands or calls are listed, since
+    /// most of its steps have one, and above what is undone; else before the first line that has one.
     fn define(&mut self, text: &mut String, line: &str) {
-        let needed = if self.vars.all().iter().any(|(name, _)| *name == "C") {
+        let many = self.failed || !matches!(self.detail, Detail::Steps);
+        let needed = if many && self.vars.all().iter().any(|(name, _)| *name == "C") {
             self.vars.all()
         } else {
             self.vars.used(line)
