@@ -139,7 +139,7 @@ fn publish(temporary: &Path, path: &Path) -> Result<bool, BridgeError> {
     }
 }
 
-/// Its owner is no member of the network, and who took it is gone, so will not become one.
+/// Its owner is no member of the network, and the process that took it has ended, so the owner will not become one.
 pub(crate) fn is_stale(dir: &Dir, lease: &Lease) -> bool {
     !dir.member(&lease.owner).exists() && !lease.taker_lives()
 }

@@ -260,7 +260,7 @@ pub fn remove(roots: &Roots, nft: &Nft, name: &str) -> Result<bool, BridgeError>
     Ok(true)
 }
 
-/// Who has had the directory open since before may make a file in it still, once: then it is emptied again.
+/// A process that opened the directory before the rename may still make a file in it: then it is emptied again.
 fn remove_renamed(gone: &Path) -> io::Result<()> {
     for _ in 0..10 {
         match fs::remove_dir_all(gone) {

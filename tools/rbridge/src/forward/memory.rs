@@ -1,4 +1,4 @@
-//! Where it was us who switched forwarding on: the lines of [`LOCK`], which is held by whoever calls.
+//! The network namespaces in which boxkit switched forwarding on: the lines of [`LOCK`], a file that the caller has locked.
 
 use kit_plan::NetnsId;
 

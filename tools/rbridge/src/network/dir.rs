@@ -56,7 +56,7 @@ impl Dir {
         self.members().join(id)
     }
 
-    /// The IDs of those who use it.
+    /// The IDs of the network's members, sorted.
     pub fn list_members(&self) -> Vec<String> {
         let files = fs::read_dir(self.members()).into_iter().flatten().flatten();
         let mut ids: Vec<String> = files

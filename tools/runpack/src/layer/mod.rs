@@ -62,7 +62,7 @@ pub struct LayerReport {
 
 /// How a layer becomes a directory.
 pub trait LayerUnpacker {
-    /// Into the directory `into`, which is empty or has the layers below (`Form::Flat`). After an error what is there is worthless.
+    /// Into the directory `into`, which is empty or has the layers below (`Form::Flat`). After an error the directory's contents are of no use.
     fn unpack(
         &self,
         layer: LayerStream<'_>,

@@ -141,7 +141,7 @@ impl Tree {
         std::mem::take(&mut self.implicit)
     }
 
-    /// A directory that is there.
+    /// Opens a directory that exists.
     pub fn existing(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>, Errno> {
         if path.is_empty() {
             return Ok(self.root());
