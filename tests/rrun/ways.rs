@@ -190,7 +190,7 @@ fn each_flag_that_is_missing_has_a_hint_that_works() {
 }
 
 /// What is typed, and what the hint's commands then print.
-const TYPED: [(&str, &str, &str); 28] = [
+const TYPED: &[(&str, &str, &str)] = &[
     (
         "--add-host db:10.0.0.5 --add-host '6=[fd00::5]'",
         "cat /etc/hosts",
@@ -200,6 +200,11 @@ const TYPED: [(&str, &str, &str); 28] = [
         "--add-host host.docker.internal:host-gateway",
         "cat /etc/hosts",
         ".0.1 host.docker.internal\n",
+    ),
+    (
+        "--add-host up:host-gateway --add-host b:1.2.3.4 --add-host :1.2.3.5",
+        "cat /etc/hosts",
+        ".0.1 up\n1.2.3.4 b\n",
     ),
     ("--annotation a='b c'", "id", "uid=0"),
     ("--blkio-weight-device /dev/sda:300", "id", "uid=0"),
@@ -227,6 +232,11 @@ const TYPED: [(&str, &str, &str); 28] = [
         "box.a.example\n",
     ),
     ("--group-add 7 -u 5", "id", "uid=5 gid=7"),
+    (
+        "--group-add 7 --group-add 8 -u 5",
+        "id",
+        "groups=0(root),7,8",
+    ),
     ("--health-cmd 'echo well'", "id", "well\n"),
     ("--ip 10.9.0.7", "ip -br -4 addr show eth0", "10.9.0.7/24"),
     (
@@ -254,6 +264,11 @@ const TYPED: [(&str, &str, &str); 28] = [
         "0\n",
     ),
     ("--sysctl kernel.shmmni=77", "id", "kernel.shmmni = 77\n"),
+    (
+        "--sysctl kernel.shmmni=78 --sysctl net.ipv4.tcp_sack=0",
+        "id",
+        "kernel.shmmni = 78\nnet.ipv4.tcp_sack = 0\n",
+    ),
     ("--volumes-from web:ro", "ls -d /data", "/data\n"),
 ];
 
@@ -323,4 +338,45 @@ fn a_hint_has_the_value_that_was_typed() {
             "rrun: rrun create has no flag --ip\nhint: a network namespace of yours has the address that you give it: rnetns add NETNS && rveth add eth0@NETNS veth9 --addr 10.9.0.7/24 --gw 10.9.0.1 --peer-addr 10.9.0.1/24 && rrun create --net ns:NETNS tools sh -c 'echo $0'  # afterwards: rnetns del NETNS\n"
         )
     );
+}
+
+/// A hint never writes what is the whole machine's.
+#[test]
+fn no_hint_writes_a_sysctl_of_the_host() {
+    let host = Host::bare();
+    for typed in [
+        "--sysctl vm.swappiness=61",
+        "--sysctl net.ipv4.ip_forward=1 --sysctl kernel.panic=1",
+        "--sysctl kernel.panic=1 --sysctl net.ipv4.ip_forward=1",
+        "--sysctl net/../kernel/panic=1",
+        "--sysctl net.ipv4.ip_forward=1 --net host",
+    ] {
+        let (code, _, said) = host.outcome(&format!("rrun run {typed} tools id"));
+        let hint = said.lines().nth(1).unwrap_or_default();
+        assert_eq!(code, 125, "{typed}");
+        assert!(
+            hint.ends_with("is the whole host's, where its owner sets it: leave it out")
+                && !hint.contains("sysctl -w"),
+            "{typed}: {hint}"
+        );
+    }
+}
+
+/// No command of a hint has an empty name.
+#[test]
+fn a_value_without_a_name_fills_no_place() {
+    let host = Host::bare();
+    for typed in [
+        "--pid=container:",
+        "--ipc=container:",
+        "--link :db",
+        "--volumes-from :ro",
+        "--runtime io.containerd.",
+    ] {
+        let (_, _, said) = host.outcome(&format!("rrun run {typed} tools id"));
+        assert!(
+            said.contains("hint: ") && !said.contains("''"),
+            "{typed}: {said}"
+        );
+    }
 }

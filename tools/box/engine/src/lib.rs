@@ -34,7 +34,7 @@ mod rootfs;
 mod says;
 pub mod spawn;
 mod stdio;
-mod sysctl;
+pub mod sysctl;
 mod terminal;
 mod told;
 pub mod user;

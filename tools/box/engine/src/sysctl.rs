@@ -22,6 +22,22 @@ const IPC: [&str; 8] = [
     "kernel.shm_rmid_forced",
 ];
 
+/// The kind of the namespaces that have a sysctl each for itself, by its name with dots or slashes; `None` for one of the
+/// whole host, and for what is no name of a sysctl.
+pub fn namespace_of(name: &str) -> Option<Type> {
+    let parts = parts(name);
+    if !is_name(&parts) {
+        return None;
+    }
+    let dotted = parts.join(".");
+    match dotted.as_str() {
+        _ if parts.first() == Some(&"net") => Some(Type::Network),
+        _ if dotted.starts_with("fs.mqueue.") || IPC.contains(&dotted.as_str()) => Some(Type::Ipc),
+        "kernel.domainname" | "kernel.hostname" => Some(Type::Uts),
+        _ => None,
+    }
+}
+
 /// Writes one sysctl.
 pub struct SetSysctl {
     name: String,
@@ -62,24 +78,28 @@ fn parts(name: &str) -> Vec<&str> {
     name.split(separator).collect()
 }
 
+/// Whether its path stays where its parts say.
+fn is_name(parts: &[&str]) -> bool {
+    let is_part = |part: &&str| !matches!(*part, "" | "." | "..");
+    parts.iter().all(is_part)
+}
+
 fn check(spec: &Spec, name: &str) -> Result<(), EngineError> {
     let wrong = |reason: String| Err(EngineError::invalid(format!("linux.sysctl.{name}"), reason));
     let parts = parts(name);
-    if parts
-        .iter()
-        .any(|part| part.is_empty() || *part == ".." || *part == ".")
-    {
+    if !is_name(&parts) {
         return wrong("it is no name of a sysctl".to_owned());
     }
-    let dotted = parts.join(".");
-    let (kind, what) = match dotted.as_str() {
-        _ if parts.first() == Some(&"net") => (Type::Network, "network"),
-        _ if dotted.starts_with("fs.mqueue.") || IPC.contains(&dotted.as_str()) => {
-            (Type::Ipc, "ipc")
-        }
-        "kernel.domainname" => (Type::Uts, "uts"),
-        "kernel.hostname" => return wrong("the field hostname sets it".to_owned()),
-        _ => return wrong("no namespace has it, so that it would be the host's".to_owned()),
+    if parts.join(".") == "kernel.hostname" {
+        return wrong("the field hostname sets it".to_owned());
+    }
+    let Some(kind) = namespace_of(name) else {
+        return wrong("no namespace has it, so that it would be the host's".to_owned());
+    };
+    let what = match kind {
+        Type::Network => "network",
+        Type::Uts => "uts",
+        _ => "ipc",
     };
     if has_new(spec, kind) {
         Ok(())

@@ -2,13 +2,14 @@
 
 mod of_value;
 mod rows;
+mod sysctl;
 mod value;
 
 use super::elsewhere::{Way, way};
 use super::typed::Typed;
 use value::Of;
 
-pub use of_value::OF_VALUE;
+pub use of_value::{OF_VALUE, OfValue};
 pub use rows::FLAGS_MISSING;
 
 /// Flags that verbs have not got, and the way.
@@ -60,12 +61,11 @@ impl Missing {
 
 /// What does the same as a flag that a verb has not got, with what was typed.
 pub(super) fn hint(verb: &str, flag: &str, typed: &Typed) -> Option<String> {
-    let of_value = |(row, is): &&(Missing, fn(&str) -> bool)| {
-        row.is(verb, flag) && typed.last(flag).is_some_and(is)
-    };
+    let values = typed.values(flag);
+    let of_value =
+        |(row, is): &&OfValue| row.is(verb, flag) && !values.is_empty() && is(&values, typed);
     let row = OF_VALUE.iter().find(of_value).map(|(row, _)| row);
     let row = row.or_else(|| FLAGS_MISSING.iter().find(|row| row.is(verb, flag)))?;
-    let values = typed.values(flag);
     Some(row.way.told(row.way.sh, |place| match place {
         "{VALUE}" => (row.of)(&values, typed),
         place => typed.at(place),

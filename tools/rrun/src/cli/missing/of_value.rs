@@ -1,23 +1,34 @@
 //! Rows of `missing` for some of a flag's values.
 
-use super::rows::RUN;
+use super::rows::{NO_BUNDLE, RUN};
+use super::sysctl::{self, Of};
 use super::{Missing, row, value};
+use crate::cli::typed::Typed;
 
-/// A way, and of which values it is.
-type OfValue = (Missing, fn(&str) -> bool);
+/// A way, and of which values of the flag it is.
+pub type OfValue = (Missing, fn(&[&str], &Typed) -> bool);
 
 /// Those whose way is another one at such a value.
 pub const OF_VALUE: &[OfValue] = &[
     (
         row(
             RUN,
-            &["--add-host"],
-            "a file of hosts",
-            "printf '127.0.0.1 localhost\\n%s %s\\n' \"$(rbridge default | awk -F'[ /]+' 'NR == 2 { print $3 }')\" {VALUE} >box-hosts && rrun {VERB} -v \"$PWD/box-hosts:/etc/hosts:ro\" {WORDS}",
+            &["--group-add"],
+            "one group goes with the user here, and another runtime gives several",
+            "rrun create --name {NAME} {WORDS} && rrun bundle {NAME} {DIR} && jq '.process.user.additionalGids = [{VALUE}]' {DIR}/config.json >{DIR}/groups.json && mv {DIR}/groups.json {DIR}/config.json && runc run -b {DIR} {ID}",
         )
-        .value("host.docker.internal", value::gateway)
-        .undone("rm box-hosts"),
-        |value| value.ends_with("host-gateway"),
+        .value("5,6", value::groups)
+        .undone(NO_BUNDLE),
+        |values, typed| values.len() > 1 && value::groups(values, typed).is_some(),
+    ),
+    (
+        row(
+            RUN,
+            &["--group-add"],
+            "of several groups each is given by its number, which the image's /etc/group has",
+            "",
+        ),
+        |values, _| values.len() > 1,
     ),
     (
         row(
@@ -27,7 +38,7 @@ pub const OF_VALUE: &[OfValue] = &[
             "rrun exec {VALUE} {COMMAND}",
         )
         .value("{C}", value::other),
-        |value| value.starts_with("container:"),
+        |values, typed| value::other(values, typed).is_some(),
     ),
     (
         row(
@@ -36,7 +47,7 @@ pub const OF_VALUE: &[OfValue] = &[
             "again each time it ends",
             "while sleep 1; do rrun run --rm {WORDS}; done",
         ),
-        |value| matches!(value, "always" | "unless-stopped"),
+        |values, _| matches!(values.last(), Some(&("always" | "unless-stopped"))),
     ),
     (
         row(
@@ -46,7 +57,18 @@ pub const OF_VALUE: &[OfValue] = &[
             "for n in $(seq {VALUE}); do rrun run --rm {WORDS} && break; sleep 1; done",
         )
         .value("6", value::runs),
-        |value| value.starts_with("on-failure:"),
+        |values, typed| value::runs(values, typed).is_some(),
+    ),
+    (
+    row(
+        RUN,
+        &["--sysctl"],
+        "a network namespace of yours has the settings that you give it",
+        "rnetns add {NETNS} && rnetns exec {NETNS} sysctl -w {VALUE} && rrun {VERB} --net ns:{NETNS} {WORDS}",
+    )
+    .value("net.ipv4.ip_unprivileged_port_start=0", value::each)
+    .undone("rnetns del {NETNS}"),
+        |values, typed| sysctl::are(values, typed, Of::Network),
     ),
     (
         row(
@@ -56,7 +78,20 @@ pub const OF_VALUE: &[OfValue] = &[
             "nsenter -i -u -t $(rrun inspect -f '{{.State.Pid}}' {C}) sysctl -w {VALUE}",
         )
         .value("kernel.shmmni=100", value::each),
-        |value| value.contains('=') && !value.starts_with("net."),
+        |values, typed| sysctl::are(values, typed, Of::Ipc),
+    ),
+    (
+        row(
+            RUN,
+            &["--sysctl"],
+            "once it runs",
+            "nsenter -n -i -u -t $(rrun inspect -f '{{.State.Pid}}' {C}) sysctl -w {VALUE}",
+        )
+        .value(
+            "kernel.shmmni=100 net.ipv4.ip_unprivileged_port_start=0",
+            value::each,
+        ),
+        |values, typed| sysctl::are(values, typed, Of::Both),
     ),
     (
         row(
@@ -66,6 +101,6 @@ pub const OF_VALUE: &[OfValue] = &[
             "rrun {VERB} $(rrun inspect -f '{{range .Mounts}}-v {{if .Name}}{{.Name}}{{else}}{{.Source}}{{end}}:{{.Destination}}:ro {{end}}' {VALUE}) {WORDS}",
         )
         .value("{C}", value::containers),
-        |value| value.ends_with(":ro"),
+        |values, _| values.last().is_some_and(|value| value.ends_with(":ro")),
     ),
 ];

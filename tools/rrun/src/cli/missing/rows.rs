@@ -12,7 +12,7 @@ const OF_ALL_DEVICES: &str = "the weight is of all devices together";
 const OWN: &str =
     "each container has a namespace of its own of this kind; in the host's, with the image's files";
 const ON_HOST: &str = "rrun create --name {NAME} {IMAGE} && rrun bundle {NAME} {DIR} && chroot {DIR}/rootfs {COMMAND}";
-const NO_BUNDLE: &str = "rrun bundle --umount {NAME} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR} && rrun rm {NAME}";
+pub(super) const NO_BUNDLE: &str = "rrun bundle --umount {NAME} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR} && rrun rm {NAME}";
 
 pub(super) const RUN: &[&str] = &["run", "create"];
 
@@ -266,11 +266,9 @@ pub const FLAGS_MISSING: &[Missing] = &[
     row(
         RUN,
         &["--sysctl"],
-        "a network namespace of yours has the settings that you give it",
-        "rnetns add {NETNS} && rnetns exec {NETNS} sysctl -w {VALUE} && rrun {VERB} --net ns:{NETNS} {WORDS}",
-    )
-    .value("net.ipv4.ip_unprivileged_port_start=0", value::each)
-    .undone("rnetns del {NETNS}"),
+        "net.*, fs.mqueue.*, kernel.domainname, and kernel.msg*, sem and shm* of System V are a container's own; any other is the whole host's, where its owner sets it: leave it out",
+        "",
+    ),
     row(
         RUN,
         &["--use-api-socket"],

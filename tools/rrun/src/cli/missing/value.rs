@@ -33,20 +33,23 @@ pub(super) fn label(values: &[&str], _: &Typed) -> Option<String> {
     joined(values.iter().map(|value| format!("-l {}", quote(value))))
 }
 
-/// `NAME:IP` as a line of hosts(5).
+/// The host's address on the default bridge.
+const GATEWAY: &str = "\"$(rbridge default | awk -F'[ /]+' 'NR == 2 { print $3 }')\"";
+
+/// `NAME:IP` and `NAME:host-gateway` as lines of hosts(5).
 pub(super) fn host(values: &[&str], _: &Typed) -> Option<String> {
     let line = |value: &&str| {
         let (name, addr) = value.split_once(['=', ':'])?;
+        if name.is_empty() {
+            return None;
+        }
+        if addr == "host-gateway" {
+            return Some(format!("{GATEWAY}{}", quote(format!(" {name}"))));
+        }
         let addr: IpAddr = addr.trim_matches(['[', ']']).parse().ok()?;
         Some(quote(format!("{addr} {name}")))
     };
     joined(values.iter().filter_map(line))
-}
-
-/// The name of `NAME:host-gateway`.
-pub(super) fn gateway(values: &[&str], _: &Typed) -> Option<String> {
-    let name = values.last()?.strip_suffix("host-gateway")?;
-    name.strip_suffix([':', '=']).map(quote)
 }
 
 /// The command of a check, whichever flag of checks was told.
@@ -166,6 +169,13 @@ pub(super) fn group(values: &[&str], typed: &Typed) -> Option<String> {
     values.last().map(|group| quote(format!("{user}:{group}")))
 }
 
+/// The numbers of the groups, as a list of JSON. A name is the image's, which the shell cannot look up.
+pub(super) fn groups(values: &[&str], _: &Typed) -> Option<String> {
+    let numbers: Option<Vec<u32>> = values.iter().map(|group| group.parse().ok()).collect();
+    let numbers: Vec<String> = numbers?.iter().map(u32::to_string).collect();
+    Some(numbers.join(","))
+}
+
 /// `PATH:WEIGHT`
 pub(super) fn weight(values: &[&str], _: &Typed) -> Option<String> {
     let weight: u16 = values.last()?.rsplit(':').next()?.parse().ok()?;
@@ -193,26 +203,28 @@ pub(super) fn parent(values: &[&str], _: &Typed) -> Option<String> {
 
 /// `C:ALIAS`
 pub(super) fn container(values: &[&str], _: &Typed) -> Option<String> {
-    values.last().map(|value| quote(head(value)))
+    let name = head(values.last()?);
+    (!name.is_empty()).then(|| quote(name))
 }
 
 /// `C:ro`
 pub(super) fn containers(values: &[&str], _: &Typed) -> Option<String> {
-    joined(values.iter().map(|value| quote(head(value))))
+    let names = values.iter().map(|value| head(value));
+    joined(names.filter(|name| !name.is_empty()).map(quote))
 }
 
 /// `container:C`
 pub(super) fn other(values: &[&str], _: &Typed) -> Option<String> {
-    values.last()?.strip_prefix("container:").map(quote)
+    let name = values.last()?.strip_prefix("container:")?;
+    (!name.is_empty()).then(|| quote(name))
 }
 
 /// `runc` of `io.containerd.runc.v2` too.
 pub(super) fn runtime(values: &[&str], _: &Typed) -> Option<String> {
     let name = values.last()?;
     let shim = name.strip_prefix("io.containerd.");
-    Some(quote(
-        shim.and_then(|rest| rest.split('.').next()).unwrap_or(name),
-    ))
+    let shim = shim.and_then(|rest| rest.split('.').next());
+    Some(quote(shim.filter(|shim| !shim.is_empty()).unwrap_or(name)))
 }
 
 /// `on-failure:N`: it is run once more than it is restarted.
