@@ -12,6 +12,8 @@ const NEAR: usize = 8;
 pub struct Architecture {
     pub audit: u32,
     numbers: &'static [(&'static str, u16)],
+    /// An argument has 64 bits; of one of 32 the kernel looks at the low half alone, whatever the register has above it.
+    pub wide: bool,
     /// x86_64 has a second set of calls, x32: numbers with this bit.
     pub x32: Option<u32>,
 }
@@ -19,18 +21,21 @@ pub struct Architecture {
 pub const X86_64: Architecture = Architecture {
     audit: 0xc000_003e,
     numbers: syscalls_x86_64::NUMBERS,
+    wide: true,
     x32: Some(0x4000_0000),
 };
 
 pub const I386: Architecture = Architecture {
     audit: 0x4000_0003,
     numbers: syscalls_i386::NUMBERS,
+    wide: false,
     x32: None,
 };
 
 pub const AARCH64: Architecture = Architecture {
     audit: 0xc000_00b7,
     numbers: syscalls_aarch64::NUMBERS,
+    wide: true,
     x32: None,
 };
 

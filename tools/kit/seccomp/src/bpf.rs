@@ -32,10 +32,14 @@ pub const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> Instruction {
 
 /// Returns `action` when all of `conditions` hold, else goes on to the instruction after the last one.
 /// At most six conditions (one an argument) of six instructions: every jump fits in its 8 bits.
-pub fn rule(conditions: &[LinuxSeccompArg], action: u32, code: &mut Vec<Instruction>) {
+pub fn rule(conditions: &[LinuxSeccompArg], wide: bool, action: u32, code: &mut Vec<Instruction>) {
     let start = code.len();
     for condition in conditions {
-        compare(condition, code);
+        if wide {
+            compare(condition, code);
+        } else {
+            compare_low(condition, code);
+        }
     }
     code.push(instruction(RETURN, action));
     let end = code.len();
@@ -48,6 +52,26 @@ pub fn rule(conditions: &[LinuxSeccompArg], action: u32, code: &mut Vec<Instruct
             each.jf = to_end;
         }
     }
+}
+
+/// As [`compare`], of arguments of 32 bits.
+fn compare_low(arg: &LinuxSeccompArg, code: &mut Vec<Instruction>) {
+    let (_, low) = halves(arg.value());
+    code.push(instruction(LOAD, ARGS + 8 * arg.index() as u32));
+    let compared = match arg.op() {
+        Op::ScmpCmpEq => jump(JUMP_EQ, low, 0, FAIL),
+        Op::ScmpCmpNe => jump(JUMP_EQ, low, FAIL, 0),
+        Op::ScmpCmpGe => jump(JUMP_GE, low, 0, FAIL),
+        Op::ScmpCmpGt => jump(JUMP_GT, low, 0, FAIL),
+        Op::ScmpCmpLt => jump(JUMP_GE, low, FAIL, 0),
+        Op::ScmpCmpLe => jump(JUMP_GT, low, FAIL, 0),
+        Op::ScmpCmpMaskedEq => {
+            code.push(instruction(AND, low));
+            let (_, masked) = halves(arg.value() & arg.value_two().unwrap_or(0));
+            jump(JUMP_EQ, masked, 0, FAIL)
+        }
+    };
+    code.push(compared);
 }
 
 /// Falls through when the condition holds, jumps to `FAIL` when it does not. The high half decides unless equal.

@@ -47,15 +47,16 @@ pub fn compile(profile: &Rules) -> Result<Vec<Instruction>, SeccompError> {
     let wanted = arch::wanted(&profile.architectures);
     let mut all = Vec::with_capacity(wanted.len());
     for arch in &wanted {
-        all.push((arch.audit, runs(ranges(profile, arch)?)));
+        all.push((arch, runs(ranges(profile, arch)?)));
     }
     let mut program = Program::default();
     let mut next = program.code.push(instruction(RETURN, KILL_PROCESS));
-    for (audit, runs) in all.iter().rev() {
+    for (arch, runs) in all.iter().rev() {
+        program.wide = arch.wide;
         let root = program.tree(runs);
         program.code.lead_to(root);
         let block = program.code.push(instruction(LOAD, NUMBER));
-        next = program.code.branch(JUMP_EQ, *audit, block, next);
+        next = program.code.branch(JUMP_EQ, arch.audit, block, next);
     }
     program.code.lead_to(next);
     program.code.push(instruction(LOAD, ARCH));
@@ -196,7 +197,10 @@ fn runs(ranges: Vec<Range>) -> Vec<Run> {
 #[derive(Default)]
 struct Program<'a> {
     code: Backwards,
-    leaves: Vec<(&'a Verdict<'a>, Place)>,
+    /// Of the architecture that it is at.
+    wide: bool,
+    /// With the width of the arguments that they compare, if any.
+    leaves: Vec<(&'a Verdict<'a>, bool, Place)>,
 }
 
 impl<'a> Program<'a> {
@@ -224,18 +228,19 @@ impl<'a> Program<'a> {
 
     /// The leaf that is there already, if it can be reached.
     fn leaf(&mut self, verdict: &'a Verdict<'a>) -> Place {
+        let wide = self.wide || verdict.rules.is_empty();
         let mut there = self.leaves.iter().rev();
-        let there = there.find(|(each, _)| *each == verdict);
-        if let Some((_, place)) = there.filter(|(_, place)| self.code.reaches(*place)) {
+        let there = there.find(|(each, width, _)| *each == verdict && *width == wide);
+        if let Some((.., place)) = there.filter(|(.., place)| self.code.reaches(*place)) {
             return *place;
         }
         let mut leaf = Vec::new();
         for (conditions, action) in &verdict.rules {
-            rule(conditions, *action, &mut leaf);
+            rule(conditions, wide, *action, &mut leaf);
         }
         leaf.push(instruction(RETURN, verdict.otherwise));
         let place = self.code.push_all(&leaf);
-        self.leaves.push((verdict, place));
+        self.leaves.push((verdict, wide, place));
         place
     }
 }

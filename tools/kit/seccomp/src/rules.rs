@@ -3,8 +3,58 @@
 use std::borrow::Cow;
 
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSyscall,
+    Arch, LinuxSeccomp, LinuxSeccompAction as Action, LinuxSeccompArg, LinuxSeccompArgBuilder,
+    LinuxSeccompOperator as Op, LinuxSyscall,
 };
+
+/// Calls of linux/net.h that i386 also makes by socketcall(2), by its first argument.
+const SOCKETCALL: Made = &[
+    ("socket", 1),
+    ("bind", 2),
+    ("connect", 3),
+    ("listen", 4),
+    ("accept", 5),
+    ("getsockname", 6),
+    ("getpeername", 7),
+    ("socketpair", 8),
+    ("send", 9),
+    ("recv", 10),
+    ("sendto", 11),
+    ("recvfrom", 12),
+    ("shutdown", 13),
+    ("setsockopt", 14),
+    ("getsockopt", 15),
+    ("sendmsg", 16),
+    ("recvmsg", 17),
+    ("accept4", 18),
+    ("recvmmsg", 19),
+    ("sendmmsg", 20),
+];
+
+/// Calls of linux/ipc.h that i386 also makes by ipc(2), by the low 16 bits of its first argument.
+const IPC: Made = &[
+    ("semop", 1),
+    ("semget", 2),
+    ("semctl", 3),
+    ("semtimedop", 4),
+    ("msgsnd", 11),
+    ("msgrcv", 12),
+    ("msgget", 13),
+    ("msgctl", 14),
+    ("shmat", 21),
+    ("shmdt", 22),
+    ("shmget", 23),
+    ("shmctl", 24),
+];
+
+/// A call that makes others, the bits of its first argument that say which, and those by their numbers.
+type Maker = (&'static str, u64, Made);
+type Made = &'static [(&'static str, u64)];
+
+const MAKERS: [Maker; 2] = [
+    ("socketcall", 0xffff_ffff, SOCKETCALL),
+    ("ipc", 0xffff, IPC),
+];
 
 /// What becomes of calls: of those that no rule names, and of the others.
 pub struct Rules<'a> {
@@ -47,12 +97,44 @@ impl<'a> Rules<'a> {
             action: call.action(),
             errno: call.errno_ret(),
         };
-        Self {
+        let mut rules = Self {
             action: profile.default_action(),
             errno: profile.default_errno_ret(),
             architectures: Cow::Borrowed(profile.architectures().as_deref().unwrap_or_default()),
             calls: profile.syscalls().iter().flatten().map(rule).collect(),
+        };
+        for (maker, mask, made) in MAKERS {
+            rules.also_by(maker, mask, made);
         }
+        rules
+    }
+
+    /// What holds of a call holds of it by `maker`, too, as with libseccomp, unless the profile says itself what becomes of
+    /// that one. Conditions do not: there the call's arguments are in memory.
+    fn also_by(&mut self, maker: &'static str, mask: u64, made: Made) {
+        let names_it = |rule: &Rule<'_>| rule.names.iter().any(|name| name == maker);
+        if self.calls.iter().any(names_it) {
+            return;
+        }
+        let mut more = Vec::new();
+        for rule in self.calls.iter().filter(|rule| rule.args.is_empty()) {
+            let of = |name: &str| made.iter().find(|(each, _)| *each == name);
+            for (_, number) in rule.names.iter().filter_map(of) {
+                let arg = LinuxSeccompArgBuilder::default()
+                    .op(Op::ScmpCmpMaskedEq)
+                    .value(mask)
+                    .value_two(*number)
+                    .build()
+                    .expect("every field of the builder has a default");
+                more.push(Rule {
+                    names: Names::Text(maker),
+                    args: Cow::Owned(vec![arg]),
+                    action: rule.action,
+                    errno: rule.errno,
+                });
+            }
+        }
+        self.calls.append(&mut more);
     }
 
     /// As config.json has it.

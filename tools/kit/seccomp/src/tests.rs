@@ -30,7 +30,7 @@ fn compile(profile: &LinuxSeccomp) -> Result<Vec<Instruction>, SeccompError> {
 }
 
 /// What the kernel would make of a call: each instruction as Documentation/networking/filter.rst has it.
-fn judge(code: &[Instruction], audit: u32, number: u32, args: &Args) -> u32 {
+pub(super) fn judge(code: &[Instruction], audit: u32, number: u32, args: &Args) -> u32 {
     let word = |offset: u32| match offset {
         0 => number,
         4 => audit,

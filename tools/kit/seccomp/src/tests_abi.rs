@@ -71,3 +71,60 @@ fn no_abi_makes_a_socket_that_another_refuses() {
     };
     assert_eq!((vsock.as_str(), alg.as_str()), (refused, refused));
 }
+
+/// What i386 makes by socketcall(2) and ipc(2), and what is above the 32 bits of an argument of its.
+#[test]
+fn a_call_is_refused_by_each_way_that_makes_it() {
+    use super::arch::I386;
+    use super::compile::compile;
+    use super::tests::judge;
+    let profile = |call: &str| {
+        let text = format!(
+            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+                "syscalls": [{{"action": "SCMP_ACT_ERRNO", "errnoRet": 13, {call}}}]}}"#
+        );
+        let profile = serde_json::from_str(&text).unwrap();
+        compile(&super::Rules::of(&profile)).unwrap()
+    };
+    let refused = |code: &[kit_sys::seccomp::Instruction], name: &str, first: u64| {
+        let number = I386.number(name).unwrap();
+        judge(code, I386.audit, number, &[first, 0, 0, 0, 0, 0])
+            == super::compile::ERRNO | libc::EACCES as u32
+    };
+    let plain = profile(r#""names": ["socket", "shmget"]"#);
+    for (name, first, is) in [
+        ("socket", 1, true),
+        ("socketcall", 1, true),
+        ("socketcall", 0x1_0000_0001, true),
+        ("socketcall", 2, false),
+        ("shmget", 0, true),
+        ("ipc", 23, true),
+        ("ipc", 0x1_0017, true),
+        ("ipc", 24, false),
+    ] {
+        assert_eq!(refused(&plain, name, first), is, "{name} {first:#x}");
+    }
+    for (op, value, holds, fails) in [
+        ("EQ", 40u64, 40, 41),
+        ("EQ", u64::MAX, 0xffff_ffff, 0),
+        ("NE", 40, 41, 40),
+        ("GT", 40, 41, 40),
+        ("GE", 40, 40, 39),
+        ("LT", 40, 39, 40),
+        ("LE", 40, 40, 41),
+    ] {
+        let code = profile(&format!(
+            r#""names": ["socket"], "args": [{{"index": 0, "op": "SCMP_CMP_{op}", "value": {value}}}]"#
+        ));
+        for above in [0, 1 << 32, u64::MAX << 32] {
+            assert!(
+                refused(&code, "socket", holds | above),
+                "{op} {value} {above:#x}"
+            );
+            assert!(
+                !refused(&code, "socket", fails | above),
+                "{op} {value} {above:#x}"
+            );
+        }
+    }
+}
