@@ -112,10 +112,10 @@ fn a_hint_names_the_container_that_was_typed() {
     let host = Host::new();
     host.ok("rrun create --name 'old' --net none tools id");
     let (_, _, said) = host.outcome("rrun export -o x.tar old");
-    let hint = "hint: rrun bundle old DIR && tar -C DIR/rootfs -c . >old.tar; rrun bundle --umount old DIR && rm DIR/config.json && rmdir DIR/rootfs DIR\n";
+    let hint = "hint: rrun bundle old DIR && (set -C; tar -C DIR/rootfs -c . >box-old.tar); rrun bundle --umount old DIR && rm DIR/config.json && rmdir DIR/rootfs DIR\n";
     assert_eq!(said, format!("rrun: rrun has no verb \"export\"\n{hint}"));
     let (_, _, said) = host.outcome("rrun pull busybox:1.36");
-    let hint = "hint: rm -f image.tar && skopeo copy docker://busybox:1.36 docker-archive:image.tar:busybox:1.36 && rrun load -i image.tar\n";
+    let hint = "hint: skopeo copy -q docker://busybox:1.36 docker-archive:/dev/stdout:busybox:1.36 | rrun load\n";
     assert_eq!(said, format!("rrun: rrun has no verb \"pull\"\n{hint}"));
 }
 
@@ -140,7 +140,7 @@ fn a_hint_of_another_tools_verb_names_what_was_typed() {
         ),
         (
             "runpack pull alpine",
-            "rm -f image.tar && skopeo copy docker://alpine docker-archive:image.tar:alpine && runpack load image.tar",
+            "skopeo copy -q docker://alpine docker-archive:/dev/stdout:alpine | runpack load",
         ),
         ("rnetns pids blue", "ip netns pids blue"),
     ] {

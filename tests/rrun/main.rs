@@ -23,6 +23,7 @@ mod run_script;
 mod slips;
 mod top;
 mod transient;
+mod typed;
 mod verbs;
 mod versions;
 mod volumes;

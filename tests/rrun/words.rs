@@ -252,7 +252,7 @@ fn the_other_way_works() {
     assert!(way("stats").contains("sleep 1000"));
     assert_eq!(way("diff"), "A /new\n");
     way("export");
-    assert_eq!(host.ok("tar -tf web.tar ./new"), "./new\n");
+    assert_eq!(host.ok("tar -tf box-web.tar ./new"), "./new\n");
     host.ok("rrun rm -f web; rrun create --name old tools true");
     way("container prune");
     assert_eq!(host.ok("rrun ps -aq"), "");

@@ -53,7 +53,7 @@ fn what_is_wrong_is_said_in_one_line() {
             "load docker://alpine",
             2,
             "nothing is pulled from a registry yet",
-            "skopeo copy docker://alpine",
+            "skopeo copy -q docker://alpine docker-archive:/dev/stdout:alpine | runpack load",
         ),
         (
             "load oci:lay:none",

@@ -229,9 +229,16 @@ impl Source {
             return Ok(Self::Stdin);
         }
         if let Some(name) = bytes.strip_prefix(b"docker://") {
+            // A name by a digest is none that skopeo gives to an archive.
+            let (to, name_to): (&[u8], _) = if name.contains(&b'@') {
+                (b"docker-archive:/dev/stdout", &b""[..])
+            } else {
+                (b"docker-archive:/dev/stdout:", name)
+            };
             let hint = format!(
-                "skopeo copy {} oci-archive:image.tar && runpack load image.tar",
-                quote(OsStr::from_bytes(&[b"docker://", name].concat()))
+                "skopeo copy -q {} {} | runpack load",
+                quote(OsStr::from_bytes(&[b"docker://", name].concat())),
+                quote(OsStr::from_bytes(&[to, name_to].concat()))
             );
             return Err(wrong("nothing is pulled from a registry yet", hint));
         }

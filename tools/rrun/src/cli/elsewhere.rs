@@ -134,8 +134,8 @@ impl Way {
 /// How skopeo is told of a registry without TLS.
 const WITHOUT_TLS: [(&str, &str); 5] = [
     (
-        "skopeo copy docker://",
-        "skopeo copy --src-tls-verify=false docker://",
+        "skopeo copy -q docker://",
+        "skopeo copy -q --src-tls-verify=false docker://",
     ),
     (
         "skopeo copy docker-archive:",
@@ -300,11 +300,11 @@ mod tests {
             ),
             (
                 "push localhost:5000/bb",
-                "skopeo copy --dest-tls-verify=false docker-archive:image.tar docker://localhost:5000/bb",
+                "skopeo copy --dest-tls-verify=false docker-archive:$file docker://localhost:5000/bb",
             ),
             (
                 "pull 127.0.0.1:5000/bb",
-                "skopeo copy --src-tls-verify=false docker://127",
+                "skopeo copy -q --src-tls-verify=false docker://127",
             ),
             ("build -t app .", "runpack pack -t app --bin PROGRAM"),
         ] {
@@ -317,7 +317,9 @@ mod tests {
             .unwrap();
         let hint = pull.hint(&[("{IMAGE}", "busybox:1".to_owned())]);
         assert!(
-            hint.contains("&& skopeo copy docker://busybox:1 docker-archive:"),
+            hint.contains(
+                "skopeo copy -q docker://busybox:1 docker-archive:/dev/stdout:busybox:1 |"
+            ),
             "{hint}"
         );
     }

@@ -13,12 +13,12 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
     way(
         "pull",
         "",
-        "rm -f image.tar && skopeo copy docker://{IMAGE} docker-archive:image.tar:{IMAGE} && rrun load -i image.tar",
+        "skopeo copy -q docker://{IMAGE} docker-archive:/dev/stdout:{IMAGE} | rrun load",
     ),
     way(
         "push",
         "",
-        "rrun save -o image.tar {IMAGE} && skopeo copy docker-archive:image.tar docker://{IMAGE}",
+        "(file=$(mktemp); trap 'rm -f $file' EXIT; rrun save -o $file {IMAGE} && skopeo copy docker-archive:$file docker://{IMAGE})",
     ),
     way(
         "build",
@@ -38,7 +38,7 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
     way(
         "export",
         "",
-        "tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . >{C}.tar",
+        "(set -C; tar -C /proc/$(rrun inspect -f '{{.State.Pid}}' {C})/root --one-file-system -c . >box-{C}.tar)",
     ),
     way(
         "cp",
@@ -181,12 +181,12 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
     way(
         "scan",
         "scanners read an archive",
-        "rrun save -o image.tar {IMAGE}",
+        "(set -C; rrun save {IMAGE} >box-image.tar)",
     ),
     way(
         "scout",
         "scanners read an archive",
-        "rrun save -o image.tar {IMAGE}",
+        "(set -C; rrun save {IMAGE} >box-image.tar)",
     ),
 ];
 
@@ -203,6 +203,6 @@ pub const OF_STOPPED: &[Way] = &[
     way(
         "export",
         "",
-        "rrun bundle {C} {DIR} && tar -C {DIR}/rootfs -c . >{C}.tar; rrun bundle --umount {C} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR}",
+        "rrun bundle {C} {DIR} && (set -C; tar -C {DIR}/rootfs -c . >box-{C}.tar); rrun bundle --umount {C} {DIR} && rm {DIR}/config.json && rmdir {DIR}/rootfs {DIR}",
     ),
 ];

@@ -22,11 +22,11 @@ pub fn advice(argv: &[OsString], word: &str) -> Option<Failure> {
     };
     let hint = match word {
         "pull" => format!(
-            "rm -f image.tar && skopeo copy{} docker://{image} docker-archive:image.tar:{image} && runpack load image.tar",
+            "skopeo copy -q{} docker://{image} docker-archive:/dev/stdout:{image} | runpack load",
             tls("src-tls-verify")
         ),
         "push" => format!(
-            "runpack save -o image.tar {image} && skopeo copy{} docker-archive:image.tar docker://{image}",
+            "(file=$(mktemp); trap 'rm -f $file' EXIT; runpack save -o $file {image} && skopeo copy{} docker-archive:$file docker://{image})",
             tls("dest-tls-verify")
         ),
         "search" => format!("skopeo list-tags{} docker://{image}", tls("tls-verify")),

@@ -228,7 +228,7 @@ pub const FLAGS_MISSING: &[Missing] = &[
         RUN,
         &["--pull"],
         "nothing is pulled as a container starts",
-        "rm -f image.tar && skopeo copy docker://{IMAGE} docker-archive:image.tar:{IMAGE} && rrun load -i image.tar",
+        "skopeo copy -q docker://{IMAGE} docker-archive:/dev/stdout:{IMAGE} | rrun load",
     ),
     row(
         RUN,
