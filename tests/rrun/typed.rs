@@ -108,7 +108,7 @@ fn a_hint_has_the_value_that_was_typed() {
         );
     }
     for (nth, (typed, command, wanted)) in TYPED.iter().enumerate() {
-        let (_, _, said) = host.outcome(&format!("rrun run {typed} tools {command}"));
+        let (_, _, said) = host.outcome(&format!("rrun run -e KEPT=yes {typed} tools {command}"));
         let hint = said
             .lines()
             .find_map(|line| line.strip_prefix("hint: "))
@@ -118,6 +118,9 @@ fn a_hint_has_the_value_that_was_typed() {
             .chain(OF_VALUE.iter().map(|(row, _)| row));
         let mut notes = all.filter_map(|row| hint.strip_prefix(&format!("{}: ", row.way.note)));
         let sh = notes.next_back().unwrap_or(hint);
+        // What repeats IMAGE repeats the flags before it.
+        let repeats = sh.contains(&format!("tools {command}"));
+        assert!(!repeats || sh.contains("-e KEPT=yes"), "{typed}: {sh}");
         let name = name(100 + nth);
         let put = |sh: &str| {
             let words = sh
@@ -151,7 +154,7 @@ fn a_hint_has_the_value_that_was_typed() {
         (code, said.as_str()),
         (
             2,
-            "rrun: rrun create has no flag --ip\nhint: a network namespace of yours has the address that you give it: rnetns add NETNS && rveth add eth0@NETNS veth9 --addr 10.9.0.7/24 --gw 10.9.0.1 --peer-addr 10.9.0.1/24 && rrun create --net ns:NETNS tools sh -c 'echo $0'  # afterwards: rnetns del NETNS\n"
+            "rrun: rrun create has no flag --ip\nhint: a network namespace of yours has the address that you give it: rnetns add NETNS && rveth add eth0@NETNS veth9 --addr 10.9.0.7/24 --gw 10.9.0.1 --peer-addr 10.9.0.1/24 && rrun create --net ns:NETNS --name box tools sh -c 'echo $0'  # afterwards: rnetns del NETNS\n"
         )
     );
 }
@@ -194,5 +197,80 @@ fn a_value_without_a_name_fills_no_place() {
             said.contains("hint: ") && !said.contains("''"),
             "{typed}: {said}"
         );
+    }
+}
+
+/// A hint repeats the flags that were typed, but for those that its way has no room for.
+#[test]
+fn a_hint_keeps_the_flags_that_were_typed() {
+    let host = host();
+    let resolver = "printf '%s\\n' 'nameserver 9.9.9.9' >box-resolv.conf && rrun VERB -v \"$PWD/box-resolv.conf:/etc/resolv.conf:ro\"";
+    for (typed, sh) in [
+        (
+            "run --dns 9.9.9.9 -u 5 --cap-drop ALL --net none --read-only -m 64m -p 80 --name=x tools id",
+            format!(
+                "{resolver} -u 5 --cap-drop ALL --net none --read-only -m 64m -p 80 --name x tools id"
+            ),
+        ),
+        (
+            "create -it --rm=false --privileged --dns=9.9.9.9 -w/tmp tools",
+            format!("{resolver} -i -t --rm=false --privileged -w /tmp tools"),
+        ),
+        // Flags of docker's that change nothing are no part of what is wanted.
+        (
+            "run --dns 9.9.9.9 --ipc private tools",
+            format!("{resolver} tools"),
+        ),
+        (
+            "run --domainname a.example -h b -e 'A=b c' tools",
+            "rrun run -h b.a.example -e 'A=b c' tools".to_owned(),
+        ),
+        (
+            "run -d -p 80:80 -h x --net none --link web -u 5 tools",
+            "rrun run --net container:web -d -u 5 tools".to_owned(),
+        ),
+        (
+            "run -d --name x --rm --restart always -u 5 tools id",
+            "while sleep 1; do rrun run --rm --name x -u 5 tools id; done".to_owned(),
+        ),
+        (
+            "run -it -u 5 -m 64m --pid=container:web tools id",
+            "rrun exec -i -t -u 5 web id".to_owned(),
+        ),
+        (
+            "run -d --detach-keys ctrl-a --name x --runtime runc -u 5 tools id",
+            "rrun create --name x -u 5 tools id && rrun bundle x DIR && runc run -b DIR ID"
+                .to_owned(),
+        ),
+    ] {
+        let (_, _, said) = host.outcome(&format!("rrun {typed}"));
+        let verb = typed.split(' ').next().unwrap();
+        let sh = sh.replace("VERB", verb);
+        let hint = said.lines().nth(1).unwrap_or_default();
+        let hint = hint.split("  # afterwards: ").next().unwrap_or_default();
+        assert!(hint.ends_with(&format!(": {sh}")), "{typed}:\n{hint}\n{sh}");
+    }
+    for (typed, wanted) in [
+        (
+            "--dns 9.9.9.9 -e KEPT=yes tools sh -c 'echo $KEPT'",
+            "yes\n",
+        ),
+        (
+            "--shm-size 8m --read-only -u 5 tools sh -c 'touch /x 2>/dev/null || id -u'",
+            "5\n",
+        ),
+        (
+            "--add-host a:1.2.3.4 --net none --name kept tools cat /sys/class/net/lo/operstate",
+            "unknown\n",
+        ),
+    ] {
+        let (_, _, said) = host.outcome(&format!("rrun run {typed}"));
+        let hint = said.lines().nth(1).unwrap_or_default();
+        let hint = hint.trim_start_matches("hint: ");
+        let sh = hint
+            .split_once(": ")
+            .filter(|(note, _)| note.starts_with("a file"));
+        let sh = sh.map_or(hint, |(_, sh)| sh);
+        assert!(host.ok(sh).ends_with(wanted), "{typed}: {sh}");
     }
 }

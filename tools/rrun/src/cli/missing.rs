@@ -1,5 +1,6 @@
 //! docker's flags that a verb has not got yet, each with what does the same meanwhile.
 
+mod again;
 mod of_value;
 mod rows;
 mod sysctl;
@@ -68,6 +69,7 @@ pub(super) fn hint(verb: &str, flag: &str, typed: &Typed) -> Option<String> {
     let row = row.or_else(|| FLAGS_MISSING.iter().find(|row| row.is(verb, flag)))?;
     Some(row.way.told(row.way.sh, |place| match place {
         "{VALUE}" => (row.of)(&values, typed),
+        "{WORDS}" => again::words(row.way.sh, typed),
         place => typed.at(place),
     }))
 }

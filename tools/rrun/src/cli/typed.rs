@@ -5,11 +5,21 @@ use std::ffi::OsString;
 use clap::{Arg, Args, Command};
 use kit_plan::quote;
 
+use super::ours::OURS;
 use super::run;
 use super::switches::Switches;
 
 /// Flags with a value that only refused command lines have, of verbs other than `run` and `create`.
 const WITH_VALUE: [&str; 3] = ["--format", "--checkpoint", "--checkpoint-dir"];
+
+/// A flag that the verb has, as it was typed.
+#[derive(Debug)]
+pub struct Known {
+    /// Its long name, without dashes.
+    pub name: String,
+    /// Words of sh.
+    pub sh: String,
+}
 
 /// What was typed.
 #[derive(Debug, Default)]
@@ -17,6 +27,8 @@ pub struct Typed {
     verb: String,
     /// Each flag by its long name, with its value, in their order.
     flags: Vec<(String, String)>,
+    /// Those that `run` has.
+    pub(super) known: Vec<Known>,
     /// IMAGE, COMMAND and its arguments; of other verbs what is no flag.
     words: Vec<String>,
 }
@@ -57,7 +69,12 @@ impl Typed {
                     (arg, format!("--{name}"), value)
                 }
                 None if word.len() > 1 && word.starts_with('-') => {
-                    let Some(found) = short(&known, &word[1..]) else {
+                    let (switches, found) = short(&known, &word[1..]);
+                    for arg in switches {
+                        let letter = arg.get_short().unwrap_or_default();
+                        self.know(arg, format!("-{letter}"));
+                    }
+                    let Some(found) = found else {
                         continue;
                     };
                     found
@@ -67,16 +84,35 @@ impl Typed {
                     break;
                 }
             };
-            let name = arg
-                .and_then(Arg::get_long)
-                .map_or(name, |long| format!("--{long}"));
             let value = match value {
                 None if arg.is_none_or(takes_value) => words.next(),
                 value => value,
             };
+            if let Some(arg) = arg {
+                let given = value.as_ref().map(quote).unwrap_or_default();
+                let is_switch = !takes_value(arg);
+                let between = match &value {
+                    None => "",
+                    Some(_) if is_switch => "=",
+                    Some(_) => " ",
+                };
+                self.know(arg, format!("{name}{between}{given}"));
+            }
+            let name = arg
+                .and_then(Arg::get_long)
+                .map_or(name, |long| format!("--{long}"));
             self.flags.push((name, value.unwrap_or_default()));
         }
         self.words.extend(words);
+    }
+
+    /// Keeps a flag for the hint. Docker's flags whose one value changes nothing are none of these.
+    fn know(&mut self, arg: &Arg, sh: String) {
+        let long = arg.get_long().unwrap_or_default();
+        if !OURS.iter().any(|row| row.flag == long) {
+            let name = long.to_owned();
+            self.known.push(Known { name, sh });
+        }
     }
 
     fn words_among_flags(&mut self, words: Vec<String>) {
@@ -103,6 +139,12 @@ impl Typed {
         self.values(flag).last().copied()
     }
 
+    /// IMAGE and COMMAND, as words of sh.
+    pub fn image_and_command(&self) -> Option<String> {
+        let quoted: Vec<String> = self.words.iter().map(quote).collect();
+        (!quoted.is_empty()).then(|| quoted.join(" "))
+    }
+
     /// What stands at a place of a way, as words of sh; `None` where it was not typed.
     pub fn at(&self, place: &str) -> Option<String> {
         let words = |words: &[String]| {
@@ -114,7 +156,6 @@ impl Typed {
             "{VERB}" if self.verb == "create" => Some("create".to_owned()),
             "{C}" if !self.makes() => words(self.words.get(..1)?),
             "{C}" | "{NAME}" => name(),
-            "{WORDS}" => words(&self.words),
             "{IMAGE}" => words(self.words.get(..1)?),
             "{COMMAND}" => words(self.words.get(1..)?),
             _ => None,
@@ -138,22 +179,25 @@ fn takes_value(arg: &Arg) -> bool {
     arg.get_action().takes_values() && !arg.is_require_equals_set()
 }
 
-/// The last flag of letters written together, with what follows it: `-itw/tmp`. `None` where the last is a switch.
-fn short<'a>(
-    known: &'a Command,
-    letters: &str,
-) -> Option<(Option<&'a Arg>, String, Option<String>)> {
+/// A flag, as it was typed, and what follows it in the same word.
+type Found<'a> = (Option<&'a Arg>, String, Option<String>);
+
+/// Flags of letters written together: the switches, and the last one if it takes a value: `-itw/tmp`.
+fn short<'a>(known: &'a Command, letters: &str) -> (Vec<&'a Arg>, Option<Found<'a>>) {
+    let mut switches = Vec::new();
     for (at, letter) in letters.char_indices() {
         let mut args = known.get_arguments();
         let arg = args.find(|arg| arg.get_short() == Some(letter));
-        if arg.is_none_or(takes_value) {
-            let rest = &letters[at + letter.len_utf8()..];
+        let rest = &letters[at + letter.len_utf8()..];
+        if let Some(arg) = arg.filter(|arg| !takes_value(arg) && !rest.starts_with('=')) {
+            switches.push(arg);
+        } else {
             let rest = rest.strip_prefix('=').unwrap_or(rest);
             let value = (!rest.is_empty()).then(|| rest.to_owned());
-            return Some((arg, format!("-{letter}"), value));
+            return (switches, Some((arg, format!("-{letter}"), value)));
         }
     }
-    None
+    (switches, None)
 }
 
 #[cfg(test)]

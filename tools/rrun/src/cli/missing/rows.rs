@@ -204,7 +204,7 @@ pub const FLAGS_MISSING: &[Missing] = &[
         "each line is a label without blanks",
         "rrun {VERB} $(sed -n '/^[^#]/s/^/-l /p' {VALUE}) {WORDS}",
     )
-    .value("{FILE}", value::last),
+    .value("{FILE}", value::each),
     row(
         RUN,
         &["--log-driver", "--log-opt"],

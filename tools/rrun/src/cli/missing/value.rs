@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use box_ops::spec::sizes::parse_bytes;
 use kit_plan::quote;
 
+use super::again;
 use crate::cli::typed::Typed;
 
 /// Words of sh, of what a flag was given; `None` where that says nothing.
@@ -213,10 +214,10 @@ pub(super) fn containers(values: &[&str], _: &Typed) -> Option<String> {
     joined(names.filter(|name| !name.is_empty()).map(quote))
 }
 
-/// `container:C`
-pub(super) fn other(values: &[&str], _: &Typed) -> Option<String> {
+/// `container:C`, for `exec`, with the flags that it has too.
+pub(super) fn other(values: &[&str], typed: &Typed) -> Option<String> {
     let name = values.last()?.strip_prefix("container:")?;
-    (!name.is_empty()).then(|| quote(name))
+    (!name.is_empty()).then(|| format!("{}{}", again::of_exec(typed), quote(name)))
 }
 
 /// `runc` of `io.containerd.runc.v2` too.
