@@ -143,6 +143,35 @@ fn a_hint_of_another_tools_verb_names_what_was_typed() {
             "skopeo copy -q docker://alpine docker-archive:/dev/stdout:alpine | runpack load",
         ),
         ("rnetns pids blue", "ip netns pids blue"),
+        // A flag's value is none of the verb's words.
+        ("rrun login -u me -p secret", "skopeo login REGISTRY"),
+        ("rrun login --passwd secret", "skopeo login REGISTRY"),
+        ("rrun login r.example -psecret", "skopeo login r.example"),
+        ("runpack login -u me -p secret", "skopeo login REGISTRY"),
+        (
+            "rrun pull busybox --platform linux/arm64",
+            "skopeo copy -q docker://busybox docker-archive:/dev/stdout:busybox | rrun load",
+        ),
+        (
+            "runpack pull alpine --platform linux/arm64",
+            "skopeo copy -q docker://alpine docker-archive:/dev/stdout:alpine | runpack load",
+        ),
+        (
+            "rrun network create net1 -d bridge",
+            "a network of your own is a namespace, which rrun run --net ns:NETNS joins: rnetns add net1  # afterwards: rnetns del net1",
+        ),
+        (
+            "rrun events --since 10m",
+            "the end of one container, and what it writes: rrun wait C; rrun logs -f C",
+        ),
+        (
+            "rrun update --cpus 2 -m64m web",
+            "of a limit that the container was started with: rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' web)\" --cpus 2 -m 64m",
+        ),
+        (
+            "rrun logs --details --tail 5 web",
+            "the log keeps the text alone: rrun logs -t web",
+        ),
     ] {
         let (code, _, said) = host.outcome(typed);
         assert_ne!(code, 0, "{typed}");

@@ -6,6 +6,7 @@ use box_state::Containers;
 use kit_cli::{Failure, Result};
 use kit_plan::{Roots, quote};
 
+use super::typed::Typed;
 pub use super::verbs::{OF_STOPPED, VERBS_ELSEWHERE};
 
 /// Another way to what docker has a verb or a flag for.
@@ -55,6 +56,11 @@ impl Way {
         Self { undo, ..self }
     }
 
+    /// This way, with what stands at `{VALUE}` until a flag is given one.
+    pub(super) const fn such_as(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
     /// The hint, for people: what was typed is in it, where that is known.
     pub fn hint(&self, typed: &[(&str, String)]) -> String {
         let local = |value: &String| {
@@ -73,7 +79,11 @@ impl Way {
         }
         self.told(&sh, |place| {
             let found = typed.iter().find(|(known, _)| *known == place);
-            found.map(|(_, value)| quote(value))
+            found.map(|(_, value)| match place {
+                // Words of sh already.
+                "{VALUE}" => value.clone(),
+                _ => quote(value),
+            })
         })
     }
 
@@ -172,9 +182,13 @@ pub fn refuse(words: &[OsString]) -> Result {
     let Some(way) = VERBS_ELSEWHERE.iter().find(|way| way.word == verb) else {
         return Err(unknown(&verb));
     };
-    let args: Vec<&str> = texts[1..].iter().map(AsRef::as_ref).collect();
+    let argv: Vec<OsString> = [OsString::from("rrun")]
+        .into_iter()
+        .chain(words.iter().cloned())
+        .collect();
+    let args = Typed::of(&argv);
     let found = Roots::from_env().ok().map(Containers::new).and_then(|all| {
-        args.iter().find_map(|word| {
+        args.words().iter().find_map(|word| {
             let (of, container) = all.find(word.split(':').next()?).ok()?;
             Some((of.is_running(&container.id), container.name))
         })
@@ -184,7 +198,7 @@ pub fn refuse(words: &[OsString]) -> Result {
         .iter()
         .find(|other| stopped && other.word == verb)
         .unwrap_or(way);
-    let names: Vec<_> = args.iter().filter(|word| !word.starts_with('-')).collect();
+    let names = args.words();
     if found.is_none() && !names.is_empty() && way.is_of_container() {
         let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
         let none = format!("no container is called {}", names.join(" or "));
@@ -195,29 +209,49 @@ pub fn refuse(words: &[OsString]) -> Result {
     Err(Failure::new(format!("rrun has no verb \"{verb}\"")).hint(hint))
 }
 
+/// docker's flags of `login` and `logout`.
+const OF_LOGIN: &[&str] = &["-u", "--username", "-p", "--password", "--password-stdin"];
+
+/// docker's flags of `update` that `rcgroup set` has.
+const OF_UPDATE: &[&str] = &[
+    "--blkio-weight",
+    "-c",
+    "--cpu-shares",
+    "--cpus",
+    "--cpuset-cpus",
+    "--cpuset-mems",
+    "-m",
+    "--memory",
+    "--memory-reservation",
+    "--memory-swap",
+    "--pids-limit",
+];
+
 /// The words of the command line that stand for a place of the hint.
-fn typed(way: &Way, args: &[&str], container: Option<String>) -> Vec<(&'static str, String)> {
-    let mut words: Vec<&str> = args.to_vec();
-    words.retain(|word| !word.starts_with('-'));
+fn typed(way: &Way, args: &Typed, container: Option<String>) -> Vec<(&'static str, String)> {
+    let words = args.words();
     let object = way.object();
     // `commit web new`: one word alone is the container.
     let last = words
         .last()
         .filter(|_| way.word != "commit" || words.len() > 1);
     let last = last.filter(|_| !object.is_empty());
+    // A word behind a flag that docker has not got may be a password.
+    let last =
+        last.filter(|_| object != "{REGISTRY}" || words.len() == 1 && args.has_only(OF_LOGIN));
     let first = words.first().filter(|_| matches!(object, "" | "{NAME}"));
     let container =
         container.or_else(|| first.map(|word| word.split(':').next().unwrap_or(word).to_owned()));
     // A flag's value is no container: only a way that speaks of one takes it.
     let container = container.map(|name| ("{C}", name));
-    let tag = args
-        .windows(2)
-        .find(|pair| matches!(pair[0], "-t" | "--tag"));
+    let tag = args.last("--tag").or(args.last("-t"));
     let tag = tag.filter(|_| way.word.starts_with("build"));
+    let limits = args.given(OF_UPDATE).filter(|_| way.word == "update");
     container
         .into_iter()
-        .chain(last.map(|word| (object, (*word).to_owned())))
-        .chain(tag.map(|pair| ("{NAME}", pair[1].to_owned())))
+        .chain(last.map(|word| (object, word.clone())))
+        .chain(tag.map(|tag| ("{NAME}", tag.to_owned())))
+        .chain(limits.map(|limits| ("{VALUE}", limits)))
         .collect()
 }
 

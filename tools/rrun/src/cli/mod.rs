@@ -28,6 +28,7 @@ mod stop;
 mod switches;
 mod top;
 mod typed;
+mod values;
 mod verbs;
 mod volume;
 

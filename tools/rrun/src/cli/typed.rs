@@ -8,9 +8,7 @@ use kit_plan::quote;
 use super::ours::OURS;
 use super::run;
 use super::switches::Switches;
-
-/// Flags with a value that only refused command lines have, of verbs other than `run` and `create`.
-const WITH_VALUE: [&str; 3] = ["--format", "--checkpoint", "--checkpoint-dir"];
+use super::values::takes_value as takes_a_value;
 
 /// A flag that the verb has, as it was typed.
 #[derive(Debug)]
@@ -118,12 +116,61 @@ impl Typed {
     fn words_among_flags(&mut self, words: Vec<String>) {
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
-            if WITH_VALUE.contains(&word.as_str()) {
-                words.next();
-            } else if !word.starts_with('-') {
+            if word == "--" {
+                break;
+            }
+            if word.len() < 2 || !word.starts_with('-') {
                 self.words.push(word);
+                continue;
+            }
+            let (flag, value) = self.flag_of(&word);
+            let value = match value {
+                None if takes_a_value(&self.verb, &flag) => words.next(),
+                value => value,
+            };
+            self.flags.push((flag, value.unwrap_or_default()));
+        }
+        self.words.extend(words);
+    }
+
+    /// A flag of a verb that is not `run`, and its value if that is in the same word: `--tail=5`, `-fn5`.
+    fn flag_of(&self, word: &str) -> (String, Option<String>) {
+        if word.starts_with("--") {
+            let (flag, value) = split(word);
+            return (flag.to_owned(), value);
+        }
+        for (at, letter) in word.char_indices().skip(1) {
+            let flag = format!("-{letter}");
+            if takes_a_value(&self.verb, &flag) {
+                let rest = &word[at + letter.len_utf8()..];
+                let rest = rest.strip_prefix('=').unwrap_or(rest);
+                return (flag, (!rest.is_empty()).then(|| rest.to_owned()));
             }
         }
+        (word.to_owned(), None)
+    }
+
+    /// IMAGE, COMMAND and its arguments; of other verbs what is no flag and no flag's value.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Those of these flags that were given a value, as words of sh.
+    pub fn given(&self, flags: &[&str]) -> Option<String> {
+        let given = self.flags.iter();
+        let given =
+            given.filter(|(flag, value)| flags.contains(&flag.as_str()) && !value.is_empty());
+        let given: Vec<String> = given
+            .map(|(flag, value)| format!("{flag} {}", quote(value)))
+            .collect();
+        (!given.is_empty()).then(|| given.join(" "))
+    }
+
+    /// Whether each flag is one of these.
+    pub fn has_only(&self, flags: &[&str]) -> bool {
+        self.flags
+            .iter()
+            .all(|(flag, _)| flags.contains(&flag.as_str()))
     }
 
     /// What a flag was given, but for nothing.
@@ -221,6 +268,14 @@ mod tests {
             ("create --net none --privileged --dns 1 -- web", "1", "web"),
             ("run --init -p 80:80 --name x --dns", "", ""),
             ("history --format x web", "", "web"),
+            (
+                "logs --tail 5 -n 5 --since 1m --until=2m -tn5 -ft web",
+                "",
+                "web",
+            ),
+            ("login -u me -p secret", "", ""),
+            ("pull web --platform linux/arm64", "", "web"),
+            ("export -o x.tar -- web", "", "web"),
         ] {
             let argv: Vec<OsString> = "rrun"
                 .split(' ')

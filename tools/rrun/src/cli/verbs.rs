@@ -68,8 +68,9 @@ pub const VERBS_ELSEWHERE: &[Way] = &[
     way(
         "update",
         "of a limit that the container was started with",
-        "rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' {C})\" -m 512m",
-    ),
+        "rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' {C})\" {VALUE}",
+    )
+    .such_as("-m 512m"),
     way(
         "network",
         "a network of your own is a namespace that rveth and rbridge connect",

@@ -4,12 +4,28 @@ use std::ffi::OsString;
 
 use kit_cli::Failure;
 
+/// docker's flags with a value, of these verbs.
+const WITH_VALUE: [&str; 9] = [
+    "--platform",
+    "--filter",
+    "--format",
+    "--limit",
+    "--name",
+    "-e",
+    "-f",
+    "-t",
+    "-v",
+];
+
 /// What is said of docker's verbs that another tool does. For `kit_cli::advised_by`.
 pub fn advice(argv: &[OsString], word: &str) -> Option<Failure> {
-    let typed = argv
-        .iter()
-        .skip(2)
-        .rfind(|word| !word.to_string_lossy().starts_with('-'));
+    let is_flag = |word: &OsString| word.to_string_lossy().starts_with('-');
+    let with_value = |word: &OsString| WITH_VALUE.iter().any(|flag| word == flag);
+    let pairs = argv.get(1..).unwrap_or_default().windows(2);
+    let typed = pairs.filter(|pair| !is_flag(&pair[1]) && !with_value(&pair[0]));
+    let typed = typed.map(|pair| &pair[1]).next_back();
+    // A word beside a flag of login's may be a password.
+    let typed = typed.filter(|_| word != "login" || !argv.iter().any(is_flag));
     let image = typed.map_or_else(|| "IMAGE".to_owned(), kit_plan::quote);
     let local = image.starts_with("localhost") || image.starts_with("127.");
     // A registry on this machine seldom speaks TLS.
