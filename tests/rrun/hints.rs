@@ -169,6 +169,34 @@ fn a_hint_of_another_tools_verb_names_what_was_typed() {
             "of a limit that the container was started with: rcgroup set \"$(rrun info -f '{{.Instance}}')/$(rrun inspect -f '{{.Id}}' web)\" --cpus 2 -m 64m",
         ),
         (
+            "rrun restart -s INT -t 3 web old",
+            "it is stopped by that signal, and started: rrun stop -s INT -t 3 web old && rrun start web old",
+        ),
+        (
+            "rrun volume prune -f --filter name=^a",
+            "of volumes without a container those that the filter has: rrun volume ls -q -f dangling=true -f label=com.docker.volume.anonymous -f 'name=^a' | xargs -r rrun volume rm",
+        ),
+        (
+            "rrun volume prune -af --filter name=^a",
+            "of volumes without a container those that the filter has: rrun volume ls -q -f dangling=true -f 'name=^a' | xargs -r rrun volume rm",
+        ),
+        (
+            "rrun volume ls --cluster",
+            "volumes are of this machine: leave it out",
+        ),
+        (
+            "rrun image kill web",
+            "rrun kill is no verb of docker's group image: rrun image --help lists them",
+        ),
+        (
+            "rrun container images",
+            "rrun images is no verb of docker's group container: rrun container --help lists them",
+        ),
+        (
+            "rrun image lst",
+            "did you mean \"ls\"? See rrun image --help",
+        ),
+        (
             "rrun logs --details --tail 5 web",
             "the log keeps the text alone: rrun logs -t web",
         ),
@@ -223,4 +251,19 @@ fn switches_take_values_in_every_verb_and_a_group_has_its_help() {
         said.contains("hint: flags of rrun stand before IMAGE"),
         "{said}"
     );
+}
+
+/// docker's group of images has no `kill`: the container runs on.
+#[test]
+fn a_group_takes_no_verb_of_another() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web --net none tools sleep 1000");
+    for typed in ["image kill web", "container rmi tools", "container gc"] {
+        assert_ne!(host.code(&format!("rrun {typed}")), 0, "{typed}");
+    }
+    assert_eq!(
+        host.ok("rrun ps --format '{{.Names}}'; rrun container ps -q | wc -l"),
+        "web\n1\n"
+    );
+    assert_eq!(host.code("rrun image inspect tools"), 0);
 }

@@ -51,6 +51,13 @@ const BEFORE: [(&[&str], &str); 2] = [
 pub fn advice(argv: &[OsString], flag: &str) -> Option<Failure> {
     let verb = argv.get(1)?.to_str()?;
     let flag = flag.split('=').next()?;
+    if let ("volume", [tool, _, of_volume, rest @ ..]) = (verb, argv) {
+        let both = format!("volume {}", of_volume.to_str()?);
+        let mut argv = vec![tool.clone(), both.clone().into()];
+        argv.extend_from_slice(rest);
+        let hint = missing::hint(&both, flag, &Typed::of(&argv))?;
+        return Some(Failure::usage(format!("rrun {both} has no flag {flag}")).hint(hint));
+    }
     if verb.starts_with('-') {
         let (_, hint) = BEFORE.iter().find(|(flags, _)| flags.contains(&flag))?;
         return Some(Failure::usage(format!("rrun has no flag {flag}")).hint(*hint));

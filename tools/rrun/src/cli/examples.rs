@@ -6,6 +6,44 @@ pub(super) fn of(verb: Command) -> Command {
     kit_cli::with_examples(verb, &OF)
 }
 
+/// The same of a verb of `volume`.
+pub(super) fn of_volume(verb: Command) -> Command {
+    kit_cli::with_examples(verb, &OF_VOLUME)
+}
+
+/// The examples of a group.
+pub(super) fn examples(group: &str) -> &'static str {
+    let found = OF_GROUPS.iter().find(|(name, _)| *name == group);
+    found.map_or("", |(_, examples)| examples)
+}
+
+const OF_VOLUME: [(&str, &str); 3] = [
+    (
+        "ls",
+        "  rrun volume ls
+  rrun volume ls -q -f name=^data -f dangling=true",
+    ),
+    (
+        "rm",
+        "  rrun volume rm -f data                           though it may not exist",
+    ),
+    (
+        "prune",
+        "  rrun volume prune -f                             those without a name, unasked",
+    ),
+];
+
+const OF_GROUPS: [(&str, &str); 2] = [
+    (
+        "container",
+        "  rrun container ls -a                             as rrun ps -a",
+    ),
+    (
+        "image",
+        "  rrun image ls                                    as rrun images",
+    ),
+];
+
 const OF: [(&str, &str); 22] = [
     (
         "run",

@@ -5,11 +5,13 @@ use std::ffi::OsString;
 use kit_cli::{Failure, Result};
 
 use super::elsewhere::has_way;
+use super::examples::examples;
 
 /// A group, docker's verb in it, and our words for that. A verb that is in no row keeps its name.
-const SYNONYMS: [(&str, &str, &[&str]); 11] = [
+const SYNONYMS: [(&str, &str, &[&str]); 12] = [
     ("container", "ls", &["ps"]),
     ("container", "list", &["ps"]),
+    ("container", "ps", &["ps"]),
     ("container", "remove", &["rm"]),
     ("container", "inspect", &["inspect", "--type", "container"]),
     ("image", "ls", &["images"]),
@@ -21,8 +23,31 @@ const SYNONYMS: [(&str, &str, &[&str]); 11] = [
     ("system", "events", &["events"]),
 ];
 
-/// Groups whose other verbs are verbs of rrun.
-const GROUPS: [&str; 2] = ["container", "image"];
+/// Groups whose verbs are verbs of rrun, or have a way, by the same name if no row says otherwise: docker's verbs in them.
+const GROUPS: [(&str, &[&str]); 2] = [
+    (
+        "container",
+        &[
+            "attach", "commit", "cp", "create", "diff", "exec", "export", "inspect", "kill",
+            "list", "logs", "ls", "pause", "port", "prune", "ps", "remove", "rename", "restart",
+            "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
+        ],
+    ),
+    (
+        "image",
+        &[
+            "build", "history", "import", "inspect", "list", "load", "ls", "prune", "pull", "push",
+            "remove", "rm", "save", "tag",
+        ],
+    ),
+];
+
+/// Whether docker's group has the verb.
+fn has(group: &str, verb: &str) -> bool {
+    GROUPS
+        .iter()
+        .any(|(name, verbs)| *name == group && verbs.contains(&verb))
+}
 
 const HELPS: [&str; 3] = ["--help", "-h", "help"];
 
@@ -38,38 +63,27 @@ const OF_IMAGE: [(&str, &str); 8] = [
     ("tag", "tag"),
 ];
 
-/// Verbs in no group of docker's.
-const OF_NONE: [&str; 7] = [
-    "gc",
-    "info",
-    "version",
-    "doctor",
-    "image",
-    "volume",
-    "container",
-];
-
 fn help(group: &str) -> String {
     let verbs = super::verbs_and_abouts();
     let about = |ours: &str| {
         let found = verbs.iter().find(|(name, _)| name == ours);
         found.map(|(_, about)| about.clone()).unwrap_or_default()
     };
-    let of_image = |name: &str| name != "inspect" && OF_IMAGE.iter().any(|(_, ours)| *ours == name);
     let rows: Vec<(String, String)> = if group == "image" {
         let row = |(name, ours): &(&str, &str)| ((*name).to_owned(), about(ours));
         OF_IMAGE.iter().map(row).collect()
     } else {
         let mut own = verbs.clone();
-        own.retain(|(name, _)| !OF_NONE.contains(&name.as_str()) && !of_image(name));
+        own.retain(|(name, _)| has(group, name));
         own
     };
+    let examples = examples(group);
     let rows = rows
         .iter()
         .map(|(name, about)| format!("  {name:<10} {about}\n"));
     let rows: String = rows.collect();
     format!(
-        "Verbs about {group}s\n\nUsage: rrun {group} <VERB>\n\nVerbs:\n{rows}\nSee rrun {group} VERB --help.\n"
+        "Verbs about {group}s\n\nUsage: rrun {group} <VERB>\n\nVerbs:\n{rows}\nSee rrun {group} VERB --help.\n\nExamples:\n{examples}\n"
     )
 }
 
@@ -109,7 +123,7 @@ fn without_group(argv: Vec<OsString>) -> Vec<OsString> {
         Some((.., ours)) => ours.iter().map(OsString::from).collect(),
         None if has_way(&both) => vec![both.into()],
         None if HELPS.contains(&text) => return argv,
-        None if GROUPS.contains(&group) => vec![verb.clone()],
+        None if has(group, text) => vec![verb.clone()],
         None => return argv,
     };
     let tool = std::iter::once(tool.clone());
@@ -125,8 +139,23 @@ pub fn alone(group: &str, words: &[OsString]) -> Result {
         kit_cli::emit(&help(group))?;
         return Ok(0);
     }
-    Err(Failure::usage(format!("no verb given after \"{group}\""))
-        .hint(format!("rrun {group} --help lists them")))
+    let lists = format!("rrun {group} --help lists them");
+    let typed = words.iter().map(|word| word.to_string_lossy());
+    if let Some(verb) = typed.into_iter().find(|word| !word.starts_with('-')) {
+        let ours = super::verbs();
+        let hint = if ours.iter().any(|ours| *ours == verb) {
+            format!("rrun {verb} is no verb of docker's group {group}: {lists}")
+        } else {
+            let known = GROUPS.iter().filter(|(name, _)| *name == group);
+            let known = known.flat_map(|(_, verbs)| verbs.iter().copied());
+            match kit_units::nearest(&verb, known) {
+                Some(near) => format!("did you mean \"{near}\"? See rrun {group} --help"),
+                None => lists,
+            }
+        };
+        return Err(Failure::usage(format!("\"{verb}\" is not a verb of rrun {group}")).hint(hint));
+    }
+    Err(Failure::usage(format!("no verb given after \"{group}\"")).hint(lists))
 }
 
 #[cfg(test)]
@@ -156,6 +185,9 @@ mod tests {
             ("rrun --lang zh container run x", "rrun run --lang zh x"),
             ("rrun --dry-run volume rm x", "rrun volume rm --dry-run x"),
             ("rrun container", "rrun container"),
+            ("rrun image kill x", "rrun image kill x"),
+            ("rrun container images", "rrun container images"),
+            ("rrun container ps -a", "rrun ps -a"),
             ("rrun ps -a", "rrun ps -a"),
             (
                 "rrun completions words -- rrun container rm x",

@@ -166,6 +166,15 @@ impl Typed {
         (!given.is_empty()).then(|| given.join(" "))
     }
 
+    /// Whether a switch was typed, alone or among letters. Not of `run`.
+    pub fn has_switch(&self, long: &str, letter: char) -> bool {
+        let is = |flag: &str| {
+            flag == long
+                || !flag.starts_with("--") && flag.starts_with('-') && flag.contains(letter)
+        };
+        self.flags.iter().any(|(flag, _)| is(flag))
+    }
+
     /// Whether each flag is one of these.
     pub fn has_only(&self, flags: &[&str]) -> bool {
         self.flags
@@ -201,6 +210,7 @@ impl Typed {
         let name = || self.last("--name").map(quote);
         match place {
             "{VERB}" if self.verb == "create" => Some("create".to_owned()),
+            "{C}" if self.verb == "restart" => words(&self.words),
             "{C}" if !self.makes() => words(self.words.get(..1)?),
             "{C}" | "{NAME}" => name(),
             "{IMAGE}" => words(self.words.get(..1)?),

@@ -2,6 +2,17 @@
 
 /// Verbs, and their flags.
 const WITH_VALUE: &[(&[&str], &[&str])] = &[
+    // `-f` of a prune is no filter: it asks nothing.
+    (
+        &[
+            "volume prune",
+            "network prune",
+            "container prune",
+            "image prune",
+            "system prune",
+        ],
+        &["--filter"],
+    ),
     (&["attach", "exec", "start"], &["--detach-keys"]),
     (
         &["exec"],
@@ -27,12 +38,7 @@ const WITH_VALUE: &[(&[&str], &[&str])] = &[
         &[
             "images",
             "volume ls",
-            "volume prune",
             "network ls",
-            "network prune",
-            "container prune",
-            "image prune",
-            "system prune",
             "search",
             "events",
             "stats",

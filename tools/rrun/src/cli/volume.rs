@@ -15,6 +15,7 @@ use super::steps::{carry_out, fault};
 use super::switches::Switches;
 
 #[derive(clap::Args)]
+#[command(mut_subcommands = super::examples::of_volume)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,

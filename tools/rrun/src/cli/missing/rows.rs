@@ -342,4 +342,24 @@ pub const FLAGS_MISSING: &[Missing] = &[
         "sizes are printed for people: leave it out",
         "",
     ),
+    row(
+        &["restart"],
+        &["--signal", "-s"],
+        "it is stopped by that signal, and started",
+        "rrun stop {VALUE} {C} && rrun start {C}",
+    )
+    .value("-s INT", value::signal),
+    row(
+        &["volume prune"],
+        &["--filter"],
+        "of volumes without a container those that the filter has",
+        "rrun volume ls -q -f dangling=true {VALUE} | xargs -r rrun volume rm",
+    )
+    .value("-f name=^none$", value::filters),
+    row(
+        &["volume ls"],
+        &["--cluster"],
+        "volumes are of this machine: leave it out",
+        "",
+    ),
 ];

@@ -170,6 +170,29 @@ pub(super) fn group(values: &[&str], typed: &Typed) -> Option<String> {
     values.last().map(|group| quote(format!("{user}:{group}")))
 }
 
+/// The signal, for `stop`.
+pub(super) fn signal(values: &[&str], typed: &Typed) -> Option<String> {
+    let signal = values.last().copied().or_else(|| typed.last("-s"))?;
+    let time = ["--time", "--timeout", "-t"].into_iter();
+    let time = time.filter_map(|flag| typed.last(flag)).next_back();
+    let time = time.map(|time| format!(" -t {}", quote(time)));
+    Some(format!("-s {}{}", quote(signal), time.unwrap_or_default()))
+}
+
+/// Filters of `volume ls`. Volumes that have a name are pruned with `--all` alone, as docker does.
+pub(super) fn filters(values: &[&str], typed: &Typed) -> Option<String> {
+    let is_all = |value: &&&str| matches!(**value, "all=true" | "all=1");
+    let has_all = typed.has_switch("--all", 'a') || values.iter().any(|value| is_all(&value));
+    let unnamed = (!has_all).then_some("label=com.docker.volume.anonymous");
+    let wanted = values.iter().filter(|value| !value.starts_with("all="));
+    joined(
+        unnamed
+            .iter()
+            .chain(wanted)
+            .map(|value| format!("-f {}", quote(value))),
+    )
+}
+
 /// The numbers of the groups, as a list of JSON. A name is the image's, which the shell cannot look up.
 pub(super) fn groups(values: &[&str], _: &Typed) -> Option<String> {
     let numbers: Option<Vec<u32>> = values.iter().map(|group| group.parse().ok()).collect();
