@@ -49,6 +49,15 @@ fn has(group: &str, verb: &str) -> bool {
         .any(|(name, verbs)| *name == group && verbs.contains(&verb))
 }
 
+/// Whether a verb of docker's group begins so.
+fn begins(group: &OsString, begun: &OsString) -> bool {
+    let of_group = GROUPS.iter().find(|(name, _)| group == name);
+    let mut verbs = of_group.into_iter().flat_map(|(_, verbs)| verbs.iter());
+    begun
+        .to_str()
+        .is_some_and(|begun| verbs.any(|verb| verb.starts_with(begun)))
+}
+
 const HELPS: [&str; 3] = ["--help", "-h", "help"];
 
 /// The verbs of group `image`, by docker's names in it.
@@ -100,7 +109,13 @@ pub fn words(argv: impl Iterator<Item = OsString>) -> Vec<OsString> {
 fn without_group(argv: Vec<OsString>) -> Vec<OsString> {
     // A shell asks what may follow a line of ours, which may have a group too.
     if argv.len() > 4 && argv[1] == "completions" {
-        let line = words(argv[4..].iter().cloned());
+        let mut line = words(argv[4..].iter().cloned());
+        // The beginning of a verb is none yet.
+        if let [_, group, begun] = line.as_slice()
+            && begins(group, begun)
+        {
+            line.remove(1);
+        }
         return argv[..4].iter().cloned().chain(line).collect();
     }
     // docker's flag for what is -V here; and help of a verb in a group.
