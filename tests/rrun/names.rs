@@ -128,3 +128,26 @@ fn a_container_on_the_hosts_network_has_the_hosts_names() {
     let none = host.ok("rrun run --rm --net none tools cat /etc/hosts");
     assert!(none.starts_with("127.0.0.1\tlocalhost\n"), "{none}");
 }
+
+/// F17e: two that draw one name. The slower is held up before it takes the name (strace(1)), and the name is taken.
+#[test]
+fn a_drawn_name_that_another_was_quicker_to_take_is_drawn_again() {
+    let host = Host::new();
+    host.ok("rrun create --name keeper tools id");
+    let out = host.ok("strace -f -qq -o log -e trace=link,linkat -e inject=link,linkat:delay_enter=3000000:when=1 rrun create tools id >made & \
+        until name=$(jq -r .name root/containers/.*.new/container.json 2>/dev/null) && [ -n \"$name\" ]; do sleep 0.02; done; \
+        rrun ps -aq --no-trunc -f name=keeper >\"root/names/$name\"; wait $! || exit; \
+        echo $name; rrun inspect -f '{{.Name}}' $(cat made)");
+    let names: Vec<&str> = out.lines().collect();
+    assert!(
+        names.len() == 2 && names[1] != format!("/{}", names[0]),
+        "{out}"
+    );
+    // Also when the one that was quicker is gone again before anybody looks.
+    let quicker = "strace -f -qq -o log -e trace=link,linkat -e inject=link,linkat:error=EEXIST:when=1 rrun create";
+    let id = host.ok(&format!("{quicker} tools id"));
+    assert_eq!(host.ok(&format!("rrun inspect -f '{{{{.Id}}}}' {id}")), id);
+    // A name that was given is not.
+    assert_eq!(host.code(&format!("{quicker} --name given tools id")), 1);
+    assert_eq!(host.code("rrun create --name keeper tools id"), 1);
+}

@@ -104,24 +104,6 @@ fn a_volume_that_is_used_stays() {
     assert_eq!(host.code("rrun volume ls | rrun volume rm -"), 2);
 }
 
-/// F17e: two that draw one name. The slower is held up before it takes the name (strace(1)), and the name is taken.
-#[test]
-fn a_drawn_name_that_another_was_quicker_to_take_is_drawn_again() {
-    let host = Host::new();
-    host.ok("rrun create --name keeper tools id");
-    let out = host.ok("strace -f -qq -o log -e trace=link,linkat -e inject=link,linkat:delay_enter=3000000:when=1 rrun create tools id >made & \
-        until name=$(jq -r .name root/containers/.*.new/container.json 2>/dev/null) && [ -n \"$name\" ]; do sleep 0.02; done; \
-        rrun ps -aq --no-trunc -f name=keeper >\"root/names/$name\"; wait $! || exit; \
-        echo $name; rrun inspect -f '{{.Name}}' $(cat made)");
-    let names: Vec<&str> = out.lines().collect();
-    assert!(
-        names.len() == 2 && names[1] != format!("/{}", names[0]),
-        "{out}"
-    );
-    // A name that was given is not.
-    assert_eq!(host.code("rrun create --name keeper tools id"), 1);
-}
-
 /// F17e, as runc: what is inside /proc hides from programs what they look for there.
 #[test]
 fn nothing_is_mounted_inside_proc() {

@@ -77,10 +77,11 @@ impl Failure {
         }
     }
 
-    /// The library's own error, if it is an `E`.
+    /// The library's own error, if it is an `E` or one caused it.
     pub fn fault<E: Fault>(&self) -> Option<&E> {
         let fault: &(dyn Error + 'static) = &*self.fault;
-        fault.downcast_ref()
+        let mut chain = std::iter::successors(Some(fault), |&error| error.source());
+        chain.find_map(|error| error.downcast_ref())
     }
 
     /// What to do about it.

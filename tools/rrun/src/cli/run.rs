@@ -16,7 +16,7 @@ use crate::client::{self, Attach, DetachKeys, Ended};
 use box_monitor as monitor;
 use box_ops::create::{self as creation, Lasting, New};
 use box_ops::start::{Outcome, likely, wait_started};
-use box_state::{Container, Containers};
+use box_state::{Container, Containers, StateError};
 use box_wire::{self as wire, Request};
 
 #[derive(clap::Args)]
@@ -345,18 +345,18 @@ fn make(
             plan: new.container.id.clone(),
         };
         match steps::apply(flags.act, &plan, mark, vars(&new)) {
-            // This attempt was undone and holds no name: another command holds it.
-            Err(_)
-                if draws < DRAWS
-                    && is_name_drawn(flags)
-                    && !containers.is_free(&new.container.name) =>
-            {
+            Err(error) if draws < DRAWS && is_name_drawn(flags) && is_taken(&error) => {
                 draws += 1;
                 ready = prepare(flags, containers)?;
             }
             made => return made.map(|context| (new, context)),
         }
     }
+}
+
+/// Whether another container had the name. That one may be gone by now: what the error says counts.
+fn is_taken(error: &Failure) -> bool {
+    matches!(error.fault(), Some(StateError::NameTaken { .. }))
 }
 
 /// Prints the script that makes the container and runs it. With --rm the script removes all of it at its end, and
