@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_home::JsonError;
 use kit_net::{CidrError, NetError};
 use kit_plan::{FAILED, Fault, USAGE};
 use rnetns::NetnsError;
@@ -82,17 +83,8 @@ pub enum BridgeError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("reading {path:?}: {source}")]
-    Json {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
-    #[error("reading {path:?}: it is of version {version}, and this boxkit knows {latest}")]
-    Later {
-        path: PathBuf,
-        version: u32,
-        latest: u32,
-    },
+    #[error(transparent)]
+    Json(#[from] JsonError),
     #[error(
         "choosing a network for bridge {bridge:?}: each private one that we would take clashes with a route of this host"
     )]
@@ -179,8 +171,8 @@ impl Fault for BridgeError {
             Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
                 Some("the address before the port must be one of this host's".to_owned())
             }
-            Self::Later { .. } => Some("a later boxkit wrote it: use that one".to_owned()),
-            Self::Json { path, .. } => Some(format!(
+            Self::Json(later @ JsonError::Later { .. }) => Fault::hint(later),
+            Self::Json(JsonError::Shape { path, .. }) => Some(format!(
                 "rm {} removes it, and boxkit goes on as if it had never been",
                 kit_plan::quote(path.as_os_str())
             )),
@@ -190,9 +182,8 @@ impl Fault for BridgeError {
 
     fn path(&self) -> Option<&Path> {
         match self {
-            Self::Io { path, .. } | Self::Json { path, .. } | Self::Later { path, .. } => {
-                Some(path)
-            }
+            Self::Io { path, .. } => Some(path),
+            Self::Json(error) => Some(error.path()),
             _ => None,
         }
     }

@@ -4,8 +4,9 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use kit_home::{JsonError, json_version};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::BridgeError;
 
@@ -27,26 +28,11 @@ pub fn text<T: Serialize>(value: &T) -> String {
 
 /// Reads one; `None` if there is no such file.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, BridgeError> {
-    #[derive(Deserialize)]
-    struct Only {
-        #[serde(default)]
-        version: u32,
-    }
     let text = match std::fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.map_err(BridgeError::io("reading", path))?,
     };
-    let json = |source| BridgeError::Json {
-        path: path.to_owned(),
-        source,
-    };
-    let Only { version } = serde_json::from_slice(&text).map_err(json)?;
-    if version > VERSION {
-        return Err(BridgeError::Later {
-            path: path.to_owned(),
-            version,
-            latest: VERSION,
-        });
-    }
-    serde_json::from_slice(&text).map(Some).map_err(json)
+    json_version(path, &text, VERSION)?;
+    let value = serde_json::from_slice(&text).map_err(JsonError::shape(path))?;
+    Ok(Some(value))
 }

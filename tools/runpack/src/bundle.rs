@@ -107,7 +107,7 @@ fn lines(rootfs: &Path, name: &str) -> Vec<Vec<Vec<u8>>> {
     let read = rustix::fs::open(rootfs, directory, Mode::empty())
         .map_err(Into::into)
         .and_then(|root| regular::open_beneath(root.as_fd(), &Path::new("etc").join(name)))
-        .and_then(|file| regular::read_up_to(file, MOST));
+        .and_then(|file| kit_home::read_at_most(file, MOST));
     let text = read.unwrap_or_default();
     let fields = |line: &[u8]| line.split(|b| *b == b':').map(<[u8]>::to_vec).collect();
     text.split(|b| *b == b'\n').map(fields).collect()

@@ -44,20 +44,3 @@ fn opened(dir: BorrowedFd<'_>, path: &Path, how: ResolveFlags) -> io::Result<Fil
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     kit_home::read_regular(path)
 }
-
-/// The whole of a file that has no more than `most` bytes.
-pub(crate) fn read_up_to(file: File, most: u64) -> io::Result<Vec<u8>> {
-    let read = if file.metadata()?.len() <= most {
-        kit_home::read_up_to(file, most)?
-    } else {
-        None
-    };
-    read.ok_or_else(|| too_large(most))
-}
-
-pub(crate) fn too_large(most: u64) -> io::Error {
-    io::Error::other(format!(
-        "it has more than the {} MiB that such a file may have",
-        most >> 20
-    ))
-}

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use kit_home::{Replace, replace};
+use kit_home::{JsonError, Replace, json_version, replace};
 use kit_plan::Fault;
 use kit_sys::calls;
 use oci_spec::runtime::Spec;
@@ -25,17 +25,8 @@ pub enum StateError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("reading {path:?}: {source}")]
-    Json {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
-    #[error("reading {path:?}: it is of version {version}, and this boxkit knows {latest}")]
-    Later {
-        path: PathBuf,
-        version: u32,
-        latest: u32,
-    },
+    #[error(transparent)]
+    Json(#[from] JsonError),
     #[error("naming a container \"{name}\": container {} has that name", short(.holder))]
     NameTaken { name: String, holder: String },
     #[error("No such container: {name}{}", near_text(.near.as_ref()))]
@@ -60,9 +51,9 @@ impl Fault for StateError {
                 "rrun rm -f {name} removes that one; rrun rename {name} {name}-old gives it another name"
             )),
             Self::Unknown { .. } => Some("rrun ps -a shows them all".to_owned()),
-            Self::Later { .. } => Some("a later boxkit wrote it: use that one".to_owned()),
+            Self::Json(error) => Fault::hint(error),
             Self::Ambiguous { .. } => Some("give more of the ID".to_owned()),
-            _ => None,
+            Self::Io { .. } => None,
         }
     }
 
@@ -149,10 +140,7 @@ fn is_empty(path: &Path) -> bool {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StateError> {
-    serde_json::from_slice(&read(path)?).map_err(|source| StateError::Json {
-        path: path.to_owned(),
-        source,
-    })
+    Ok(serde_json::from_slice(&read(path)?).map_err(JsonError::shape(path))?)
 }
 
 /// A file that says of which version it is.
@@ -168,16 +156,8 @@ pub(super) trait Versioned: DeserializeOwned {
 
 /// Reads one. What is not of the latest version is renewed, or refused in words if it is a later boxkit's.
 fn read_known<T: Versioned>(path: &Path) -> Result<T, StateError> {
-    #[derive(serde::Deserialize)]
-    struct Only {
-        #[serde(default)]
-        version: u32,
-    }
     let text = read(path)?;
-    let json = |source| StateError::Json {
-        path: path.to_owned(),
-        source,
-    };
+    let json = |source| JsonError::shape(path)(source).into();
     let known = serde_json::from_slice::<T>(&text);
     if known
         .as_ref()
@@ -185,15 +165,7 @@ fn read_known<T: Versioned>(path: &Path) -> Result<T, StateError> {
     {
         return known.map_err(json);
     }
-    let Only { version } = serde_json::from_slice(&text).map_err(json)?;
-    if version > T::LATEST {
-        return Err(StateError::Later {
-            path: path.to_owned(),
-            version,
-            latest: T::LATEST,
-        });
-    }
-    if version == 0 {
+    if json_version(path, &text, T::LATEST)? == 0 {
         let text: Value = serde_json::from_slice(&text).map_err(json)?;
         return serde_json::from_value(T::renew(text)).map_err(json);
     }
@@ -201,11 +173,7 @@ fn read_known<T: Versioned>(path: &Path) -> Result<T, StateError> {
 }
 
 pub(super) fn to_json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, StateError> {
-    let fail = |source| StateError::Json {
-        path: path.to_owned(),
-        source,
-    };
-    let mut text = serde_json::to_vec_pretty(value).map_err(fail)?;
+    let mut text = serde_json::to_vec_pretty(value).map_err(JsonError::shape(path))?;
     text.push(b'\n');
     Ok(text)
 }
@@ -259,7 +227,7 @@ impl Containers {
     /// Reads container.json; one of an earlier boxkit's is brought up to date in memory.
     ///
     /// # Errors
-    /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
+    /// A file that cannot be read or is no JSON of this shape; [`JsonError::Later`] for one that a later boxkit wrote.
     pub fn load(&self, id: &str) -> Result<Container, StateError> {
         let path = self.dir(id).join("container.json");
         read_known(&path)
@@ -286,7 +254,7 @@ impl Containers {
                 let text: Value = read_json(&path.with_file_name("container.json"))?;
                 let cgroup = self.cgroup_name(&container);
                 let completed = super::old::complete(&mut spec, &text, &cgroup);
-                completed.map_err(|source| StateError::Json { path, source })?;
+                completed.map_err(JsonError::shape(&path))?;
             }
         }
         Ok(spec)
@@ -295,12 +263,12 @@ impl Containers {
     /// Reads state.json; one of an earlier boxkit's is brought up to date in memory.
     ///
     /// # Errors
-    /// A file that cannot be read or is no JSON of this shape; [`StateError::Later`] for one that a later boxkit wrote.
+    /// A file that cannot be read or is no JSON of this shape; [`JsonError::Later`] for one that a later boxkit wrote.
     pub fn state(&self, id: &str) -> Result<RunState, StateError> {
         let path = self.dir(id).join("state.json");
         match read_known(&path) {
             // XFS leaves such a file if the power goes between its renaming and `sync_state`.
-            Err(StateError::Json { .. }) if is_empty(&path) => Ok(RunState::lost()),
+            Err(StateError::Json(_)) if is_empty(&path) => Ok(RunState::lost()),
             read => read,
         }
     }

@@ -1,5 +1,7 @@
 //! Finding a container as docker does: by full ID, by name, by unique prefix of an ID; and listing them.
 
+use kit_home::JsonError;
+
 use super::{Container, Containers, StateError};
 
 impl Containers {
@@ -29,7 +31,7 @@ impl Containers {
     /// the beginning of an ID.
     ///
     /// # Errors
-    /// [`StateError::Unknown`], with a near name if there is one; [`StateError::Ambiguous`]; [`StateError::Later`].
+    /// [`StateError::Unknown`], with a near name if there is one; [`StateError::Ambiguous`]; [`JsonError::Later`].
     pub fn find(&self, text: &str) -> Result<(Self, Container), StateError> {
         let name = text.strip_prefix('/').unwrap_or(text);
         let both = self.both();
@@ -47,7 +49,7 @@ impl Containers {
             if let Some(id) = among.holder(name) {
                 match among.load(&id) {
                     Ok(container) => return Ok((among.clone(), container)),
-                    Err(later @ StateError::Later { .. }) => return Err(later),
+                    Err(later @ StateError::Json(JsonError::Later { .. })) => return Err(later),
                     // Its name is left over: one whose files do not parse is not committed.
                     Err(_) => {}
                 }

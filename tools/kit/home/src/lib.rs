@@ -1,7 +1,8 @@
 //! Where the toolkit keeps things, and how files are shared between processes that know nothing of each other.
 //!
 //! The two roots and the instance that they make ([`Roots`]), locks that end with their process ([`lock`]), files
-//! that are seen whole or not at all ([`replace`]), and what is mounted where ([`mountinfo`]). No notion of a
+//! that are seen whole or not at all ([`replace`]), that say of which version they are ([`json_version`]), and what is mounted
+//! where ([`mountinfo`]). No notion of a
 //! container, of a network or of an image.
 //!
 //! ```
@@ -19,12 +20,14 @@
 //! ```
 #![warn(missing_docs)]
 
+mod json;
 pub mod lock;
 pub mod mountinfo;
 mod replace;
 mod roots;
 mod small;
 
+pub use json::{JsonError, json_version};
 pub use replace::{Replace, replace};
 pub use roots::{Instance, Roots, RootsError, is_an_instances_group};
-pub use small::{read_regular, read_small, read_up_to};
+pub use small::{read_at_most, read_regular, read_small, too_large};

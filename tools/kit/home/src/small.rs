@@ -13,8 +13,7 @@ const MOST: u64 = 16 << 20;
 /// # Errors
 /// The file cannot be read, or it has more than 16 MiB: /dev/zero has no end.
 pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = read_up_to(File::open(path)?, MOST)?;
-    bytes.ok_or_else(|| io::Error::other("it has more than 16 MiB"))
+    read_at_most(File::open(path)?, MOST)
 }
 
 /// The whole of a small regular file. Anything else is refused and never waited for, as a FIFO without a writer would be.
@@ -27,28 +26,37 @@ pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
         .read(true)
         .custom_flags(nonblock)
         .open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
+    if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    let too_large = || io::Error::other("it has more than the 16 MiB that such a file may have");
-    if meta.len() > MOST {
-        return Err(too_large());
+    read_at_most(file, MOST)
+}
+
+/// The whole of a file that has no more than `most` bytes.
+///
+/// # Errors
+/// The file cannot be read; [`too_large`].
+pub fn read_at_most(file: File, most: u64) -> io::Result<Vec<u8>> {
+    // A pipe and a file of /proc have the size 0 here.
+    let size = file.metadata()?.len();
+    if size > most {
+        return Err(too_large(most));
     }
     // With room for its end, which is one more read.
-    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
-    file.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST {
-        return Err(too_large());
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(most));
     }
     Ok(bytes)
 }
 
-/// All that there is to read, or `None` if that is more than `most` bytes.
-pub fn read_up_to(from: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    from.take(most + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= most).then_some(bytes))
+/// What is said of a file that has more than `most` bytes.
+pub fn too_large(most: u64) -> io::Error {
+    io::Error::other(format!(
+        "it has more than the {} MiB that such a file may have",
+        most >> 20
+    ))
 }
 
 #[cfg(test)]
@@ -58,7 +66,7 @@ mod tests {
     #[test]
     fn a_file_without_an_end_is_not_read_to_it() {
         let error = read_small(Path::new("/dev/zero")).unwrap_err();
-        assert_eq!(error.to_string(), "it has more than 16 MiB");
+        assert_eq!(error.to_string(), too_large(MOST).to_string());
         assert!(read_small(Path::new("/dev/null")).unwrap().is_empty());
         let error = read_regular(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(error.to_string(), "it is no regular file");

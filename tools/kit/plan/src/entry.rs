@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use kit_home::{JsonError, json_version};
 use serde::{Deserialize, Serialize};
 
 use crate::{Fault, NetnsId, ProcessId, Undo};
@@ -94,15 +95,20 @@ pub enum JournalError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error(
-        "reading journal {path:?}: it has version {version}, newer than this command's {VERSION}"
-    )]
-    Newer { path: PathBuf, version: u32 },
+    #[error(transparent)]
+    Later(JsonError),
     #[error("reading journal {path:?}: its first line is not a header")]
     NoHeader { path: PathBuf },
 }
 
 impl Fault for JournalError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Later(later) => Fault::hint(later),
+            _ => None,
+        }
+    }
+
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Io { path, .. } => Some(path),
@@ -150,10 +156,6 @@ impl Header {
 
 /// The header, and all entries that are whole.
 pub(crate) fn read(file: &File, path: &Path) -> Result<(Header, Vec<Entry>), JournalError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
     let fail = |source| JournalError::Io {
         doing: "reading",
         path: path.to_owned(),
@@ -165,13 +167,10 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<(Header, Vec<Entry>), Jou
         path: path.to_owned(),
     };
     let first = lines.next().ok_or_else(no_header)?.map_err(fail)?;
-    let Version { version } = serde_json::from_slice(&first).map_err(|_| no_header())?;
-    if version > VERSION {
-        return Err(JournalError::Newer {
-            path: path.to_owned(),
-            version,
-        });
-    }
+    json_version(path, &first, VERSION).map_err(|error| match error {
+        JsonError::Shape { .. } => no_header(),
+        later @ JsonError::Later { .. } => JournalError::Later(later),
+    })?;
     let header = serde_json::from_slice(&first).map_err(|_| no_header())?;
     let mut entries = Vec::new();
     for line in lines {

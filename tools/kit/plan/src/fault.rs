@@ -97,6 +97,16 @@ impl Fault for kit_home::RootsError {
     }
 }
 
+impl Fault for kit_home::JsonError {
+    fn hint(&self) -> Option<String> {
+        self.hint().map(str::to_owned)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.path())
+    }
+}
+
 /// What to do about `fault`: its own hint, else what any tool knows about the errno that caused it.
 pub fn way_out(fault: &dyn Fault) -> Option<String> {
     fault

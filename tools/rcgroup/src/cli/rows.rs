@@ -1,6 +1,7 @@
 //! How lists of `rcgroup` look to a person.
 
 use kit_cli::{Output, Result, Row};
+use kit_units::cpus_text;
 use serde::Serialize;
 
 use crate::Setting;
@@ -132,17 +133,10 @@ pub(super) fn show(output: Output, shown: Shown) -> Result<()> {
     output.list(&limits(&shown))
 }
 
-/// As it is typed: 500000000 is 0.5.
-fn in_cpus(nano: u64) -> String {
-    const CPU: u64 = 1_000_000_000;
-    let text = format!("{}.{:09}", nano / CPU, nano % CPU);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 fn limits(shown: &Shown) -> Vec<Limited> {
     let text = |number: Option<u64>| number.map(|number| number.to_string());
     let stats = &shown.stats;
-    let cpus = shown.nano_cpus.map(in_cpus);
+    let cpus = shown.nano_cpus.map(cpus_text);
     let cpu_usec = stats.cpu_usec.map(|usec| format!("{usec} usec"));
     let rows = [
         (

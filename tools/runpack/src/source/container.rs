@@ -130,7 +130,9 @@ impl Container {
         let reader = self.reader(name)?;
         let path = Path::new(name);
         if self.size(name) > MAX_SMALL {
-            return Err(SourceError::io("read", path)(regular::too_large(MAX_SMALL)));
+            return Err(SourceError::io("read", path)(kit_home::too_large(
+                MAX_SMALL,
+            )));
         }
         reader
             .take(MAX_SMALL)

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use box_ops::spec::sizes::parse_bytes;
 use kit_plan::quote;
+use kit_units::{NANO, cpus_text};
 
 use super::again;
 use crate::cli::typed::Typed;
@@ -146,14 +147,11 @@ pub(super) fn cpus(_: &[&str], typed: &Typed) -> Option<String> {
             .ok()
             .filter(|usec| *usec > 0)
     };
-    let quota = usec("--cpu-quota")?;
-    let cpus = f64::from(quota) / f64::from(usec("--cpu-period").unwrap_or(100_000));
-    Some(
-        format!("{cpus:.3}")
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned(),
-    )
+    let quota = u64::from(usec("--cpu-quota")?);
+    let period = u64::from(usec("--cpu-period").unwrap_or(100_000));
+    // Three decimals are enough for an example.
+    let thousandths = (quota * 1000 + period / 2) / period;
+    Some(cpus_text(thousandths * (NANO / 1000)))
 }
 
 /// A host name of this domain.
