@@ -65,7 +65,7 @@ fn over_ipv6_nobody_comes_in_by_the_back_door() {
     outside.cable("o0", "10.88.0.2/24", "10.88.0.1");
     outside.sh("ip addr add fd88::2/64 dev eth0 nodad; ip route add default via fd88::1");
     sh(
-        "ip addr add 10.88.0.1/24 dev o0; ip addr add fd88::1/64 dev o0 nodad; ip addr replace fd77::1/64 dev br0 nodad",
+        "ip addr add 10.88.0.1/24 dev o0; ip addr add fd88::1/64 dev o0 nodad; until ! ip -6 addr show dev br0 | grep -q tentative; do sleep 0.1; done",
     );
     outside.serves("[::]:90", "world");
     assert!(outside.asks("[fd77::2]:80").is_some(), "it is a router");

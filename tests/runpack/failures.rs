@@ -199,17 +199,23 @@ fn what_others_put_into_a_target_meanwhile_is_theirs() {
 #[test]
 fn a_full_disk_is_said_and_leaves_nothing() {
     let room = Room::new();
-    room.sh("mkdir d && head -c 3000000 /dev/urandom > d/f && tar -C d -cf d.tar . && mkdir small");
-    let script = "mount -t tmpfs -o size=2m full small; export BOXKIT_ROOT=$PWD/small/root
-        runpack import d.tar x 2> said && exit 9; cat said; find small/root/images/tmp small/root/images/blobs -type f";
-    let said = room.sh(&format!(
-        "unshare --mount --propagation private sh -uc '{script}'"
-    ));
-    assert!(
-        said.contains("No space left on device\nhint: ") && said.contains("/small/root is full: "),
-        "{said}"
-    );
-    assert_eq!(said.lines().count(), 2, "{said}");
+    // Of the second the blob has room, and its files have not.
+    for (content, tar) in [("cat /dev/urandom", "-cf"), ("yes", "-czf")] {
+        room.sh(&format!(
+            "mkdir -p d small && {content} | head -c 3000000 > d/f && tar -C d {tar} d.tar ."
+        ));
+        let script = "mount -t tmpfs -o size=2m full small; export BOXKIT_ROOT=$PWD/small/root
+            runpack import d.tar x 2> said && exit 9; cat said; find small/root/images/tmp small/root/images/blobs -type f";
+        let said = room.sh(&format!(
+            "unshare --mount --propagation private sh -uc '{script}'"
+        ));
+        assert!(
+            said.contains("No space left on device\nhint: ")
+                && said.contains("/small/root is full: "),
+            "{content}: {said}"
+        );
+        assert_eq!(said.lines().count(), 2, "{content}: {said}");
+    }
 }
 
 #[test]

@@ -102,7 +102,10 @@ impl Job {
         let fs = dir.join("fs");
         std::fs::create_dir_all(&fs).map_err(SourceError::io("make directory", &fs))?;
         let unpacked = Extraction::default().unpack(stream, &fs, Form::Overlay);
-        let (report, sums) = unpacked.map_err(&self.explain)?;
+        let (report, sums) = unpacked.map_err(|error| SourceError::Below {
+            error: Box::new((self.explain)(error)),
+            dir: fs,
+        })?;
         Ok(Taken {
             sums,
             report: Some(report),

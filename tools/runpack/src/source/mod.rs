@@ -109,6 +109,13 @@ pub enum SourceError {
         #[source]
         error: Box<StoreError>,
     },
+    /// An error that may name an entry of an archive alone, and where that was being written.
+    #[error("{error}")]
+    Below {
+        dir: PathBuf,
+        #[source]
+        error: Box<SourceError>,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -141,12 +148,14 @@ impl Fault for SourceError {
             }
             Self::Several { .. } => Some("leave out -t: they keep their own names".to_owned()),
             Self::Part { error, .. } => error.hint(),
+            Self::Below { error, .. } => error.hint(),
             Self::Store(error) => error.hint(),
         }
     }
 
     fn exit(&self) -> u8 {
         match self {
+            Self::Below { error, .. } => error.exit(),
             Self::Store(error) => error.exit(),
             _ => FAILED,
         }
@@ -157,6 +166,10 @@ impl Fault for SourceError {
             Self::Io { path, .. } => Some(path),
             Self::Store(error) => error.path(),
             Self::Part { error, .. } => error.path(),
+            Self::Below { dir, error } => {
+                let path = error.path().filter(|path| path.is_absolute());
+                path.or(Some(dir))
+            }
             _ => None,
         }
     }
