@@ -197,6 +197,11 @@ const BAD: &[Row] = &[
         "rrun: writing --cidfile \"data/plain\": File exists\nhint: rm data/plain removes the file",
     ),
     (
+        "rrun run --rm --cidfile /dev/null tools id",
+        125,
+        "rrun: writing --cidfile \"/dev/null\": File exists\nhint: give the name of a file that is not there yet",
+    ),
+    (
         "rrun run -it --rm tools id </dev/null",
         1,
         "rrun: the input device is not a TTY\nhint: leave out -t when input comes from a pipe",

@@ -9,7 +9,11 @@ fn a_full_disk_is_said_and_nothing_is_left() {
     let host = Host::bare();
     host.ok("mount --make-rprivate /; mkdir root; mount -t tmpfs -o size=64m tmpfs root; chmod 700 root");
     host.ok(&kit_test::pack());
-    host.ok("rrun run --rm tools sh; rrun rm $(rrun create tools sh); rrun gc");
+    host.ok("rrun run --rm tools sh; rrun gc; rrun create --name old -v data:/data tools sh");
+    // The first removal of all.
+    host.ok("head -c 100m /dev/zero >root/theirs 2>/dev/null; ! echo more >>root/theirs");
+    assert_eq!(host.ok("rrun rm old; rrun volume rm data"), "old\ndata\n");
+    host.ok("rm root/theirs");
     let before = host.files("root");
     // A file of another's takes what there is.
     host.ok("head -c 100m /dev/zero >root/theirs 2>/dev/null; ! echo more >>root/theirs");

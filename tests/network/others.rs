@@ -1,9 +1,12 @@
 //! Who else is on the host: other bridges, IPv6, clients of UDP that came too early.
 
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use kit_net::Nft;
 use kit_test::{own_netns, sh, skip};
+use rbridge::network::{ensure, preview, remove};
 
 use crate::{Machine, rbridge, roots};
 
@@ -125,4 +128,26 @@ fn a_udp_client_that_came_too_early_is_heard_once_the_port_is_published() {
     });
     rbridge(&dir, "publish 5353:10.77.0.2:53/udp");
     assert_eq!(sh(flow), "1\n");
+}
+
+/// The bridge of this network is no stranger, also when another process has just made it or is about to remove it.
+#[test]
+fn a_network_that_comes_and_goes_has_the_same_addresses() {
+    own_netns();
+    let (_dir, roots) = roots();
+    let wanted = preview(&roots).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..60 {
+                let nft = Nft::open().unwrap();
+                ensure(&roots, &nft).unwrap();
+                remove(&roots, &nft, "bridge").unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        while !is_over.load(Ordering::Relaxed) {
+            assert_eq!(preview(&roots).unwrap().gateway, wanted.gateway);
+        }
+    });
 }

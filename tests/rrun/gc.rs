@@ -105,7 +105,7 @@ fn a_gc_beside_the_starts_of_one_container_spoils_none() {
     let host = Host::new();
     host.ok("rrun create --name box tools id -u");
     let out = host.ok("{ until [ -e over ]; do rrun gc || exit; done; } & \
-        for n in 1 2 3 4 5 6 7 8 9 10; do rrun start -a box || { echo failed; break; }; done; touch over; wait $!");
+        for n in 1 2 3 4 5 6 7 8 9 10; do rrun start -a box 2>said || { cat said; echo failed; break; }; done; touch over; wait $!");
     let starts: Vec<&str> = out.lines().filter(|line| !line.contains(':')).collect();
     assert_eq!(starts, ["0"; 10], "{out}");
 }

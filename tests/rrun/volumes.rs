@@ -161,3 +161,40 @@ fn volumes_are_chosen_by_filters() {
         );
     }
 }
+
+/// As docker: a volume that exists and is empty would hide what the image has there. One with files is left as it is.
+#[test]
+fn an_empty_volume_is_filled_by_the_next_container() {
+    let host = Host::new();
+    host.ok("mkdir -p tree/app/sub; echo kept >tree/app/sub/file; ln tree/app/sub/file tree/app/other; chown 7:8 tree/app; chmod 2750 tree/app
+        tar -C tree -c . | runpack import - app >/dev/null");
+    let seen = || {
+        host.ok("cd root/volumes/data; stat -c '%a %u:%g' _data; find _data | sort; ls -A root/volumes 2>/dev/null || :")
+    };
+    let is = |data: &str| assert_eq!(seen(), data);
+    // For the image `tools` there is no such directory.
+    host.ok("rrun create -v data:/app tools true; rrun create -v data:/app:nocopy app /none");
+    is("755 0:0\n_data\n");
+    let script = host.ok("rrun create --dry-run -v data:/app app /none");
+    assert!(
+        script.contains("Copy what the image has at /app into volume data"),
+        "{script}"
+    );
+    is("755 0:0\n_data\n");
+    host.ok("rrun create --name filled -v data:/app app /none");
+    let full = "2750 7:8\n_data\n_data/other\n_data/sub\n_data/sub/file\n";
+    is(full);
+    assert_eq!(
+        host.ok("stat -c %h root/volumes/data/_data/other; ls -A root/volumes"),
+        "2\ndata\n"
+    );
+    // Also where an earlier mount of the same container has nothing for it.
+    host.ok("rrun create -v twice:/none -v twice:/app app /none");
+    assert_eq!(host.ok("ls root/volumes/twice/_data"), "other\nsub\n");
+    // The script does the same.
+    host.ok("find root/volumes/data/_data -mindepth 1 -delete; chown 0:0 root/volumes/data/_data; rrun create --dry-run -v data:/app app /none | sh");
+    is(full);
+    // What is in it is kept, and the rest of the image's is not added.
+    host.ok("rm -r root/volumes/data/_data/sub; chmod 700 root/volumes/data/_data; rrun create -v data:/app app /none");
+    is("2700 7:8\n_data\n_data/other\n");
+}

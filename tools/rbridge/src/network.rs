@@ -91,17 +91,21 @@ impl Network {
 
 /// The default network as it is, or as it would be made now. Changes nothing.
 pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
-    if let Some(network) = Dir::new(roots, DEFAULT).read()? {
-        return Ok(network);
-    }
     let bridge = roots.instance.bridge();
+    let taken = loop {
+        if let Some(network) = Dir::new(roots, DEFAULT).read()? {
+            return Ok(network);
+        }
+        if let Some(taken) = taken(&bridge)? {
+            break taken;
+        }
+    };
     let of = |gateway: Ipv4Addr, prefix| Network {
         name: DEFAULT.to_owned(),
         bridge: bridge.clone(),
         gateway,
         prefix,
     };
-    let taken = taken(&bridge)?;
     let clash = |subnet: Cidr| taken.iter().find(|other| other.overlaps(subnet));
     if let Some(chosen) = choice::read(roots)? {
         let network = of(chosen.gateway, chosen.prefix);
@@ -123,10 +127,12 @@ pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
 }
 
 /// The networks that this host has a way to, or an address in: a link that is down has addresses and no routes. The
-/// bridge itself aside, which may be left from a network that was not removed to the end.
-fn taken(bridge: &str) -> Result<Vec<Cidr>, BridgeError> {
+/// bridge itself aside, which may be left from a network that was not removed to the end. `None` if another process has
+/// made or removed the bridge meanwhile: it would count as a stranger's.
+fn taken(bridge: &str) -> Result<Option<Vec<Cidr>>, BridgeError> {
     let nl = Place::default().netlink()?;
-    let index = nl.link(bridge)?.map(|link| link.index);
+    let its_index = || Ok::<_, BridgeError>(nl.link(bridge)?.map(|link| link.index));
+    let index = its_index()?;
     let routes = nl.routes()?.into_iter();
     let routes =
         routes.filter(|route| !route.is_default() && (index.is_none() || route.out != index));
@@ -135,7 +141,7 @@ fn taken(bridge: &str) -> Result<Vec<Cidr>, BridgeError> {
     let addrs = addrs.filter(|addr| Some(addr.index) != index);
     // One of /0, which a mistake makes, would rule out every network.
     taken.extend(addrs.map(|addr| addr.cidr).filter(|cidr| cidr.prefix > 0));
-    Ok(taken)
+    Ok((its_index()? == index).then_some(taken))
 }
 
 /// The default network, made or completed if need be. Idempotent; two at once make one.

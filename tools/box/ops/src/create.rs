@@ -92,13 +92,14 @@ impl Step for ClaimCidfile {
             let taken = e.kind() == std::io::ErrorKind::AlreadyExists;
             let doing = format!("writing --cidfile {:?}", self.path);
             let error = StepError::new(doing, e).exit(125);
-            if taken {
-                return error.hint(format!(
+            match taken.then(|| self.path.symlink_metadata()) {
+                Some(Ok(meta)) if meta.is_file() => error.hint(format!(
                     "rm {} removes the file",
                     kit_plan::quote(&self.path)
-                ));
+                )),
+                Some(_) => error.hint("give the name of a file that is not there yet"),
+                None => error,
             }
-            error
         };
         let mut file = std::fs::File::create_new(&self.path).map_err(fail)?;
         file.write_all(self.id.as_bytes()).map_err(fail)?;
@@ -123,6 +124,7 @@ impl Step for Begin {
         let upper = self.0.upper();
         let mut dirs = vec![self.0.making()];
         dirs.extend(containers.new_layer(&self.0.container));
+        dirs.extend(containers.new_trash());
         let Roots { root, run, .. } = &containers.roots;
         let mut lines = vec![run!["umask", "022"]];
         lines.push(run!["mkdir", "-p", "-m", "0700", root, run]);

@@ -26,6 +26,8 @@ kit_plan::sayings! {
             "在旁边写好 container.json 再改名：读者看到旧的或新的";
         volume(name, at): "Make volume {name} of what the image has at {at}; renamed when it is whole",
             "用镜像中 {at} 的内容新建卷 {name}；完整之后才改名";
+        fill_volume(name, at): "Copy what the image has at {at} into volume {name}: it is empty, and would hide that",
+            "把镜像中 {at} 的内容复制进卷 {name}：空卷会遮住它";
         discard(): "Rename the container's directory away: it is gone at once, and its name is free",
             "把容器的目录改名移走：它立刻消失，名字空出";
         discard_volume(name): "Rename volume {name} away: no container mounts one that is half deleted",

@@ -145,8 +145,19 @@ impl Containers {
         own.then_some(layer).into_iter().chain(subs).collect()
     }
 
+    /// Where what is removed goes, unless it is there: on a disk that is full by then it could not be made, and so nothing be
+    /// removed. A transient container's layer goes to the root's.
+    pub fn new_trash(&self) -> Vec<PathBuf> {
+        let mut trash = vec![self.trash()];
+        if self.is_transient {
+            trash.push(Self::new(self.roots.clone()).trash());
+        }
+        trash.retain(|dir| !dir.exists());
+        trash
+    }
+
     /// Makes the unpublished directory of a new container and locks it against gc; then the directories of
-    /// [`Containers::new_layer`]. In this order: gc takes a layer that no container has.
+    /// [`Containers::new_layer`] and [`Containers::new_trash`]. In this order: gc takes a layer that no container has.
     pub fn begin(&self, container: &Container) -> Result<AtWork, StateError> {
         let making = self.making(&container.id);
         let work = loop {
@@ -160,8 +171,8 @@ impl Containers {
                 _ => {}
             }
         };
-        for dir in self.new_layer(container) {
-            make(&dir)?;
+        for dir in self.new_layer(container).iter().chain(&self.new_trash()) {
+            make(dir)?;
         }
         Ok(work)
     }

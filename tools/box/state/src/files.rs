@@ -212,8 +212,8 @@ impl Containers {
         let to = trash.join(id);
         let renamed = match calls::fs::rename(self.layer(id), &to) {
             Err(e) if e.kind() == io::ErrorKind::NotFound && !trash.exists() => {
-                calls::fs::create_dir_all(&trash).ok()?;
-                calls::fs::rename(self.layer(id), &to)
+                let made = calls::fs::create_dir_all(&trash);
+                made.and_then(|()| calls::fs::rename(self.layer(id), &to))
             }
             renamed => renamed,
         };

@@ -2,6 +2,7 @@
 //! incomplete one. If two commands make the same volume, one of them finds it made.
 
 mod copy;
+mod fill;
 pub mod remove;
 mod step;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use kit_plan::Fault;
 
 pub use box_state::volume::{anonymous, anonymous_name, data, dir, is_anonymous_of, leftovers};
+pub use fill::{FillVolume, is_empty};
 pub use step::MakeVolume;
 
 /// Why a volume cannot be made, filled or mounted.

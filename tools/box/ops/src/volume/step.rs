@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use rmount::overlay::{Lowers, Overlay, OverlayOptions};
 use super::{VolumeError, copy, dir};
 use crate::says;
 
-/// Makes a new volume, filled with a copy of what the image has at its mount point. A volume that exists is left as it is.
+/// Makes a new volume, filled with a copy of what the image has at its mount point. A volume that exists is left as it is:
+/// [`super::FillVolume`] is for one that is empty.
 pub struct MakeVolume {
     /// Where volumes are: those of the kind of container that it is made for.
     pub roots: Roots,
@@ -31,17 +33,17 @@ pub struct MakeVolume {
 }
 
 impl MakeVolume {
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         dir(&self.roots).join(&self.name)
     }
 
     /// The temporary name holds the container's ID: by that gc knows whether a command still works on it.
-    fn making(&self) -> PathBuf {
+    pub(super) fn making(&self) -> PathBuf {
         dir(&self.roots).join(format!(".{}.{:02}.new", self.id, self.nth))
     }
 
     /// cp -a of a layer, or of several as an overlay, which is mounted for that alone.
-    fn fill(&self, inside: &Path, data: &Path) -> Line {
+    pub(super) fn fill_line(&self, inside: &Path, data: &Path) -> Line {
         if let Some(one) = self.layers.only() {
             return run!["cp", "-a", "-T", "--", one.join(inside), data];
         }
@@ -59,19 +61,26 @@ impl MakeVolume {
         sh
     }
 
-    fn make(&self) -> Result<(), VolumeError> {
-        let (making, data) = (self.making(), self.making().join("_data"));
-        let fail = |source| VolumeError::Io {
+    fn fail(&self) -> impl Fn(io::Error) -> VolumeError {
+        |source| VolumeError::Io {
             doing: "making volume",
             path: self.path(),
             source,
-        };
+        }
+    }
+
+    /// The directory that is filled before it is renamed.
+    pub(super) fn make_room(&self) -> Result<(), VolumeError> {
         let mut mkdir = DirBuilder::new();
-        mkdir
-            .recursive(true)
-            .mode(0o755)
-            .create(&data)
-            .map_err(fail)?;
+        let made = mkdir.recursive(true).mode(0o755);
+        made.create(self.making().join("_data"))
+            .map_err(self.fail())
+    }
+
+    fn make(&self) -> Result<(), VolumeError> {
+        let (making, data) = (self.making(), self.making().join("_data"));
+        let fail = self.fail();
+        self.make_room()?;
         if let Some(source) = copy::source(&self.layers, &self.to)? {
             source.copy(&data)?;
         }
@@ -90,7 +99,7 @@ impl Step for MakeVolume {
         let (making, data) = (self.making(), self.making().join("_data"));
         let mut lines = vec![run!["mkdir", "-p", &data]];
         if let Ok(Some(source)) = copy::source(&self.layers, &self.to) {
-            lines.push(self.fill(&source.inside, &data));
+            lines.push(self.fill_line(&source.inside, &data));
         }
         lines.push(run!["mv", "-T", "--", making, self.path()]);
         let says = says::volume(&self.name, self.to.display());

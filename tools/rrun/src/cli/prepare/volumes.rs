@@ -18,7 +18,7 @@ use box_ops::spec::build::mount;
 use box_ops::spec::volumes::{
     Create as Missing, From, Volume, parse_mount, parse_tmpfs, parse_volume,
 };
-use box_ops::volume::{self, MakeVolume};
+use box_ops::volume::{self, FillVolume, MakeVolume};
 use box_state::{Containers, MountPoint};
 
 /// Mounts, what `inspect` says of them, and steps.
@@ -125,19 +125,22 @@ fn one_volume(
                 _ => (volume::anonymous_name(id, nth), true),
             };
             let path = volume::data(&containers.roots, &name);
-            if !path.exists() && !earlier.iter().any(|point| point.source == path) {
-                let image = config.image.as_ref();
-                before.push(Box::new(MakeVolume {
-                    roots: containers.roots.clone(),
-                    name: name.clone(),
-                    id: id.to_owned(),
-                    nth,
-                    anonymous,
-                    layers: image
-                        .filter(|_| !volume.nocopy)
-                        .map_or_else(Lowers::default, |image| Lowers::lowest_first(&image.layers)),
-                    to: unescape(&volume.to).into(),
-                }));
+            let image = config.image.as_ref().filter(|_| !volume.nocopy);
+            let make = MakeVolume {
+                roots: containers.roots.clone(),
+                name: name.clone(),
+                id: id.to_owned(),
+                nth,
+                anonymous,
+                layers: image
+                    .map_or_else(Lowers::default, |image| Lowers::lowest_first(&image.layers)),
+                to: unescape(&volume.to).into(),
+            };
+            let is_first = !earlier.iter().any(|point| point.source == path);
+            if is_first && !path.exists() {
+                before.push(Box::new(make));
+            } else if image.is_some() && (!is_first || volume::is_empty(&path)) {
+                before.push(Box::new(FillVolume(make)));
             }
             ("volume", name, path)
         }
