@@ -13,6 +13,7 @@ use rveth::{At, Cable, End, Mark};
 use box_engine::PID;
 use box_state::{Container, Endpoint, Port};
 
+use super::fleeting::Fleeting;
 use super::{Attachment, Configure, Hold, relay};
 
 /// The container's network namespace, opened from outside.
@@ -37,16 +38,14 @@ pub fn attach(
     let name = link_name(container, nth);
     let plug = PlugIn::new(cable(roots, &network, name.clone(), &endpoint.interface));
     let mut outside: Vec<Box<dyn Step>> = vec![Box::new(join), Box::new(lease), Box::new(plug)];
-    let mut last: Vec<Box<dyn Step>> = vec![Box::new(rveth::Label {
+    let mut last: Vec<Box<dyn Step>> = vec![Box::new(Fleeting(rveth::Label {
         link: name.clone(),
         alias: container.name.clone(),
-    })];
+    }))];
     // Where the kernel filters what bridges pass, a container meets its own published port only so.
     if rbridge::bridge::needs_hairpin(&Place::default()) {
-        last.push(Box::new(rbridge::bridge::Hairpin::new(
-            Place::default(),
-            &name,
-        )));
+        let hairpin = rbridge::bridge::Hairpin::new(Place::default(), &name);
+        last.push(Box::new(Fleeting(hairpin)));
     }
     outside.extend(ports.iter().flat_map(|port| published(roots, port, slot)));
     let inside: Vec<Box<dyn Step>> = vec![Box::new(Configure {

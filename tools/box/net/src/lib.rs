@@ -5,6 +5,7 @@
 mod bridge;
 mod eth0;
 mod files;
+mod fleeting;
 mod hold;
 pub mod relay;
 mod says;
