@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::SpecError;
 
+mod mount;
+
+pub use mount::parse_mount;
+
 /// Where the files of a mount come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
@@ -99,6 +103,11 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
         [to] => (From::Anonymous, destination(to)?, ""),
         ["", ..] | [_, "", ..] => return Err(half(text)),
         [from, to] => (source(from)?, destination(to)?, ""),
+        [_, _, ""] => {
+            return Err(SpecError::Rule(format!(
+                "invalid volume specification: '{text}': nothing is after the last colon: it is an option like ro"
+            )));
+        }
         [from, to, options] => (source(from)?, destination(to)?, *options),
         _ => return Err(SpecError::invalid("invalid volume specification", text)),
     };
@@ -198,96 +207,6 @@ fn csv(text: &str) -> Result<Vec<String>, SpecError> {
             None => return Err(bad()),
         }
     }
-}
-
-/// One `--mount`: `type=bind,source=/a,target=/b,readonly`, a line of CSV.
-///
-/// # Errors
-/// As of [`parse_volume`].
-pub fn parse_mount(text: &str) -> Result<Volume, SpecError> {
-    let (mut kind, mut from, mut to, mut readonly, mut memory) =
-        ("volume", "", "", false, Vec::new());
-    let (mut nocopy, mut travels, mut recursive) = (false, PRIVATE, true);
-    let fields = csv(text)?;
-    for field in &fields {
-        let (key, value) = field.split_once('=').unwrap_or((field, ""));
-        match key {
-            "type" => kind = value,
-            "source" | "src" => from = value,
-            "target" | "destination" | "dst" => to = value,
-            "readonly" | "ro" => readonly = !matches!(value, "false" | "0"),
-            "bind-propagation" => {
-                travels = propagation(value)
-                    .ok_or_else(|| SpecError::invalid("invalid propagation option", value))?;
-            }
-            // What is read-only is so with all mounts beneath it, if they are there.
-            "bind-recursive" if matches!(value, "enabled" | "readonly") => {}
-            "bind-recursive" if value == "disabled" => recursive = false,
-            "bind-recursive" => {
-                return Err(SpecError::Rule(format!(
-                    "invalid value for bind-recursive: {value}: it is enabled, disabled or readonly here"
-                )));
-            }
-            "volume-nocopy" => nocopy = !matches!(value, "false" | "0"),
-            "tmpfs-size" => memory.push(format!("size={}", super::sizes::parse_bytes(value)?)),
-            "tmpfs-mode" => memory.push(format!("mode={value}")),
-            _ => {
-                return Err(SpecError::invalid(
-                    "unexpected key in --mount",
-                    field.as_str(),
-                ));
-            }
-        }
-    }
-    if to.is_empty() {
-        return Err(SpecError::Rule(
-            "invalid argument for --mount: target is required".to_owned(),
-        ));
-    }
-    if kind != "bind" && (travels != PRIVATE || !recursive) {
-        return Err(SpecError::Conflict(
-            "bind-propagation and bind-recursive are for type=bind",
-        ));
-    }
-    let to = destination(to)?;
-    if kind == "tmpfs" {
-        check_memory_place(&to)?;
-    }
-    Ok(Volume {
-        from: mount_source(kind, from, memory)?,
-        to,
-        readonly,
-        create: Create::No,
-        propagation: travels,
-        recursive,
-        nocopy,
-    })
-}
-
-fn mount_source(kind: &str, from: &str, memory: Vec<String>) -> Result<From, SpecError> {
-    Ok(match (kind, from) {
-        ("bind", "") => {
-            return Err(SpecError::Rule(
-                "invalid argument for --mount: source is required for bind".to_owned(),
-            ));
-        }
-        ("bind", path) if !path.starts_with(['/', '.']) => {
-            return Err(SpecError::Rule(format!(
-                "invalid mount path: '{path}' mount path must be absolute"
-            )));
-        }
-        ("bind", path) => From::Host(path.into()),
-        ("volume", "") => From::Anonymous,
-        ("volume", name) => source(name)?,
-        ("tmpfs", "") => From::Memory(memory),
-        ("tmpfs", _) => {
-            return Err(SpecError::Rule(
-                "invalid mount config for type \"tmpfs\": field Source must not be specified"
-                    .to_owned(),
-            ));
-        }
-        (other, _) => return Err(SpecError::invalid("invalid mount type", other)),
-    })
 }
 
 /// Refuses a tmpfs that would take what every program needs: the host's kernel as files, and the devices.

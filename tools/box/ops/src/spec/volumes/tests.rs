@@ -35,6 +35,7 @@ fn the_forms_of_v() {
         ":/x",
         "/a:/",
         "/a:/b:ro:x",
+        "/a:/b:",
         "",
     ] {
         assert!(parse_volume(bad).is_err(), "{bad:?}");
@@ -62,4 +63,56 @@ fn the_forms_of_mount() {
             .from,
         From::Memory(vec!["size=1048576".into()])
     );
+}
+
+#[test]
+fn a_mount_has_dockers_values_and_no_others() {
+    let bind = |more: &str| parse_mount(&format!("type=bind,source=/a,target=/b,{more}"));
+    assert!(bind("ro=TRUE").unwrap().readonly);
+    assert!(!bind("readonly,ro=f").unwrap().readonly);
+    assert!(!bind("bind-nonrecursive").unwrap().recursive);
+    assert!(bind("consistency=cached").is_ok());
+    assert!(parse_mount("target=/b,volume-nocopy=1").unwrap().nocopy);
+    for (text, says) in [
+        (
+            "target=/b,readonly=nope",
+            "invalid value for readonly: nope",
+        ),
+        ("target=/b,ro=", "invalid value for ro: "),
+        (
+            "target=/b,volume-nocopy=maybe",
+            "invalid value for volume-nocopy: maybe",
+        ),
+        (
+            "type=bind,src=/a,target=/b,tmpfs-size=3",
+            "cannot mix 'tmpfs-*' options with mount type 'bind'",
+        ),
+        (
+            "type=tmpfs,target=/b,volume-nocopy",
+            "cannot mix 'volume-*' options with mount type 'tmpfs'",
+        ),
+        (
+            "target=/b,bind-propagation=rslave",
+            "cannot mix 'bind-*' options with mount type 'volume'",
+        ),
+        (
+            "type=tmpfs,target=/b,tmpfs-mode=9z",
+            "invalid value for tmpfs-mode: 9z",
+        ),
+        (
+            "type=tmpfs,target=/b,tmpfs-size=zz",
+            "invalid value for tmpfs-size: zz",
+        ),
+        (
+            "target=/b,tpye=bind",
+            "unexpected key 'tpye' in 'tpye=bind'",
+        ),
+        (
+            "target=/b,source",
+            "invalid field 'source' must be a key=value pair",
+        ),
+    ] {
+        let said = parse_mount(text).unwrap_err().to_string();
+        assert_eq!(said, says, "{text}");
+    }
 }
