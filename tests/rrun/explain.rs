@@ -281,6 +281,13 @@ fn the_script_of_a_run_in_the_background_ends_and_its_container_does_not() {
     // With its program all goes.
     host.ok(&format!("kill -KILL {pid}"));
     host.until(&format!("[ ! -e root/containers/{} ]", id.trim()));
+    // So is `start`, which prints the name.
+    host.ok(&format!(
+        "rrun create --name later --net none tools sh -c '{sleep}'"
+    ));
+    assert_eq!(host.ok("rrun start --dry-run later | sh"), "later\n");
+    let pid = host.until(&format!("pgrep -f '^{sleep}$'"));
+    host.ok(&format!("kill -KILL {pid}"));
 }
 
 #[test]

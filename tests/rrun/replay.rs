@@ -146,7 +146,7 @@ fn a_container_that_was_created() {
                 -v $PWD/passwd:/etc/passwd tools sh -c \"$(cat probe)\"";
     host.ok(made);
     let ours = seen(&host, "rrun start -ai box");
-    host.ok("rrun start --dry-run box >s");
+    host.ok("rrun start -ai --dry-run box >s");
     kit_test::same(&replayed(&host), &ours, "start");
     assert_eq!(host.ok("rrun rm box; ls root/containers"), "box\n");
 }

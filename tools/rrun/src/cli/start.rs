@@ -32,12 +32,18 @@ pub struct Args {
     pub containers: Vec<String>,
 }
 
+impl Args {
+    fn attaches(&self) -> bool {
+        self.attach || self.interactive
+    }
+}
+
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = steps::names(&args.containers, "start")?;
     if args.act.dry_run {
-        return dry_run(args.act, &names, containers);
+        return dry_run(args, &names, containers);
     }
-    if args.attach || args.interactive {
+    if args.attaches() {
         let [name] = names.as_slice() else {
             return Err(Failure::usage(
                 "you cannot start and attach multiple containers at once",
@@ -56,8 +62,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     })
 }
 
-/// Prints the plan that its monitor would carry out, of one container: a script has one child.
-fn dry_run(act: Act, names: &[String], containers: &Containers) -> Result {
+/// Prints the plan that its monitor would carry out, of one container: a script has one child. Where the verb does not
+/// wait for the program, the script does not.
+fn dry_run(args: &Args, names: &[String], containers: &Containers) -> Result {
+    let act = args.act;
     let [name] = names else {
         return Err(Failure::usage("a script starts one container")
             .hint("give --dry-run one name at a time"));
@@ -73,7 +81,8 @@ fn dry_run(act: Act, names: &[String], containers: &Containers) -> Result {
     }
     let spec = containers.spec(&container.id).map_err(fault)?;
     let plan = monitor::plan(&containers, &container, spec).map_err(|e| told(e).exit(1))?;
-    act.emit_script(&plan, &vars(&containers, &container.id))?;
+    let printed = (!args.attaches()).then_some(name.as_str());
+    act.emit_script_in(&plan, &vars(&containers, &container.id), printed)?;
     Ok(0)
 }
 
