@@ -23,7 +23,7 @@ fn script(rest: &str) -> String {
          left() {{
              ip -br link | grep -o '^bd1h' || :
              ls /run/netns 2>/dev/null || :
-             find /sys/fs/cgroup -maxdepth 3 -name bd1
+             find /sys/fs/cgroup -maxdepth 3 -name bd1 2>/dev/null || :
              findmnt -rno TARGET | grep /bd1 || :
              ls \"$BOXKIT_ROOT/images/pins\" \"$BOXKIT_RUN/journals\" | grep bd1 || :
              if [ -e \"$BOXKIT_RUN/bd1\" ]; then echo bd1; fi

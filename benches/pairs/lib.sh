@@ -37,9 +37,10 @@ crun_gone() { for crun_id in $(crun_here list -q); do crun_here delete -f "$crun
 # shellcheck disable=SC2046 # names of our own
 docker_gone() { docker rm -f $(docker ps -aq); }
 
-# daemon: a dockerd of the row's own, without a bridge, its socket where DOCKER_HOST says. It outlives this script.
+# daemon: a dockerd of the row's own, without a bridge, its socket where DOCKER_HOST says, its data on the medium of the row. It
+# outlives this script.
 daemon() {
-    peer_dockerd_start "$BENCH_RUN/d"
+    peer_dockerd_start "$BENCH_RUN/d" "$PWD/docker"
     echo "$peer_parent" >"$BENCH_RUN/d/parent"
 }
 docker_image() {

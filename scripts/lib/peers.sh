@@ -34,13 +34,13 @@ peer_exec() {
 # podman is not here: it asks for RLIMIT_NOFILE and RLIMIT_NPROC above what a root without CAP_SYS_RESOURCE may set, with any
 # --ulimit, and both runtimes then refuse. Where the capability is there, `peer_view podman --cgroup-manager cgroupfs …` does.
 
-# peer_dockerd_start DIR: a dockerd of one's own with all its state in DIR, and no bridge, no iptables: nothing of the host is
-# touched. Sets $DOCKER_HOST; `docker` talks to it. In DIR/log is what it says.
+# peer_dockerd_start DIR [DATA]: a dockerd of one's own with all its state in DIR, or its images and containers in DATA, and no
+# bridge, no iptables: nothing of the host is touched. Sets $DOCKER_HOST; `docker` talks to it. In DIR/log is what it says.
 # DIR should be short: a socket's path has 107 characters.
 peer_dockerd_start() {
     mkdir -p "$1"
     peer_parent=/peer-docker-$$
-    peer_view dockerd --data-root "$1/data" --exec-root "$1/run" --pidfile "$1/pid" --host "unix://$1/sock" \
+    peer_view dockerd --data-root "${2:-$1/data}" --exec-root "$1/run" --pidfile "$1/pid" --host "unix://$1/sock" \
         --bridge none --iptables=false --ip6tables=false --exec-opt native.cgroupdriver=cgroupfs \
         --cgroup-parent "$peer_parent" >"$1/log" 2>&1 &
     peer_job=$!

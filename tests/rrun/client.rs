@@ -133,3 +133,17 @@ fn megabytes_go_in_and_come_out_at_once() {
     let (through, sent) = sums.split_once('\n').unwrap();
     assert_eq!(through, sent.trim_end());
 }
+
+/// As docker: what was drawn was on another's screen, and nothing would be drawn here before a key is typed.
+#[test]
+fn who_attaches_again_sees_the_program_draw_anew() {
+    let host = Host::new();
+    host.ok("rrun run -dit --name box --net none tools sh -c 'trap \"echo drawn\" WINCH; while :; do sleep 0.1; done'");
+    for time in ["first", "again"] {
+        host.ok(
+            ": >screen; { n=0; until grep -q drawn screen || [ $n = 100 ]; do n=$((n + 1)); sleep 0.1; done; printf '\\020\\021'; sleep 0.3; } | \
+             script -qec 'stty rows 24 cols 80; rrun attach box || :' /dev/null >screen",
+        );
+        assert!(host.ok("cat screen").contains("drawn"), "{time}");
+    }
+}

@@ -146,3 +146,14 @@ fn a_chain_of_somebody_else_that_drops_is_named_until_it_lets_us_through() {
     host.ok(hint.trim_end());
     assert_eq!(said("-p 8080:80"), "");
 }
+
+/// As docker: of a range the next free port is taken, also beside what this command has taken of it.
+#[test]
+fn a_range_that_is_given_twice_has_room_for_both() {
+    let host = Host::new();
+    host.ok("rrun create --name box -p 8000-8001:80 -p 8000-8001:81 -p 8002:82 -p 8002-8003:83 tools id");
+    assert_eq!(
+        host.ok("rrun inspect -f '{{range $p, $b := .HostConfig.PortBindings}}{{$p}}={{(index $b 0).HostPort}} {{end}}' box"),
+        "80/tcp=8000 81/tcp=8001 82/tcp=8002 83/tcp=8003 \n"
+    );
+}

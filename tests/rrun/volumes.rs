@@ -198,3 +198,41 @@ fn an_empty_volume_is_filled_by_the_next_container() {
     host.ok("rm -r root/volumes/data/_data/sub; chmod 700 root/volumes/data/_data; rrun create -v data:/app app /none");
     is("2700 7:8\n_data\n_data/other\n");
 }
+
+/// As docker: what another container mounts is not taken away with the one that it was made for.
+#[test]
+fn an_anonymous_volume_that_another_container_mounts_stays() {
+    let host = Host::new();
+    for end in [
+        "rrun stop -t 0 one",
+        "rrun rm -f -v one",
+        "rrun kill one",
+    ] {
+        host.ok("rrun run -d --rm --name one --net none -v /data tools sh -c 'echo kept >/data/file; sleep 1000'
+            until rrun exec one cat /data/file >/dev/null 2>&1; do sleep 0.05; done
+            rrun run -d --name two --net none -v $(rrun inspect -f '{{(index .Mounts 0).Name}}' one):/data tools sleep 1000");
+        host.ok(end);
+        host.until("! rrun inspect one >/dev/null 2>&1");
+        host.ok("rrun gc");
+        assert_eq!(host.ok("rrun exec two cat /data/file"), "kept\n", "{end}");
+        host.ok("rrun rm -f two; rrun volume prune -f");
+        assert_eq!(host.ok("rrun volume ls -q"), "", "{end}");
+    }
+}
+
+/// The name is of 255 bytes, which is what a file may have; and of an earlier volume of that name something is left.
+#[test]
+fn a_volume_is_removed_whatever_lies_in_the_trash() {
+    let host = Host::new();
+    let long = "v".repeat(255);
+    host.ok(&format!(
+        "rrun rm $(rrun create -v {long}:/d -v data:/e tools id)"
+    ));
+    host.ok("mkdir -p root/trash/volume.data/file");
+    assert_eq!(
+        host.ok(&format!("rrun volume rm {long} data; rrun volume ls -q")),
+        format!("{long}\ndata\n")
+    );
+    host.ok("rrun gc");
+    assert_eq!(host.ok("ls -A root/trash"), "");
+}

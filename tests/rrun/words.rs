@@ -343,3 +343,35 @@ fn too_few_open_files_are_told_with_the_command_that_allows_more() {
         "ulimit -Sn 12; {sh}; rrun run --rm --net none tools id"
     ));
 }
+
+#[test]
+fn what_is_wrong_in_itself_is_told_before_anything_starts() {
+    let host = Host::new();
+    host.ok("rrun create --name one --net none tools sleep 1000");
+    for verb in [
+        "rrun run --detach-keys foo --name two tools sleep 1000",
+        "rrun start --detach-keys foo -a one",
+    ] {
+        let (code, _, said) = host.outcome(verb);
+        assert!(code != 0 && said.contains("detach"), "{said}");
+        assert_eq!(host.ok("rrun ps -q"), "");
+    }
+    assert_eq!(host.ok("rrun ps -a --format '{{.Names}}'"), "one\n");
+    // Without a terminal, as from cron: nobody types.
+    host.ok("rrun start one; rrun exec -dit one sh -c : </dev/null; rrun exec -it --dry-run one id </dev/null");
+}
+
+/// A name that says too little, or a file that cannot be read, is not the same as nothing.
+#[test]
+fn a_removal_by_force_tells_what_it_could_not_remove() {
+    let host = Host::new();
+    // Of 17 IDs two begin alike.
+    host.ok("for n in $(seq 17); do rrun create --net none tools id; done");
+    let twice = host.ok("rrun ps -aq | cut -c1 | sort | uniq -d | head -n1");
+    let (code, out, said) = host.outcome(&format!("rrun rm -f {}", twice.trim()));
+    assert!(
+        code == 1 && out.is_empty() && said.contains("containers have IDs that begin so"),
+        "{code} {out} {said}"
+    );
+    assert_eq!(host.ok("rrun rm -f nosuch"), "");
+}

@@ -124,7 +124,7 @@ fn discard(containers: &Containers, container: &Container) -> Vec<PathBuf> {
             let _ = std::fs::remove_file(&pin);
         }
     }
-    for name in box_state::volume::anonymous(container) {
+    for name in box_state::volume::anonymous(containers, container) {
         let _ = box_state::volume::remove(&containers.roots, &name);
     }
     let layer = containers.discard_layer(&container.id);

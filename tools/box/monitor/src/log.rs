@@ -26,6 +26,8 @@ pub struct Log {
     rest: [Vec<u8>; 2],
     /// Entries that have not been written; empty between calls.
     batch: Vec<u8>,
+    /// Whether the file may end in the middle of an entry.
+    is_torn: bool,
 }
 
 /// Finds the end of an entry's last line: memchr for one line, memrchr for as many whole ones as there are.
@@ -41,6 +43,7 @@ impl Log {
             file: None,
             rest: [Vec::new(), Vec::new()],
             batch: Vec::new(),
+            is_torn: false,
         }
     }
 
@@ -95,7 +98,11 @@ impl Log {
             self.file = self.containers.open_log(&self.id).ok();
         }
         if let Some(file) = &mut self.file {
-            let _ = file.write_all(&self.batch);
+            // On a full disk half an entry may have been written: the next one begins a line of its own.
+            if self.is_torn {
+                self.batch.insert(0, b'\n');
+            }
+            self.is_torn = file.write_all(&self.batch).is_err();
         }
         self.batch.clear();
     }

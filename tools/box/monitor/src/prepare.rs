@@ -262,9 +262,14 @@ pub fn cgroup_of(
 
 /// The ports with a free port of the host in place of 0.
 fn numbered(ports: &[Port]) -> Result<Vec<Port>, Failed> {
-    let number = |port: &Port| {
+    let mut numbered: Vec<Port> = Vec::new();
+    for port in ports {
         let mut port = port.clone();
         if port.host_port == 0 {
+            let is_new = |at: &u16| {
+                let mut all = ports.iter().chain(&numbered);
+                all.all(|other| other.host_port != *at || other.proto != port.proto)
+            };
             let ip = port.host_ip.and_then(|ip| {
                 if let IpAddr::V4(ip) = ip {
                     Some(ip)
@@ -272,19 +277,19 @@ fn numbered(ports: &[Port]) -> Result<Vec<Port>, Failed> {
                     None
                 }
             });
-            port.host_port =
-                network::free_port(ip, port.proto, PORT_RANGE).ok_or_else(|| Failed {
-                    text: format!(
-                        "choosing a port for {}: none of {PORT_RANGE:?} is free",
-                        port.container_port
-                    ),
-                    hint: None,
-                    exit: 125,
-                })?;
+            let range = network::from_anywhere(PORT_RANGE).filter(is_new);
+            port.host_port = network::free_port(ip, port.proto, range).ok_or_else(|| Failed {
+                text: format!(
+                    "choosing a port for {}: none of {PORT_RANGE:?} is free",
+                    port.container_port
+                ),
+                hint: None,
+                exit: 125,
+            })?;
         }
-        Ok(port)
-    };
-    ports.iter().map(number).collect()
+        numbered.push(port);
+    }
+    Ok(numbered)
 }
 
 /// Records the addresses and ports of a started run in its state, and keeps the relay of its published ports.

@@ -28,11 +28,10 @@ pub struct WriteFiles {
 
 impl WriteFiles {
     fn resolv_conf(&self) -> String {
-        let host = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         if self.copies_hosts {
-            host
+            read("/etc/resolv.conf")
         } else {
-            without_loopback(&host)
+            reachable(&of_host())
         }
     }
 
@@ -55,22 +54,41 @@ impl WriteFiles {
     }
 }
 
-/// Leaves out name servers on the host's loopback, as docker does: they cannot be reached from another network namespace.
-/// If none is left, docker's default ones are added.
-fn without_loopback(host: &str) -> String {
-    let local = |line: &str| {
-        let mut words = line.split_whitespace();
-        words.next() == Some("nameserver")
-            && words
-                .next()
-                .is_some_and(|ip| ip.starts_with("127.") || ip == "::1")
-    };
-    let kept: Vec<&str> = host.lines().filter(|line| !local(line)).collect();
+/// The address of a line that names a server.
+fn server(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    words.next().filter(|word| *word == "nameserver")?;
+    words.next()
+}
+
+fn read(path: &str) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The host's resolv.conf; where that names systemd-resolved alone, the file with the servers that it asks
+/// (systemd-resolved.service(8)).
+fn of_host() -> String {
+    let text = read("/etc/resolv.conf");
+    if text.lines().filter_map(server).eq(["127.0.0.53"]) {
+        let asked = read("/run/systemd/resolve/resolv.conf");
+        if asked.lines().any(|line| server(line).is_some()) {
+            return asked;
+        }
+    }
+    text
+}
+
+/// Leaves out the name servers that cannot be reached from a network namespace of IPv4, as docker does: those on the host's
+/// loopback, and those of IPv6. If none is left, docker's default ones are added.
+fn reachable(host: &str) -> String {
+    let is_out = |ip: &str| ip.starts_with("127.") || ip.contains(':');
+    let kept = host
+        .lines()
+        .filter(|line| !server(line).is_some_and(is_out));
+    let kept: Vec<&str> = kept.collect();
     let mut text = kept.join("\n");
-    if !kept
-        .iter()
-        .any(|line| line.trim_start().starts_with("nameserver"))
-    {
+    if !kept.iter().any(|line| server(line).is_some()) {
         text.push_str("\nnameserver 8.8.8.8\nnameserver 8.8.4.4");
     }
     text.trim_start().to_owned() + "\n"
@@ -141,12 +159,18 @@ pub fn mounts(dir: &Path, readonly: bool) -> Vec<Mount> {
 
 #[cfg(test)]
 mod tests {
-    use super::without_loopback;
+    use super::reachable;
 
     #[test]
-    fn a_server_on_the_hosts_loopback_is_left_out() {
-        let host = "search lan\nnameserver 127.0.0.53\nnameserver 192.0.2.1\n";
-        assert_eq!(without_loopback(host), "search lan\nnameserver 192.0.2.1\n");
-        assert!(without_loopback("nameserver ::1\n").starts_with("nameserver 8.8.8.8"));
+    fn a_server_that_cannot_be_reached_is_left_out() {
+        let host =
+            "search lan\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n";
+        assert_eq!(reachable(host), "search lan\nnameserver 192.0.2.1\n");
+        for alone in ["nameserver ::1\n", "nameserver 2001:db8::1\n"] {
+            assert!(
+                reachable(alone).starts_with("nameserver 8.8.8.8"),
+                "{alone}"
+            );
+        }
     }
 }

@@ -125,25 +125,25 @@ fn bound(host: HostPort) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A port of `range` that no program has bound now, at address `ip` or at all of them.
+/// The first of these ports that no program has bound now, at address `ip` or at all of them.
 pub fn free_port(
     ip: Option<Ipv4Addr>,
     proto: Proto,
-    range: std::ops::RangeInclusive<u16>,
+    ports: impl IntoIterator<Item = u16>,
 ) -> Option<u16> {
-    let start = u32::from(*range.start());
-    let count = u32::from(*range.end()) - start + 1;
+    let is_free = |port: &u16| {
+        let port = *port;
+        bound(HostPort { ip, port, proto }).is_ok()
+    };
+    ports.into_iter().find(is_free)
+}
+
+/// The ports of a range, from one of them on: of several commands at once, each begins elsewhere.
+pub fn from_anywhere(range: std::ops::RangeInclusive<u16>) -> impl Iterator<Item = u16> {
+    let first = u32::from(*range.start());
+    let count = (u32::from(*range.end()) + 1).saturating_sub(first);
     let seed = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |t| t.subsec_nanos());
-    (0..count)
-        .map(|step| (start + (seed.wrapping_add(step)) % count) as u16)
-        .find(|port| {
-            bound(HostPort {
-                ip,
-                port: *port,
-                proto,
-            })
-            .is_ok()
-        })
+    (0..count).map(move |step| (first + seed.wrapping_add(step) % count) as u16)
 }

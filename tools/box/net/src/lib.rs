@@ -18,7 +18,7 @@ use box_state::{Container, Endpoint, Port};
 pub use bridge::warnings;
 pub use eth0::Configure;
 pub use files::{WriteFiles, mounts};
-pub use hold::{Hold, free_port, hold_again, let_go};
+pub use hold::{Hold, free_port, from_anywhere, hold_again, let_go};
 
 /// The slots of the container's addresses, without a prefix length, one for each endpoint. A container can have no more
 /// networks than this.

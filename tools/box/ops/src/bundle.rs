@@ -26,16 +26,16 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
         container,
     } = of;
     let rootfs = dir.join("rootfs");
-    refuse_bundled("bundling", containers, container)?;
     let Some(image) = &container.image else {
         return Err(OpsError::NoImage { name: of.name() });
     };
-    // Two overlays on one upper directory would corrupt it.
     let lock = Lock::take_idle(containers, &container.id, DYING)?;
     let lock = lock.ok_or_else(|| OpsError::Running {
         doing: "bundling",
         name: of.name(),
     })?;
+    // Two overlays on one upper directory would corrupt it; another bundle may have been made while the lock was waited for.
+    refuse_bundled("bundling", containers, container)?;
     let layer = containers.layer(&container.id);
     let overlay = Overlay {
         lowers: Lowers::lowest_first(&image.layers),

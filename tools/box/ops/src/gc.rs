@@ -212,7 +212,7 @@ fn doomed(of: &Containers, trash: &Path) -> Vec<PathBuf> {
     if !container.auto_remove && !trash.join(steps::DOOMED).exists() {
         return Vec::new();
     }
-    let names = volume::anonymous(&container).into_iter();
+    let names = volume::anonymous(of, &container).into_iter();
     let paths = names.map(|name| volume::dir(&of.roots).join(name));
     paths.filter(|path| path.exists()).collect()
 }

@@ -69,7 +69,7 @@ pub(crate) fn push(plan: &mut Plan, of: &Subject, volumes: bool, contended: bool
         });
     }
     if volumes {
-        for volume in volume::anonymous(container) {
+        for volume in volume::anonymous(containers, container) {
             plan.push(Delete {
                 path: volume::dir(&containers.roots).join(volume),
                 says: says::delete_volume(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use kit_plan::Roots;
 
-use crate::{Container, StateError};
+use crate::{Container, Containers, StateError};
 
 /// The directory of all volumes, `ROOT/volumes`.
 pub fn dir(roots: &Roots) -> PathBuf {
@@ -56,12 +56,27 @@ pub fn remove(roots: &Roots, name: &str) -> Result<(), StateError> {
     })
 }
 
-/// The names of a container's anonymous volumes, which are removed with it.
-pub fn anonymous(container: &Container) -> Vec<String> {
+/// Whether a container mounts the volume.
+pub fn is_used_by(name: &str, container: &Container) -> bool {
+    let mut points = container.mounts.iter();
+    points.any(|point| point.kind == "volume" && point.name == name)
+}
+
+/// The names of a container's anonymous volumes, which are removed with it. One that another container mounts too stays,
+/// as with docker.
+pub fn anonymous(containers: &Containers, container: &Container) -> Vec<String> {
     let own = own_part(&container.id);
     let points = container
         .mounts
         .iter()
         .filter(|point| point.kind == "volume" && point.name.starts_with(own));
-    points.map(|point| point.name.clone()).collect()
+    let mut names: Vec<String> = points.map(|point| point.name.clone()).collect();
+    if names.is_empty() {
+        return names;
+    }
+    let all = containers.both().into_iter().flat_map(|of| of.list());
+    for other in all.filter(|other| other.id != container.id) {
+        names.retain(|name| !is_used_by(name, &other));
+    }
+    names
 }

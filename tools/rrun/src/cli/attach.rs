@@ -5,7 +5,7 @@ use kit_cli::{Failure, Result};
 use super::run::{detach_keys, finish};
 use super::steps::{fault, find};
 use super::talking;
-use crate::client::{self, Attach, Ended};
+use crate::client::{self, Attach, DetachKeys, Ended};
 use box_monitor as monitor;
 use box_state::{Container, Containers};
 use box_wire::Request;
@@ -38,7 +38,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         ))
         .hint(format!("rrun start -ai {} starts it", args.container)));
     }
-    let keys = args.detach_keys.as_deref();
+    let keys = detach_keys(args.detach_keys.as_deref())?;
     let ended = attach(containers, container, !args.no_stdin, keys, args.sig_proxy)?;
     if matches!(ended, Ended::Escaped) {
         return Err(escaped());
@@ -55,7 +55,7 @@ pub fn attach(
     containers: &Containers,
     container: &Container,
     stdin: bool,
-    keys: Option<&str>,
+    detach_keys: DetachKeys,
     sig_proxy: bool,
 ) -> Result<Ended> {
     let state = containers.state(&container.id).map_err(fault)?;
@@ -74,16 +74,19 @@ pub fn attach(
         .write(&mut socket)
         .map_err(talking)?;
     if let Some((rows, columns)) = client::size().filter(|_| container.tty) {
-        Request::Resize(rows, columns)
-            .write(&mut socket)
-            .map_err(talking)?;
+        // As docker: what is on the screen was drawn for somebody else, and a change of size makes programs draw it again.
+        for more in [1, 0] {
+            Request::Resize(rows.saturating_add(more), columns.saturating_add(more))
+                .write(&mut socket)
+                .map_err(talking)?;
+        }
     }
     let mut attach = Attach {
         stdin,
         stdout: true,
         stderr: true,
         tty: container.tty,
-        detach_keys: detach_keys(keys)?,
+        detach_keys,
         // On a terminal the keyboard sends signals as bytes; closing the terminal ends only this client.
         forward: state.process.filter(|_| sig_proxy && !container.tty),
     };

@@ -71,7 +71,8 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
         return Err(not_running());
     };
-    if args.tty && args.interactive && !io::stdin().is_terminal() {
+    let follows = !args.detach && !args.act.dry_run;
+    if args.tty && args.interactive && follows && !io::stdin().is_terminal() {
         return Err(Failure::new("the input device is not a TTY")
             .hint("leave out -t when input comes from a pipe")
             .exactly(1));

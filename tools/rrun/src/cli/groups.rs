@@ -23,21 +23,22 @@ const SYNONYMS: [(&str, &str, &[&str]); 12] = [
     ("system", "events", &["events"]),
 ];
 
-/// Groups whose verbs are verbs of rrun, or have a way, by the same name if no row says otherwise: docker's verbs in them.
+/// Groups whose verbs are verbs of rrun, or have a way, by the same name if no row says otherwise: docker's verbs in them. Of
+/// several names of one verb, the help has the first.
 const GROUPS: [(&str, &[&str]); 2] = [
     (
         "container",
         &[
             "attach", "commit", "cp", "create", "diff", "exec", "export", "inspect", "kill",
-            "list", "logs", "ls", "pause", "port", "prune", "ps", "remove", "rename", "restart",
-            "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
+            "logs", "ls", "list", "ps", "pause", "port", "prune", "rename", "restart", "rm",
+            "remove", "run", "start", "stats", "stop", "top", "unpause", "update", "wait",
         ],
     ),
     (
         "image",
         &[
-            "build", "history", "import", "inspect", "list", "load", "ls", "prune", "pull", "push",
-            "remove", "rm", "save", "tag",
+            "build", "history", "import", "inspect", "load", "ls", "list", "prune", "pull", "push",
+            "rm", "remove", "save", "tag",
         ],
     ),
 ];
@@ -60,36 +61,24 @@ fn begins(group: &OsString, begun: &OsString) -> bool {
 
 const HELPS: [&str; 3] = ["--help", "-h", "help"];
 
-/// The verbs of group `image`, by docker's names in it.
-const OF_IMAGE: [(&str, &str); 8] = [
-    ("history", "history"),
-    ("import", "import"),
-    ("inspect", "inspect"),
-    ("load", "load"),
-    ("ls", "images"),
-    ("rm", "rmi"),
-    ("save", "save"),
-    ("tag", "tag"),
-];
-
 fn help(group: &str) -> String {
     let verbs = super::verbs_and_abouts();
-    let about = |ours: &str| {
-        let found = verbs.iter().find(|(name, _)| name == ours);
-        found.map(|(_, about)| about.clone()).unwrap_or_default()
-    };
-    let rows: Vec<(String, String)> = if group == "image" {
-        let row = |(name, ours): &(&str, &str)| ((*name).to_owned(), about(ours));
-        OF_IMAGE.iter().map(row).collect()
-    } else {
-        let mut own = verbs.clone();
-        own.retain(|(name, _)| has(group, name));
-        own
-    };
+    let of_group = GROUPS.iter().filter(|(name, _)| *name == group);
+    let mut rows: Vec<(&str, &str, &str)> = Vec::new();
+    for verb in of_group.flat_map(|(_, verbs)| verbs.iter()) {
+        let row = SYNONYMS.iter().find(|row| (row.0, row.1) == (group, verb));
+        let ours = row.map_or(*verb, |(.., ours)| ours[0]);
+        let is_told = rows.iter().any(|(_, told, _)| *told == ours);
+        if let Some((_, about)) = verbs.iter().find(|(name, _)| name == ours)
+            && !is_told
+        {
+            rows.push((verb, ours, about));
+        }
+    }
     let examples = examples(group);
     let rows = rows
         .iter()
-        .map(|(name, about)| format!("  {name:<10} {about}\n"));
+        .map(|(name, _, about)| format!("  {name:<10} {about}\n"));
     let rows: String = rows.collect();
     format!(
         "Verbs about {group}s\n\nUsage: rrun {group} <VERB>\n\nVerbs:\n{rows}\nSee rrun {group} VERB --help.\n\nExamples:\n{examples}\n"

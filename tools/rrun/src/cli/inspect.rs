@@ -3,6 +3,7 @@
 mod order;
 
 use kit_cli::{Failure, Result, emit, emit_json};
+use runpack::StoreError;
 use serde_json::Value;
 
 use super::docker;
@@ -86,10 +87,11 @@ fn one(args: &Args, containers: &Containers, name: &str) -> Result<Value> {
         }
     }
     let store = runpack::Store::open(&containers.roots.root);
-    if wants("image")
-        && let Ok(image) = runpack::images::inspect(&store, name)
-    {
-        return Ok(image);
+    if wants("image") {
+        match runpack::images::inspect(&store, name) {
+            Err(StoreError::Unknown { .. } | StoreError::Reference(_)) => {}
+            found => return Ok(found?),
+        }
     }
     let what = args.r#type.as_deref().unwrap_or("object");
     let failure = Failure::new(format!("No such {what}: {name}"));

@@ -119,10 +119,12 @@ fn open(containers: &Containers, id: &str, ahead: bool) -> Result<Option<File>> 
 fn last_lines(reader: &mut BufReader<File>, most: usize) -> Result<VecDeque<Entry>> {
     let mut last = VecDeque::new();
     while let Some(entry) = next_entry(reader)? {
-        for line in entry.log.split_inclusive('\n') {
+        let Entry { log, stream, time } = entry;
+        for line in log.split_inclusive('\n') {
             last.push_back(Entry {
                 log: line.to_owned(),
-                ..entry.clone()
+                stream: stream.clone(),
+                time: time.clone(),
             });
             if last.len() > most {
                 last.pop_front();

@@ -178,7 +178,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Wait(args) => stop::wait(&args, &all()?),
         Verb::Ps(args) => ps::run(&args.0, &all()?),
         Verb::Logs(args) => logs::run(&args.0, &all()?),
-        Verb::Exec(args) => exec::run(&args.0, &all()?),
+        Verb::Exec(args) => exec::run(&args.0, &open(args.0.act)?),
         Verb::Attach(args) => attach::run(&args.0, &all()?),
         Verb::Stop(args) => stop::run(&args, &open(args.act)?),
         Verb::Kill(args) => stop::kill(&args, &open(args.act)?),
@@ -187,7 +187,7 @@ pub fn dispatch(cli: Cli) -> Result {
         Verb::Inspect(args) => inspect::run(&args, &all()?),
         Verb::Top(args) => top::run(&args, &all()?),
         Verb::Port(args) => port::run(&args, &all()?),
-        Verb::Bundle(args) => bundle::run(&args, &all()?),
+        Verb::Bundle(args) => bundle::run(&args, &open(args.act)?),
         Verb::Gc(args) => gc::run(&args, &open(args.act)?),
         Verb::Info(args) => info::info(&args, &all()?),
         // Another user than root is told what root would get.

@@ -1,7 +1,7 @@
 //! `rrun rm` and `rename`.
 
 use box_ops::remove::{self, Removal};
-use box_state::Containers;
+use box_state::{Containers, StateError};
 use kit_cli::{Act, Failure, Result};
 
 use super::steps::{self, fault, find};
@@ -35,8 +35,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     if args.containers.is_empty() {
         return Err(Failure::usage("rm needs at least one container").hint("rrun ps -a shows them"));
     }
-    let known = |name: &String| !args.force || containers.find(name).is_ok();
-    let names: Vec<String> = names.into_iter().filter(known).collect();
+    // As docker: what is not there is as good as removed. Any other reason is told.
+    let unknown = |name: &str| matches!(containers.find(name), Err(StateError::Unknown { .. }));
+    let mut names = names;
+    names.retain(|name| !args.force || !unknown(name));
     let how = Removal {
         force: args.force,
         volumes: args.volumes,

@@ -67,6 +67,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let flags = &args.create;
     flags.neutral.check("run")?;
     check_streams(args)?;
+    let keys = detach_keys(args.detach_keys.as_deref())?;
     if flags.tty
         && flags.interactive
         && !args.detach
@@ -93,7 +94,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         size: if flags.tty { client::size() } else { None },
     };
     Request::Go(go).write(&mut fresh.socket).map_err(talking)?;
-    let ended = follow(&mut fresh.socket, containers, &new.container, args)?;
+    let ended = follow(&mut fresh.socket, containers, &new.container, (args, keys))?;
     if matches!(ended, Some(Ended::Escaped)) {
         // The container goes on, so its ID is printed as with -d; on a new line, since the cursor is behind its prompt.
         let new_line = if kit_cli::is_terminal() { "\n" } else { "" };
@@ -174,7 +175,7 @@ fn follow(
     socket: &mut UnixStream,
     containers: &Containers,
     container: &Container,
-    args: &Args,
+    (args, detach_keys): (&Args, DetachKeys),
 ) -> Result<Option<Ended>> {
     let watch = steps::watching(args.create.act, &steps::vars(containers, &container.id));
     match wait_started(socket, watch).map_err(Failure::new)? {
@@ -205,7 +206,7 @@ fn follow(
         stdout: wants("stdout"),
         stderr: wants("stderr"),
         tty: container.tty,
-        detach_keys: detach_keys(args.detach_keys.as_deref())?,
+        detach_keys,
         forward: if args.sig_proxy {
             containers
                 .state(&container.id)

@@ -91,10 +91,11 @@ fn attached(args: &Args, of: &Subject) -> Result {
         containers,
         container,
     } = of;
+    // What is wrong in itself is told before anything starts.
+    let keys = detach_keys(args.detach_keys.as_deref())?;
     stop::settled(containers, container);
     if containers.state(&container.id).map_err(fault)?.is_running() {
         let _ = io::stderr().write_all(b"hint: it runs already; attaching\n");
-        let keys = args.detach_keys.as_deref();
         let ended = super::attach::attach(containers, container, args.interactive, keys, true)?;
         return finish(Some(ended), container);
     }
@@ -111,7 +112,7 @@ fn attached(args: &Args, of: &Subject) -> Result {
         stdout: true,
         stderr: true,
         tty: container.tty,
-        detach_keys: detach_keys(args.detach_keys.as_deref())?,
+        detach_keys: keys,
         forward: containers
             .state(&container.id)
             .ok()

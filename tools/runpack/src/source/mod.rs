@@ -88,10 +88,10 @@ pub enum SourceError {
         tag: String,
         has: Vec<String>,
     },
-    #[error("loading {source_name:?}: it is for {found}, and this machine is {wanted}")]
+    #[error("loading {source_name:?}: it is for {}, and this machine is {wanted}", all(.found))]
     Platform {
         source_name: OsString,
-        found: String,
+        found: Vec<String>,
         wanted: String,
     },
     #[error("unpacking {name:?}: it is for {found}, not {wanted}")]
@@ -120,6 +120,13 @@ pub enum SourceError {
     Store(#[from] StoreError),
 }
 
+fn all(platforms: &[String]) -> String {
+    match platforms {
+        [] => "no platform that it names".to_owned(),
+        some => some.join(", "),
+    }
+}
+
 impl SourceError {
     pub(crate) fn io<'a>(
         call: impl Into<Cow<'static, str>> + 'a,
@@ -141,7 +148,8 @@ impl Fault for SourceError {
             Self::Target { .. } => Some("name a new directory".to_owned()),
             Self::NoTag { has, .. } => Some(format!("it has: {}", has.join(", "))),
             Self::Platform { found, .. } => {
-                Some(format!("--platform {found} loads it all the same"))
+                let first = found.first()?;
+                Some(format!("--platform {first} loads it all the same"))
             }
             Self::Stored { .. } => {
                 Some("the store has an image for one platform: load the other first".to_owned())
@@ -305,7 +313,7 @@ impl<'a> Reading<'a> {
         }
         Err(SourceError::Platform {
             source_name: self.title.clone(),
-            found: found.to_string(),
+            found: vec![found.to_string()],
             wanted: wanted.to_string(),
         })
     }

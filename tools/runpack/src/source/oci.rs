@@ -187,10 +187,11 @@ impl Reading<'_> {
         let platforms = all
             .iter()
             .filter_map(|entry| entry.borrow().platform().as_ref());
-        let found: Vec<String> = platforms.map(|p| Platform::from(p).to_string()).collect();
+        // What a builder puts beside an image, such as its provenance, is for no platform.
+        let found = platforms.map(|p| Platform::from(p).to_string());
         SourceError::Platform {
             source_name: self.title.clone(),
-            found: found.join(", "),
+            found: found.filter(|of| of != "unknown/unknown").collect(),
             wanted: wanted.to_string(),
         }
     }

@@ -66,13 +66,14 @@ pub fn parse_ulimit(text: &str) -> Result<Ulimit, SpecError> {
     let bad = || SpecError::invalid("invalid ulimit argument", text);
     let (name, limits) = text.split_once('=').ok_or_else(bad)?;
     let kind = rlimit(name).ok_or_else(|| SpecError::invalid("invalid ulimit type", name))?;
-    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+    let given = limits.split_once(':').unwrap_or((limits, limits));
     let number = |text: &str| match text {
         "-1" => Ok(u64::MAX),
         text => text.parse::<u64>().map_err(|_| bad()),
     };
-    let (soft, hard) = (number(soft)?, number(hard)?);
+    let (soft, hard) = (number(given.0)?, number(given.1)?);
     if soft > hard {
+        let (soft, hard) = given;
         return Err(SpecError::Rule(format!(
             "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
         )));

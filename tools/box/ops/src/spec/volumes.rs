@@ -69,11 +69,12 @@ fn source(text: &str) -> Result<From, SpecError> {
     if text.starts_with(['/', '.']) {
         return Ok(From::Host(text.into()));
     }
+    named(text)
+}
+
+fn named(text: &str) -> Result<From, SpecError> {
     super::names::check_length("volume", text)?;
-    let mut chars = text.chars();
-    let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
-    let rest = chars.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    if !first || !rest {
+    if !super::names::is_word(text) {
         return Err(SpecError::VolumeName {
             text: text.to_owned(),
         });

@@ -8,6 +8,7 @@ use super::{data, dir};
 use crate::steps::Delete;
 use crate::{OpsError, says};
 use box_state::Containers;
+use box_state::volume::is_used_by;
 
 /// A volume that exists.
 #[derive(Debug, Clone)]
@@ -29,7 +30,8 @@ impl Volume {
         data(&self.containers.roots, &self.name)
     }
 
-    /// The name of a container that uses it, or the ID of one that is being made; `None` if it may be removed.
+    /// The name of a container that uses it, or the ID of one that is being made, of which it is an anonymous volume; `None`
+    /// if it may be removed.
     pub fn user(&self) -> Option<String> {
         // Containers that are being made come first: one that is published meanwhile is found among the others.
         let both = self.containers.both();
@@ -37,11 +39,8 @@ impl Volume {
         if let Some(id) = making.find(|id| super::is_anonymous_of(&self.name, id)) {
             return Some(id);
         }
-        let uses = |container: &box_state::Container| {
-            let mut points = container.mounts.iter();
-            points.any(|point| point.kind == "volume" && point.name == self.name)
-        };
-        let user = both.iter().flat_map(Containers::list).find(uses);
+        let mut all = both.iter().flat_map(Containers::list);
+        let user = all.find(|container| is_used_by(&self.name, container));
         user.map(|container| container.name)
     }
 }
@@ -86,9 +85,16 @@ pub fn find(containers: &Containers, name: &str) -> Result<Volume, OpsError> {
 pub fn removal(volume: &Volume) -> Result<Plan, OpsError> {
     refuse_used(volume)?;
     let mut plan = Plan::new(format!("rrun volume rm {}", volume.name));
-    plan.push(Discard(volume.clone()));
+    // A name of its own: an earlier volume of this name may be there yet, and with more to it this one may be too long.
+    let number = kit_plan::random_bytes().map(|byte| format!("{byte:02x}"));
+    let trash = volume.containers.trash();
+    let trash = trash.join(format!("volume.{}", number.concat()));
+    plan.push(Discard {
+        volume: volume.clone(),
+        trash: trash.clone(),
+    });
     plan.push(Delete {
-        path: trash(volume),
+        path: trash,
         says: says::delete_trash(),
     });
     Ok(plan)
@@ -104,39 +110,37 @@ fn refuse_used(volume: &Volume) -> Result<(), OpsError> {
     }
 }
 
-fn trash(volume: &Volume) -> PathBuf {
-    let name = format!("volume.{}", volume.name);
-    volume.containers.trash().join(name)
-}
-
 /// Moves a volume into the trash.
-struct Discard(Volume);
+struct Discard {
+    volume: Volume,
+    trash: PathBuf,
+}
 
 impl Discard {
     fn path(&self) -> PathBuf {
-        dir(&self.0.containers.roots).join(&self.0.name)
+        dir(&self.volume.containers.roots).join(&self.volume.name)
     }
 }
 
 impl Step for Discard {
     fn meta(&self) -> Meta {
         let lines = vec![
-            run!["mkdir", "-p", "-m", "0700", self.0.containers.trash()],
-            run!["mv", "-T", "--", self.path(), trash(&self.0)],
+            run!["mkdir", "-p", "-m", "0700", self.volume.containers.trash()],
+            run!["mv", "-T", "--", self.path(), &self.trash],
         ];
         Meta::new(
             "volume.discard",
-            says::discard_volume(&self.0.name),
+            says::discard_volume(&self.volume.name),
             Shell::Exact(lines),
         )
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         // A container that uses it may have been made since the plan.
-        refuse_used(&self.0)?;
-        let fail = |e| StepError::new(format!("removing volume {:?}", self.0.name), e);
-        std::fs::create_dir_all(self.0.containers.trash()).map_err(fail)?;
-        std::fs::rename(self.path(), trash(&self.0)).map_err(fail)?;
+        refuse_used(&self.volume)?;
+        let fail = |e| StepError::new(format!("removing volume {:?}", self.volume.name), e);
+        std::fs::create_dir_all(self.volume.containers.trash()).map_err(fail)?;
+        std::fs::rename(self.path(), &self.trash).map_err(fail)?;
         Ok(Done::nothing())
     }
 }

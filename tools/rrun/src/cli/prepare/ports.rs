@@ -40,16 +40,24 @@ pub(super) fn exposed(flags: &Create, config: &Config) -> Result<Vec<Exposed>> {
 }
 
 pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
-    let mut ports = Vec::new();
+    let mut ports: Vec<Port> = Vec::new();
     for text in &flags.publish {
         for published in parse_publish(text).map_err(usage)? {
             let proto = translated(published.proto, text)?;
+            let at = |host_port| Port {
+                host_ip: published.ip,
+                host_port,
+                container_port: published.container,
+                proto,
+            };
+            let is_given = |port: &Port| ports.iter().any(|known| same(known, port));
             let host_port = match published.host {
                 HostPort::Any => 0,
                 HostPort::One(port) => port,
                 HostPort::Range(first, last) => {
                     let ip = published.ip.and_then(v4);
-                    let free = box_net::free_port(ip, proto, first..=last);
+                    let range = (first..=last).filter(|port| !is_given(&at(*port)));
+                    let free = box_net::free_port(ip, proto, range);
                     free.ok_or_else(|| {
                         Failure::new(format!(
                             "publishing \"{text}\": no port of {first}-{last} is free"
@@ -62,13 +70,8 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
                     "publishing \"{text}\": over IPv6 only tcp is passed on"
                 )));
             }
-            let port = Port {
-                host_ip: published.ip,
-                host_port,
-                container_port: published.container,
-                proto,
-            };
-            if ports.iter().any(|known| same(known, &port)) {
+            let port = at(host_port);
+            if is_given(&port) {
                 let text = format!("{host_port}/{}", port.proto);
                 return Err(
                     Failure::new(format!("publishing port \"{text}\": it is given twice")).hint(

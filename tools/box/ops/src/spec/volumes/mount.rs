@@ -1,6 +1,8 @@
 //! `--mount`: one line of CSV, `type=bind,source=/a,target=/b,readonly`, with docker's rules and words.
 
-use super::{Create, From, PRIVATE, Volume, check_memory_place, csv, destination, propagation};
+use super::{
+    Create, From, PRIVATE, Volume, check_memory_place, csv, destination, named, propagation,
+};
 use crate::spec::SpecError;
 use crate::spec::sizes::parse_bytes;
 
@@ -158,7 +160,7 @@ fn source(kind: &str, from: &str, memory: Vec<String>) -> Result<From, SpecError
         }
         ("bind", path) => From::Host(path.into()),
         ("volume", "") => From::Anonymous,
-        ("volume", name) => super::source(name)?,
+        ("volume", name) => named(name)?,
         ("tmpfs", "") => From::Memory(memory),
         ("tmpfs", _) => {
             return Err(SpecError::Rule(

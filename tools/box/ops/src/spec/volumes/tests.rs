@@ -57,6 +57,10 @@ fn the_forms_of_mount() {
         assert!(parse_mount(bad).is_err(), "{bad}");
     }
     assert!(parse_mount("type=bind,target=/b").is_err());
+    // A volume has a name: a path of the host is for type=bind.
+    for path in ["/etc", "./etc", ".."] {
+        assert!(parse_mount(&format!("source={path},target=/b")).is_err());
+    }
     assert_eq!(
         parse_mount("type=tmpfs,target=/b,tmpfs-size=1m")
             .unwrap()
