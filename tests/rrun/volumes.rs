@@ -203,11 +203,7 @@ fn an_empty_volume_is_filled_by_the_next_container() {
 #[test]
 fn an_anonymous_volume_that_another_container_mounts_stays() {
     let host = Host::new();
-    for end in [
-        "rrun stop -t 0 one",
-        "rrun rm -f -v one",
-        "rrun kill one",
-    ] {
+    for end in ["rrun stop -t 0 one", "rrun rm -f -v one", "rrun kill one"] {
         host.ok("rrun run -d --rm --name one --net none -v /data tools sh -c 'echo kept >/data/file; sleep 1000'
             until rrun exec one cat /data/file >/dev/null 2>&1; do sleep 0.05; done
             rrun run -d --name two --net none -v $(rrun inspect -f '{{(index .Mounts 0).Name}}' one):/data tools sleep 1000");

@@ -121,6 +121,12 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
         recursive: true,
         nocopy: false,
     };
+    set_options(&mut volume, options)?;
+    Ok(volume)
+}
+
+/// The words after `-v`'s last colon. docker takes of each kind one.
+fn set_options(volume: &mut Volume, options: &str) -> Result<(), SpecError> {
     let is_host = matches!(volume.from, From::Host(_));
     let mut kinds: Vec<u8> = Vec::new();
     for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -152,13 +158,12 @@ pub fn parse_volume(text: &str) -> Result<Volume, SpecError> {
                 5
             }
         };
-        // docker: of each kind one.
         if kinds.contains(&kind) {
             return Err(SpecError::invalid("invalid mode", options));
         }
         kinds.push(kind);
     }
-    Ok(volume)
+    Ok(())
 }
 
 const PRIVATE: &str = "rprivate";

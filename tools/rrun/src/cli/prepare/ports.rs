@@ -83,23 +83,29 @@ pub(super) fn ports(flags: &Create, exposed: &[Exposed]) -> Result<Vec<Port>> {
         }
     }
     if flags.publish_all {
-        for exposed in exposed {
-            let container_port = exposed.port;
-            let proto = translated(exposed.proto, &exposed.to_string())?;
-            if !ports
-                .iter()
-                .any(|known| known.container_port == container_port && known.proto == proto)
-            {
-                ports.push(Port {
-                    host_ip: None,
-                    host_port: 0,
-                    container_port,
-                    proto,
-                });
-            }
-        }
+        publish_all(&mut ports, exposed)?;
     }
     Ok(ports)
+}
+
+/// What `-P` adds: a free port of the host for each exposed one that has none yet.
+fn publish_all(ports: &mut Vec<Port>, exposed: &[Exposed]) -> Result<()> {
+    for exposed in exposed {
+        let container_port = exposed.port;
+        let proto = translated(exposed.proto, &exposed.to_string())?;
+        if !ports
+            .iter()
+            .any(|known| known.container_port == container_port && known.proto == proto)
+        {
+            ports.push(Port {
+                host_ip: None,
+                host_port: 0,
+                container_port,
+                proto,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Whether two publications want the same port of the host. One without an address takes the port of every address; 0 is
