@@ -50,6 +50,28 @@ fn a_damaged_image_is_mended_by_a_load() {
 }
 
 #[test]
+fn a_layer_that_a_later_boxkit_unpacked_is_refused_in_words_and_stays() {
+    let room = two();
+    room.sh("for f in root/images/unpacked/*/layer.json; do jq '.version = 99' $f >$f.99; mv $f.99 $f; done");
+    let before = room.sh("cat root/images/unpacked/*/layer.json");
+    for verb in ["inspect one:1", "history one:1", "load one.tar"] {
+        let out = room.try_sh(&format!("runpack {verb}"));
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        let wanted = "layer.json\": it is of version 99, and this boxkit knows 1\nhint: a later boxkit wrote it";
+        assert!(
+            verb.starts_with("load") || said.contains(wanted),
+            "{verb}: {said}"
+        );
+        assert_eq!(
+            room.sh("cat root/images/unpacked/*/layer.json"),
+            before,
+            "{verb}"
+        );
+    }
+    room.sh("for f in root/images/unpacked/*/layer.json; do jq 'del(.version)' $f >$f.0; mv $f.0 $f; done; runpack history one:1");
+}
+
+#[test]
 fn a_damaged_image_is_in_nobodys_way_and_goes_by_its_name() {
     let room = two();
     for blob in ["manifest", "config"] {

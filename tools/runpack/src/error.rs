@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kit_home::JsonError;
 use kit_plan::{FAILED, Fault, USAGE};
 
 use crate::layer::LayerError;
@@ -20,6 +21,9 @@ pub enum StoreError {
         path: PathBuf,
         source: io::Error,
     },
+    /// An unpacked layer's facts.
+    #[error(transparent)]
+    Json(#[from] JsonError),
     /// What was to be put could not be read.
     #[error("reading the content: {0}")]
     Stream(#[source] io::Error),
@@ -118,6 +122,7 @@ impl Fault for StoreError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } | Self::Stream(source) => io_hint(source),
+            Self::Json(error) => error.hint().map(str::to_owned),
             Self::Deep { .. } => Some(
                 "unpack it with runpack unpack, and make one layer of it: tar -C DIR -c . | runpack import - NAME"
                     .to_owned(),

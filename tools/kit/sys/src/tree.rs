@@ -40,6 +40,18 @@ pub fn remove(path: &Path) -> io::Result<()> {
     Ok(unlinkat(CWD, path, AtFlags::REMOVEDIR)?)
 }
 
+/// Removes a directory as [`remove`] does, or anything else. What is not there is removed already.
+pub fn remove_any(path: &Path) -> io::Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => remove(path),
+        _ => std::fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Removes what is in a directory, where `gone` says so; it gets each path relative to the directory, and of a directory only if
 /// nothing in it stays. Returns whether the directory is empty afterwards.
 pub fn sweep(

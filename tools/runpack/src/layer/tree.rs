@@ -48,13 +48,17 @@ pub(super) fn open_dir(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Err
     openat2(root, path, DIRECTORY, Mode::empty(), beneath)
 }
 
-/// The words of an archive's path; `None` if it has a `..`.
+/// An archive's path without its dots, by its words alone as docker cleans it; `None` if it climbs out of the root.
 pub(super) fn normalize(path: &[u8]) -> Option<Vec<u8>> {
     let mut clean = Vec::with_capacity(path.len());
     for word in path.split(|b| *b == b'/') {
         match word {
             b"" | b"." => {}
-            b".." => return None,
+            b".." if clean.is_empty() => return None,
+            b".." => {
+                let slash = clean.iter().rposition(|byte| *byte == b'/');
+                clean.truncate(slash.unwrap_or(0));
+            }
             word => {
                 if !clean.is_empty() {
                     clean.push(b'/');
@@ -338,7 +342,10 @@ mod tests {
         assert_eq!(normalize(b"./a//b/./c/").as_deref(), Some(&b"a/b/c"[..]));
         assert_eq!(normalize(b"/abs").as_deref(), Some(&b"abs"[..]));
         assert_eq!(normalize(b"./").as_deref(), Some(&b""[..]));
-        assert_eq!(normalize(b"a/../b"), None);
+        assert_eq!(normalize(b"a/../b").as_deref(), Some(&b"b"[..]));
+        assert_eq!(normalize(b"a/b/../../c").as_deref(), Some(&b"c"[..]));
+        assert_eq!(normalize(b"a/../../b"), None);
+        assert_eq!(normalize(b"../b"), None);
         assert_eq!(split(b"a/b/c"), (&b"a/b"[..], OsStr::new("c")));
         assert_eq!(split(b"c"), (&b""[..], OsStr::new("c")));
     }

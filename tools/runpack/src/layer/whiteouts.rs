@@ -44,7 +44,7 @@ impl<R: BufRead> Extractor<R> {
                 .into_encoded_bytes(),
         };
         let made = &self.made;
-        let mut kept = |path: &[u8]| {
+        let mut goes = |path: &[u8]| {
             let full = as_path(&below).join(as_path(path));
             !made.contains(full.as_os_str().as_bytes())
         };
@@ -53,7 +53,7 @@ impl<R: BufRead> Extractor<R> {
             stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
         };
         if is_dir(dir.as_fd()) {
-            remove_contents(dir.as_fd(), target, &mut kept).map_err(failed())?;
+            remove_contents(dir.as_fd(), target, &mut goes).map_err(failed())?;
             self.tree.forget();
         }
         if gone.is_none() || self.made.contains(&below) {

@@ -279,16 +279,5 @@ pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {
-    let is_dir = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-    let removed = if is_dir {
-        kit_sys::tree::remove(path)
-    } else {
-        std::fs::remove_file(path)
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    kit_sys::tree::remove_any(path).map_err(StoreError::io("remove", path))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kit_home::lock::{Hold, Lock};
+use kit_home::{JsonError, json_version};
 use oci_spec::image::Digest;
 use rmount::overlay::Lowers;
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,15 @@ pub enum LayerState {
     Packed { blob: PathBuf },
 }
 
+/// Of `layer.json`, as this boxkit writes it.
+const VERSION: u32 = 1;
+
+/// What `layer.json` says.
 #[derive(Serialize, Deserialize)]
 struct Facts {
+    /// Absent from those of an early boxkit, which had the same shape.
+    #[serde(default)]
+    version: u32,
     diff_id: String,
     size_bytes: u64,
     files: u64,
@@ -52,7 +60,7 @@ impl Placing<'_> {
 
     fn place_locked(&self) -> Result<(), StoreError> {
         let remove = |dir: &Path| kit_sys::tree::remove(dir).map_err(StoreError::io("remove", dir));
-        if facts(&self.target).is_some() {
+        if facts(&self.target)?.is_some() {
             return remove(&self.dir);
         }
         if self.target.exists() {
@@ -80,7 +88,7 @@ impl Store {
         }
         let state = |(id, blob): (&Digest, &oci_spec::image::Descriptor)| {
             let dir = self.layer_dir(id);
-            match facts(&dir) {
+            Ok(match facts(&dir)? {
                 Some(facts) => LayerState::Unpacked {
                     path: dir.join("fs"),
                     bytes: facts.size_bytes,
@@ -88,9 +96,9 @@ impl Store {
                 None => LayerState::Packed {
                     blob: self.blob_path(blob.digest()),
                 },
-            }
+            })
         };
-        Ok(chain.iter().zip(blobs).map(state).collect())
+        chain.iter().zip(blobs).map(state).collect()
     }
 
     /// An image's layers as directories, down to one that hides all that is below it. Those that
@@ -99,9 +107,13 @@ impl Store {
         if let Some(ready) = self.ready(image)? {
             return Ok(ready);
         }
+        // A caller's hold stays the caller's.
+        let is_held = self.is_holding();
         self.hold()?;
         let unpacked = self.unpack_missing(image);
-        self.release();
+        if !is_held {
+            self.release();
+        }
         unpacked?;
         self.ready(image)?.ok_or_else(|| StoreError::Gone {
             id: image.id.to_string(),
@@ -132,8 +144,9 @@ impl Store {
         self.lock_file("unpack.lock", Hold::Alone)
     }
 
+    /// One that a later boxkit has unpacked counts, and is refused when it is to be used.
     pub(crate) fn is_unpacked(&self, chain: &Digest) -> bool {
-        facts(&self.layer_dir(chain)).is_some()
+        facts(&self.layer_dir(chain)).map_or(true, |facts| facts.is_some())
     }
 
     fn unpack_missing(&self, image: &Image) -> Result<(), StoreError> {
@@ -205,6 +218,7 @@ impl Store {
             .collect();
         let copied = settle(&dir.join("fs"), report, &below)?;
         let facts = Facts {
+            version: VERSION,
             diff_id: diff_id.to_string(),
             size_bytes: report.bytes + copied,
             files: report.files,
@@ -225,9 +239,18 @@ impl Store {
 }
 
 /// `None` if there is no whole layer.
-fn facts(dir: &Path) -> Option<Facts> {
-    let bytes = regular::read(&dir.join("layer.json")).ok()?;
-    serde_json::from_slice(&bytes).ok()
+///
+/// # Errors
+/// [`JsonError::Later`].
+fn facts(dir: &Path) -> Result<Option<Facts>, JsonError> {
+    let path = dir.join("layer.json");
+    let Ok(bytes) = regular::read(&path) else {
+        return Ok(None);
+    };
+    match json_version(&path, &bytes, VERSION) {
+        Err(later @ JsonError::Later { .. }) => Err(later),
+        _ => Ok(serde_json::from_slice(&bytes).ok()),
+    }
 }
 
 pub(crate) fn layer_error(
