@@ -54,6 +54,21 @@ fn a_dry_run_changes_nothing_and_replayed_leaves_the_same() {
     }
 }
 
+/// ip(8) beside them, which takes the same lock.
+#[test]
+fn of_many_that_add_the_first_name_at_once_one_makes_the_mount() {
+    let room = Room::new();
+    // Under the room's /run there may be the host's own mount.
+    let said = room.ok("
+    mounts() { findmnt -rn -o TARGET | grep -cx /run/netns || :; }
+    before=$(mounts)
+    for i in $(seq 12); do
+        case $i in *[05]) ip netns add n$i & ;; *) rnetns add n$i >/dev/null & ;; esac
+    done; wait
+    echo $(($(mounts) - before)); ip netns list | wc -l; for i in $(seq 12); do rnetns del n$i; done");
+    assert_eq!(said, "1\n12\n");
+}
+
 #[test]
 fn wrong_input_is_one_line_and_leaves_nothing() {
     let room = Room::new();

@@ -11,6 +11,7 @@ use kit_plan::{
 };
 use kit_sys::calls::mount::{mount_bind, mount_bind_recursive, mount_change};
 use kit_sys::calls::thread::move_into_link_name_space;
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
@@ -144,10 +145,15 @@ fn share_directory() -> Result<(), Errno> {
         )
     };
     match share() {
-        // Not a mount point yet.
+        // Not a mount point yet. ip(8) takes the same lock: of two at once both would mount it, one over the other's names.
         Err(Errno::INVAL) => {
-            mount_bind_recursive(RUN_NETNS, RUN_NETNS)?;
-            share()
+            let dir =
+                File::open(RUN_NETNS).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+            flock(&dir, FlockOperation::LockExclusive)?;
+            share().or_else(|_| {
+                mount_bind_recursive(RUN_NETNS, RUN_NETNS)?;
+                share()
+            })
         }
         other => other,
     }
