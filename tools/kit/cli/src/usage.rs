@@ -212,21 +212,45 @@ fn said(error: &clap::Error, of_what: &str) -> String {
             of(ContextKind::InvalidArg),
             of(ContextKind::PriorArg)
         ),
-        _ => {
-            let all = error.render().to_string();
-            let first = all
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
-            let rest: Vec<&str> = all.lines().skip(1).map(str::trim).collect();
-            let values = rest
-                .iter()
-                .find(|line| line.starts_with("[possible"))
-                .unwrap_or(&"");
-            format!("{first} {values}").trim_end().to_owned()
+        ErrorKind::InvalidValue => {
+            let all = match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(values)) if !values.is_empty() => {
+                    format!(" [possible values: {}]", values.join(", "))
+                }
+                _ => String::new(),
+            };
+            format!("{}{all}", no_value(error))
         }
+        ErrorKind::ValueValidation => match std::error::Error::source(error) {
+            Some(reason) => format!("{}: {reason}", no_value(error)),
+            None => no_value(error),
+        },
+        ErrorKind::TooManyValues => format!(
+            "unexpected value '{}' for '{}': no more are expected",
+            of(ContextKind::InvalidValue),
+            of(ContextKind::InvalidArg)
+        ),
+        ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
+            format!("{} needs more words", of(ContextKind::InvalidArg))
+        }
+        ErrorKind::NoEquals => format!(
+            "{} takes its value behind an equals sign",
+            of(ContextKind::InvalidArg)
+        ),
+        kind => kind
+            .as_str()
+            .unwrap_or("the command line cannot be read")
+            .to_owned(),
     }
+}
+
+fn no_value(error: &clap::Error) -> String {
+    let of = |kind| context(error, kind).unwrap_or_default();
+    format!(
+        "invalid value '{}' for '{}'",
+        of(ContextKind::InvalidValue),
+        of(ContextKind::InvalidArg)
+    )
 }
 
 /// In docker's words.

@@ -24,6 +24,7 @@ mod human;
 mod near;
 pub mod ports;
 mod signal;
+mod switch;
 
 pub use bytes::parse_bytes;
 pub use cpu_list::CpuList;
@@ -34,3 +35,4 @@ pub use human::{bytes_size, human_duration, human_size, human_size_four};
 pub use near::{is_near, nearest, nearest_of};
 pub use ports::Proto;
 pub use signal::{parse_signal, signal_name};
+pub use switch::parse_bool;

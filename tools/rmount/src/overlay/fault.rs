@@ -8,12 +8,11 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 
 use super::{MAX_LOWERS, Overlay, Upper, fits_mount2, layers_of};
 use crate::error::text;
-use crate::mountinfo::{self, Mount};
+use crate::mountinfo::{self, Mount, mount_of};
 use crate::near::near_miss;
 
 /// What a directory is to the overlay.
@@ -345,11 +344,6 @@ fn file_id(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path)
         .ok()
         .map(|meta| (meta.dev(), meta.ino()))
-}
-
-fn mount_of<'a>(path: &Path, mounts: &'a [Mount]) -> Option<&'a Mount> {
-    let stat = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
-    mounts.iter().find(|mount| mount.id == stat.stx_mnt_id)
 }
 
 /// How many overlays `path` stands on. `seen` bounds the recursion.

@@ -5,24 +5,9 @@ use std::ffi::OsString;
 use kit_cli::Failure;
 use kit_plan::quote;
 
+use super::meant::meant;
 use super::missing;
 use super::typed::Typed;
-
-/// What people type, and our flag for it.
-const MEANT: [(&str, &str); 12] = [
-    ("--working-dir", "--workdir"),
-    ("--cwd", "--workdir"),
-    ("--environment", "--env"),
-    ("--envs", "--env"),
-    ("--port", "--publish"),
-    ("--ports", "--publish"),
-    ("--mem", "--memory"),
-    ("--cpu", "--cpus"),
-    ("--cpuset", "--cpuset-cpus"),
-    ("--daemon", "--detach"),
-    ("--background", "--detach"),
-    ("--remove", "--rm"),
-];
 
 /// docker's flags before the verb.
 const BEFORE: [(&[&str], &str); 2] = [
@@ -93,7 +78,7 @@ pub fn advice(argv: &[OsString], flag: &str) -> Option<Failure> {
         ));
     }
     if matches!(verb, "run" | "create" | "exec")
-        && let Some((_, ours)) = MEANT.iter().find(|(meant, _)| *meant == flag)
+        && let Some(ours) = meant(flag)
     {
         return unknown(format!("did you mean \"{ours}\"? See rrun {verb} --help"));
     }

@@ -34,17 +34,6 @@ pub(super) const fn way(word: &'static str, note: &'static str, sh: &'static str
     }
 }
 
-/// Verbs of other tools and of other spellings, with ours.
-const SPELLED: [(&str, &str); 7] = [
-    ("del", "rm"),
-    ("destroy", "rm"),
-    ("delete", "rm"),
-    ("remove", "rm"),
-    ("list", "ps"),
-    ("ls", "ps"),
-    ("containers", "ps"),
-];
-
 /// Whether these words together have a way of their own: `container prune`.
 pub fn has_way(words: &str) -> bool {
     VERBS_ELSEWHERE.iter().any(|way| way.word == words)
@@ -262,7 +251,7 @@ fn unknown(verb: &str) -> Failure {
         .iter()
         .map(String::as_str)
         .chain(VERBS_ELSEWHERE.iter().map(|way| way.word))
-        .chain(SPELLED.iter().map(|(other, _)| *other));
+        .chain(super::meant::verbs());
     let near = kit_units::nearest(verb, names);
     // `run-it`: a blank was forgotten.
     if let Some((verb, flags)) = verb.split_once('-')
@@ -272,14 +261,11 @@ fn unknown(verb: &str) -> Failure {
             "did you mean \"{verb} -{flags}\"? See rrun {verb} --help"
         ));
     }
-    let ours = |near| {
-        SPELLED
-            .iter()
-            .find(|(other, _)| *other == near)
-            .map_or(near, |(_, ours)| *ours)
-    };
-    match near.map(ours) {
-        Some(near) => failure.hint(format!("did you mean \"{near}\"? See rrun --help")),
+    match near {
+        Some(near) => {
+            let ours = super::meant::meant(near).unwrap_or(near);
+            failure.hint(format!("did you mean \"{ours}\"? See rrun --help"))
+        }
         None => failure.hint("see rrun --help"),
     }
 }

@@ -41,8 +41,8 @@ fn switch(word: &OsString) -> Option<OsString> {
         .to_str()
         .and_then(|word| word.split_once('='))
         .unwrap_or_default();
-    match super::switches::parse_bool(value) {
-        Ok(yes) if SWITCHES.contains(&flag) => yes.then(|| flag.into()),
+    match kit_units::parse_bool(value) {
+        Some(yes) if SWITCHES.contains(&flag) => yes.then(|| flag.into()),
         _ => Some(word.clone()),
     }
 }

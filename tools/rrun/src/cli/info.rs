@@ -38,23 +38,17 @@ impl Args {
 const OCI: &str = "1.0.2";
 
 pub fn version(args: &Args) -> Result {
-    let (version, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    let (version, arch) = (
+        env!("CARGO_PKG_VERSION"),
+        runpack::pack::host_architecture(),
+    );
     let kernel = release();
     // Client and server are one program: docker's scripts ask for either.
-    let side = json!({"Version": version, "Os": "linux", "Arch": docker_arch(arch), "KernelVersion": kernel, "OciVersion": OCI});
+    let side = json!({"Version": version, "Os": "linux", "Arch": arch, "KernelVersion": kernel, "OciVersion": OCI});
     let text = format!(
         "rrun:\n Version:           {version}\n OCI runtime spec:  {OCI}\n OS/Arch:           linux/{arch}\n Kernel:            {kernel}\n"
     );
     args.print(&json!({"Client": side, "Server": side}), &text)
-}
-
-/// Go's word for it.
-fn docker_arch(arch: &str) -> &str {
-    match arch {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 fn release() -> String {

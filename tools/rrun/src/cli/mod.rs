@@ -15,6 +15,7 @@ mod image;
 mod info;
 mod inspect;
 mod logs;
+mod meant;
 mod missing;
 mod ours;
 mod port;

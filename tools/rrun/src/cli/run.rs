@@ -92,6 +92,7 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         explain: flags.act.explain,
         trace: flags.act.trace,
         size: if flags.tty { client::size() } else { None },
+        older: false,
     };
     Request::Go(go).write(&mut fresh.socket).map_err(talking)?;
     let ended = follow(&mut fresh.socket, containers, &new.container, (args, keys))?;
@@ -270,9 +271,6 @@ fn hint_on_instant_exit(containers: &Containers, container: &Container) {
 fn check_streams(args: &Args) -> Result<()> {
     if args.detach && !args.attach.is_empty() {
         return Err(Failure::usage("Conflicting options: -a and -d"));
-    }
-    if args.detach && args.create.rm && args.create.act.dry_run {
-        return Ok(());
     }
     for stream in &args.attach {
         if !["stdin", "stdout", "stderr"].contains(&stream.to_ascii_lowercase().as_str()) {

@@ -5,19 +5,14 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 /// The flags of a verb, each of whose switches may have a value.
 pub struct Switches<T>(pub T);
 
-/// Go's words for yes and no (strconv.ParseBool).
-pub fn parse_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("it is true or false".to_owned()),
-    }
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    kit_units::parse_bool(text).ok_or_else(|| "it is true or false".to_owned())
 }
 
 fn with_value(arg: Arg) -> Arg {
     let is_bool = arg.get_value_parser().type_id() == std::any::TypeId::of::<bool>();
     if matches!(arg.get_action(), ArgAction::Set) && is_bool {
-        return arg.value_parser(parse_bool);
+        return arg.value_parser(yes_or_no);
     }
     if !matches!(arg.get_action(), ArgAction::SetTrue) {
         // What follows a flag is its value, a dash or not.
@@ -34,7 +29,7 @@ fn with_value(arg: Arg) -> Arg {
 /// A flag that may have a value, yes or no.
 pub fn switch(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
-        .value_parser(parse_bool)
+        .value_parser(yes_or_no)
         .num_args(0..=1)
         .require_equals(true)
         .default_missing_value("true")

@@ -103,11 +103,7 @@ fn check_platform(flags: &Create, name: &str, image: &runpack::Image) -> Result<
 }
 
 fn check_architecture(name: &str, image: &runpack::Image) -> Result<()> {
-    let ours = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let ours = runpack::pack::host_architecture();
     let theirs = image.config.architecture().to_string();
     if theirs == ours || (ours == "amd64" && theirs == "386") || theirs.is_empty() {
         return Ok(());

@@ -117,6 +117,7 @@ fn one_volume(
                 })),
                 None => volume::check_source(path).map_err(wrong)?,
             }
+            volume::check_propagation(path, volume.propagation).map_err(wrong)?;
             ("bind", String::new(), PathBuf::from(escape(path)))
         }
         From::Named(_) | From::Anonymous => {
