@@ -12,7 +12,7 @@ const SLOW: f64 = 1000.0;
 /// Of rows whose round takes minutes, since 250 containers are made for each.
 const ROUNDS_OF_THE_LONG: u32 = 5;
 /// A round that takes longer than this, its preparation counted, is long.
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pace {

@@ -10,7 +10,9 @@ mod plans;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kit_plan::{Context, Done, Go, Header, Journal, Mark, Observer, Roots, StepError, StepView};
+use kit_plan::{
+    Context, Done, Go, Header, Journal, Mark, Observer, Roots, StepError, StepView, Stop,
+};
 use kit_test::{ASLEEP, Host};
 use kit_undo::Kernel;
 use nix::sched::{CloneFlags, unshare};
@@ -40,7 +42,10 @@ impl Observer for Killer {
         std::fs::write(&self.total, step.total.to_string()).unwrap();
         self.reached(&format!("kill before {}", step.number));
         if self.at == format!("stop before {}", step.number) {
-            return Go::Stop("stopped".to_owned());
+            return Go::Stop(Stop {
+                why: "stopped".to_owned(),
+                signal: None,
+            });
         }
         Go::On
     }

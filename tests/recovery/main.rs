@@ -88,6 +88,7 @@ fn watched() {
         explain: None,
         trace: false,
         size: None,
+        older: true,
     };
     Request::Go(go).write(&mut fresh.socket).unwrap();
     match wait_started(&mut fresh.socket, Watch::default()).unwrap() {

@@ -212,6 +212,44 @@ fn a_restart_keeps_what_goes_at_its_end() {
     );
 }
 
+/// A signal in a restart of two: both go on as they were, and are removed at their end.
+#[test]
+fn an_interrupted_restart_of_two_leaves_both_to_be_removed() {
+    let host = Host::new();
+    let kept = "find run root -name keep";
+    host.ok(&format!(
+        "for name in one two; do rrun run -d --rm --name $name --net none tools sh -c 'trap : TERM; while :; do sleep 0.1; done'; done
+         rrun restart -t 60 one two & restart=$!
+         until [ $({kept} | wc -l) = 2 ]; do sleep 0.05; done
+         sleep 0.3; kill -TERM $restart; wait $restart; code=$?; [ $code = 143 ] || exit 9"
+    ));
+    assert_eq!(host.ok(kept), "");
+    assert_eq!(
+        host.ok("rrun ps --format '{{.Names}}' | sort"),
+        "one\ntwo\n"
+    );
+    host.ok("rrun stop -t 0 one two");
+    assert_eq!(host.ok("rrun ps -aq"), "");
+}
+
+/// What goes wrong after the program has begun ends the program: nobody could find it.
+#[test]
+fn a_start_that_cannot_listen_leaves_no_program() {
+    let host = Host::new();
+    let id = host.ok("rrun create --name box --net none tools sleep 1000");
+    let id = id.trim();
+    host.ok(&format!("mkdir -p run/containers/{id}/monitor.sock/taken"));
+    let (code, out, said) = host.outcome("rrun start box");
+    assert_eq!((code, out.as_str()), (1, ""), "{said}");
+    assert!(
+        said.contains("listening for the container's clients"),
+        "{said}"
+    );
+    assert_eq!(host.ok("rrun ps -a --format '{{.Status}}'"), "Created\n");
+    assert_eq!(host.ok("ls run/journals"), "");
+    host.ok("rrun start box; rrun rm -f box");
+}
+
 /// Under the default filter, which answers clone3(2) with ENOSYS: and so it did to the init's.
 #[test]
 fn an_init_reaps_orphans_and_passes_signals_on() {

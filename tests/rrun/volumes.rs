@@ -232,3 +232,26 @@ fn a_volume_is_removed_whatever_lies_in_the_trash() {
     host.ok("rrun gc");
     assert_eq!(host.ok("ls -A root/trash"), "");
 }
+
+/// docker: "path … is mounted on … but it is not a shared mount".
+#[test]
+fn a_volume_that_is_to_share_its_mounts_needs_a_shared_mount() {
+    let host = Host::new();
+    let run = |of_host: &str, word: &str| {
+        host.outcome(&format!(
+            "unshare -m --propagation {of_host} rrun run --rm --net none -v $PWD:/data:{word} tools id"
+        ))
+    };
+    for word in ["shared", "rshared", "slave", "rslave"] {
+        let (code, out, said) = run("private", word);
+        assert_eq!((code, out.as_str()), (125, ""), "{word}");
+        let (line, hint) = said.split_once('\n').unwrap();
+        assert!(
+            line.starts_with("rrun: mounting \"") && line.ends_with(", which is private"),
+            "{said}"
+        );
+        assert!(hint.starts_with("hint: mount --make-rshared "), "{said}");
+        assert_eq!(run("shared", word).0, 0, "{word}");
+    }
+    assert_eq!(run("private", "rprivate").0, 0);
+}

@@ -60,6 +60,7 @@ impl Container {
     pub fn wait(&mut self) -> Result<ExitStatus, PlanError> {
         let program = program(self.session.context()).map_err(|error| PlanError::Stopped {
             why: error.to_string(),
+            signal: None,
             left: Vec::new(),
         })?;
         self.session.wait(&program)

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod born;
+mod bundled;
 mod clients;
 mod early;
 mod end;
@@ -19,15 +20,18 @@ mod rules;
 mod says;
 mod serve;
 mod sources;
+mod start;
 pub mod streams;
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use box_state::{Containers, StateError};
 use kit_plan::{Fault, StepError};
 
 pub use born::{Fresh, fork, fork_ahead, fork_watched, take_over};
+pub use bundled::{bundled_at, refuse_bundled};
 pub use early::Ahead;
 pub use prepare::{cgroup_of, joins, plan};
 pub use recover::{
@@ -53,6 +57,12 @@ pub enum MonitorError {
     },
     #[error("attending container \"{id}\": it does not run")]
     NotRunning { id: String },
+    #[error("{doing} container \"{name}\": its root is mounted at {at:?}")]
+    Bundled {
+        doing: &'static str,
+        name: String,
+        at: PathBuf,
+    },
 }
 
 impl Fault for MonitorError {
@@ -60,6 +70,10 @@ impl Fault for MonitorError {
         match self {
             Self::State(error) => error.hint(),
             Self::Step(error) => error.get_hint(),
+            Self::Bundled { name, at, .. } => {
+                let dir = at.parent().unwrap_or(at).display();
+                Some(format!("rrun bundle --umount {name} {dir}"))
+            }
             Self::Fork(_) | Self::Io { .. } | Self::NotRunning { .. } => None,
         }
     }

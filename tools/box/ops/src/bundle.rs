@@ -35,7 +35,7 @@ pub fn plan(of: &Subject, dir: &Path) -> Result<(Plan, Lock), OpsError> {
         name: of.name(),
     })?;
     // Two overlays on one upper directory would corrupt it; another bundle may have been made while the lock was waited for.
-    refuse_bundled("bundling", containers, container)?;
+    box_monitor::refuse_bundled("bundling", containers, container)?;
     let layer = containers.layer(&container.id);
     let overlay = Overlay {
         lowers: Lowers::lowest_first(&image.layers),
@@ -70,40 +70,6 @@ pub fn unmount(name: &str, dir: &Path) -> Plan {
         at: dir.join("rootfs"),
     });
     plan
-}
-
-/// Where the root of a container is mounted as a bundle's; `None` if it is not. It is found in this mount namespace by its
-/// upper directory: a running container's root is mounted in a namespace of its own and not seen here.
-pub fn bundled_at(containers: &Containers, container: &Container) -> Option<PathBuf> {
-    container.image.as_ref()?;
-    let upper = containers.layer(&container.id).join("upper");
-    let upper = std::fs::canonicalize(upper).ok()?;
-    let mounts = rmount::mountinfo::mounts().ok()?;
-    let is_its = |mount: &rmount::mountinfo::Mount| {
-        let uppers = mount.super_values("upperdir");
-        uppers.iter().any(|dir| Path::new(dir) == upper)
-    };
-    mounts.into_iter().find(is_its).map(|mount| mount.target)
-}
-
-/// Refuses a container whose root is mounted as a bundle's: two overlays on one upper directory would corrupt it, and
-/// nothing may be deleted beneath an overlay.
-///
-/// # Errors
-/// The root is mounted.
-pub fn refuse_bundled(
-    doing: &'static str,
-    containers: &Containers,
-    container: &Container,
-) -> Result<(), OpsError> {
-    match bundled_at(containers, container) {
-        None => Ok(()),
-        Some(at) => Err(OpsError::Bundled {
-            doing,
-            name: container.name.clone(),
-            at,
-        }),
-    }
 }
 
 /// Gives a bundle a cgroup without a parent: other runtimes make the groups above a container's and leave them. A group of

@@ -1,6 +1,6 @@
 //! Why a verb on a container failed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use box_monitor::MonitorError;
 use box_state::StateError;
@@ -26,17 +26,12 @@ pub enum OpsError {
     Failed(Failed),
     #[error("starting container \"{name}\": its monitor has ended")]
     Lost { name: String },
+    #[error("removing container \"{name}\": it is running")]
+    RemovingRunning { name: String },
     #[error("{doing} container \"{name}\": it is running")]
     Running { doing: &'static str, name: String },
     #[error("{doing} container \"{name}\": it is not running")]
     NotRunning { doing: &'static str, name: String },
-    /// Two overlays on one upper directory would corrupt it, and nothing may be deleted beneath an overlay.
-    #[error("{doing} container \"{name}\": its root is mounted at {at:?}")]
-    Bundled {
-        doing: &'static str,
-        name: String,
-        at: PathBuf,
-    },
     #[error(
         "bundling container \"{name}\": it has no image, and its root is a directory on this host"
     )]
@@ -66,11 +61,10 @@ impl Fault for OpsError {
             Self::Plan(error) => error.hint(),
             Self::Monitor(error) => error.hint(),
             Self::Failed(failed) => failed.hint.clone(),
-            Self::Running { doing, name } => Some(if *doing == "removing" {
-                format!("rrun rm -f {name} removes it though it runs")
-            } else {
-                format!("rrun stop {name} ends it")
-            }),
+            Self::RemovingRunning { name } => {
+                Some(format!("rrun rm -f {name} removes it though it runs"))
+            }
+            Self::Running { name, .. } => Some(format!("rrun stop {name} ends it")),
             Self::VolumeInUse { user, .. } => Some(format!(
                 "rrun rm -f {user} removes the container, whose files are lost with it"
             )),
@@ -79,10 +73,6 @@ impl Fault for OpsError {
                 None => "rrun volume ls shows them".to_owned(),
             }),
             Self::NotRunning { name, .. } => Some(format!("rrun start {name} starts it")),
-            Self::Bundled { name, at, .. } => {
-                let dir = at.parent().unwrap_or(at).display();
-                Some(format!("rrun bundle --umount {name} {dir}"))
-            }
             _ => None,
         }
     }

@@ -1,9 +1,10 @@
 //! Removing and renaming a container.
 
+use box_monitor::{bundled_at, refuse_bundled};
 use box_state::volume;
 use kit_plan::Plan;
 
-use crate::bundle::{self, refuse_bundled};
+use crate::bundle;
 use crate::says;
 use crate::spec::names::check_name;
 use crate::steps::{Delete, Discard, FreeName, SaveContainer, TakeName};
@@ -26,13 +27,10 @@ pub fn stages(of: &Subject, how: Removal) -> Result<Vec<Plan>, OpsError> {
     let command = format!("rrun rm {}", of.container.name);
     let runs = of.is_running();
     if runs && !how.force {
-        return Err(OpsError::Running {
-            doing: "removing",
-            name: of.name(),
-        });
+        return Err(OpsError::RemovingRunning { name: of.name() });
     }
     let mut stages = Vec::new();
-    if let Some(at) = bundle::bundled_at(&of.containers, &of.container) {
+    if let Some(at) = bundled_at(&of.containers, &of.container) {
         if !how.force {
             refuse_bundled("removing", &of.containers, &of.container)?;
         }

@@ -7,7 +7,6 @@ use box_monitor::{Ahead, Fresh};
 use box_wire::{Event, Failed, Go, Request};
 use kit_plan::{Detail, Told};
 
-use crate::bundle::refuse_bundled;
 use crate::stop::settled;
 use crate::{OpsError, Subject};
 
@@ -76,20 +75,20 @@ pub fn wait_started(socket: &mut UnixStream, watch: Watch) -> std::io::Result<Ou
 /// the terminal has `size` rows and columns.
 ///
 /// # Errors
-/// The container's root is mounted as a bundle's, or no process can be made.
+/// No process can be made.
 pub fn launch(
     of: &Subject,
     watch: Watch,
     attach: bool,
     size: Option<(u16, u16)>,
 ) -> Result<(Fresh, Outcome), OpsError> {
-    refuse_bundled("starting", &of.containers, &of.container)?;
     let go = Go {
         id: of.container.id.clone(),
         attach,
         explain: watch.explain,
         trace: watch.trace,
         size,
+        older: true,
     };
     let talk = |source| OpsError::Talk {
         name: of.container.name.clone(),

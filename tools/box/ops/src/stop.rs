@@ -1,10 +1,13 @@
 //! Ending a container: the signal, the wait, SIGKILL, and what its monitor reports.
 
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use box_state::{Container, Containers, Lock, RunState};
 use box_wire::Event;
 use kit_plan::{Plan, ProcessId};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::says;
 use crate::spec::sizes::parse_signal;
@@ -167,37 +170,81 @@ pub fn attended(of: &Subject) -> Result<(), OpsError> {
     Ok(())
 }
 
-/// Waits until the monitor has reported the end, at most until `deadline`; returns whether it has.
-pub(crate) fn over(of: &Subject, deadline: Option<Instant>) -> bool {
+/// What a wait for a container's end came to.
+pub(crate) enum Waited {
+    Over,
+    /// The time is up.
+    Still,
+    /// A signal that asks us to stop has come, and is left to who holds it back.
+    Interrupted,
+}
+
+/// Waits for the end of a container and for what its monitor has to report, until `deadline` or until `signal` is readable.
+pub(crate) fn over(of: &Subject, deadline: Option<Instant>, signal: Option<&OwnedFd>) -> Waited {
     let left = || deadline.map(|at| at.saturating_duration_since(Instant::now()));
     if let Ok(mut socket) = box_monitor::connect(&of.containers, of.id()) {
         loop {
-            // Events that were sent already are read even after the deadline.
-            let limit = left().map(|left| left.max(Duration::from_millis(1)));
-            let _ = socket.set_read_timeout(limit);
+            match readable(Some(&socket), signal, left()) {
+                Readable::Socket => {}
+                Readable::Signal => return Waited::Interrupted,
+                Readable::Nothing => return Waited::Still,
+            }
+            // An event that was sent already is read even after the deadline; the rest of one comes at once.
+            let _ = socket.set_read_timeout(Some(DYING));
             match Event::read(&mut socket) {
-                Ok(Some(Event::Exited(_)) | None) => break,
-                Ok(Some(_)) if left().is_none_or(|left| !left.is_zero()) => {}
-                Ok(Some(_)) => return false,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                    ) =>
-                {
-                    return false;
-                }
-                Err(_) => break,
+                Ok(Some(Event::Exited(_)) | None) | Err(_) => break,
+                Ok(Some(_)) if left().is_some_and(|left| left.is_zero()) => return Waited::Still,
+                Ok(Some(_)) => {}
             }
         }
     }
     while of.is_running() {
         if left().is_some_and(|left| left.is_zero()) {
-            return false;
+            return Waited::Still;
         }
-        std::thread::sleep(Duration::from_millis(2));
+        if matches!(readable(None, signal, Some(LOOK_AGAIN)), Readable::Signal) {
+            return Waited::Interrupted;
+        }
     }
-    true
+    Waited::Over
+}
+
+/// How often a container without a monitor is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+enum Readable {
+    Socket,
+    Signal,
+    Nothing,
+}
+
+/// Which of the two is readable within `limit`: a socket first, since an end that is known needs no wait.
+fn readable(
+    socket: Option<&UnixStream>,
+    signal: Option<&OwnedFd>,
+    limit: Option<Duration>,
+) -> Readable {
+    let socket = socket.map(AsFd::as_fd);
+    let fds = [socket, signal.map(AsFd::as_fd)];
+    let mut polled: Vec<_> = fds
+        .into_iter()
+        .flatten()
+        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .collect();
+    let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    let has_any = poll(&mut polled, timeout.as_ref()).is_ok_and(|count| count > 0);
+    let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
+    if !has_any {
+        return Readable::Nothing;
+    }
+    if socket.is_some() && ready.next() == Some(true) {
+        return Readable::Socket;
+    }
+    if ready.any(|is| is) {
+        Readable::Signal
+    } else {
+        Readable::Nothing
+    }
 }
 
 /// Waits, for at most [`DYING`], until no monitor is ending or starting the container: a monitor reports the end before it

@@ -2,7 +2,7 @@
 
 use box_state::{Container, Containers, StateError};
 
-/// A container, with the kind that it is of, ordinary or `--rootfs`.
+/// A container, with where its kind has its files: what a reboot ends for good lives under the run root.
 #[derive(Debug, Clone)]
 pub struct Subject {
     /// Where its files are.

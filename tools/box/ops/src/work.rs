@@ -24,6 +24,14 @@ struct Begun {
     stages: std::vec::IntoIter<Plan>,
 }
 
+impl Begun {
+    fn undo(&mut self, watch: &mut dyn Observer) {
+        for journal in self.journals.iter_mut().rev() {
+            journal.rollback(&Kernel::new(), watch);
+        }
+    }
+}
+
 /// Carries out a plan whose steps leave nothing to recover: its journal is in memory. The context holds what the steps
 /// have kept, locks among it, until the caller drops it.
 ///
@@ -42,7 +50,7 @@ fn apply_in(cx: &mut Context, plan: &Plan, watch: &mut dyn Observer) -> Result<J
 }
 
 /// Carries out all works, the first stage of each before the second of any. A failure ends the work on that container
-/// alone and undoes its earlier stages. `done` is called with each result; an interruption ends all works.
+/// alone and undoes its earlier stages. `done` is called with each result; an interruption ends all works, and undoes them.
 pub fn side_by_side(
     roots: &Roots,
     works: Vec<Work>,
@@ -62,7 +70,7 @@ pub fn side_by_side(
         let mut interrupted = false;
         begun.retain_mut(|work| {
             if interrupted {
-                return false;
+                return true;
             }
             let Some(plan) = work.stages.next() else {
                 done(&work.name, Ok(()));
@@ -74,9 +82,7 @@ pub fn side_by_side(
                     true
                 }
                 Err(error) => {
-                    for journal in work.journals.iter_mut().rev() {
-                        journal.rollback(&Kernel::new(), watch);
-                    }
+                    work.undo(watch);
                     let error = OpsError::from(error);
                     interrupted = error.is_interruption();
                     done(&work.name, Err(error));
@@ -85,6 +91,9 @@ pub fn side_by_side(
             }
         });
         if interrupted {
+            for work in &mut begun {
+                work.undo(watch);
+            }
             return;
         }
     }

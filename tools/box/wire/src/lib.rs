@@ -81,6 +81,8 @@ pub struct Go {
     pub trace: bool,
     /// Rows and columns, if the client has a terminal.
     pub size: Option<(u16, u16)>,
+    /// The container was made by an earlier command: its root may be mounted as a bundle's meanwhile.
+    pub older: bool,
 }
 
 impl Event {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit_plan::{
     Context, Detail, Done, Go, Header, Journal, Lang, Mark, Observer, Plan, PlanError, Record,
-    Roots, StepError, StepView, Telling, Told, UndoError, Undone, Vars, quote_in_line,
+    Roots, StepError, StepView, Stop, Telling, Told, UndoError, Undone, Vars, quote_in_line,
 };
 use kit_sys::signal::Stops;
 use kit_undo::Kernel;
@@ -191,18 +191,15 @@ impl Work {
     fn apply(&mut self, plan: &Plan, journal: &mut Journal) -> Result<()> {
         let applied = plan.apply(&mut self.cx, journal, &Kernel::new(), &mut self.watch);
         let Err(error) = applied else { return Ok(()) };
-        let Some(code) = self.watch.interrupted else {
-            return Err(error.into());
-        };
         let undone = journal.is_undone() && !journal.records().is_empty();
-        let told = match error {
-            PlanError::Stopped { left, .. } if undone => {
+        Err(match error {
+            PlanError::Stopped { signal, left, .. } if undone => {
                 let why = "interrupted, and undone".to_owned();
-                PlanError::Stopped { why, left }
+                PlanError::Stopped { why, signal, left }
             }
             error => error,
-        };
-        Err(Failure::from(told).exit(code))
+        }
+        .into())
     }
 }
 
@@ -220,7 +217,6 @@ struct Watch {
     act: Act,
     telling: Option<Telling<fn(Told)>>,
     stops: Stops,
-    interrupted: Option<u8>,
 }
 
 impl Watch {
@@ -233,7 +229,6 @@ impl Watch {
             act,
             telling,
             stops,
-            interrupted: None,
         })
     }
 
@@ -248,10 +243,10 @@ impl Observer for Watch {
             telling.before(step);
         }
         match self.stops.next() {
-            Some(signal) => {
-                self.interrupted = Some(128 + signal as u8);
-                Go::Stop("interrupted".to_owned())
-            }
+            Some(signal) => Go::Stop(Stop {
+                why: "interrupted".to_owned(),
+                signal: Some(signal),
+            }),
             None => Go::On,
         }
     }

@@ -241,6 +241,7 @@ mod tests {
     fn many_go_on_past_a_failure_and_a_closed_pipe_but_not_past_an_interruption() {
         let stopped = || PlanError::Stopped {
             why: "interrupted".to_owned(),
+            signal: Some(2),
             left: Vec::new(),
         };
         let names = ["fails", "unread", "done", "stops", "never"].map(str::to_owned);

@@ -70,7 +70,7 @@ pub use identity::{FileId, MountId, NetnsId, ProcessId};
 pub use journal::{Journal, Spared};
 pub use kit_home::{Instance, Roots, RootsError, is_an_instances_group};
 pub use netns::within;
-pub use observe::{Go, Observer, Silent, StepView, trace_line};
+pub use observe::{Go, Observer, Silent, StepView, Stop, trace_line};
 pub use plan::{Plan, PlanError};
 pub use recover::{Fate, Recovery, recover, recover_one};
 pub use say::{Lang, Part, Saying};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Done, Meta, Record, Step, StepError, UndoError, Undone};
+use crate::{Done, Meta, PlanError, Record, Step, StepError, UndoError, Undone};
 
 /// A step as an observer sees it.
 pub struct StepView<'a> {
@@ -21,6 +21,25 @@ impl StepView<'_> {
     }
 }
 
+/// Why an observer wants no further step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// One clause: "interrupted".
+    pub why: String,
+    /// The number of the signal that asks for it, if one does: a command then exits with 128 and that.
+    pub signal: Option<i32>,
+}
+
+impl From<Stop> for PlanError {
+    fn from(Stop { why, signal }: Stop) -> Self {
+        Self::Stopped {
+            why,
+            signal,
+            left: Vec::new(),
+        }
+    }
+}
+
 /// What an observer wants next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Go {
@@ -28,7 +47,7 @@ pub enum Go {
     On,
     /// Do not take this step: undo what was done, and say why. For a step of the child's it takes
     /// [`Observer::lockstep`].
-    Stop(String),
+    Stop(Stop),
 }
 
 /// Watches; each method does nothing unless it is written.

@@ -32,7 +32,12 @@ pub enum PlanError {
     },
     /// An observer asked to stop, and what had been done was undone but for `left`.
     #[error("{why}{}", left_text(.left))]
-    Stopped { why: String, left: Vec<UndoError> },
+    Stopped {
+        why: String,
+        /// As of [`Stop`](crate::Stop).
+        signal: Option<i32>,
+        left: Vec<UndoError>,
+    },
     /// What was done could not be written down, and was undone but for `left`.
     #[error("{error}{}", left_text(.left))]
     Journal {
@@ -73,6 +78,10 @@ impl Fault for PlanError {
     fn exit(&self) -> u8 {
         match self {
             Self::Step { error, .. } => error.exit_code(),
+            Self::Stopped {
+                signal: Some(signal),
+                ..
+            } => 128 + *signal as u8,
             _ => FAILED,
         }
     }
@@ -267,10 +276,7 @@ impl Plan {
     fn before(&self, index: usize, watch: &mut dyn Observer) -> Result<(), PlanError> {
         match watch.before(&self.view(index)) {
             Go::On => Ok(()),
-            Go::Stop(why) => Err(PlanError::Stopped {
-                why,
-                left: Vec::new(),
-            }),
+            Go::Stop(stop) => Err(stop.into()),
         }
     }
 

@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
     Context, Done, Fate, Fault, Go, Header, Journal, JournalError, Mark, Observer, Plan, PlanError,
-    Record, Recovery, Silent, Spared, StepError, StepView, UndoError, Undoer, Undone, netns,
+    Record, Recovery, Silent, Spared, StepError, StepView, Stop, UndoError, Undoer, Undone, netns,
     recover_one, way_out,
 };
 
@@ -229,9 +229,9 @@ impl Session {
     /// # Errors
     /// [`PlanError::Stopped`] at a signal, or where there is nothing to wait for.
     pub fn wait(&mut self, child: &Cloned) -> Result<ExitStatus, PlanError> {
-        let stopped = |why: String| PlanError::Stopped {
-            why,
-            left: Vec::new(),
+        let failed = |errno| Stop {
+            why: format!("waiting for a process: {errno}"),
+            signal: None,
         };
         loop {
             let mut fds = [child.pidfd.as_fd(), self.watch.stops.as_fd()]
@@ -239,12 +239,11 @@ impl Session {
             // An interrupted poll is asked once more.
             let _ = poll(&mut fds, None);
             let [ended, asked] = fds.map(|fd| !fd.revents().is_empty());
-            if asked && let Some(why) = self.watch.asked() {
-                return Err(stopped(why));
+            if asked && let Some(stop) = self.watch.asked() {
+                return Err(stop.into());
             }
             if ended {
-                let waited = child.wait();
-                return waited.map_err(|errno| stopped(format!("waiting for a process: {errno}")));
+                return child.wait().map_err(|errno| failed(errno).into());
             }
         }
     }
@@ -330,16 +329,19 @@ struct Watch {
 
 impl Watch {
     /// Why to stop, if a signal has come.
-    fn asked(&mut self) -> Option<String> {
+    fn asked(&mut self) -> Option<Stop> {
         self.signal = Some(self.stops.next()?);
-        Some("interrupted".to_owned())
+        Some(Stop {
+            why: "interrupted".to_owned(),
+            signal: self.signal,
+        })
     }
 }
 
 impl Observer for Watch {
     fn before(&mut self, step: &StepView<'_>) -> Go {
         match self.asked() {
-            Some(why) => Go::Stop(why),
+            Some(stop) => Go::Stop(stop),
             None => self.told.before(step),
         }
     }

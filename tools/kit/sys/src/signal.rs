@@ -3,12 +3,15 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::calls;
+
+/// What asks a process to stop.
+const STOPS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// SIGINT, SIGTERM and SIGHUP, held back from the calling thread until somebody asks for them (signalfd(2)); a caller that
 /// does so between two steps can undo what it did. What was ignored before stays ignored: a script's clean-up, by
@@ -26,8 +29,7 @@ impl Stops {
     /// The kernel's: too many descriptors.
     pub fn hold() -> io::Result<Self> {
         let mut mask = SigSet::empty();
-        let held = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-        for signal in held.into_iter().filter(|signal| !is_ignored(*signal)) {
+        for signal in STOPS.into_iter().filter(|signal| !is_ignored(*signal)) {
             mask.add(signal);
         }
         let before = SigSet::thread_get_mask()?;
@@ -54,6 +56,20 @@ impl Drop for Stops {
     fn drop(&mut self) {
         let _ = self.before.thread_set_mask();
     }
+}
+
+/// For poll(2) in a step that waits: readable as soon as one has come that somebody in this thread holds back by [`Stops`].
+/// It takes none, so that who holds them finds it after the step.
+///
+/// # Errors
+/// The kernel's: too many descriptors.
+pub fn held_back() -> io::Result<OwnedFd> {
+    let blocked = SigSet::thread_get_mask()?;
+    let mut mask = SigSet::empty();
+    for signal in STOPS.into_iter().filter(|signal| blocked.contains(*signal)) {
+        mask.add(signal);
+    }
+    Ok(SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC)?.into())
 }
 
 /// Gives every signal back its default action, as a freshly started program expects: SIGPIPE is ignored by

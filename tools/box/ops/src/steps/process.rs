@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use kit_plan::{Context, Done, Line, Meta, ProcessId, Saying, Shell, Step, StepError, run, words};
-use nix::sys::signal::{SigSet, Signal};
 
 use crate::Subject;
 use crate::says;
-use crate::stop::{DYING, over};
+use crate::stop::{DYING, Waited, over};
 use box_monitor as monitor;
 use box_state::Containers;
 
@@ -138,16 +137,21 @@ impl Step for Await {
         if cx.kept::<Ended>().is_some() {
             return Ok(Done::nothing());
         }
-        // Ctrl-C ends a wait as it always does: there is nothing to undo.
-        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-        let signals: SigSet = signals.into_iter().collect();
-        let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_UNBLOCK);
+        // A signal ends the program's grace; after SIGKILL the end is near, and is waited for.
+        let signal = self.grace.and_then(|_| kit_sys::signal::held_back().ok());
         let begun = cx.kept::<SentAt>().map_or_else(Instant::now, |sent| sent.0);
-        let is_over = over(&self.of, begun.checked_add(self.grace.unwrap_or(DYING)));
-        let _ = before.and_then(|before| before.thread_set_mask());
-        if is_over {
-            cx.keep(Ended);
-            return Ok(Done::nothing());
+        let deadline = begun.checked_add(self.grace.unwrap_or(DYING));
+        match over(&self.of, deadline, signal.as_ref()) {
+            Waited::Over => {
+                cx.keep(Ended);
+                return Ok(Done::nothing());
+            }
+            Waited::Interrupted => {
+                return Ok(Done::nothing()
+                    .note("a signal ends the wait")
+                    .note_zh("一个信号结束了等待"));
+            }
+            Waited::Still => {}
         }
         if self.grace.is_some() {
             return Ok(Done::nothing().note("it is still there").note_zh("它还在"));

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Step, StepError, run, words};
+use kit_plan::{Context, Done, Fault, Line, Meta, Saying, Shell, Step, StepError, run, words};
 
 use crate::Subject;
 use crate::says;
@@ -83,6 +83,9 @@ impl Step for Discard {
                 .note("its monitor has removed it already")
                 .note_zh("监护进程已把它删除"));
         }
+        // It may have been made since the plan was.
+        box_monitor::refuse_bundled("removing", containers, container)
+            .map_err(|error| StepError::whole(error.to_string()).hint_from(error.hint()))?;
         // Of one whose monitor was killed, then its program: its cgroups, its links, its mounts.
         box_monitor::last_run(containers, self.of.id())
             .map_err(|failed| StepError::whole(failed.text).hint_from(failed.hint))?;
@@ -119,17 +122,7 @@ impl Step for Delete {
 impl Delete {
     /// Absence is success.
     pub fn delete(&self) -> Result<(), StepError> {
-        let is_dir = std::fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.is_dir());
-        let deleted = if is_dir {
-            kit_sys::tree::remove(&self.path)
-        } else {
-            std::fs::remove_file(&self.path)
-        };
-        match deleted {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(StepError::new(format!("deleting {:?}", self.path), e))
-            }
-            _ => Ok(()),
-        }
+        kit_sys::tree::remove_any(&self.path)
+            .map_err(|e| StepError::new(format!("deleting {:?}", self.path), e))
     }
 }

@@ -32,6 +32,13 @@ pub enum VolumeError {
     },
     #[error("mounting {path:?}: {file:?} is a file, not a directory")]
     NotDirectory { path: PathBuf, file: PathBuf },
+    /// Nothing would travel from a mount that is private.
+    #[error("mounting {path:?} as {word}: it is on the mount {on:?}, which is private")]
+    Private {
+        path: PathBuf,
+        on: PathBuf,
+        word: &'static str,
+    },
 }
 
 fn near_text(near: Option<&PathBuf>) -> String {
@@ -54,6 +61,9 @@ impl Fault for VolumeError {
                     )
                 })
             }
+            Self::Private { on, .. } => {
+                Some(format!("mount --make-rshared {}", kit_plan::quote(on)))
+            }
             Self::Io { .. } => None,
         }
     }
@@ -61,7 +71,7 @@ impl Fault for VolumeError {
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Io { path, .. } => Some(path),
-            Self::Missing { .. } | Self::NotDirectory { .. } => None,
+            Self::Missing { .. } | Self::NotDirectory { .. } | Self::Private { .. } => None,
         }
     }
 }
@@ -85,5 +95,31 @@ pub fn check_source(path: &Path) -> Result<(), VolumeError> {
     Err(VolumeError::Missing {
         path: path.to_owned(),
         near: rmount::near::near_miss(path),
+    })
+}
+
+/// Refuses a source whose mounts would not travel as `word` (mount_namespaces(7)) says. docker does so too.
+///
+/// # Errors
+/// [`VolumeError::Private`].
+pub fn check_propagation(path: &Path, word: &'static str) -> Result<(), VolumeError> {
+    let takes_slaves = match word {
+        "shared" | "rshared" => false,
+        "slave" | "rslave" => true,
+        _ => return Ok(()),
+    };
+    // Where none can be read, nothing is known.
+    let mounts = rmount::mountinfo::mounts().unwrap_or_default();
+    let Some(mount) = rmount::mountinfo::mount_of(path, &mounts) else {
+        return Ok(());
+    };
+    let known = &mount.propagation;
+    if known.shared.is_some() || takes_slaves && known.master.is_some() {
+        return Ok(());
+    }
+    Err(VolumeError::Private {
+        path: path.to_owned(),
+        on: mount.target.clone(),
+        word,
     })
 }

@@ -137,13 +137,9 @@ impl<'a> Given<'a> {
     }
 }
 
-/// A switch is on where it stands alone; else it has one of Go's words (strconv.ParseBool).
+/// A switch is on where it stands alone.
 fn switch(value: Option<&str>) -> Option<bool> {
-    match value {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
-        Some(_) => None,
-    }
+    value.map_or(Some(true), kit_units::parse_bool)
 }
 
 fn source(kind: &str, from: &str, memory: Vec<String>) -> Result<From, SpecError> {
