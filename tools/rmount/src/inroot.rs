@@ -8,10 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, openat2, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, mkdirat, readlinkat};
 use rustix::io::Errno;
-
-const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
 /// What a missing mount point is made as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +32,7 @@ pub fn open(root: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd,
     } else {
         path
     };
-    loop {
-        // EAGAIN: something was renamed along the way while the kernel walked; it cannot tell, we try again.
-        match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), INSIDE) {
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            other => return other,
-        }
-    }
+    kit_sys::file::open_in_root(root, path, flags)
 }
 
 /// What is at `path` beneath `root`; if nothing is, it is made, with the directories above it.
@@ -173,7 +165,6 @@ mod tests {
         assert!(dir.path().join("d").is_dir() && !dir.path().join("a/d").exists());
     }
 
-    /// F1
     #[test]
     fn what_a_dangling_link_leads_to_is_made_inside_the_root() {
         let (dir, fd) = root();

@@ -3,34 +3,29 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags};
+
+/// Where a file is, without opening it.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// Larger than any manifest, configuration or index.
 pub(crate) const MAX_SMALL: u64 = 16 << 20;
 
 /// Opens a regular file for reading; anything else is an error.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    opened(CWD, path, ResolveFlags::empty())
+    opened(&rustix::fs::open(path, PLACE, Mode::empty())?)
 }
 
 /// A file below `root`, as if that were `/`, wherever links lead there.
 pub(crate) fn open_beneath(root: BorrowedFd<'_>, path: &Path) -> io::Result<File> {
-    let beneath = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    opened(root, path, beneath)
+    opened(&kit_sys::file::open_in_root(root, path, PLACE)?)
 }
 
 /// Looked at before it is opened: opening a device may do something.
-fn opened(dir: BorrowedFd<'_>, path: &Path, how: ResolveFlags) -> io::Result<File> {
-    let place = openat2(
-        dir,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        how,
-    )?;
+fn opened(place: &OwnedFd) -> io::Result<File> {
     let stat = rustix::fs::fstat(place.as_fd())?;
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(io::Error::other("it is no regular file"));

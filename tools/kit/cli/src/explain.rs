@@ -164,12 +164,8 @@ impl List {
         }
         let number = self.steps.len() + 1;
         let indent = if step.inside { "  " } else { "" };
-        let note = match self.lang {
-            Lang::En => &step.note,
-            Lang::Zh => step.note_zh.as_ref().map_or(&step.note, |_| &step.note_zh),
-        };
-        if let Some(note) = note {
-            let _ = write!(says, " ({note})");
+        if let Some(note) = &step.note {
+            let _ = write!(says, " ({})", note.text(self.lang));
         }
         let unit = if number == 1 { self.words().unit } else { "  " };
         let took = format!("{} {unit}", milliseconds(step.usec));

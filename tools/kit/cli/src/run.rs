@@ -183,7 +183,7 @@ fn shortened(line: String) -> String {
 mod tests {
     use super::*;
 
-    /// F23: a name of an archive may have a megabyte.
+    /// A name of an archive may have a megabyte.
     #[test]
     fn a_line_keeps_what_was_done_and_why() {
         let line = one_line(&format!(

@@ -32,7 +32,7 @@ mod told;
 pub use addr::{Addr, check_addr};
 pub use cidr::{Cidr, CidrError};
 pub use error::{NetError, Refusal};
-pub use link::{Link, check_link_name};
+pub use link::{Link, check_link_name, mac_text};
 pub use lost::Lost;
 pub use netns::{unnamed, within};
 pub use nft::{Batch, Nft};

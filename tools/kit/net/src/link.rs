@@ -17,6 +17,15 @@ pub(crate) const NAME_MAX: usize = 15;
 /// `RTEXT_FILTER_SKIP_STATS`: the kernel gathers a link's counters over all CPUs, and we do not look at them.
 const SKIP_STATS: u32 = 1 << 3;
 
+/// A hardware address as ip(8) prints it, of whatever length: `02:42:ac:11:00:02`.
+pub fn mac_text(bytes: &[u8]) -> String {
+    let each: Vec<String> = bytes
+        .iter()
+        .map(|byte| kit_units::hex::to_hex(&[*byte]))
+        .collect();
+    each.join(":")
+}
+
 /// A link as the kernel describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
@@ -278,7 +287,7 @@ fn read_bridge(link: &mut Link, info: &LinkInfo) {
     for attribute in about {
         match attribute {
             InfoBridge::BridgeId(id) => {
-                let mac = id.address.map(|byte| format!("{byte:02x}")).concat();
+                let mac = kit_units::hex::to_hex(&id.address);
                 link.bridge_id = Some(format!("{:04x}.{mac}", id.priority));
             }
             InfoBridge::StpState(state) => link.stp = *state != BridgeStpState::Disabled,

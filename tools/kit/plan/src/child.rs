@@ -10,7 +10,7 @@ use kit_sys::calls;
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Done, Side, Slots, StepError};
+use crate::{Context, Done, Note, Side, Slots, StepError};
 
 /// The parent's view of the child.
 pub trait Child {
@@ -34,7 +34,7 @@ struct LetGo {
 struct Report {
     step: usize,
     usec: u64,
-    note: Option<String>,
+    note: Option<Note>,
     error: Option<Failure>,
     /// The system calls it made, if somebody wants to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -152,7 +152,6 @@ impl Report {
             return Ok(Done {
                 made: Vec::new(),
                 note: self.note.clone(),
-                note_zh: None,
             });
         };
         let error = StepError::whole(failure.text.clone()).exit(failure.exit);

@@ -77,7 +77,7 @@ pub use say::{Lang, Part, Saying};
 pub use script::{quote, quote_in_line};
 pub use session::{Left, Session, SessionError};
 pub use shell::{Line, Program, Shell, SlotId, Slots, Value};
-pub use step::{Done, Meta, Side, Step, StepError};
+pub use step::{Done, Meta, Note, Side, Step, StepError};
 pub use told::{Detail, StepTold, Telling, Told, UndoTold};
 pub use undo::{LinkWas, NftFamily, Undo, UndoError, Undoer, Undone};
 pub use vars::Vars;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Done, Meta, PlanError, Record, Step, StepError, UndoError, Undone};
+use crate::{Done, Lang, Meta, PlanError, Record, Step, StepError, UndoError, Undone};
 
 /// A step as an observer sees it.
 pub struct StepView<'a> {
@@ -94,7 +94,7 @@ pub fn trace_line(
         "why": meta.says.to_string(),
         "ok": came_to.is_ok(),
         "error": came_to.err().map(ToString::to_string),
-        "note": came_to.ok().and_then(|done| done.note.as_deref()),
+        "note": came_to.ok().and_then(|done| done.note.as_ref()).map(|note| note.text(Lang::En)),
         "duration_usec": took.as_micros() as u64,
     });
     format!("{line}\n")

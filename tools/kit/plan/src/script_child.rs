@@ -148,6 +148,15 @@ impl Family {
                         family.name()
                     )
                 }
+                // It prints what it deletes, and the script's output is the program's.
+                Undo::Flows {
+                    netns: None,
+                    ip,
+                    port,
+                } => {
+                    let to = ip.map(|ip| format!(" --orig-dst {ip}")).unwrap_or_default();
+                    format!("conntrack -D -p udp{to} --orig-port-dst {port} >/dev/null")
+                }
                 _ => return None,
             })
         };

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::{FAILED, errno_of, way_out, way_out_of};
-use crate::{Context, Fault, Saying, Shell, Slots, Undo};
+use crate::{Context, Fault, Lang, Saying, Shell, Slots, Undo};
 
 /// Who does a step: the process that applies the plan, or the child that it cloned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,25 +36,36 @@ impl Meta {
     }
 }
 
+/// What a step adds to what was said of it before, in each language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    en: String,
+    zh: String,
+}
+
+impl Note {
+    /// In that language.
+    pub fn text(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::En => &self.en,
+            Lang::Zh => &self.zh,
+        }
+    }
+}
+
 /// What applying a step came to.
 #[derive(Debug, Default)]
 pub struct Done {
     /// What now undoes it, with the identity of what was made; empty if it was there already ("not ours").
     pub made: Vec<Undo>,
     /// Something a reader of `--explain` wants to know: an address chosen, a fallback taken.
-    pub note: Option<String>,
-    /// The same in Chinese.
-    pub note_zh: Option<String>,
+    pub note: Option<Note>,
 }
 
 impl Done {
     /// What undoes it now.
     pub fn made(made: Vec<Undo>) -> Self {
-        Self {
-            made,
-            note: None,
-            note_zh: None,
-        }
+        Self { made, note: None }
     }
 
     /// With the identity of each thing that lives at a path, as it is now.
@@ -68,18 +81,19 @@ impl Done {
         Self::default()
     }
 
-    /// With something for a reader of `--explain`.
+    /// With something for a reader of `--explain`, in English and in Chinese.
     #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
+    pub fn note(mut self, en: impl Into<String>, zh: impl Into<String>) -> Self {
+        let (en, zh) = (en.into(), zh.into());
+        self.note = Some(Note { en, zh });
         self
     }
 
-    /// The note in Chinese too.
+    /// With a value that is the same in every language: an address.
     #[must_use]
-    pub fn note_zh(mut self, note: impl Into<String>) -> Self {
-        self.note_zh = Some(note.into());
-        self
+    pub fn value(self, value: impl Into<String>) -> Self {
+        let value = value.into();
+        self.note(value.clone(), value)
     }
 }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::brief_lines;
 use crate::{
-    Done, Go, Observer, Record, Saying, Shell, Side, StepError, StepView, UndoError, Undone, Vars,
+    Done, Go, Note, Observer, Record, Saying, Shell, Side, StepError, StepView, UndoError, Undone,
+    Vars,
 };
 
 /// How much is told of each step.
@@ -71,10 +72,7 @@ pub struct StepTold {
     /// What it does and why.
     pub says: Saying,
     /// What a reader wants to know of it besides: an address chosen, a fallback taken.
-    pub note: Option<String>,
-    /// The same in Chinese, where a step says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note_zh: Option<String>,
+    pub note: Option<Note>,
     /// Commands or calls, as [`Detail`] asks.
     pub lines: Vec<String>,
     /// How long it took, in microseconds.
@@ -116,7 +114,6 @@ impl<F: FnMut(Told)> Observer for Telling<F> {
             inside: step.step.side() == Side::Child,
             says: meta.says,
             note: came_to.ok().and_then(|done| done.note.clone()),
-            note_zh: came_to.ok().and_then(|done| done.note_zh.clone()),
             lines,
             usec: took.as_micros() as u64,
             failed: came_to

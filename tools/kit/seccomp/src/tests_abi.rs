@@ -28,7 +28,6 @@ int main(int argc, char **argv) {
 }
 "#;
 
-/// F17d
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn no_abi_makes_a_socket_that_another_refuses() {

@@ -85,7 +85,7 @@ pub fn load_device_program(program: &[Instruction]) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Attaches it to the cgroup whose directory is open as `cgroup`, beside what is there: all of them, and those
+/// Attaches it to the cgroup whose directory is open as `cgroup`, beside the programs that it has: all of them, and those
 /// of the cgroups above, have to agree. It stays until the cgroup goes.
 pub fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     let raw = |fd: BorrowedFd<'_>| u32::try_from(fd.as_raw_fd()).map_err(|_| Errno::BADF);

@@ -261,7 +261,6 @@ fn elf_interpreter(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// F17b
     #[test]
     fn a_fifo_in_a_programs_place_is_refused_and_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();

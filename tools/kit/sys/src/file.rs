@@ -1,8 +1,12 @@
-//! Reading files whose size is not known before, as those of /proc.
+//! Files: reading those whose size is not known before, as those of /proc, and opening beneath a root that may be hostile.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 
 /// Most files of /proc, and of ours, are smaller.
 const USUAL: usize = 4096;
@@ -17,6 +21,26 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     // Without the `take` it asks for the size here, too.
     File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens what is at `path` beneath `root`, as if that were `/`: no link leads out, and no magic link is followed (openat2(2),
+/// `RESOLVE_IN_ROOT`).
+///
+/// # Errors
+/// The kernel's.
+pub fn open_in_root(
+    root: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    loop {
+        let opened = openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), inside);
+        // EAGAIN: something was renamed or mounted while the kernel went up by `..`; it cannot tell where that led.
+        if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+            return opened;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rmount::whiteout::{Xattrs, is_whiteout, write_opaque};
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat2, readlinkat, statat,
-    unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, mkdirat, readlinkat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::{Form, LayerError};
@@ -44,8 +41,7 @@ pub(super) fn open_root(path: &Path) -> Result<OwnedFd, LayerError> {
 /// A directory below `root`, wherever links lead there.
 pub(super) fn open_dir(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
-    let beneath = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    openat2(root, path, DIRECTORY, Mode::empty(), beneath)
+    kit_sys::file::open_in_root(root, path, DIRECTORY)
 }
 
 /// An archive's path without its dots, by its words alone as docker cleans it; `None` if it climbs out of the root.

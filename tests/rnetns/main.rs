@@ -2,6 +2,8 @@
 //! did is read by ip(8) and findmnt(8); a dry-run is replayed by sh and must leave the same.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod lists;
+
 use std::process::Output;
 
 struct Room(kit_test::Room);
@@ -173,15 +175,6 @@ fn what_is_no_program_is_not_given_to_a_shell() {
 }
 
 #[test]
-fn nothing_on_standard_input_does_nothing() {
-    let room = Room::new();
-    assert_eq!(
-        room.ok("rnetns add - </dev/null; rnetns del - </dev/null; ip netns list"),
-        ""
-    );
-}
-
-#[test]
 fn a_signal_stops_it_unless_the_caller_ignores_it() {
     let room = Room::new();
     let sent = |kind: &str| {
@@ -253,7 +246,6 @@ fn it_finishes_though_nobody_reads_and_says_what_it_could_not_read() {
     }
 }
 
-/// F34
 #[test]
 fn exec_shows_the_links_and_the_files_of_the_namespace_and_leaves_the_hosts_alone() {
     let room = Room::new();
@@ -299,7 +291,6 @@ fn exec_keeps_what_is_mounted_beneath_sys() {
     );
 }
 
-/// F37
 #[test]
 fn the_words_of_ip_and_docker_are_understood() {
     let room = Room::new();
@@ -314,80 +305,9 @@ fn the_words_of_ip_and_docker_are_understood() {
     );
 }
 
-/// P5
-#[test]
-fn an_array_is_a_list_of_names() {
-    let room = Room::new();
-    assert_eq!(
-        room.ok("rnetns add a b >&2; rnetns list --json >list; rnetns del -- - <list; rnetns add - <list; ip netns list | sort"),
-        "a\nb\na\nb\n"
-    );
-}
-
-/// P10: many names are one process, one journal, one watch for signals.
-#[test]
-fn a_pipe_of_many_names_is_one_verb() {
-    let room = Room::new();
-    let counted = |verb: &str| {
-        format!(
-            "strace -f -e trace=execve,clone,clone3,fork,vfork,socket,signalfd4,rename -o calls rnetns {verb} - <names >&2
-             for call in '(execve|clone|clone3|fork|vfork)' signalfd4 rename socket; do grep -cE \" $call\\(\" calls || :; done"
-        )
-    };
-    let (add, del) = (counted("add"), counted("del"));
-    let count = "ip netns list | grep -c ^n || :";
-    let text = room.ok(&format!(
-        "seq 30 | sed 's/^/n/' >names; {add}; {count}; {del}; {count}"
-    ));
-    let counts: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
-    // A socket in each namespace brings its lo up; one tells the journal which namespace it is written in.
-    assert_eq!(counts[..5], [1, 1, 1, 31, 30]);
-    let [process, deleting @ .., left] = &counts[5..] else {
-        panic!("{counts:?}");
-    };
-    assert_eq!((process, left), (&1, &0), "{counts:?}");
-    assert!(deleting.iter().all(|calls| *calls <= 1), "{counts:?}");
-}
-
-/// F17
-#[test]
-fn a_pasted_table_deletes_nothing() {
-    let room = Room::new();
-    for list in [
-        "$(rnetns list)",
-        "$(rnetns list | awk '{print $1}')",
-        "- <list",
-    ] {
-        assert_eq!(
-            room.0.fails(2, &format!("rnetns add a b >&2; rnetns list >list; rnetns del {list} 2>said && exit 9; code=$?; cat said >&2; ip netns del a; ip netns del b; exit $code")).lines().last(),
-            Some("hint: rnetns list -q prints the names alone"),
-            "{list}"
-        );
-    }
-}
-
 #[test]
 fn a_hint_with_a_blank_in_its_name_can_be_pasted() {
     let room = Room::new();
     let said = room.0.fails(1, "rnetns del 'a b'");
     assert!(said.ends_with("rnetns add 'a b' makes it\n"), "{said}");
-}
-
-/// F17: neither deleted nor made of each row.
-#[test]
-fn a_table_that_is_piped_into_a_verb_is_refused() {
-    let room = Room::new();
-    for verb in ["add", "del"] {
-        let said = room.0.fails(
-            2,
-            &format!("rnetns add a b >&2; rnetns list | rnetns {verb} -"),
-        );
-        assert!(
-            said.ends_with(
-                "is the head of a table, not a name\nhint: rnetns list -q prints the names alone\n"
-            ),
-            "{verb}: {said}"
-        );
-    }
-    assert_eq!(room.ok("rnetns add NAME"), "NAME\n");
 }
