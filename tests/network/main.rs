@@ -15,6 +15,7 @@ use kit_test::{binaries, own_netns, sh, skip};
 use rbridge::forward_blockers;
 use tempfile::TempDir;
 
+mod flows;
 mod others;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -116,7 +117,8 @@ fn roots() -> (TempDir, Roots) {
     (dir, roots)
 }
 
-fn rbridge(dir: &TempDir, args: &str) {
+/// What it prints, and it must go well.
+fn rbridge(dir: &TempDir, args: &str) -> String {
     let (root, run) = (dir.path().join("root"), dir.path().join("run"));
     let out = Command::new(binaries().join("rbridge"))
         .args(args.split(' '))
@@ -129,6 +131,7 @@ fn rbridge(dir: &TempDir, args: &str) {
         "{args}: {}",
         String::from_utf8_lossy(&out.stderr)
     );
+    String::from_utf8(out.stdout).unwrap()
 }
 
 #[test]
@@ -140,24 +143,26 @@ fn published_ports_answer_everywhere_and_nothing_else_does() {
 /// docker loads it, and has bridged frames go through the ip hooks.
 #[test]
 fn the_same_with_and_without_br_netfilter() {
-    const CALL: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    const CALL: &str = "/proc/sys/net/bridge/bridge-nf-call-ip";
     own_netns();
-    if !std::path::Path::new(CALL).exists() {
+    if !std::path::Path::new(&format!("{CALL}tables")).exists() {
         skip(
             "the_same_with_and_without_br_netfilter",
             "br_netfilter is not loaded",
         );
         return;
     }
-    let other = i32::from(sh(&format!("cat {CALL}")) != "1\n");
-    sh(&format!("echo {other} >{CALL}"));
+    let other = i32::from(sh(&format!("cat {CALL}tables")) != "1\n");
+    sh(&format!(
+        "for family in tables 6tables; do echo {other} >{CALL}$family; done"
+    ));
     reach();
 }
 
 fn reach() {
     let (dir, _) = roots();
     let (inside, outside, beyond) = (Machine::new(), Machine::new(), Machine::new());
-    rbridge(&dir, "add br0 --addr 10.77.0.1/24");
+    rbridge(&dir, "add br0 --addr 10.77.0.1/24 --addr fd77::1/64");
     inside.cable("v0", "10.77.0.2/24", "10.77.0.1");
     rbridge(&dir, "attach br0 v0");
     outside.cable("o0", "10.88.0.2/24", "10.88.0.1");
@@ -216,6 +221,7 @@ fn reach() {
         inside.asks("10.88.0.2:90").as_deref(),
         Some("world 10.88.0.1")
     );
+    meets_its_neighbour(&dir, &inside);
     // What was not forwarded before is dropped still; without the guard it is not.
     assert!(outside.asks_in_vain("10.99.0.2:90"));
     sh("nft delete table ip boxkit-forward");
@@ -240,6 +246,23 @@ fn reach() {
 
     rbridge(&dir, "nat br0 off");
     assert_eq!(ask("127.0.0.1:8080", DROPPED), None);
+}
+
+/// What the bridge passes between two of its ports goes by our rules under br_netfilter.
+fn meets_its_neighbour(dir: &TempDir, inside: &Machine) {
+    let neighbour = Machine::new();
+    neighbour.cable("v1", "10.77.0.3/24", "10.77.0.1");
+    rbridge(dir, "attach br0 v1");
+    for (machine, n) in [(inside, 2), (&neighbour, 3)] {
+        machine.sh(&format!("ip addr add fd77::{n}/64 dev eth0 nodad"));
+    }
+    neighbour.serves("[::]:91", "next");
+    assert_eq!(
+        inside.asks("10.77.0.3:91").as_deref(),
+        Some("next ::ffff:10.77.0.2")
+    );
+    assert_eq!(inside.asks("[fd77::3]:91").as_deref(), Some("next fd77::2"));
+    rbridge(dir, "detach v1");
 }
 
 /// CVE-2020-8558: `route_localnet` lets neighbours reach what listens on 127.0.0.1.

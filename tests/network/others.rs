@@ -10,7 +10,7 @@ use rbridge::network::{ensure, preview, remove};
 
 use crate::{Machine, rbridge, roots};
 
-/// F30: with br_netfilter on, the guard of forwarding sees what other bridges pass on.
+/// With br_netfilter on, the guard of forwarding sees what other bridges pass on.
 #[test]
 fn other_bridges_pass_frames_as_before_and_route_none() {
     const CALL: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
@@ -49,7 +49,7 @@ fn other_bridges_pass_frames_as_before_and_route_none() {
     assert!(one.asks(stranger).is_some(), "the guard it was");
 }
 
-/// F17c: over IPv6 the doors are as closed as over IPv4.
+/// Over IPv6 the doors are as closed as over IPv4.
 #[test]
 fn over_ipv6_nobody_comes_in_by_the_back_door() {
     own_netns();
@@ -84,7 +84,7 @@ fn over_ipv6_nobody_comes_in_by_the_back_door() {
     assert_eq!(sh("nft list tables"), "");
 }
 
-/// F32: the kernel remembers for a client of UDP that nobody was there.
+/// The kernel remembers for a client of UDP that nobody was there.
 #[test]
 fn a_udp_client_that_came_too_early_is_heard_once_the_port_is_published() {
     own_netns();

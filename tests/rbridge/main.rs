@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
 mod bridge;
+mod flows;
 mod library;
 mod names;
 mod refusals;

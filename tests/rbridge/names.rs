@@ -18,7 +18,6 @@ fn beside(act: impl FnOnce(&Host, &str)) {
     done.unwrap();
 }
 
-/// P1
 #[test]
 fn a_printed_name_carries_its_namespace() {
     beside(|host, there| {
@@ -54,6 +53,40 @@ fn a_printed_name_carries_its_namespace() {
     });
 }
 
+/// `rveth` prints them, and those that are in the bridge's namespace are plugged in and pulled out.
+#[test]
+fn a_printed_link_carries_its_namespace() {
+    beside(|host, there| {
+        let away = format!("ip -n {there} -br link show master b0 | cut -d@ -f1");
+        let here = "ip -br link show master b0 | cut -d@ -f1";
+        // The same bridge, and links of the same names, are here too.
+        host.sh(&format!(
+            "rbridge add b0 b0@{there}; rveth add v0 v1; rveth add w0 w1"
+        ));
+        let attach = format!("rbridge attach b0@{there} -");
+        let both = format!("printf 'v0@{there} x0\\nw0@{there} x1\\n'");
+        for add in [
+            format!(
+                "rveth add v0@{there} x0 | head -n 1 | {attach}; rveth add x1 w0@{there} | tail -n 1 | {attach}"
+            ),
+            format!("{both} | rveth add - | grep @ | {attach}"),
+            format!("{both} | rveth add - >&2; rveth list -q --netns {there} | {attach}"),
+            format!("{both} | rveth add - >&2; rveth list --jsonl --netns {there} | {attach}"),
+        ] {
+            host.sh(&add);
+            assert_eq!(host.sh(&away), "v0\nw0\n", "{add}");
+            host.sh(&format!("rveth list -q --netns {there} | rbridge detach -"));
+            assert_eq!(host.sh(&away), "", "{add}");
+            assert_eq!(host.sh(here), "", "{add}");
+            host.sh(&format!("rveth list -q --netns {there} | rveth del -"));
+        }
+        // Without a namespace it is the one here, and what is here stays plugged in.
+        host.sh("rveth add y0 y1 | head -n 1 | rbridge attach b0 -");
+        assert_eq!(host.sh(here), "y0\n");
+        assert_eq!(host.sh(&away), "");
+    });
+}
+
 /// The namespace is in what is said, and in the commands that hints name.
 #[test]
 fn a_hint_names_the_namespace() {
@@ -75,7 +108,6 @@ fn a_hint_names_the_namespace() {
     });
 }
 
-/// F37
 #[test]
 fn the_words_of_ip_brctl_and_docker_are_taken() {
     let host = Host::new();
@@ -101,7 +133,6 @@ fn the_words_of_ip_brctl_and_docker_are_taken() {
     assert_eq!(host.ok("list -q"), "");
 }
 
-/// F38
 #[test]
 fn many_at_once_are_deleted_only_if_boxkit_made_them() {
     let host = Host::new();
@@ -212,7 +243,7 @@ fn names_come_and_go_through_pipes() {
     assert_eq!(host.sh(&format!("{rbridge} del - </dev/null")), "");
 }
 
-/// F17, of bridges: a table's head is no name, and nothing is done to those beneath it.
+/// A table's head is no name, and nothing is done to those beneath it.
 #[test]
 fn a_table_that_is_piped_into_a_verb_is_refused() {
     let host = Host::new();
@@ -258,7 +289,7 @@ fn a_published_port_is_listed_once() {
     assert_eq!((has(here), has(there)), (1, 0));
 }
 
-/// P10: many links take one journal, and the list of all links is not read for each.
+/// Many links take one journal, and the list of all links is not read for each.
 #[test]
 fn a_pipe_of_many_links_is_one_verb() {
     let host = Host::new();

@@ -1,6 +1,8 @@
 //! Published ports where something is in the way: IPv6, for which the monitor listens and passes bytes on, and somebody
 //! else's chains. Asked by socat, on hosts of their own.
 
+use std::net::UdpSocket;
+
 use kit_test::Host;
 
 const ASK: &str = "socat -t 5 - TCP6:[::1]:8080,connect-timeout=5";
@@ -67,7 +69,7 @@ fn a_slow_reader_is_waited_for_and_many_are_served_meanwhile() {
     host.until("[ $(ss -tnpH state all '( sport = :8080 or dport = :80 )' | grep -c rrun) = 2 ]");
 }
 
-/// F35: clients for whom the monitor has no descriptor wait in the kernel's queue, and cost nothing meanwhile.
+/// Clients for whom the monitor has no descriptor wait in the kernel's queue, and cost nothing meanwhile.
 #[test]
 fn clients_beyond_the_descriptors_wait_their_turn() {
     let host = serving("-p 8080:80", "cat");
@@ -89,15 +91,22 @@ fn clients_beyond_the_descriptors_wait_their_turn() {
     assert_eq!(host.ok(&ASK.replace("socat", "echo hi | socat")), "hi\n");
 }
 
-/// F17c
 #[test]
 fn a_container_advertises_no_route_to_this_host_and_believes_none() {
     let host = Host::new();
     host.ok("rrun run -d --name web tools sleep 100");
-    let inside = "rrun exec web cat /proc/sys/net/ipv6/conf/eth0/accept_ra /proc/sys/net/ipv6/conf/eth0/accept_redirects";
-    assert_eq!(host.ok(inside), "0\n0\n");
-    let here = "cd /proc/sys/net/ipv6/conf; cat bk*/accept_ra bk*/accept_redirects | sort -u";
+    // Over IPv4 the kernel asks the link and `all`. A namespace begins with the values of the machine's first one.
+    let inside = "cd /proc/sys/net; cat ipv6/conf/eth0/accept_ra ipv6/conf/eth0/accept_redirects \
+        ipv4/conf/eth0/accept_redirects ipv4/conf/all/accept_redirects";
+    assert_eq!(
+        host.ok(&format!("rrun exec web sh -c '{inside}'")),
+        "0\n0\n0\n0\n"
+    );
+    let here =
+        "cd /proc/sys/net; cat ipv6/conf/bk*/accept_ra ipv[46]/conf/bk*/accept_redirects | sort -u";
     assert_eq!(host.ok(here), "0\n");
+    let run = format!("rrun run --dry-run --name two tools sh -c '{inside}' >script");
+    assert_eq!(host.ok(&format!("{run}; sh script")), "0\n0\n0\n0\n");
     // The bridge is no host on the network but in IPv4.
     assert_eq!(host.ok("ip -6 addr show type bridge"), "");
     assert_eq!(
@@ -106,7 +115,6 @@ fn a_container_advertises_no_route_to_this_host_and_believes_none() {
     );
 }
 
-/// F31
 #[test]
 fn a_script_takes_its_port_back_at_its_end() {
     let host = Host::new();
@@ -114,6 +122,57 @@ fn a_script_takes_its_port_back_at_its_end() {
     host.ok("rrun run --dry-run --name web -p 8080:80 tools id >script; sh script");
     assert_eq!(host.ok("nft list ruleset | grep 8080 || :"), "");
     host.ok("rrun run --rm -p 8080:80 tools id");
+}
+
+/// The kernel sends a client's packets where its first one went: to the server that has ended, or to nobody.
+#[test]
+fn a_udp_client_is_heard_again_once_its_server_has_been_restarted() {
+    let host = Host::new();
+    let listens = "rrun exec web grep -q ':0035 00000000:0000 ' /proc/net/udp";
+    host.ok("rrun run -d --name web -p 5353:53/udp tools socat -u UDP-RECV:53 -");
+    host.until(listens);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let from = client.local_addr().unwrap().port();
+    let sends = |word: &str| {
+        let sent = client.send_to(word.as_bytes(), "127.0.0.1:5353");
+        assert_eq!(sent.unwrap(), word.len());
+    };
+    let flows = || {
+        host.ok(&format!(
+            "grep -c 'sport={from} dport=5353 ' /proc/thread-self/net/nf_conntrack || :"
+        ))
+    };
+    sends("one\n");
+    host.until("rrun logs web | grep -x one");
+    assert_eq!(flows(), "1\n");
+    host.ok("rrun stop web");
+    assert_eq!(flows(), "0\n");
+    sends("lost\n");
+    assert_eq!(flows(), "1\n");
+    host.ok("rrun start web");
+    host.until(listens);
+    sends("two\n");
+    host.until("rrun logs web | grep -x two");
+    assert_eq!(host.ok("rrun logs web"), "one\ntwo\n");
+}
+
+/// A stand-in for conntrack(8) writes down what it is asked for, and whether the port is published then; the real one
+/// prints the flows that it deletes.
+#[test]
+fn a_script_forgets_its_udp_clients_at_its_end() {
+    let host = Host::new();
+    let stand_in = "#!/bin/sh
+echo $(nft list ruleset | grep -c udp) \"$*\" >>asked
+echo udp 17 29 src=127.0.0.1
+exit 1
+";
+    std::fs::write(host.path().join("conntrack"), stand_in).unwrap();
+    host.ok("rrun run -d --name other tools sleep 100; chmod +x conntrack");
+    host.ok("rrun run --dry-run --name web -p 127.0.0.1:5353:53/udp tools id -u >script");
+    assert_eq!(host.ok("PATH=$PWD:$PATH sh script 2>&1"), "0\n");
+    // As the port is published, and once it is none any more.
+    let asked = "-D -p udp --orig-dst 127.0.0.1 --orig-port-dst 5353\n";
+    assert_eq!(host.ok("cat asked"), format!("1 {asked}0 {asked}"));
 }
 
 #[test]

@@ -164,10 +164,14 @@ fn somebody_elses_bridge_is_not_taken() {
 
 /// What `rrun` puts into a container's plan.
 fn container(roots: &Roots) -> Plan {
+    container_on(roots, "8080")
+}
+
+fn container_on(roots: &Roots, port: &str) -> Plan {
     const ADDR: SlotId = SlotId("addr");
     let network = preview(roots).unwrap();
     let (dir, owner) = (Dir::new(roots, "bridge"), "c0ffee".to_owned());
-    let host = HostPort::parse("8080").unwrap();
+    let host = HostPort::parse(port).unwrap();
     let mut plan = Plan::new("rrun run");
     plan.push(Join::new(roots, &network, &owner));
     plan.push(AcquireLease {
@@ -189,10 +193,14 @@ fn container(roots: &Roots) -> Plan {
 
 /// A container that has started: the journal of its run, and what its monitor keeps.
 fn started(roots: &Roots) -> (Journal, Context) {
+    started_on(roots, "8080")
+}
+
+fn started_on(roots: &Roots, port: &str) -> (Journal, Context) {
     let mark = Mark::new(roots.instance.clone());
     let mut journal = Journal::in_memory(Header::new(&mark, "test").unwrap());
     let mut cx = Context::new(mark);
-    container(roots)
+    container_on(roots, port)
         .apply(&mut cx, &mut journal, &Kernel::new(), &mut Silent)
         .unwrap();
     (journal, cx)

@@ -1,6 +1,8 @@
 //! What a shared network bears: other programs' flushes, killed scripts, other instances, gc at any moment.
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kit_net::Nft;
@@ -10,11 +12,11 @@ use kit_undo::Kernel;
 use rbridge::Place;
 use rbridge::network::{Dir, ensure, preview, remove};
 
-use crate::{container, roots, started};
+use crate::{container, roots, started, started_on};
 
 const PORT: &str = "elements = { tcp . 8080 : 172.30.0.2 . 80 }";
 
-/// F33: a reload of firewalld flushes all rules.
+/// A reload of firewalld flushes all rules.
 #[test]
 fn what_another_program_flushed_comes_back_from_the_records() {
     own_netns();
@@ -59,7 +61,57 @@ fn what_another_program_flushed_comes_back_from_the_records() {
     }
 }
 
-/// F31: a script that was killed has no monitor to take its port back.
+/// The kernel remembers for a client of UDP where its first packet went, with the rules or without.
+#[test]
+fn a_udp_client_that_sent_while_its_port_was_flushed_is_heard_once_it_is_repaired() {
+    own_netns();
+    let room = kit_test::Room::new();
+    let roots = Roots::at(room.path("root"), room.path("run"));
+    roots.prepare().unwrap();
+    let (_journal, _cx) = started_on(&roots, "5353/udp");
+    // Somebody else's rule keeps the kernel tracking.
+    let flush = "nft flush ruleset; nft 'add table ip other
+        add chain ip other out { type filter hook output priority 0; }
+        add rule ip other out ct state new accept'";
+    let stale = format!(
+        "nft 'add element ip {} ports {{ udp . 9999 : 172.30.0.77 . 80 }}'",
+        roots.instance.name()
+    );
+    // Without conntrack(8) a script leaves the flows until they time out.
+    let has_conntrack = Command::new("conntrack").arg("--version").output().is_ok();
+    for (harm, port, after) in [(flush, 5353_u16, "1\n"), (stale.as_str(), 9999, "0\n")] {
+        for by_script in [false, true] {
+            let when = format!("{harm}, by script: {by_script}");
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let from = client.local_addr().unwrap().port();
+            let asks = || client.send_to(b"ask", ("127.0.0.1", port)).unwrap();
+            let flows = |more: &str| {
+                let flow = format!("sport={from} dport={port} {more}");
+                sh(&format!(
+                    "grep -c '{flow}' /proc/thread-self/net/nf_conntrack || :"
+                ))
+            };
+            sh(harm);
+            asks();
+            assert_eq!(flows(""), "1\n", "{when}");
+            if by_script {
+                let script = room.ok("rbridge repair --dry-run");
+                let forgets = format!(" -D -p udp --orig-port-dst {port} ");
+                assert_eq!(script.matches(&forgets).count(), 1, "{when}: {script}");
+                sh(&script);
+            } else {
+                room.ok("rbridge repair");
+            }
+            if has_conntrack || !by_script {
+                assert_eq!(flows(""), "0\n", "{when}");
+                asks();
+                assert_eq!(flows(".*src=172.30.0.2 "), after, "{when}");
+            }
+        }
+    }
+}
+
+/// A script that was killed has no monitor to take its port back.
 #[test]
 fn a_port_that_leads_to_no_container_is_in_nobodys_way() {
     own_netns();
@@ -90,7 +142,6 @@ fn a_port_that_leads_to_no_container_is_in_nobodys_way() {
     assert!(!sh("nft list ruleset").contains("8081"));
 }
 
-/// F35
 #[test]
 fn a_container_does_not_take_a_port_that_another_instance_published() {
     own_netns();
@@ -117,7 +168,7 @@ fn a_container_does_not_take_a_port_that_another_instance_published() {
     );
 }
 
-/// F35: whoever made the tables is not the only one in them.
+/// Whoever made the tables is not the only one in them.
 #[test]
 fn undoing_a_nat_leaves_what_others_put_in_since() {
     own_netns();
@@ -152,7 +203,7 @@ fn undoing_a_nat_leaves_what_others_put_in_since() {
     assert!(!sh("nft list tables").contains(&roots.instance.name()));
 }
 
-/// F7: as docker's `--bip`.
+/// As docker's `--bip`.
 #[test]
 fn the_containers_network_can_be_chosen() {
     own_netns();
@@ -191,7 +242,7 @@ fn the_containers_network_can_be_chosen() {
     );
 }
 
-/// F17a: gc may remove the network at any moment of a start.
+/// Gc may remove the network at any moment of a start.
 #[test]
 fn joining_beside_removing_always_works() {
     own_netns();

@@ -62,7 +62,7 @@ impl Create {
 impl Step for Create {
     fn meta(&self) -> Meta {
         let (group, name) = (self.group.to_string(), &self.name);
-        let mac = self.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let mac = kit_net::mac_text(&self.mac);
         let mut lines = vec![self.place.run(words![
             "ip", "link", "add", "name", name, "address", mac, "group", group, "type", "bridge"
         ])];

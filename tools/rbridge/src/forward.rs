@@ -161,14 +161,11 @@ impl Step for Hold {
             .with_nft(cx, |nft| hold(&self.place, nft, &self.bridge))?;
         match held {
             Held::Free => {
-                return Ok(Done::nothing()
-                    .note("ip_forward was 1 already")
-                    .note_zh("ip_forward 早已是 1"));
+                return Ok(Done::nothing().note("ip_forward was 1 already", "ip_forward 早已是 1"));
             }
             Held::Already => {
                 return Ok(Done::nothing()
-                    .note("somebody else has just switched it on")
-                    .note_zh("别人刚刚打开了它"));
+                    .note("somebody else has just switched it on", "别人刚刚打开了它"));
             }
             Held::Added => {}
         }

@@ -232,7 +232,7 @@ impl Step for AcquireLease {
         cx.slots.fill(self.slot, addr.to_string());
         Ok(
             Done::made(vec![Undo::unlink(self.dir.lease(addr)).identified()])
-                .note(addr.to_string()),
+                .value(addr.to_string()),
         )
     }
 }

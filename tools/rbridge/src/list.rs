@@ -126,17 +126,12 @@ impl All {
             .iter()
             .find(|doing| doing.bridges.iter().any(|there| there[..] == key));
         let published = doing.into_iter().flat_map(|doing| &doing.published);
-        let mac: Vec<String> = bridge
-            .mac
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         Entry {
             schema: 1,
             kind: "bridge",
             index: bridge.index,
             id: bridge.bridge_id.unwrap_or_default(),
-            mac: mac.join(":"),
+            mac: kit_net::mac_text(&bridge.mac),
             stp: bridge.stp,
             up: bridge.up,
             addresses: own.iter().map(ToString::to_string).collect(),

@@ -186,8 +186,7 @@ impl Step for Translate {
             Added::Bridge => {}
             Added::Nothing => {
                 return Ok(Done::nothing()
-                    .note("somebody else has just switched it on")
-                    .note_zh("别人刚刚打开了它"));
+                    .note("somebody else has just switched it on", "别人刚刚打开了它"));
             }
         }
         made.extend(self.undo());
@@ -268,9 +267,7 @@ impl Step for RouteLocalnet {
         let sysctl = route_localnet(&self.bridge);
         let was = self.place.read_sysctl(&sysctl)?;
         if was == "1" {
-            return Ok(Done::nothing()
-                .note("it was on already")
-                .note_zh("早已打开"));
+            return Ok(Done::nothing().note("it was on already", "早已打开"));
         }
         self.place.write_sysctl(&sysctl, "1")?;
         Ok(Done::made(vec![Undo::Restore {

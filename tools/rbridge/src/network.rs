@@ -5,6 +5,7 @@
 
 mod dir;
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -128,7 +129,7 @@ pub fn preview(roots: &Roots) -> Result<Network, BridgeError> {
 
 /// The networks that this host has a way to, or an address in: a link that is down has addresses and no routes. The
 /// bridge itself aside, which may be left from a network that was not removed to the end. `None` if another process has
-/// made or removed the bridge meanwhile: it would count as a stranger's.
+/// made or removed the bridge meanwhile: it would count as a stranger's. One that came and went has left its index.
 fn taken(bridge: &str) -> Result<Option<Vec<Cidr>>, BridgeError> {
     let nl = Place::default().netlink()?;
     let its_index = || Ok::<_, BridgeError>(nl.link(bridge)?.map(|link| link.index));
@@ -136,12 +137,18 @@ fn taken(bridge: &str) -> Result<Option<Vec<Cidr>>, BridgeError> {
     let routes = nl.routes()?.into_iter();
     let routes =
         routes.filter(|route| !route.is_default() && (index.is_none() || route.out != index));
-    let mut taken: Vec<Cidr> = routes.map(|route| route.to).collect();
     let addrs = nl.all_addrs()?.into_iter();
     let addrs = addrs.filter(|addr| Some(addr.index) != index);
     // One of /0, which a mistake makes, would rule out every network.
-    taken.extend(addrs.map(|addr| addr.cidr).filter(|cidr| cidr.prefix > 0));
-    Ok((its_index()? == index).then_some(taken))
+    let addrs = addrs.filter(|addr| addr.cidr.prefix > 0);
+    let all: Vec<(Cidr, Option<u32>)> = routes
+        .map(|route| (route.to, route.out))
+        .chain(addrs.map(|addr| (addr.cidr, Some(addr.index))))
+        .collect();
+    let links: HashSet<u32> = nl.links()?.iter().map(|link| link.index).collect();
+    let stays = |out: Option<u32>| out.is_none_or(|out| links.contains(&out));
+    let is_settled = its_index()? == index && all.iter().all(|(_, out)| stays(*out));
+    Ok(is_settled.then(|| all.into_iter().map(|(cidr, _)| cidr).collect()))
 }
 
 /// The default network, made or completed if need be. Idempotent; two at once make one.

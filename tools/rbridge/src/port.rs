@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 
 use kit_net::Nft;
 use kit_net::nft::{Concat, Element, Table};
+use kit_plan::{Line, words};
 pub use kit_units::Proto;
 use kit_units::ports::{parse_port, split_proto as of_proto};
 use rustix::net::sockopt::set_socket_reuseaddr;
@@ -112,6 +113,21 @@ impl HostPort {
             nft.forget_udp(&place.netlink()?, self.ip, self.port)?;
         }
         Ok(())
+    }
+
+    /// The same in sh, where the host has conntrack(8). It prints the flows that it deletes, which are no output of the
+    /// script.
+    pub(crate) fn forget_line(self, place: &Place) -> Option<Line> {
+        if self.proto != Proto::Udp {
+            return None;
+        }
+        let script = "conntrack \"$@\" >/dev/null";
+        let mut argv = words!["sh", "-c", script, "sh", "-D", "-p", "udp"];
+        if let Some(ip) = self.ip {
+            argv.extend(words!["--orig-dst", ip.to_string()]);
+        }
+        argv.extend(words!["--orig-port-dst", self.port.to_string()]);
+        Some(Line::Try(place.words(argv)))
     }
 
     /// Tries to bind the port, and lets go of it. Who has it is named where that can be found.

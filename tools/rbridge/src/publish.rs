@@ -187,6 +187,10 @@ impl Publish {
         let Some(addr) = self.to.0.resolve(slots) else {
             return Vec::new();
         };
+        self.undo_with(Some(to_hex(&data(addr, self.to.1))), done, None)
+    }
+
+    fn undo_with(&self, data: Option<String>, done: bool, text: Option<String>) -> Vec<Undo> {
         // In reverse: the element first, then what it has led inside.
         let mut undo = self.flows();
         undo.push(Undo::NftElement {
@@ -195,9 +199,9 @@ impl Publish {
             table: self.table.name.clone(),
             map: self.host.map().to_owned(),
             key: to_hex(&self.host.key()),
-            data: Some(to_hex(&data(addr, self.to.1))),
+            data,
             done,
-            text: None,
+            text,
         });
         undo
     }
@@ -226,11 +230,7 @@ impl Step for Publish {
         ]));
         let says = says::publish(self.host, port);
         let mut lines = vec![line];
-        if self.host.proto == Proto::Udp {
-            let port = self.host.port.to_string();
-            let forget = words!["conntrack", "-D", "-p", "udp", "--orig-port-dst", port];
-            lines.push(Line::Try(self.place.words(forget)));
-        }
+        lines.extend(self.host.forget_line(&self.place));
         Meta::new("port.publish", says, Shell::Exact(lines))
     }
 
@@ -244,17 +244,8 @@ impl Step for Publish {
     }
 
     fn when_done(&self) -> Vec<Undo> {
-        vec![Undo::NftElement {
-            netns: self.place.path(),
-            family: NftFamily::Ip,
-            table: self.table.name.clone(),
-            map: self.host.map().to_owned(),
-            key: to_hex(&self.host.key()),
-            // A script knows the address as it runs.
-            data: None,
-            done: true,
-            text: Some(self.host.key_text()),
-        }]
+        // A script knows the address as it runs.
+        self.undo_with(None, true, Some(self.host.key_text()))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
@@ -302,8 +293,9 @@ struct Unpublish {
 impl Step for Unpublish {
     fn meta(&self) -> Meta {
         let says = says::unpublish(self.port.host);
-        let line = self.place.feed(self.port.delete_text(&self.table));
-        Meta::new("port.unpublish", says, Shell::Exact(vec![line]))
+        let mut lines = vec![self.place.feed(self.port.delete_text(&self.table))];
+        lines.extend(self.port.host.forget_line(&self.place));
+        Meta::new("port.unpublish", says, Shell::Exact(lines))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {

@@ -20,21 +20,29 @@ pub(crate) fn disable_ipv6(link: &str) -> String {
     format!("ipv6/conf/{link}/disable_ipv6")
 }
 
-/// What is 0 on every such link: these two take no lock of the kernel's.
-fn advice(link: &str) -> [String; 2] {
-    ["accept_ra", "accept_redirects"].map(|name| format!("ipv6/conf/{link}/{name}"))
+/// What is 0 on every such link: none of these takes a lock of the kernel's.
+fn advice(link: &str) -> Vec<String> {
+    let mut sysctls = vec![format!("ipv4/conf/{link}/accept_redirects")];
+    if has_ipv6() {
+        let names = ["accept_ra", "accept_redirects"];
+        sysctls.extend(names.map(|name| format!("ipv6/conf/{link}/{name}")));
+    }
+    sysctls
+}
+
+/// What is 0 in a container. Where nothing is forwarded, a redirect over IPv4 is followed if `all` or the link allows
+/// it (Documentation/networking/ip-sysctl.rst), and `all` is the container's own. Over IPv6 the link alone is asked.
+fn advice_inside(link: &str) -> Vec<String> {
+    let mut sysctls = advice(link);
+    sysctls.push("ipv4/conf/all/accept_redirects".to_owned());
+    sysctls
 }
 
 /// The sysctls of a bridge of ours and their values, to be written before it is up. `ipv6` says that it speaks that.
 pub(crate) fn of_bridge(link: &str, ipv6: bool) -> Vec<(String, &'static str)> {
-    let mut sysctls = vec![(format!("ipv4/conf/{link}/accept_redirects"), "0")];
-    if has_ipv6() {
-        sysctls.extend(advice(link).map(|sysctl| (sysctl, "0")));
-        if !ipv6 {
-            sysctls.push((disable_ipv6(link), "1"));
-        }
-    }
-    sysctls
+    let off = advice(link).into_iter().map(|sysctl| (sysctl, "0"));
+    let on = (has_ipv6() && !ipv6).then(|| (disable_ipv6(link), "1"));
+    off.chain(on).collect()
 }
 
 /// Both ends of a container's cable take no advice: ours, should it ever leave its bridge, and the container's, whose
@@ -56,30 +64,28 @@ pub struct QuietEnds {
 impl QuietEnds {
     /// For the step that has just made the cable, while it has the descriptor.
     pub fn act(&self, cx: &Context) -> Result<(), StepError> {
-        if !has_ipv6() {
-            return Ok(());
-        }
-        let quieten = |link: &str| -> Result<(), BridgeError> {
-            for sysctl in advice(link) {
+        let quieten = |sysctls: Vec<String>| -> Result<(), BridgeError> {
+            for sysctl in sysctls {
                 Place::default().write_sysctl(&sysctl, "0")?;
             }
             Ok(())
         };
-        quieten(&self.link)?;
+        quieten(advice(&self.link))?;
         let netns = cx.fd(self.netns)?;
-        Ok(kit_net::within(netns, || quieten(&self.inside))?)
+        Ok(kit_net::within(netns, || {
+            quieten(advice_inside(&self.inside))
+        })?)
     }
 
     /// The same in sh.
     pub fn lines(&self) -> Vec<Line> {
-        if !has_ipv6() {
-            return Vec::new();
-        }
-        let here = advice(&self.link).map(|sysctl| Place::default().write(&sysctl, "0"));
-        let [ra, redirects] = advice(&self.inside).map(|sysctl| sysctl_path(&sysctl));
+        let here = advice(&self.link).into_iter();
+        let here = here.map(|sysctl| Place::default().write(&sysctl, "0"));
         let net = cat!["--net=", self.path.clone()];
-        let script = "echo 0 >\"$1\"; echo 0 >\"$2\"";
-        let there = words!["nsenter", net, "sh", "-c", script, "sh", ra, redirects];
-        here.into_iter().chain([Line::Run(there)]).collect()
+        let script = "for sysctl; do echo 0 >\"$sysctl\"; done";
+        let mut there = words!["nsenter", net, "sh", "-ec", script, "sh"];
+        let inside = advice_inside(&self.inside);
+        there.extend(inside.iter().map(|sysctl| Value::from(sysctl_path(sysctl))));
+        here.chain([Line::Run(there)]).collect()
     }
 }

@@ -270,8 +270,14 @@ fn lines(roots: &Roots, nft: &Nft) -> Result<Vec<Line>, BridgeError> {
                 text.push(forward::mend_text(&place, nft, bridge)?);
                 lines.push(place.write(&nat::route_localnet(bridge), "1"));
             }
-            Damage::Missing(port) => text.push(port.add_text(&table)),
-            Damage::Stale(port) => text.push(port.delete_text(&table)),
+            Damage::Missing(port) => {
+                text.push(port.add_text(&table));
+                lines.extend(port.host.forget_line(&place));
+            }
+            Damage::Stale(port) => {
+                text.push(port.delete_text(&table));
+                lines.extend(port.host.forget_line(&place));
+            }
         }
     }
     if !text.is_empty() {
@@ -296,12 +302,10 @@ impl Step for Mend {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         let mended = Place::default().with_nft(cx, |nft| repair(&self.roots, nft))?;
-        let note: Vec<String> = mended.iter().map(ToString::to_string).collect();
-        Ok(match note.as_slice() {
-            [] => Done::nothing()
-                .note("nothing was missing")
-                .note_zh("什么都不缺"),
-            some => Done::nothing().note(some.join("; ")),
+        let each: Vec<String> = mended.iter().map(ToString::to_string).collect();
+        Ok(match each.join("; ").as_str() {
+            "" => Done::nothing().note("nothing was missing", "什么都不缺"),
+            some => Done::nothing().note(some, format!("补回：{some}")),
         })
     }
 }

@@ -52,6 +52,8 @@ impl Off {
                 .collect()
         };
         lines.push(place.feed(lines_of.join("\n")));
+        let ports = leaving.ports.iter();
+        lines.extend(ports.filter_map(|port| port.host.forget_line(&place)));
         Ok(Self {
             table,
             place,
@@ -111,7 +113,7 @@ pub(crate) fn off(
     let there = table::present(nft, table)?;
     let leaving = leave(place, nft, table, bridge)?;
     let mut batch = Batch::new();
-    for port in leaving.ports {
+    for port in &leaving.ports {
         batch.del_element(table, port.map(), &port.key());
     }
     for (table, set, key) in table::bridge_elements(table, bridge) {
@@ -120,6 +122,10 @@ pub(crate) fn off(
         }
     }
     nft.commit(batch)?;
+    // A flow of UDP outlives the element by which it began: a client that keeps sending would be led inside as before.
+    for port in &leaving.ports {
+        port.host.forget_flows(place, nft)?;
+    }
     // Another bridge may have come meanwhile.
     for table in there.iter().filter(|_| leaving.last) {
         nft.delete_empty(table)?;
