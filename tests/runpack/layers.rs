@@ -73,7 +73,7 @@ fn same_as_umoci(what: &str, layers: &[&[&str]]) -> Room {
     room
 }
 
-/// F20: in a directory that is new, or opaque, overlayfs lists a whiteout that stat(2) cannot find.
+/// In a directory that is new, or opaque, overlayfs lists a whiteout that stat(2) cannot find.
 #[test]
 fn a_whiteout_of_nothing_is_not_listed() {
     same_as_umoci(
@@ -105,7 +105,7 @@ fn a_directory_that_its_own_layer_takes_away_is_made_anew() {
     );
 }
 
-/// F21: the root directory is a directory of the image like any other.
+/// The root directory is a directory of the image like any other.
 #[test]
 fn the_root_directory_has_the_mode_owner_and_time_of_its_layer() {
     let above = ["f x"];
@@ -120,7 +120,7 @@ fn the_root_directory_has_the_mode_owner_and_time_of_its_layer() {
     }
 }
 
-/// F22: what a layer below has can be linked to, by every way that leads there.
+/// What a layer below has can be linked to, by every way that leads there.
 #[test]
 fn a_hard_link_to_a_file_of_a_layer_below() {
     same_as_umoci("plainly", &[BELOW, &["h h top", "h p/q/hh p/q/old"]]);
@@ -170,7 +170,7 @@ fn a_file_with_holes_is_copied_up_with_them() {
     assert_eq!(room.sh("du -s root | awk '{print $1 < 2000}'; cd root/images/unpacked; ls -l */fs/too | awk '{print $5}'; tail -c 2 */fs/too"), "1\n68719476738\nx\n");
 }
 
-/// F22: a link of the layer's own, whose directory a layer below has, or nobody.
+/// A link of the layer's own, whose directory a layer below has, or nobody.
 #[test]
 fn files_and_whiteouts_behind_a_link_that_leads_elsewhere() {
     for (what, link) in [

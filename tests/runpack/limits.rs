@@ -1,5 +1,7 @@
 //! What a descriptor promises, what Linux can hold, and what the machine has no more of.
 
+use kit_test::Host;
+
 use super::*;
 
 /// `lay:x`, an image of one layer.
@@ -17,7 +19,6 @@ fn with_manifest(room: &Room, change: &str, after: &str) {
     ));
 }
 
-/// F23
 #[test]
 fn a_blob_that_is_longer_or_shorter_than_its_descriptor_says() {
     let room = Room::new();
@@ -37,7 +38,6 @@ fn a_blob_that_is_longer_or_shorter_than_its_descriptor_says() {
     assert_eq!(room.sh("runpack images -q"), "");
 }
 
-/// F23
 #[test]
 fn a_manifest_of_more_than_16_mib_is_told_as_that() {
     let room = Room::new();
@@ -55,71 +55,125 @@ fn a_manifest_of_more_than_16_mib_is_told_as_that() {
     );
 }
 
-/// F23: the kernel refuses the mount by "Invalid argument".
+/// The kernel refuses the mount by "Invalid argument".
 #[test]
-fn more_layers_than_overlayfs_stacks_are_refused() {
-    let room = Room::new();
-    one(&room);
+fn more_layers_than_overlayfs_stacks_are_refused_and_as_many_run() {
+    let host = Host::bare();
+    // A shell below, and one and the same file in each layer above it.
+    host.ok("set -eu; mkdir a b; echo a >a/a; cp /bin/busybox b/sh; tar -C a -cf a.tar a; tar -C b -cf b.tar sh
+        umoci init --layout lay; umoci new --image lay:x
+        umoci raw add-layer --image lay:x b.tar; umoci raw add-layer --image lay:x a.tar");
     for (count, takes) in [(500, true), (501, false)] {
-        room.sh(&format!(
-            "rm -rf l3 && cp -a lay l3 && cd l3 && at() {{ echo blobs/sha256/$(jq -r $1 $2 | cut -d: -f2); }}
-            m=$(at .manifests[0].digest index.json) && c=$(at .config.digest $m) && d=$(jq -r '.rootfs.diff_ids[0]' $c)
-            jq -c \".rootfs.diff_ids = [range({count}) | \\\"$d\\\"] | .history = []\" $c > new && d=$(sha256sum new | cut -c-64) && cp new blobs/sha256/$d
-            jq -c \".config.digest = \\\"sha256:$d\\\" | .config.size = $(stat -c %s new) | .layers = [range({count}) as \\$i | .layers[0]]\" $m > new
-            d=$(sha256sum new | cut -c-64) && cp new blobs/sha256/$d
-            jq \".manifests[0].digest = \\\"sha256:$d\\\" | .manifests[0].size = $(stat -c %s new)\" index.json > i && mv i index.json"
+        let of = |list: &str| format!("[{list}[0], (range({count} - 1) as \\$i | {list}[1])]");
+        let (ids, layers) = (of(".rootfs.diff_ids"), of(".layers"));
+        host.ok(&format!(
+            "set -eu; rm -rf l3; cp -a lay l3; cd l3; at() {{ echo blobs/sha256/$(jq -r $1 $2 | cut -d: -f2); }}
+            m=$(at .manifests[0].digest index.json); c=$(at .config.digest $m)
+            jq -c \".rootfs.diff_ids = {ids} | .history = []\" $c > new; d=$(sha256sum new | cut -c-64); cp new blobs/sha256/$d
+            jq -c \".config.digest = \\\"sha256:$d\\\" | .config.size = $(stat -c %s new) | .layers = {layers}\" $m > new
+            d=$(sha256sum new | cut -c-64); cp new blobs/sha256/$d
+            jq \".manifests[0].digest = \\\"sha256:$d\\\" | .manifests[0].size = $(stat -c %s new)\" index.json > i; mv i index.json"
         ));
         if takes {
-            room.sh("runpack load oci:l3:x -t most");
+            host.ok("runpack load oci:l3:x -t most");
+            let lowers = "runpack inspect most | jq -r '.[0].GraphDriver.Data.LowerDir' | tr : '\\n' | sort -u | wc -l";
+            assert_eq!(host.ok(lowers), "500\n");
+            let inside = "read a </a; echo $a; echo new >/new; read b </new; echo $b";
+            let run = format!("rrun run --rm --net none most /sh -c '{inside}'");
+            assert_eq!(host.ok(&run), "a\nnew\n");
+            host.ok(
+                "rrun create --name box --net none most /sh -c 'exit 7' && ! rrun start -a box",
+            );
+            assert_eq!(host.ok("rrun wait box"), "7\n");
             continue;
         }
-        let (code, said) = room.fails("runpack load oci:l3:x -t more");
+        let (code, _, said) = host.outcome("runpack load oci:l3:x -t more");
         assert_eq!(code, 1);
         assert!(
             said.contains("it has 501 layers, and overlayfs stacks no more than 500"),
             "{said}"
         );
-        assert_eq!(room.sh("runpack unpack oci:l3:x flat && cat flat/a"), "a\n");
+        // By the way out that it names.
+        let way = "tar -C DIR -c . | runpack import - NAME";
+        let hint = format!("unpack it with runpack unpack, and make one layer of it: {way}\n");
+        assert!(said.ends_with(&hint), "{said}");
+        let way = way.replace("DIR", "flat").replace("NAME", "flat");
+        host.ok(&format!("runpack unpack oci:l3:x flat && {way}"));
+        let inside = host.ok("rrun run --rm --net none flat /sh -c 'read a </a; echo $a'");
+        assert_eq!(inside, "a\n");
     }
 }
 
-/// F23: 4294967296 would be root.
-#[test]
-fn an_owner_that_no_file_can_have_is_refused() {
-    let room = Room::new();
-    let archive = |uid: &str| {
-        let record = |length: usize| format!("{length} uid={uid}\n");
-        let length = (1..99).find(|length| record(*length).len() == *length);
-        let mut tar = tar::Builder::new(Vec::new());
-        let records = record(length.unwrap());
+/// A PAX record.
+fn record(key: &str, value: u64) -> String {
+    let whole = |length: usize| format!("{length} {key}={value}\n");
+    let length = (1..99).find(|length| whole(*length).len() == *length);
+    whole(length.unwrap())
+}
+
+/// `a.tar`: the file `f`, which belongs to what these PAX records say, or `own` writes into its header.
+fn owned(room: &Room, records: &str, own: impl Fn(&mut tar::Header)) {
+    let mut tar = tar::Builder::new(Vec::new());
+    if !records.is_empty() {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::XHeader);
         header.set_size(records.len() as u64);
         header.set_cksum();
         tar.append(&header, records.as_bytes()).unwrap();
-        let mut header = tar::Header::new_ustar();
-        header.set_path("f").unwrap();
-        header.set_mode(0o644);
-        header.set_gid(0);
-        header.set_mtime(0);
-        header.set_size(0);
-        header.set_cksum();
-        tar.append(&header, &[][..]).unwrap();
-        fs::write(room.path("a.tar"), tar.into_inner().unwrap()).unwrap();
-    };
-    for uid in ["4294967296", "99999999999", "4294967295"] {
-        archive(uid);
-        let (code, said) = room.fails("runpack import a.tar x");
-        assert_eq!(code, 1);
-        let why = "entry \"f\": its owner is not a number that Linux has";
-        assert!(said.contains(why), "{said}");
     }
-    archive("4294967294");
-    room.sh("runpack import a.tar d && runpack unpack d d");
-    assert_eq!(room.sh("stat -c %u d/f"), "4294967294\n");
+    let mut header = tar::Header::new_gnu();
+    header.set_path("f").unwrap();
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(0);
+    own(&mut header);
+    header.set_cksum();
+    tar.append(&header, &[][..]).unwrap();
+    fs::write(room.path("a.tar"), tar.into_inner().unwrap()).unwrap();
 }
 
-/// F26: at a limit of processes there is no thread to be had.
+/// 4294967296 would be root. In PAX records, and in the base 256 of GNU's headers.
+#[test]
+fn an_owner_that_no_file_can_have_is_refused() {
+    let room = Room::new();
+    let refused = |how: &str| {
+        let (code, said) = room.fails("runpack import a.tar x");
+        assert_eq!(code, 1, "{how}: {said}");
+        let why = "entry \"f\": its owner is not a number that Linux has";
+        assert!(said.contains(why), "{how}: {said}");
+    };
+    for number in [4_294_967_296_u64, 99_999_999_999, 4_294_967_295, u64::MAX] {
+        for key in ["uid", "gid"] {
+            owned(&room, &record(key, number), |_| {});
+            refused(&format!("{key}={number}"));
+        }
+        owned(&room, "", |header| header.set_uid(number));
+        refused(&format!("uid {number} in base 256"));
+        owned(&room, "", |header| header.set_gid(number));
+        refused(&format!("gid {number} in base 256"));
+    }
+    assert_eq!(room.sh("runpack images -q"), "");
+    let last: u64 = 4_294_967_294;
+    let both = record("uid", last) + &record("gid", last - 1);
+    owned(&room, &both, |_| {});
+    room.sh("runpack import a.tar pax && runpack unpack pax pax");
+    owned(&room, "", |header| {
+        header.set_uid(last);
+        header.set_gid(last - 1);
+    });
+    room.sh("runpack import a.tar gnu && runpack unpack gnu gnu");
+    assert_eq!(
+        room.sh("stat -c '%u %g' pax/f gnu/f"),
+        "4294967294 4294967293\n4294967294 4294967293\n"
+    );
+    // tar(1) reads them as we do.
+    let theirs = room.sh("tar --numeric-owner -tvf a.tar | tr -s ' ' | cut -d' ' -f2");
+    assert_eq!(theirs, "4294967294/4294967293\n");
+}
+
+/// At a limit of processes there is no thread to be had.
 #[test]
 fn a_command_that_gets_no_thread_says_so() {
     let room = Room::new();
@@ -141,7 +195,7 @@ fn a_command_that_gets_no_thread_says_so() {
     );
 }
 
-/// F26: that is when an image must be removable.
+/// That is when an image must be removable.
 #[test]
 fn an_image_is_removed_from_a_full_disk() {
     for run in ["disk/run", "run"] {
@@ -162,7 +216,7 @@ fn an_image_is_removed_from_a_full_disk() {
     }
 }
 
-/// F26: an index that lasts through a power cut must not lead to files that do not.
+/// An index that lasts through a power cut must not lead to files that do not.
 #[test]
 fn the_files_of_a_layer_are_on_the_disk_before_it_has_its_place() {
     let room = Room::new();

@@ -4,6 +4,7 @@
 
 mod damaged;
 mod failures;
+mod hints;
 mod hostile;
 mod inputs;
 mod kill;

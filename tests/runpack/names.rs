@@ -81,7 +81,6 @@ fn an_id_is_nobodys_name() {
     assert_eq!(found[0]["Id"], one.as_str());
 }
 
-/// F17, of images.
 #[test]
 fn a_table_that_is_piped_into_rmi_deletes_nothing() {
     let room = Room::new();
@@ -95,4 +94,27 @@ fn a_table_that_is_piped_into_rmi_deletes_nothing() {
         "{said}"
     );
     assert_eq!(room.sh("runpack images -q").lines().count(), 2);
+}
+
+#[test]
+fn what_images_prints_for_programs_is_a_list_of_names() {
+    let room = Room::new();
+    for flag in ["--json", "--jsonl"] {
+        let [one, other] = two(&room);
+        room.sh("runpack tag one:1 more && rm -r one two");
+        assert_eq!(
+            room.sh(&format!("runpack images {flag} two | runpack rmi -")),
+            format!("Untagged: two:1\nDeleted: {other}\n"),
+            "{flag}"
+        );
+        // By its names: an ID that has two would be refused.
+        assert_eq!(
+            room.sh(&format!("runpack images {flag} | runpack rmi -")),
+            format!("Untagged: more:latest\nUntagged: one:1\nDeleted: {one}\n"),
+            "{flag}"
+        );
+        assert_eq!(room.sh("runpack images -q"), "", "{flag}");
+        let none = format!("runpack images {flag} | runpack rmi -");
+        assert_eq!(room.sh(&none), "", "{flag}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What is stored comes back, in our hands and in those of other tools.
 
+use kit_test::Host;
+
 use super::*;
 
 #[test]
@@ -61,6 +63,63 @@ fn other_tools_read_the_store_in_place() {
         ours[0]["RepoTags"],
         serde_json::json!(["web:1", "localhost:5000/web:latest"])
     );
+}
+
+#[test]
+fn a_directory_to_begin_in_is_seen_from_the_one_before_it() {
+    let host = Host::bare();
+    host.ok("mkdir d && cp /bin/busybox d/sh && tar -C d -cf d.tar .");
+    for (changes, whole) in [
+        ("-c 'WORKDIR app'", "/app\n"),
+        ("-c 'WORKDIR app' -c 'workdir src/x'", "/app/src/x\n"),
+        ("-c 'WORKDIR /app/src' -c 'WORKDIR ../lib'", "/app/lib\n"),
+        ("-c 'WORKDIR app' -c 'WORKDIR /'", "/\n"),
+    ] {
+        host.ok(&format!("runpack import {changes} d.tar web:1"));
+        let said =
+            host.ok("skopeo inspect --config oci:root/images:web:1 | jq -r .config.WorkingDir");
+        assert_eq!(said, whole, "{changes}");
+        let inside = host.ok("rrun run --rm --net none web:1 /sh -c pwd");
+        assert_eq!(inside, whole, "{changes}");
+    }
+}
+
+#[test]
+fn a_layout_is_unpacked_by_its_path_alone_and_the_store_comes_first() {
+    let room = Room::new();
+    layered(&room);
+    room.sh(
+        "skopeo copy -q oci:lay:two oci:one:two && cp -r one 'a b' && mkdir near mine && echo mine > mine/mine
+        umoci unpack --image lay:two theirs",
+    );
+    for place in [
+        "./one",
+        "\"$PWD/one\"",
+        "one/",
+        "near/../one",
+        "one",
+        "'a b'",
+    ] {
+        room.sh(&format!("rm -rf ours && runpack unpack {place} ours"));
+        assert_same(&room.path("theirs/rootfs"), &room.path("ours"), false);
+    }
+    room.sh(
+        "runpack unpack --layout=bundle ./one bundle && runpack unpack --layout=overlay ./one over",
+    );
+    assert_same(
+        &room.path("theirs/rootfs"),
+        &room.path("bundle/rootfs"),
+        false,
+    );
+    assert_eq!(room.sh("ls over"), "1\n2\n");
+    // A name of the store's is that, whatever directory is called so too.
+    room.sh("tar -C mine -c . | runpack import - one && rm -rf ours && runpack unpack one ours");
+    assert_eq!(room.sh("ls ours"), "mine\n");
+    room.sh("rm -rf ours && runpack unpack ./one ours");
+    assert_same(&room.path("theirs/rootfs"), &room.path("ours"), false);
+    let (code, said) = room.fails("runpack unpack ./near ours2");
+    let line = "runpack: loading \"./near\": the directory is no OCI image layout\n";
+    assert!(code == 1 && said.starts_with(line), "{said}");
 }
 
 #[test]

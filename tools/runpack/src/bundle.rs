@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(user("web:none"), None);
     }
 
-    /// F17b: an image's own /etc/passwd may be anything.
+    /// An image's own /etc/passwd may be anything.
     #[test]
     fn only_a_regular_file_of_some_size_has_accounts() {
         let root = tempfile::tempdir().unwrap();

@@ -322,4 +322,41 @@ mod tests {
         let env = image.config().as_ref().unwrap().env().clone();
         assert_eq!(env, Some(vec!["A=2".to_owned()]));
     }
+
+    #[test]
+    fn a_directory_is_seen_from_the_one_before_it() {
+        for (before, path, whole) in [
+            ("", "app", "/app"),
+            ("", "/", "/"),
+            ("/srv", "app", "/srv/app"),
+            ("/srv", "app/x/", "/srv/app/x"),
+            ("/srv", "./app//x/.", "/srv/app/x"),
+            ("/srv/app", "..", "/srv"),
+            ("/srv/app", "../www", "/srv/www"),
+            ("/srv", "../../..", "/"),
+            ("/srv", "/app", "/app"),
+            ("/srv", "/app/../www", "/www"),
+            ("/srv", "..app", "/srv/..app"),
+        ] {
+            assert_eq!(below(before, path), whole, "{path:?} in {before:?}");
+        }
+    }
+
+    #[test]
+    fn directories_in_a_row_lead_into_each_other() {
+        let mut image = ImageConfiguration::default();
+        for (path, whole) in [
+            ("app", "/app"),
+            ("src", "/app/src"),
+            ("../lib", "/app/lib"),
+            ("/var", "/var"),
+            ("log", "/var/log"),
+        ] {
+            for change in changes(&format!("WORKDIR {path}")).unwrap() {
+                change.apply(&mut image);
+            }
+            let dir = image.config().as_ref().unwrap().working_dir().clone();
+            assert_eq!(dir.as_deref(), Some(whole), "{path}");
+        }
+    }
 }

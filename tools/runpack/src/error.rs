@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kit_home::JsonError;
-use kit_plan::{FAILED, Fault, USAGE};
+use kit_plan::{FAILED, Fault, USAGE, quote};
 
 use crate::layer::LayerError;
 use crate::reference::ReferenceError;
@@ -139,7 +139,7 @@ impl Fault for StoreError {
             Self::Ambiguous { .. } => Some("give more characters of the ID".to_owned()),
             Self::Malformed { .. } => Some("the file is damaged; load the image again".to_owned()),
             Self::Index { path, .. } => {
-                let path = path.display();
+                let path = quote(path);
                 Some(format!(
                     "the file is damaged: mv {path} {path}.bad, then load the images again"
                 ))

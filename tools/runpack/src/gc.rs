@@ -154,6 +154,6 @@ impl Step for SweepStep {
         gone.layers += swept.layers;
         gone.temporaries += swept.temporaries;
         gone.busy |= swept.busy;
-        Ok(Done::nothing().note(note).note_zh(zh))
+        Ok(Done::nothing().note(note, zh))
     }
 }

@@ -62,9 +62,9 @@ impl Step for ImageName {
         store.commit(entries).map_err(store_error)?;
         // What is left in it was somebody else's first.
         let _ = kit_sys::tree::remove(&self.intake.work);
-        let note: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let said: Vec<String> = ids.iter().map(ToString::to_string).collect();
         *self.outcome.borrow_mut() = ids;
-        Ok(Done::nothing().note(note.join(", ")))
+        Ok(Done::nothing().value(said.join(", ")))
     }
 }
 

@@ -40,14 +40,21 @@ impl Step for Take {
             .downcast_ref::<Crew>()
             .ok_or_else(|| StepError::whole("another step's threads are at work"))?;
         let taken = crew.wait(self.at).map_err(step_error)?;
-        let mut note = format!("{}, {}", taken.sums.digest, human_size(taken.sums.size));
-        if let Some(report) = &taken.report {
-            note = format!("{note}, {} files", report.files);
-        }
+        let what = format!("{}, {}", taken.sums.digest, human_size(taken.sums.size));
+        let done = match &taken.report {
+            Some(report) => {
+                let files = report.files;
+                Done::nothing().note(
+                    format!("{what}, {files} files"),
+                    format!("{what}，{files} 个文件"),
+                )
+            }
+            None => Done::nothing().value(what),
+        };
         intake.set(self.at, taken);
         if self.at + 1 == intake.jobs.len() {
             cx.ahead = None;
         }
-        Ok(Done::nothing().note(note))
+        Ok(done)
     }
 }

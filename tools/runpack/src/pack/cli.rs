@@ -7,7 +7,7 @@ use kit_cli::{Act, Failure};
 use kit_plan::Roots;
 
 use super::image::{PackImage, Settings};
-use super::{Add, Host, PackError, Request, collect, split_words};
+use super::{Add, Host, PackError, Request, collect, search_path, split_words};
 use crate::change::exposed;
 use crate::cli::progress::Bar;
 use crate::{Progress, Reference};
@@ -84,6 +84,9 @@ fn prepare(args: &PackArgs, root: PathBuf) -> Result<PackImage, Failure> {
         .iter()
         .map(|spec| Add::parse(spec))
         .collect::<Result<_, _>>()?;
+    let pairs = settings.env.iter().rev();
+    let mut of_image = pairs.filter_map(|pair| pair.strip_prefix("LD_LIBRARY_PATH="));
+    request.image_library_path = search_path(OsStr::new(of_image.next().unwrap_or_default()));
     request.dirs = settings
         .workdir
         .iter()

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{FAILED, Fault, USAGE};
+use kit_plan::{FAILED, Fault, USAGE, quote};
 
 /// The call that failed, as its manual page has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,18 +141,18 @@ impl Fault for PackError {
             Self::NoProgram {
                 elsewhere: Some(path),
                 ..
-            } => format!("it is {}, in a directory that PATH does not name: give the path", path.display()),
+            } => format!("it is {}, in a directory that PATH does not name: give the path", quote(path)),
             Self::NoProgram { near, .. } if !near.is_empty() => format!("did you mean {}?", near.join(", ")),
-            Self::IsDirectory { path } => format!("--add {0}:{0} takes a directory with all in it", path.display()),
-            Self::NotExecutable { path } => format!("chmod +x {}; to take it as data: --add", path.display()),
+            Self::IsDirectory { path } => format!("--add {0}:{0} takes a directory with all in it", quote(path)),
+            Self::NotExecutable { path } => format!("chmod +x {}; to take it as data: --add", quote(path)),
             Self::NotAProgram { .. } => "a script needs a first line such as #!/bin/sh; to take it as data: --add".into(),
-            Self::OtherMachine { path, .. } => format!("as data, for an emulator, it can be had with --add {0}:{0}", path.display()),
+            Self::OtherMachine { path, .. } => format!("as data, for an emulator, it can be had with --add {0}:{0}", quote(path)),
             Self::NoInterpreter {
                 foreign_class: true, ..
             } => "the program is of 32 bits: dpkg --add-architecture i386 && apt-get update && apt-get install libc6:i386".into(),
             Self::NoInterpreter { .. } => "it was linked for another C library: install that, or link the program statically".into(),
             Self::NoLibrary { stray, name, .. } => stray.hint(&name.to_string_lossy()),
-            Self::CarriageReturn { path } => format!("sed -i 's/\\r$//' {}", path.display()),
+            Self::CarriageReturn { path } => format!("sed -i 's/\\r$//' {}", quote(path)),
             Self::NoScriptInterpreter { interpreter, .. } => {
                 format!("install {}, or change the script's first line", interpreter.display())
             }
@@ -192,10 +192,9 @@ impl Stray {
                 path.display()
             ),
             Self::ByEnvironment(path) => {
-                let dir = path.parent().unwrap_or(path).display();
+                let dir = quote(path.parent().unwrap_or(path));
                 format!(
-                    "LD_LIBRARY_PATH has it: --bin {} --env LD_LIBRARY_PATH={dir}",
-                    path.display()
+                    "this shell's LD_LIBRARY_PATH has it; for the image: --env LD_LIBRARY_PATH={dir}"
                 )
             }
             Self::OtherKind(path) => {

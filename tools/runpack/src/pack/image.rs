@@ -246,6 +246,6 @@ impl Step for WriteLayer {
         let zh = format!("{files} 个文件，{} 字节，{}", layer.size(), layer.digest());
         // Set once: a plan is applied once.
         let _ = self.written.set(layer);
-        Ok(Done::nothing().note(note).note_zh(zh))
+        Ok(Done::nothing().note(note, zh))
     }
 }

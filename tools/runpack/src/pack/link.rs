@@ -1,5 +1,5 @@
 //! Which file each needed library is, found as ld.so(8) would find it when the program starts: RPATH, RUNPATH, the cache, the default
-//! directories, and only files of the program's own kind. `LD_LIBRARY_PATH` is left out: it is this shell's, not the image's.
+//! directories, and only files of the program's own kind. `LD_LIBRARY_PATH` is the image's: this shell's is left out.
 //! musl's own loader is followed too. Nothing is executed.
 
 use std::collections::{HashMap, HashSet};
@@ -40,6 +40,7 @@ pub struct Linker<'h> {
     cache: Option<Cache>,
     objects: HashMap<PathBuf, Option<Rc<Object>>>,
     library_path: Vec<PathBuf>,
+    of_image: Vec<PathBuf>,
 }
 
 impl<'h> Linker<'h> {
@@ -51,7 +52,15 @@ impl<'h> Linker<'h> {
             cache: cache.as_deref().and_then(Cache::parse),
             objects: HashMap::new(),
             library_path,
+            of_image: Vec::new(),
         }
+    }
+
+    /// Looks into the directories of the image's own `LD_LIBRARY_PATH` too, as its programs will.
+    #[must_use]
+    pub fn with_image_path(mut self, dirs: Vec<PathBuf>) -> Self {
+        self.of_image = dirs;
+        self
     }
 
     /// The host's cache, if it has one.
@@ -121,6 +130,7 @@ impl<'h> Linker<'h> {
         Process {
             rules: self.rules(object),
             kind: object.kind,
+            library_path: self.of_image.clone(),
             lib: self.lib(object),
             loaded: vec![Loaded {
                 origin: parent(&real),

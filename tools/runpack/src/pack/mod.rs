@@ -75,8 +75,10 @@ pub struct Request {
     pub dirs: Vec<PathBuf>,
     /// Where bare names are looked up.
     pub search: Vec<PathBuf>,
-    /// `LD_LIBRARY_PATH`, for hints only.
+    /// `LD_LIBRARY_PATH` of this process, for hints only.
     pub library_path: Vec<PathBuf>,
+    /// `LD_LIBRARY_PATH` of the image: where its programs will look for libraries too.
+    pub image_library_path: Vec<PathBuf>,
     /// What relative paths begin at.
     pub cwd: PathBuf,
 }
@@ -113,7 +115,8 @@ pub fn collect(host: &Host, request: &Request) -> Result<Packed, PackError> {
     let mut packer = Packer {
         host,
         request,
-        linker: Linker::new(host, request.library_path.clone()),
+        linker: Linker::new(host, request.library_path.clone())
+            .with_image_path(request.image_library_path.clone()),
         tree: base::base(host)?,
         done: HashSet::new(),
         path: ImagePath::default(),

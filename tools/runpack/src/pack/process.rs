@@ -40,6 +40,8 @@ pub(super) struct Loaded {
 pub(super) struct Process {
     pub rules: Rules,
     pub kind: Kind,
+    /// `LD_LIBRARY_PATH` of the image: before RUNPATH and after RPATH; musl asks it first of all.
+    pub library_path: Vec<PathBuf>,
     /// What `$LIB` stands for.
     pub lib: PathBuf,
     pub loaded: Vec<Loaded>,
@@ -81,10 +83,14 @@ impl Process {
         paths
     }
 
-    /// RPATH of the object and of everyone up to the program, but for those with a RUNPATH, which is for an object's own needs only.
+    /// RPATH of the object and of everyone up to the program, but for those with a RUNPATH, which is for an object's own needs only;
+    /// between the two the image's `LD_LIBRARY_PATH`.
     fn own_dirs(&self, by: usize) -> Vec<PathBuf> {
         let inherits_all = matches!(self.rules, Rules::Musl { .. });
-        let mut dirs = Vec::new();
+        let mut dirs: Vec<PathBuf> = Vec::new();
+        if inherits_all {
+            dirs.extend_from_slice(&self.library_path);
+        }
         let mut next = (inherits_all || self.loaded[by].object.runpath.is_empty()).then_some(by);
         while let Some(at) = next {
             let object = &self.loaded[at].object;
@@ -99,6 +105,7 @@ impl Process {
             next = self.loaded[at].loader;
         }
         if !inherits_all {
+            dirs.extend_from_slice(&self.library_path);
             let runpath = &self.loaded[by].object.runpath;
             dirs.extend(
                 runpath
@@ -197,6 +204,7 @@ mod tests {
                 class: 2,
                 machine: 62,
             },
+            library_path: Vec::new(),
             lib: "lib/x86_64-linux-gnu".into(),
             loaded: loaded.collect(),
             names: HashSet::new(),
@@ -250,6 +258,19 @@ mod tests {
         assert_eq!(dirs(&p, 1), ["/r", "/main"]);
         assert!(p.answers(OsStr::new("libc.so")));
         assert!(!p.answers(OsStr::new("libz.so.1")));
+    }
+
+    #[test]
+    fn the_images_library_path_is_between_rpath_and_runpath_and_first_in_musl() {
+        let mut p = process(
+            vec![object(&[], &["/r"], &[]), object(&[], &[], &["/own"])],
+            Rules::Glibc,
+        );
+        p.library_path = vec!["/env".into()];
+        assert_eq!(dirs(&p, 0), ["/r", "/env"]);
+        assert_eq!(dirs(&p, 1), ["/env", "/own"]);
+        p.rules = Rules::Musl { dirs: Vec::new() };
+        assert_eq!(dirs(&p, 1), ["/env", "/own", "/r"]);
     }
 
     #[test]

@@ -357,7 +357,7 @@ pub(crate) fn not_fetched(path: &Path, reads: &str) -> Result<(), SourceError> {
     })
 }
 
-/// Why what is there is no image, and what to do with it.
+/// Why a file or directory is no image, and what to do with it.
 fn not_image(container: &Container, wanted: Option<FormOf>, title: OsString) -> SourceError {
     let place = |scheme: &str| {
         let mut place = OsString::from(scheme);
