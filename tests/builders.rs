@@ -103,10 +103,21 @@ fn a_signal_undoes_all_and_a_kill_is_undone_by_the_next(room: &Room) {
 }
 
 #[test]
-fn the_page_shows_the_example_as_it_is() {
+fn the_page_shows_the_examples_as_they_are() {
     let page = include_str!("../docs/builders.md");
-    let example = include_str!("../tools/runpack/examples/sandbox.rs");
-    let begin = example.find("fn sandbox").unwrap();
-    let end = example.find("\nfn main").unwrap();
-    assert!(page.contains(example[begin..end].trim_end()));
+    for (example, begin) in [
+        (
+            include_str!("../tools/runpack/examples/sandbox.rs"),
+            "fn sandbox",
+        ),
+        (
+            include_str!("../tools/box/engine/examples/bundle.rs"),
+            "fn run(",
+        ),
+    ] {
+        let from = example.find(begin).unwrap();
+        let to = example.find("\nfn main").unwrap();
+        assert!(page.contains(example[from..to].trim_end()), "{begin}");
+        assert!(example.lines().count() < 60, "{begin}");
+    }
 }

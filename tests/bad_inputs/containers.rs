@@ -69,7 +69,7 @@ const BAD: &[Row] = &[
     (
         "rrun run --rm -v /no/such:/x tools id",
         125,
-        "rrun: mounting \"/no/such\": no such file or directory on this host\nhint: mkdir -p /no/such makes it",
+        "rrun: mounting \"/no/such\": no such file or directory on this host\nhint: mkdir -p /no/such makes a directory, mkdir -p /no && touch /no/such an empty file",
     ),
     (
         "rrun run --rm -v rel/x:/x tools id",

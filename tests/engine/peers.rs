@@ -4,9 +4,9 @@ use super::bundled;
 
 /// What the program sees. Not compared: /etc/hosts and its kind, which a container has and a bundle has not, which mounts hide a masked path (each runtime's own), what /sys/fs/cgroup is made
 /// of on v1, `core`, which crun and runc leave out.
-const LOOK: &str = r#"id; grep -E "^(Cap|NoNew|Seccomp:|Groups)" /proc/self/status; ulimit -n; ulimit -u; umask; pwd; env | sort; hostname
+const LOOK: &str = r#"id; grep -E "^(Cap|NoNew|Seccomp:|Groups)" /proc/self/status; ulimit -n; ulimit -u; umask; pwd; env | sort; hostname; cat /proc/self/oom_score_adj
 cut -d" " -f5,6 /proc/self/mountinfo | grep -vE "^/(proc|sys|etc)/" | sort
-for f in memory.limit_in_bytes memory.memsw.limit_in_bytes memory.max memory.swap.max pids.max cpu.cfs_quota_us cpu.max cpu.shares cpu.weight cpuset.cpus; do
+for f in memory.limit_in_bytes memory.memsw.limit_in_bytes memory.max memory.swap.max pids.max cpu.cfs_quota_us cpu.max cpu.shares cpu.weight cpuset.cpus memory.soft_limit_in_bytes memory.low; do
   for g in /sys/fs/cgroup/$f /sys/fs/cgroup/*/$f; do [ -r $g ] && echo $f $(cat $g); done | grep -v " max$\| 9223372036854771712$"
 done; ls /dev | grep -v core
 for d in null zero full random urandom tty; do true <>/dev/$d && echo open $d; done 2>&1
@@ -19,6 +19,7 @@ fn the_bundle_of_a_container_runs_the_same_under_all_three() {
     for flags in [
         "-m 64m --cpus 0.5 --pids-limit 60 --cpu-shares 512 --cap-add NET_ADMIN --cap-drop CHOWN --ulimit nofile=100:200 -v $PWD/vol:/vol:ro --tmpfs /scratch -e A=b -w /usr",
         "-u 33:33 --read-only --security-opt no-new-privileges --tmpfs /scratch:mode=1777 -v $PWD/vol:/vol",
+        "-m 64m --memory-reservation 32m --cpuset-cpus 0 --oom-score-adj 100 --privileged --tmpfs /scratch -v $PWD/vol:/vol:ro",
     ] {
         let host = bundled("");
         host.ok("mkdir vol; echo hello >vol/file; chmod 755 . vol");

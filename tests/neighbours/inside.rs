@@ -63,7 +63,7 @@ fn rm_ends_whatever_a_container_does() {
     });
 }
 
-/// F17c: a container that calls itself the router of its network, in a loop. That its advertisements are good ones is shown
+/// A container that calls itself the router of its network, in a loop. That its advertisements are good ones is shown
 /// by a neighbour that was told to listen.
 #[test]
 fn router_advertisements_of_a_container_are_believed_by_nobody() {

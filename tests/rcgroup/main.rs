@@ -2,6 +2,7 @@
 //! replayed by sh and must leave the same.
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+mod lists;
 mod refusals;
 
 use std::process::Output;
@@ -160,7 +161,6 @@ fn a_limit_is_lifted() {
     assert_eq!(groups.state(), free);
 }
 
-/// F36, F45
 #[test]
 fn a_file_of_the_other_version_of_cgroups_is_named_by_its_name_here() {
     let groups = Groups::new("get");
@@ -179,7 +179,6 @@ fn a_file_of_the_other_version_of_cgroups_is_named_by_its_name_here() {
     assert_eq!(groups.ok("rcgroup get $g cgroup.procs"), "");
 }
 
-/// P4
 #[test]
 fn a_change_of_memory_keeps_the_limit_of_swap() {
     let groups = Groups::new("swap");
@@ -214,7 +213,6 @@ fn a_change_of_memory_keeps_the_limit_of_swap() {
     groups.ok(&command);
 }
 
-/// P4
 #[test]
 fn a_zero_is_no_limit() {
     let groups = Groups::new("zero");
@@ -249,7 +247,6 @@ fn a_limit_of_another_controller_takes_those_inside_along() {
     assert_eq!(allowed, "Cpus_allowed_list:\t0\n");
 }
 
-/// F45, P11
 #[test]
 fn the_map_has_both_versions_side_by_side() {
     let groups = Groups::new("map");
@@ -316,7 +313,6 @@ fn one_is_shown_with_its_limits_and_its_use() {
     assert_eq!(groups.fails("rcgroup show").0, 2);
 }
 
-/// F37
 #[test]
 fn familiar_words_are_verbs_too() {
     let groups = Groups::new("words");

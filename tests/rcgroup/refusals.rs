@@ -59,6 +59,31 @@ const BAD: &[(&str, i32, &str)] = &[
         2,
         "deleting cgroup \"docker/x\" from a list: it is docker's",
     ),
+    (
+        "printf '%s\n' $g system.slice/x | rcgroup del -",
+        2,
+        "deleting cgroup \"system.slice/x\" from a list: it is systemd's",
+    ),
+    (
+        "printf '%s\n' init.scope $g | rcgroup del -",
+        2,
+        "deleting cgroup \"init.scope\" from a list: it is systemd's",
+    ),
+    (
+        "printf '%s\n' $g kubepods/x | rcgroup del -",
+        2,
+        "deleting cgroup \"kubepods/x\" from a list: it is Kubernetes's",
+    ),
+    (
+        "printf '%s\n' $g lxc.payload.web | rcgroup del -",
+        2,
+        "deleting cgroup \"lxc.payload.web\" from a list: it is lxc's",
+    ),
+    (
+        "printf '%s\n' $g boxkit-0a1b2c/x | rcgroup del --force -",
+        2,
+        "deleting cgroup \"boxkit-0a1b2c/x\" from a list: it is rrun's",
+    ),
     ("rcgroup set $g -m 64m", 1, "\"G\""),
     ("rcgroup del $g", 1, "\"G\""),
     ("rcgroup get $g memory.max", 1, "\"G\""),
@@ -160,7 +185,7 @@ fn wrong_input_is_one_line_and_leaves_nothing() {
     }
 }
 
-/// F17, of cgroups: a table's head is no name, and neither is a cgroup made of each of its rows.
+/// A table's head is no name, and neither is a cgroup made of each of its rows.
 #[test]
 fn a_table_that_is_piped_into_a_verb_is_refused() {
     let groups = Groups::new("table");
@@ -198,8 +223,20 @@ fn a_cpu_that_the_group_above_lacks_is_looked_for_there() {
     let hint = |script: &str| groups.fails(script).1.lines().last().unwrap().to_owned();
     let above =
         hint("rcgroup create $g --cpuset-cpus 0 >/dev/null; rcgroup create $g/c --cpuset-cpus 1");
-    let begins = "hint: the group above bounds it, and has its own in \"/sys/fs/cgroup/";
+    let begins = "hint: the group above bounds it: cat /sys/fs/cgroup/";
     assert!(above.starts_with(begins), "{above}");
+    let odd = hint(
+        "rcgroup create \"$g/a \\$b\" --cpuset-cpus 0 >/dev/null; rcgroup create \"$g/a \\$b/c\" --cpuset-cpus 1",
+    );
+    let command = odd
+        .strip_prefix("hint: the group above bounds it: ")
+        .unwrap();
+    let command = command.strip_suffix(" shows its own").unwrap();
+    assert_eq!(
+        groups.ok(&command.replace('G', &groups.name)),
+        "0\n",
+        "{odd}"
+    );
     let root = hint("rcgroup del --force $g; rcgroup create $g --cpuset-cpus 4096");
     assert!(root.ends_with(" lists those of this machine"), "{root}");
 }

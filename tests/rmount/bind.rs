@@ -1,5 +1,7 @@
 //! Binds and tmpfs.
 
+use std::os::unix::fs::symlink;
+
 use super::*;
 
 #[test]
@@ -123,7 +125,6 @@ fn a_tmpfs_has_its_size_and_mode() {
     );
 }
 
-/// F43
 #[test]
 fn a_directory_is_not_mounted_on_a_file_nor_a_file_on_a_directory() {
     let room = Room::new();
@@ -139,6 +140,65 @@ fn a_directory_is_not_mounted_on_a_file_nor_a_file_on_a_directory() {
     ] {
         let said = room.fails(1, &format!("rmount {verb}"));
         assert!(said.ends_with(&format!("\": {reason}\n")), "{said}");
+    }
+    for (verb, said) in [
+        (
+            "tmpfs l1/both",
+            "mounting a tmpfs at \"ROOM/l1/both\": a tmpfs is a directory and this is a file",
+        ),
+        (
+            "tmpfs --mkdir --dry-run l1/both",
+            "mounting a tmpfs at \"ROOM/l1/both\": a tmpfs is a directory and this is a file",
+        ),
+        (
+            "overlay -l l1 -l l2 src/page",
+            "mounting an overlay at \"ROOM/src/page\": mount point \"ROOM/src/page\" is not a directory",
+        ),
+        (
+            "overlay --mkdir -l l1 -l l2 src/page",
+            "mounting an overlay at \"ROOM/src/page\": mount point \"ROOM/src/page\" is not a directory",
+        ),
+    ] {
+        assert_eq!(
+            room.fails(1, &format!("rmount {verb}")),
+            format!("rmount: {said}\n"),
+            "{verb}"
+        );
+    }
+}
+
+#[test]
+fn a_file_or_a_link_to_nothing_on_the_way_is_named() {
+    let room = Room::new();
+    symlink("nowhere", room.path("link")).unwrap();
+    let link = "\"ROOM/link\" is a symbolic link to \"nowhere\", which does not exist";
+    let file = "\"ROOM/src/page\" is a file";
+    for (verb, doing, reason) in [
+        ("bind src link/x", "binding at \"ROOM/link/x\"", link),
+        ("tmpfs link/x", "mounting a tmpfs at \"ROOM/link/x\"", link),
+        (
+            "tmpfs src/page/x",
+            "mounting a tmpfs at \"ROOM/src/page/x\"",
+            file,
+        ),
+        (
+            "tmpfs -m src/page/x",
+            "making directory \"ROOM/src/page/x\"",
+            file,
+        ),
+        (
+            "overlay -l l1 -l l2 link/x",
+            "mounting an overlay at \"ROOM/link/x\": mount point \"ROOM/link/x\"",
+            link,
+        ),
+        (
+            "overlay -l l1 -l src/page/x m",
+            "mounting an overlay at \"ROOM/m\": lower \"ROOM/src/page/x\"",
+            file,
+        ),
+    ] {
+        let said = room.fails(1, &format!("rmount {verb}"));
+        assert_eq!(said, format!("rmount: {doing}: {reason}\n"), "{verb}");
     }
 }
 
@@ -188,7 +248,6 @@ fn a_tmpfs_takes_a_part_of_the_memory() {
     );
 }
 
-/// F45
 #[test]
 fn a_missing_source_without_a_likeness_can_be_made() {
     let room = Room::new();

@@ -4,6 +4,7 @@
 
 mod bind;
 mod overlay;
+mod pipes;
 mod verbs;
 
 use std::ops::Deref;

@@ -257,3 +257,40 @@ fn mkdir_makes_what_is_missing_and_a_failure_takes_it_away() {
         "the directories that were made are gone"
     );
 }
+
+#[test]
+fn a_path_in_a_hint_can_be_pasted() {
+    let room = Room::new();
+    for dir in ["l $x", "u $x", "w $x"] {
+        std::fs::create_dir_all(room.path(dir)).unwrap();
+    }
+    let root = room.path("");
+    // What the hint says between these two, or from the first to its end.
+    let word = |said: &str, before: &str, after: &str| {
+        let hint = said.lines().last().unwrap();
+        let (_, rest) = hint.split_once(before).unwrap();
+        let word = rest.split_once(after).map_or(rest, |(word, _)| word);
+        word.replace("ROOM", root.to_str().unwrap().trim_end_matches('/'))
+    };
+    let said = room.fails(1, "rmount overlay -l 'l $x' m");
+    let command = word(&said, "hint: ", " TARGET does that");
+    room.ok(&format!("{command} m; findmnt m"));
+    for verb in ["bind 'l $y' m", "overlay -l l1 -l 'l $y' m"] {
+        let said = room.fails(1, &format!("rmount {verb}"));
+        let near = word(&said, "hint: did you mean ", "?");
+        room.ok(&format!("test -d {near}"));
+    }
+    let volatile = "rmount overlay -l l1 --upper 'u $x' --work 'w $x' --volatile m";
+    let said = room.fails(1, &format!("{volatile} >&2; umount m; {volatile}"));
+    let mark = word(&said, "content, remove ", "; else");
+    room.ok(&format!("rm -r {mark}; {volatile}"));
+    let said = room.fails(
+        1,
+        "mkdir 'u $x/t'; mount -t tmpfs t 'u $x/t'; mkdir 'u $x/t/u'; rmount overlay -l l1 --upper 'u $x/t/u' --work wk m",
+    );
+    let work = word(&said, "beside the upper: ", "\n");
+    assert_eq!(
+        room.ok(&format!("printf %s {work}")),
+        root.join("u $x/t/work").to_str().unwrap()
+    );
+}

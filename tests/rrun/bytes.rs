@@ -1,4 +1,4 @@
-//! F11: paths, arguments and variables that are not UTF-8 go through as they are.
+//! Paths, arguments and variables that are not UTF-8 go through as they are.
 
 use kit_test::Host;
 
@@ -55,6 +55,7 @@ fn a_path_of_any_bytes_is_mounted_entered_and_loaded() {
         "-v \"./$odd:/$odd\"",
         "--mount \"type=bind,source=$PWD/$odd,target=/$odd\"",
         "-v \"$PWD/$odd:/$odd\" -w \"/$odd\"",
+        "--tmpfs \"/$odd:size=1m\" -v \"$PWD/$odd/$odd:/$odd/$odd\"",
     ] {
         let got = host.ok(&format!(
             "{ODD}; rrun run --rm --net none {flags} tools cat \"/$odd/$odd\""
@@ -87,6 +88,79 @@ fn a_root_at_a_path_of_any_bytes_is_run() {
 fn an_archive_at_a_path_of_any_bytes_is_loaded() {
     let host = Host::new();
     host.ok(&format!("{ODD}; rrun save -o \"$odd.tar\" tools; rrun rmi tools; rrun load -i \"$odd.tar\"; rrun run --rm --net none tools id"));
+}
+
+#[test]
+fn a_tmpfs_at_a_path_of_any_bytes_is_one() {
+    let host = Host::new();
+    let run = "rrun run --rm --net none --tmpfs \"/$odd:size=1m\" tools stat -f -c %T \"/$odd\"";
+    assert_eq!(host.ok(&format!("{ODD}; {run}")), "tmpfs\n");
+    let script = run.replace("run --rm", "run --dry-run --rm");
+    host.ok(&format!("{ODD}; {script} >s"));
+    assert_eq!(host.ok("BOXKIT_PARTIAL=1 sh s"), "tmpfs\n");
+}
+
+/// An image "users" that has a user, a group and a home directory of such names.
+fn import_users(host: &Host) {
+    host.ok(&format!(
+        "{ODD}; runpack unpack tools fs; printf '%s:x:7:8::/h%s:\n' \"$odd\" \"$odd\" >fs/etc/passwd
+         printf '%s:x:9:\nmore:x:10:%s\n' \"$odd\" \"$odd\" >fs/etc/group; tar -C fs -c . | rrun import - users"
+    ));
+}
+
+#[test]
+fn a_user_of_any_bytes_is_the_images() {
+    let host = Host::new();
+    import_users(&host);
+    let program = "sh -c 'id -u; id -G; echo \"$HOME\"' | LC_ALL=C sed -n l";
+    let home = "/hcaf\\351$\n";
+    for (user, ids) in [("\"$odd\"", "8 10"), ("\"$odd:$odd\"", "9")] {
+        let want = format!("7$\n{ids}$\n{home}");
+        let run = format!("rrun run --rm --net none -u {user} users {program}");
+        assert_eq!(host.ok(&format!("{ODD}; {run}")), want, "{user}");
+        let script = run.replace("run --rm", "run --dry-run --rm");
+        let script = script.replace(" | LC_ALL=C sed -n l", " >s");
+        host.ok(&format!("{ODD}; {script}"));
+        let out = host.ok("BOXKIT_PARTIAL=1 sh s | LC_ALL=C sed -n l");
+        assert_eq!(out, want, "{user}");
+        // Of a container that is made now, and of what is executed in it later.
+        host.ok(&format!(
+            "{ODD}; rrun create --name box --net none -u {user} users sleep 1000; rrun start box"
+        ));
+        assert_eq!(host.ok(&format!("rrun exec box {program}")), want, "{user}");
+        let shown = host.ok("rrun inspect -f '{{.Config.User}}' box; rrun rm -f box");
+        assert!(shown.starts_with("caf\u{fffd}"), "{shown}");
+    }
+    let (code, _, said) = host.outcome(&format!(
+        "{ODD}; rrun run --rm --net none -u \"no$odd\" users id"
+    ));
+    let why = "rrun: unable to find user nocaf\u{fffd}: no matching entries in passwd file\n";
+    assert!(code == 125 && said.starts_with(why), "{code}: {said}");
+}
+
+/// As all bytes in config.json: by private characters, which the engine takes back.
+#[test]
+fn a_bundle_has_the_bytes_of_a_home_directory() {
+    let host = Host::new();
+    import_users(&host);
+    host.ok(&format!(
+        "{ODD}; rrun create --name box -u \"$odd\" users id; rrun bundle box b"
+    ));
+    let read =
+        "jq -r '.process.user.uid, (.process.env[] | select(startswith(\"HOME=\")))' b/config.json";
+    assert_eq!(host.ok(read), "7\nHOME=/hcaf\u{10f8e9}\n");
+    host.ok("rrun bundle --umount box b");
+}
+
+/// Names, labels and host names are text, which is shown in tables, kept in JSON and sent over networks.
+#[test]
+fn what_is_text_by_its_format_is_refused_in_other_bytes() {
+    let host = Host::bare();
+    for flag in ["--name \"$odd\"", "-l \"a=$odd\"", "-h \"$odd\""] {
+        let refused = host.outcome(&format!("{ODD}; rrun create {flag} tools id"));
+        let said = "rrun: invalid UTF-8 was detected in one or more arguments\nhint: see rrun create --help\n";
+        assert_eq!(refused, (2, String::new(), said.to_owned()), "{flag}");
+    }
 }
 
 /// What a dry run prints does the same.

@@ -27,7 +27,6 @@ fn input_ends_with_the_client_that_began_the_container() {
         until rrun logs mine | grep -q one; do sleep 0.05; done; kill -9 $pid; timeout 20 rrun wait mine");
 }
 
-/// F5
 #[test]
 fn a_reader_that_leaves_is_told_what_goes_on() {
     let host = Host::new();
@@ -104,7 +103,6 @@ fn closing_the_terminal_ends_the_client_alone() {
     assert_eq!(host.ok("rrun logs box | grep -c hup || :"), "0\n");
 }
 
-/// F16
 #[test]
 fn input_that_a_container_does_not_read_waits_with_the_client() {
     let host = Host::new();

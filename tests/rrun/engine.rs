@@ -3,7 +3,6 @@
 
 use kit_test::Host;
 
-/// F2
 #[test]
 fn standard_input_can_be_opened_anew_and_ends() {
     let host = Host::new();
@@ -28,30 +27,94 @@ fn standard_input_can_be_opened_anew_and_ends() {
     assert_eq!(host.ok(script), "");
 }
 
-/// F1
+/// The program's user owns what /dev/stdout leads to, or opening it is refused.
 #[test]
-fn what_a_link_of_the_image_leads_to_is_made_inside() {
+fn standard_output_and_error_can_be_opened_anew_by_every_user() {
     let host = Host::new();
-    host.ok("mkdir -p data fs; touch data/here; rrun create --name box tools id; rrun bundle box b >/dev/null
+    host.ok("rrun run -d --name box --net none tools sleep 1000");
+    for user in ["", "-u 7", "-u 7:8"] {
+        for way in [
+            format!("run --rm {user} --net none tools"),
+            format!("exec {user} box"),
+        ] {
+            let program = "id -u; echo out >/dev/stdout; echo fd >/proc/self/fd/1; echo err >/dev/stderr; echo fd >/proc/self/fd/2";
+            let id = if user.is_empty() { "0" } else { "7" };
+            assert_eq!(
+                host.outcome(&format!("timeout 60 rrun {way} sh -ec '{program}'")),
+                (0, format!("{id}\nout\nfd\n"), "err\nfd\n".to_owned()),
+                "{way}"
+            );
+        }
+    }
+    host.ok("rrun run -d --name said -u 7 --net none tools sh -ec 'echo out >/dev/stdout; echo err >/dev/stderr'");
+    assert_eq!(host.ok("rrun wait said"), "0\n");
+    let logged = host.outcome("rrun logs said");
+    assert_eq!(logged, (0, "out\n".to_owned(), "err\n".to_owned()));
+}
+
+#[test]
+fn the_standard_input_of_an_exec_can_be_opened_anew_and_ends() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --net none tools sleep 1000");
+    for user in ["", "-u 7"] {
+        let exec = format!("timeout 60 rrun exec -i {user} box sh");
+        for program in [
+            "sleep 0.2; cat /dev/stdin; echo end",
+            "sleep 0.2; cat /proc/self/fd/0; cat /dev/stdin; echo end",
+            "cat; cat /dev/stdin; cat /dev/fd/0; echo end",
+        ] {
+            let out = host.ok(&format!("echo data | {exec} -c '{program}'"));
+            assert_eq!(out, "data\nend\n", "{user} {program}");
+        }
+        let read = host.ok(&format!("echo 'echo read' | {exec} /dev/stdin"));
+        assert_eq!(read, "read\n", "{user}");
+    }
+    let script = "echo data | timeout 60 rrun exec box cat /dev/stdin";
+    assert_eq!(host.ok(script), "");
+}
+
+/// An image "links", in which /etc/resolv.conf, /etc/hosts, /p and /v are links to what it does not have.
+pub fn import_links(host: &Host) {
+    host.ok("mkdir fs; rrun create --name box tools id; rrun bundle box b >/dev/null
              cp -a b/rootfs/. fs; rrun bundle --umount box b; rrun rm box
              rm -f fs/etc/resolv.conf fs/etc/hosts
              ln -s ../run/systemd/resolve/stub-resolv.conf fs/etc/resolv.conf; ln -s /no/such/hosts fs/etc/hosts
              ln -s /not/there fs/p; ln -s q/deep fs/v; tar -C fs -c . | rrun import - links >/dev/null");
-    for net in ["none", "bridge", "host"] {
-        let script = "cat /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf | sort -u | grep -c nameserver; grep -c localhost /no/such/hosts; ls /not/there /p; touch /v/made; ls /q/deep";
-        let out = host.ok(&format!(
-            "rrun run --rm --net {net} -v $PWD/data:/p -v named:/v links sh -c '{script}'"
+}
+
+#[test]
+fn what_a_link_of_the_image_leads_to_is_made_inside() {
+    let host = Host::new();
+    import_links(&host);
+    host.ok("mkdir data; touch data/here; rrun run -d --name front -h front --net none tools sleep 1000");
+    for net in ["none", "bridge", "host", "container:front"] {
+        host.ok(&format!(
+            "rrun run -d --rm --name box --net {net} -v $PWD/data:/p -v named:/v links sleep 1000"
         ));
-        assert!(
-            out.ends_with("/not/there:\nhere\n\n/p:\nhere\nmade\n"),
-            "{out}"
-        );
+        // Of the container whose network it is.
+        let of = net.strip_prefix("container:").unwrap_or("box");
+        let file =
+            |key: &str| host.ok(&format!("cat \"$(rrun inspect -f '{{{{.{key}}}}}' {of})\""));
+        let (resolv, hosts) = (file("ResolvConfPath"), file("HostsPath"));
+        assert!(hosts.contains("localhost"), "{net}: {hosts}");
+        for (paths, text) in [
+            (
+                "/etc/resolv.conf /run/systemd/resolve/stub-resolv.conf",
+                resolv,
+            ),
+            ("/etc/hosts /no/such/hosts", hosts),
+        ] {
+            let seen = host.ok(&format!("rrun exec box cat {paths}"));
+            assert_eq!(seen, text.repeat(2), "{net} {paths}");
+        }
+        let out = host.ok("rrun exec box sh -c 'ls /not/there /p; touch /v/made; ls /q/deep'");
+        assert_eq!(out, "/not/there:\nhere\n\n/p:\nhere\nmade\n", "{net}");
+        host.ok("rrun rm -f box");
     }
     assert_eq!(host.code("[ -e /no/such ] || [ -e /not/there ]"), 1);
     assert_eq!(host.ok("ls root/volumes/named/_data"), "made\n");
 }
 
-/// F4
 #[test]
 fn mounts_are_made_from_the_top_down_whatever_their_order() {
     let host = Host::new();
@@ -72,7 +135,6 @@ fn mounts_are_made_from_the_top_down_whatever_their_order() {
     assert_eq!(host.ok(&below), "file\n");
 }
 
-/// F12
 #[test]
 fn a_dev_of_the_hosts_is_taken_as_it_is() {
     let host = Host::new();
@@ -94,7 +156,6 @@ fn a_dev_of_the_hosts_is_taken_as_it_is() {
     );
 }
 
-/// F13
 #[test]
 fn a_containers_cpus_are_its_cpusets_not_its_callers() {
     let host = Host::new();
@@ -118,7 +179,6 @@ fn a_containers_cpus_are_its_cpusets_not_its_callers() {
     }
 }
 
-/// F10
 #[test]
 fn who_shares_a_network_has_the_name_that_goes_with_it() {
     let host = Host::new();
@@ -144,7 +204,6 @@ fn who_shares_a_network_has_the_name_that_goes_with_it() {
     );
 }
 
-/// F17e
 #[test]
 fn nothing_is_mounted_inside_proc() {
     let host = Host::new();
@@ -174,7 +233,6 @@ fn nothing_is_mounted_inside_proc() {
     assert_eq!(host.ok(replaced), "replaced\n");
 }
 
-/// F43
 #[test]
 fn a_file_on_a_directory_is_told_as_that() {
     let host = Host::new();
@@ -202,7 +260,6 @@ fn a_file_on_a_directory_is_told_as_that() {
     assert_eq!((code, said.as_str()), (125, line));
 }
 
-/// F17b
 #[test]
 fn hostile_files_of_users_hold_up_nobody() {
     let host = Host::new();
@@ -233,7 +290,6 @@ fn hostile_files_of_users_hold_up_nobody() {
     assert_eq!(host.ok(home), "/w351b\\n");
 }
 
-/// F17b
 #[test]
 fn a_fifo_of_an_images_in_a_files_place_holds_up_no_start_and_no_bundle() {
     let host = Host::new();

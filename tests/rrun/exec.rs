@@ -139,7 +139,7 @@ fn a_privileged_one_has_all_capabilities() {
     assert!(some.contains("CapEff:\t00000000a80425fb\n"), "{some}");
 }
 
-/// F18: the container was unattended when it ended, and its number is another process's by now.
+/// The container was unattended when it ended, and its number is another process's by now.
 #[test]
 fn a_reused_number_is_no_container() {
     let host = boxed();
@@ -161,7 +161,7 @@ fn a_reused_number_is_no_container() {
     host.ok("rrun stop box; rrun rm -f box; rrun gc; kill $(cat other)");
 }
 
-/// F45: whoever leaves a container by the detach keys is told which.
+/// Whoever leaves a container by the detach keys is told which.
 #[test]
 fn a_run_that_is_left_prints_its_id() {
     let host = Host::new();

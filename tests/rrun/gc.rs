@@ -81,7 +81,7 @@ fn what_it_does_is_explained_and_traced() {
     assert!(said.lines().all(|line| line.starts_with('{')), "{said}");
 }
 
-/// F18: a gc that is at work on what the last run left deletes that journal at its end, and not the new run's.
+/// A gc that is at work on what the last run left deletes that journal at its end, and not the new run's.
 #[test]
 fn a_start_waits_for_the_gc_that_undoes_the_last_run() {
     let host = Host::new();
@@ -99,7 +99,7 @@ fn a_start_waits_for_the_gc_that_undoes_the_last_run() {
     );
 }
 
-/// F18: starts of one container and many a gc, side by side.
+/// Starts of one container and many a gc, side by side.
 #[test]
 fn a_gc_beside_the_starts_of_one_container_spoils_none() {
     let host = Host::new();
@@ -178,4 +178,41 @@ fn a_session_of_a_program_keeps_its_pins() {
     assert_eq!(host.code("rrun rmi tools"), 1);
     assert_eq!(session.undo().to_string(), "nothing is left");
     assert_eq!(host.ok("ls root/images/pins"), "");
+}
+
+/// A directory that a program has filled meanwhile stays, and the session says so: it does not say that all is undone.
+#[test]
+fn a_session_tells_what_it_leaves_because_it_is_anothers() {
+    use kit_plan::{Context, Done, Meta, Part, Plan, Saying, Shell, Step, StepError, Undo, run};
+    struct MakeDir(std::path::PathBuf);
+    impl Step for MakeDir {
+        fn meta(&self) -> Meta {
+            let says = Saying::new(Part::Files, "Make a directory", "建一个目录");
+            Meta::new("dir.make", says, Shell::Exact(vec![run!["mkdir", &self.0]]))
+        }
+
+        fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
+            let fail = |e| StepError::new(format!("making {:?}", self.0), e);
+            std::fs::create_dir(&self.0).map_err(fail)?;
+            Ok(Done::made(vec![Undo::rmdir(&self.0)]).identified())
+        }
+    }
+    let host = Host::new();
+    let roots = kit_plan::Roots::at(host.path().join("root"), host.path().join("run"));
+    let open = || kit_plan::Session::open(&roots, "upper", kit_undo::Kernel::new()).unwrap();
+    let upper = host.path().join("upper");
+    for is_written in [false, true] {
+        let mut session = open();
+        let mut plan = Plan::new("make");
+        plan.push(MakeDir(upper.clone()));
+        session.apply(plan).unwrap();
+        if is_written {
+            std::fs::write(upper.join("file"), "mine").unwrap();
+        }
+        let left = session.undo();
+        assert_eq!(left.is_empty(), !is_written, "{left}");
+        assert_eq!(left.spared.len(), usize::from(is_written), "{left}");
+        assert_eq!(upper.exists(), is_written);
+        assert!(!is_written || left.to_string().contains("upper"), "{left}");
+    }
 }

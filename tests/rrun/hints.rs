@@ -222,6 +222,60 @@ fn the_hint_of_volumes_from_keeps_a_read_only_mount_read_only() {
     assert_eq!(host.ok("ls dir"), "");
 }
 
+/// The commands of a hint that makes a directory or a file, after the error of `script`.
+fn ways(host: &Host, script: &str, error: &str) -> [String; 2] {
+    let (code, _, said) = host.outcome(script);
+    assert_ne!(code, 0, "{script}");
+    let (first, hint) = said.trim_end().split_once("\nhint: ").unwrap();
+    assert_eq!(first, error, "{script}");
+    let (dir, rest) = hint.split_once(" makes a directory, ").unwrap();
+    let file = rest.strip_suffix(" an empty file").unwrap();
+    [dir.to_owned(), file.to_owned()]
+}
+
+/// Whether a directory or a file was meant is not known.
+#[test]
+fn a_source_that_is_missing_is_made_as_its_hint_says() {
+    let host = Host::new();
+    let at = host.path().display();
+    let missing = "no such file or directory on this host".to_owned();
+    let link = |link: &str, to: &str| {
+        format!("\"{at}/{link}\" is a symbolic link to \"{to}\", which does not exist")
+    };
+    host.ok("ln -s deep/gone l; ln -s $PWD/l again");
+    for (source, why) in [
+        ("app.conf", missing.clone()),
+        ("some where/app.conf", missing),
+        ("l", link("l", "deep/gone")),
+        ("again", link("again", &format!("{at}/l"))),
+        ("l/below/it", link("l", "deep/gone")),
+    ] {
+        let run = format!("rrun run --rm --net none -v \"$PWD/{source}:/x\" tools sh -c");
+        let error = format!("rrun: mounting \"{at}/{source}\": {why}");
+        let ways = ways(&host, &format!("{run} :"), &error);
+        for (way, kind) in ways.iter().zip(["-d", "-f"]) {
+            host.ok(&format!(
+                "{way} && {run} '[ {kind} /x ]' && rm -rf app.conf 'some where' deep"
+            ));
+        }
+    }
+    // One that is lost between two starts.
+    for (name, first, why) in [
+        ("plain", "", "No such file or directory".to_owned()),
+        ("link", "ln -s lost/deep src", link("src", "lost/deep")),
+    ] {
+        for (nth, kind) in ["-d", "-f"].into_iter().enumerate() {
+            host.ok(&format!(
+                "mkdir src; rrun create --name {name}{nth} --net none -v $PWD/src:/x tools sh -c '[ {kind} /x ]'; rmdir src; {first}"
+            ));
+            let start = format!("rrun start -a {name}{nth}");
+            let error = format!("rrun: binding \"{at}/src\" to \"/x\": {why}");
+            let ways = ways(&host, &start, &error);
+            host.ok(&format!("{} && {start} && rm -rf src lost", ways[nth]));
+        }
+    }
+}
+
 /// As docker's: each switch takes Go's words for yes and no; a group has a help of its own.
 #[test]
 fn switches_take_values_in_every_verb_and_a_group_has_its_help() {

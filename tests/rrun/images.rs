@@ -2,7 +2,7 @@
 
 use kit_test::Host;
 
-/// F21: with overlayfs it is the upper directory's own that show.
+/// With overlayfs it is the upper directory's own that show.
 #[test]
 fn the_root_directory_of_a_container_is_its_images() {
     let host = Host::new();
@@ -15,6 +15,12 @@ fn the_root_directory_of_a_container_is_its_images() {
             "711 7:8 1000000000\n"
         );
     }
+    // The layer of one of --rm is elsewhere.
+    let stat = "own stat -c '%a %u:%g %Y' /";
+    let own = "711 7:8 1000000000\n";
+    assert_eq!(host.ok(&format!("rrun run --rm --net none {stat}")), own);
+    host.ok(&format!("rrun run --dry-run --rm --net none {stat} >s"));
+    assert_eq!(host.ok("BOXKIT_PARTIAL=1 sh s"), own);
     host.ok("rrun run -d --net none --name own own sleep 100");
     let pid = host.ok("rrun inspect -f '{{.State.Pid}}' own");
     let root = format!("/proc/{}/root/.", pid.trim());
@@ -26,7 +32,7 @@ fn the_root_directory_of_a_container_is_its_images() {
     assert_eq!(host.ok(&format!("stat -c '%a %u:%g' {root}")), "755 7:8\n");
 }
 
-/// F26: a file with two names was two files, and a hole of eight gigabytes as many of zeros.
+/// A file with two names was two files, and a hole of eight gigabytes as many of zeros.
 #[test]
 fn a_volume_begins_with_the_links_and_holes_that_the_image_has() {
     let host = Host::new();
@@ -45,7 +51,6 @@ fn a_volume_begins_with_the_links_and_holes_that_the_image_has() {
     );
 }
 
-/// F45
 #[test]
 fn a_refused_removal_names_the_container() {
     let host = Host::new();
@@ -64,7 +69,6 @@ fn a_refused_removal_names_the_container() {
     host.ok("rrun rm -f web && rrun rmi tools");
 }
 
-/// F45, F25
 #[test]
 fn images_are_listed_by_filters_and_templates() {
     let host = Host::new();
@@ -107,7 +111,6 @@ fn images_are_listed_by_filters_and_templates() {
     assert_eq!(host.code("rrun images --format '{{.Tag'"), 2);
 }
 
-/// F11, F24, F46
 #[test]
 fn archives_are_saved_and_loaded_by_any_name() {
     let host = Host::new();

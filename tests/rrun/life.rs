@@ -24,6 +24,25 @@ fn a_reader_may_take_its_time() {
     slow.wait().unwrap();
 }
 
+/// As docker's: the client ends with its reader, and the container goes on.
+#[test]
+fn an_attached_client_that_loses_its_reader_tells_what_goes_on() {
+    let host = Host::new();
+    host.ok("rrun run -d --name web --net none tools sh -c 'while :; do echo x; sleep 0.01; done'");
+    let told = "x\n1\n\
+        rrun: writing to standard output: its reader has gone, and container \"web\" still runs\n\
+        hint: rrun stop web ends it, rrun logs web shows what it says; its log grows without a bound meanwhile\n";
+    for client in ["attach", "start -a"] {
+        let script = format!(
+            "{{ timeout 20 rrun {client} web 2>said; echo $? >code; }} | head -n1; cat code said"
+        );
+        assert_eq!(host.ok(&script), told, "{client}");
+        let running = host.ok("rrun ps --format '{{.Names}}'");
+        assert_eq!(running, "web\n", "{client}");
+        host.ok("rrun stop -t 0 web");
+    }
+}
+
 /// docker's: a start of what runs, or is just being started, changes nothing.
 #[test]
 fn starts_at_once_are_one() {
@@ -42,58 +61,34 @@ fn starts_at_once_are_one() {
     assert_eq!(host.ok("rrun ps -aq --no-trunc | wc -l"), "1\n");
 }
 
-/// F6
-#[test]
-fn many_are_stopped_side_by_side_and_each_failure_is_named() {
-    let host = Host::new();
-    host.ok("for n in 1 2 3; do rrun run -d --name deaf$n --net none tools sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null; done");
-    host.until("for n in 1 2 3; do rrun logs deaf$n | grep -q ready || exit 1; done");
-    let (code, out, said) = host.outcome("rrun stop --trace -t 1 deaf1 nobody deaf2 deaf3 deaf1");
-    assert_eq!(
-        (code, out.as_str()),
-        (1, "deaf1\ndeaf2\ndeaf3\ndeaf1\n"),
-        "{said}"
-    );
-    assert!(said.contains("rrun: No such container: nobody"), "{said}");
-    let steps: Vec<&str> = said
-        .lines()
-        .filter_map(|line| line.split("\"id\":\"").nth(1)?.split('"').next())
-        .collect();
-    // All are asked before anybody is waited for, and all are killed before the end of any is.
-    let three = |id| [id; 3];
-    let wanted = [
-        "process.signal",
-        "process.await",
-        "process.signal",
-        "process.report",
-    ]
-    .map(three);
-    assert_eq!(steps, wanted.concat());
-    assert_eq!(host.ok("rrun wait deaf1 deaf2 deaf3"), "137\n137\n137\n");
-    // A start, too, says which one it was.
-    let (code, out, said) = host.outcome("rrun start deaf1 nobody deaf2");
-    assert_eq!((code, out.as_str()), (1, "deaf1\ndeaf2\n"));
-    assert!(said.contains("nobody"), "{said}");
-    assert_eq!(
-        host.ok("rrun ps -aq | rrun rm -f - | wc -l; rrun ps -aq"),
-        "3\n"
-    );
-}
-
-/// F3
+/// The signal is the flag's, the image's or the verb's. The log tells that it came: what gets another one is killed in the end.
 #[test]
 fn real_time_signals_stop_what_asks_for_them() {
     let host = Host::new();
-    let waits = "trap 'exit 7' 37; echo ready; while :; do sleep 0.05; done";
-    for verb in ["stop", "restart", "kill -s SIGRTMIN+3"] {
+    // As images with systemd have it.
+    host.ok("runpack unpack tools files; tar -C files -c . | runpack import -c 'STOPSIGNAL RTMIN+3' - init");
+    let waits = "trap 'echo asked; exit 7' 37; echo ready; while :; do sleep 0.05; done";
+    for (of, verb) in [
+        ("--stop-signal RTMIN+3 tools", "stop"),
+        ("--stop-signal RTMIN+3 tools", "restart"),
+        ("init", "stop"),
+        ("init", "restart"),
+        ("tools", "stop -s 37"),
+        ("tools", "kill -s SIGRTMIN+3"),
+    ] {
+        let when = format!("{verb}, {of}");
         host.ok(&format!(
-            "rrun run -d --name init --net none --stop-signal RTMIN+3 tools sh -c \"{waits}\""
+            "rrun run -d --name init --net none {of} sh -c \"{waits}\""
         ));
         host.until("rrun logs init | grep ready");
         host.ok(&format!("rrun {verb} init"));
-        if verb != "restart" {
-            assert_eq!(host.ok("rrun wait init"), "7\n", "{verb}");
+        if verb == "restart" {
+            host.until("[ $(rrun logs init | grep -c ready) = 2 ]");
+        } else {
+            assert_eq!(host.ok("timeout 30 rrun wait init"), "7\n", "{when}");
         }
+        let asked = host.ok("rrun logs init | grep -c asked || :");
+        assert_eq!(asked, "1\n", "{when}");
         host.ok("rrun rm -f init");
     }
     // What heeds none of it is killed when its time is up.

@@ -19,7 +19,7 @@ fn ps_in_the_shape_that_is_asked_for() {
     assert_eq!(names("-a -f label=tier -f label=tier=back"), "done\n");
     assert_eq!(names("-f exited=3"), "done\n");
     assert_eq!(names("-a -f name=we -f status=exited"), "");
-    // F8: regular expressions, of the name with its slash and without.
+    // Regular expressions, of the name with its slash and without.
     for pattern in ["^web$", "^/web$", "/web", "w.b", "^we"] {
         assert_eq!(
             names(&format!("-a -f 'name={pattern}'")),
@@ -83,7 +83,7 @@ fn inspect_answers_what_a_template_asks() {
     assert!(host.ok("rrun info").contains("\n Running: 1\n"));
 }
 
-/// F45: docker's lines and fields.
+/// Docker's lines and fields.
 #[test]
 fn info_and_version_as_a_person_and_a_script_ask() {
     let host = Host::new();
@@ -128,7 +128,6 @@ fn info_and_version_as_a_person_and_a_script_ask() {
     assert_eq!(keys, "Id RepoTags\n");
 }
 
-/// F45
 #[test]
 fn a_refused_rmi_names_the_container() {
     let host = Host::new();
@@ -142,7 +141,7 @@ fn a_refused_rmi_names_the_container() {
     );
 }
 
-/// F33: each reload of firewalld does this.
+/// Each reload of firewalld does this.
 #[test]
 fn published_ports_whose_rules_were_flushed_are_told_of_and_come_back() {
     let host = Host::new();
@@ -184,7 +183,7 @@ fn published_ports_whose_rules_were_flushed_are_told_of_and_come_back() {
     host.ok(&format!("kill -CONT {monitor}"));
 }
 
-/// F33: nobody has to type anything, whoever the monitor is, and however often it happens.
+/// Nobody has to type anything, whoever the monitor is, and however often it happens.
 #[test]
 fn rules_that_were_flushed_come_back_by_themselves() {
     let host = Host::new();
@@ -213,7 +212,7 @@ fn rules_that_were_flushed_come_back_by_themselves() {
     );
 }
 
-/// F45: where nothing may be done, it helps most.
+/// Where nothing may be done, it helps most.
 #[test]
 fn doctor_runs_without_root() {
     let host = Host::new();
@@ -331,6 +330,13 @@ fn ps_filters_by_time_and_port_and_measures() {
         ("-f expose=80-81", "two\n"),
         ("-f health=none -f name=two", "two\n"),
         ("-f health=healthy", ""),
+        ("-f id=$(rrun inspect -f '{{.Id}}' two)", "two\n"),
+        ("-f id=zz", ""),
+        ("-f volume=vol", "two\n"),
+        ("-f volume=$PWD", "two\n"),
+        ("-f volume=other", ""),
+        ("-f network=none", "one\n"),
+        ("-f network=bridge", "three\ntwo\n"),
     ] {
         assert_eq!(names(flags), wanted, "{flags}");
     }

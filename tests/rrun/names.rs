@@ -1,4 +1,5 @@
-//! Names inside a container and of it: users and their groups, the files of host names, images that a filter names.
+//! Names inside a container and of it: users and their groups, the files of host names, images that a filter names, names
+//! that a listing gives to a verb.
 
 use kit_test::Host;
 
@@ -97,6 +98,44 @@ fn containers_of_an_image_are_found_by_each_of_its_names() {
     assert_eq!(of("alias:2"), "three\n");
 }
 
+/// Each object has the name that the verb takes, in an array, one a line, and on lines of docker's.
+#[test]
+fn a_listing_in_json_is_piped_into_a_verb() {
+    let host = Host::new();
+    for list in ["ps -a --json", "ps -a --jsonl", "ps -a --format json"] {
+        host.ok("rrun create --name one --net none tools id; rrun create --name two --net none -v vol:/v tools id");
+        let removed = host.ok(&format!("rrun {list} | rrun rm -"));
+        assert_eq!(removed, "two\none\n", "{list}");
+        assert_eq!(host.ok("rrun ps -aq"), "", "{list}");
+    }
+    // Nobody runs any more, and nothing is done.
+    assert_eq!(host.ok("rrun ps --json | rrun rm -"), "");
+    assert_eq!(host.ok("rrun volume ls --json | rrun volume rm -"), "vol\n");
+    host.ok("rrun tag tools again:1; rrun tag tools more:1");
+    for (list, verb, said) in [
+        (
+            "rrun images -f reference=again --json",
+            "rrun rmi -",
+            "Untagged: again:1\n",
+        ),
+        (
+            "runpack list --json | jq 'map(select(.name == \"more:1\"))'",
+            "runpack rm -",
+            "Untagged: more:1\n",
+        ),
+    ] {
+        assert_eq!(host.ok(&format!("{list} | {verb}")), said, "{list}");
+    }
+    // An image is no container, whatever it is called.
+    host.ok("rrun create --name tools --net none tools id");
+    let refused =
+        "rrun: reading \"tools:latest\" from standard input: it is an image, not a container\n";
+    assert_eq!(
+        host.outcome("rrun images --json | rrun rm -f -"),
+        (2, String::new(), refused.to_owned())
+    );
+}
+
 #[test]
 fn a_host_name_with_a_domain_is_also_known_without_it() {
     let host = Host::new();
@@ -129,7 +168,7 @@ fn a_container_on_the_hosts_network_has_the_hosts_names() {
     assert!(none.starts_with("127.0.0.1\tlocalhost\n"), "{none}");
 }
 
-/// F17e: two that draw one name. The slower is held up before it takes the name (strace(1)), and the name is taken.
+/// Two that draw one name. The slower is held up before it takes the name (strace(1)), and the name is taken.
 #[test]
 fn a_drawn_name_that_another_was_quicker_to_take_is_drawn_again() {
     let host = Host::new();

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use kit_test::Host;
 
+use crate::engine::import_links;
+
 /// What a program can see of how it was started. Each line begins with what it is about.
 const PROBE: &str = r#"
 say() { while IFS= read -r line; do echo "$1: $line"; done; }
@@ -205,5 +207,134 @@ fn what_sh_cannot_do_is_said() {
         assert_eq!(code, ours.0, "{}", ours.2);
         let line = said.lines().last().unwrap();
         assert!(ours.2.contains(line), "{line}: {}", ours.2);
+    }
+}
+
+/// The host's mkdir(1) and mount(8) would follow an absolute link of the image to the host's own files.
+#[test]
+fn links_of_an_image_lead_the_script_nowhere_outside() {
+    let host = Host::new();
+    import_links(&host);
+    host.ok("mkdir data; touch data/here");
+    let flags = "--rm --net none -h box -v $PWD/data:/p:ro -v named:/v --tmpfs /p/../t";
+    let program = "cat /etc/resolv.conf /run/systemd/resolve/stub-resolv.conf /etc/hosts /no/such/hosts; ls /p /not/there; \
+                   : >/v/made; ls /q/deep; grep -o ' /[tnq][^ ]* r[ow][^ ]*' /proc/self/mountinfo";
+    let run = |more: &str| format!("rrun run {more} {flags} links sh -c \"{program}\"");
+    let ours = host.ok(&run(""));
+    assert!(
+        ours.contains("localhost") && ours.contains("\nmade\n"),
+        "{ours}"
+    );
+    host.ok(&format!(
+        "rm root/volumes/named/_data/made; {} >s",
+        run("--dry-run")
+    ));
+    assert_eq!(host.ok("BOXKIT_PARTIAL=1 sh s 2>/dev/null"), ours);
+    assert_eq!(
+        host.code("[ -e /no/such ] || [ -e /not ] || [ -e /q ] || [ -e data/made ]"),
+        1
+    );
+    // Nor where a whole directory of the kernel's is one.
+    host.ok(
+        "rm -r fs/dev; ln -s $PWD/data fs/dev; tar -C fs -c . | rrun import - astray >/dev/null
+             rrun run --dry-run --rm --net none astray id >s",
+    );
+    let (code, _, said) = host.outcome("BOXKIT_PARTIAL=1 sh s");
+    let why =
+        "/proc, /sys or /dev of the image is a symbolic link, which this script does not follow\n";
+    assert!(code == 1 && said.ends_with(why), "{code}: {said}");
+    assert_eq!(host.ok("ls -A data"), "here\n");
+}
+
+/// Capabilities, further groups and the filter aside: docs/dry-run.md.
+#[test]
+fn a_script_of_an_exec_does_what_the_exec_does() {
+    let host = Host::new();
+    host.ok("printf 'web:x:33:34::/w\\351b:\n' >passwd
+             rrun run -d --name box -h box --net none -m 64m -v $PWD/passwd:/etc/passwd tools sleep 1000");
+    let odd = "\"/tmp/$(printf 'caf\\351')\"";
+    host.ok(&format!("rrun exec box mkdir {odd}"));
+    let program = "id -u; id -g; pwd; hostname; cat; env; cat /proc/self/cgroup; readlink /proc/self/ns/*; \
+                   cat /proc/self/oom_score_adj; echo \"$0\" >/tmp/made; echo said >&2; exit 7";
+    for flags in [
+        "",
+        "-i",
+        "-i -w /tmp -e A='x y' -e HOME=/elsewhere",
+        "-u web",
+        &format!("-u 5:6 -e B={odd} -w {odd}"),
+    ] {
+        let exec = |more: &str| format!("rrun exec {more} {flags} box sh -c '{program}' {odd}");
+        let seen = |script: &str| {
+            let shown = "code=$?; LC_ALL=C sed -n 'l 0' out; exit $code";
+            let (code, out, said) = host.outcome(&format!("echo fed | {script} >out; {shown}"));
+            let made = "rrun exec box sh -c 'stat -c %u:%g /tmp/made; cat /tmp/made; rm /tmp/made'";
+            (code, out, said, host.ok(&format!("{made} | od -c")))
+        };
+        let ours = seen(&exec(""));
+        assert_eq!((ours.0, ours.2.as_str()), (7, "said\n"), "{flags}");
+        let is_fed = ours.1.contains("\nfed$\n");
+        assert_eq!(is_fed, flags.contains("-i"), "{flags}: {}", ours.1);
+        host.ok(&format!("{} >s", exec("--dry-run")));
+        assert_eq!(seen("sh s"), ours, "{flags}");
+    }
+    host.ok("rrun exec -d --dry-run box sh -c 'echo late >/tmp/late' >s; sh s");
+    host.until("[ \"$(rrun exec box cat /tmp/late)\" = late ]");
+}
+
+#[test]
+fn an_exec_tells_each_of_its_steps_and_ends_with_its_programs_code() {
+    let host = Host::new();
+    host.ok("rrun run -d --name box --net none tools sleep 1000");
+    let exec = |flag: &str| host.outcome(&format!("rrun exec {flag} box sh -c 'echo in; exit 4'"));
+    let steps = [
+        "Open the container's first process, PID ",
+        "Open the cgroup: ",
+        "Make pipes between us and the program",
+        "Clone a process to enter the container with: ",
+        "Join the cgroup: ",
+        "Enter its namespaces and root: ",
+        "Give up the privileges it must not have, then become the program: sh -c",
+    ];
+    let (code, out, said) = exec("--explain");
+    assert_eq!((code, out.as_str()), (4, "in\n"), "{said}");
+    let told = said
+        .lines()
+        .filter_map(|line| line.trim_start().split_once("  "));
+    let told = told.filter(|(number, _)| number.parse::<usize>().is_ok());
+    for ((number, text), (step, begin)) in told.zip((1_u64..).zip(steps)) {
+        assert_eq!(number, step.to_string(), "{said}");
+        assert!(text.trim_start().starts_with(begin), "{text}: {begin}");
+    }
+    assert!(said.contains("\n7 steps, "), "{said}");
+    let (code, out, said) = exec("--trace");
+    assert_eq!((code, out.as_str()), (4, "in\n"), "{said}");
+    let lines: Vec<serde_json::Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (line, (step, begin)) in lines.iter().zip((1_u64..).zip(steps)) {
+        assert_eq!(
+            (&line["step"], &line["ok"]),
+            (&step.into(), &true.into()),
+            "{line}"
+        );
+        assert!(line["why"].as_str().unwrap().starts_with(begin), "{line}");
+    }
+    assert_eq!(lines.len(), steps.len(), "{said}");
+    let (code, out, said) = exec("--explain=calls");
+    assert_eq!((code, out.as_str()), (4, "in\n"), "{said}");
+    let calls: Vec<&str> = said.lines().map(str::trim).collect();
+    let mut rest = calls.iter();
+    for begin in [
+        "pidfd_open(",
+        "clone3(",
+        "setns(",
+        "setns(",
+        "fchdir(",
+        "chroot(\".\")",
+        "chdir(\"/\")",
+        "execve(\"/",
+    ] {
+        assert!(rest.any(|call| call.starts_with(begin)), "{begin}: {said}");
     }
 }

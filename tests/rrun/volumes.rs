@@ -2,7 +2,7 @@
 
 use kit_test::Host;
 
-/// F17e: as with docker, `rm -f` leaves an anonymous volume, `rm -v` and `--rm` take it along; `volume prune` takes what
+/// As with docker, `rm -f` leaves an anonymous volume, `rm -v` and `--rm` take it along; `volume prune` takes what
 /// was left.
 #[test]
 fn a_volume_without_a_name_goes_when_docker_removes_it() {
@@ -104,7 +104,7 @@ fn a_volume_that_is_used_stays() {
     assert_eq!(host.code("rrun volume ls | rrun volume rm -"), 2);
 }
 
-/// F17e, as runc: what is inside /proc hides from programs what they look for there.
+/// What is inside /proc hides from programs what they look for there.
 #[test]
 fn nothing_is_mounted_inside_proc() {
     let host = Host::new();

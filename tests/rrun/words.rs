@@ -25,7 +25,7 @@ fn flags_are_as_docker_takes_them() {
     assert_eq!(host.ok(script), "-m\n");
 }
 
-/// F14: what scripts pass whether they have a value for it or not.
+/// What scripts pass whether they have a value for it or not.
 #[test]
 fn empty_and_zero_say_nothing() {
     let host = Host::new();
@@ -35,6 +35,7 @@ fn empty_and_zero_say_nothing() {
         "--cpuset-cpus '' --cpuset-mems ''",
         "-h '' --name '' -u '' --network '' --stop-signal ''",
         "-h '' --net none",
+        "--net none --cidfile ''",
     ] {
         let got = host.outcome(&format!("rrun run --rm {flags} tools id -u"));
         assert_eq!(got, (0, "0\n".to_owned(), String::new()), "{flags}");
@@ -45,9 +46,23 @@ fn empty_and_zero_say_nothing() {
         host.ok("rrun logs --since '' --until '' --tail '' box"),
         "said\n"
     );
+    // The directory and the signal are the container's, the signal of a kill is SIGKILL.
+    host.ok("rrun run -d --name asked --net none -w /tmp --stop-signal USR1 tools sh -c 'trap \"exit 6\" USR1; echo up; while :; do sleep 0.05; done'");
+    host.until("rrun logs asked | grep up");
+    for (verb, said) in [
+        ("exec -w '' asked readlink /proc/self/cwd", "/tmp\n"),
+        ("stop -s '' asked; rrun wait asked", "asked\n6\n"),
+        ("start asked", "asked\n"),
+        (
+            "kill -s '' asked; timeout 30 rrun wait asked",
+            "asked\n137\n",
+        ),
+    ] {
+        assert_eq!(host.ok(&format!("rrun {verb}")), said, "{verb}");
+    }
 }
 
-/// F14: a script's variable that holds no template.
+/// A script's variable that holds no template.
 #[test]
 fn an_empty_format_is_that_of_the_verb() {
     let host = Host::new();
@@ -61,7 +76,7 @@ fn an_empty_format_is_that_of_the_verb() {
     }
 }
 
-/// F15: `run -d IMAGE sh`, whose shell finds no input.
+/// `run -d IMAGE sh`, whose shell finds no input.
 #[test]
 fn a_shell_without_input_is_told_of() {
     let host = Host::new();
@@ -71,12 +86,19 @@ fn a_shell_without_input_is_told_of() {
     host.ok(
         "rrun rm box; rrun run -dit --net none --name box tools sh; sleep 0.6; rrun exec box id",
     );
+    // Another program is not waited for: the printing of the ID is held up here until it has ended.
+    let script = "{ head -c 65536 /dev/zero; rrun run -d --net none --name brief tools sh -c 'echo why; exit 3' 2>said; } | \
+        { for n in $(seq 600); do [ -z \"$(rrun ps -aq -f exited=3)\" ] || break; sleep 0.05; done; cat >/dev/null; }; cat said";
+    let hint =
+        "hint: container \"brief\" has ended already, with exit code 3: see rrun logs brief\n";
+    assert_eq!(host.ok(script), hint);
+    assert_eq!(host.ok("rrun logs brief"), "why\n");
     // What lives says nothing.
     let (code, _, said) = host.outcome("rrun run -d --net none tools sleep 1000");
     assert_eq!((code, said.as_str()), (0, ""));
 }
 
-/// F14: docker's forms of a volume.
+/// Docker's forms of a volume.
 #[test]
 fn volumes_are_given_as_to_docker() {
     let host = Host::new();
@@ -103,7 +125,7 @@ fn volumes_are_given_as_to_docker() {
     );
 }
 
-/// F17: `-q` forgotten in `rrun rm $(rrun ps -a)`.
+/// `-q` forgotten in `rrun rm $(rrun ps -a)`.
 #[test]
 fn the_head_of_a_table_names_no_container() {
     let host = Host::new();

@@ -286,6 +286,10 @@ fn why_a_parent_takes_no_macvlan_is_said() {
             "rveth add m0 --macvlan lan0 --mode passthru >&2; rveth add m --macvlan lan0",
             "has macvlan \"m0\", and one of mode passthru takes all of it\nhint: rveth del m0 first, or another mode for both\n",
         ),
+        (
+            "ip link add br9 type bridge; ip link set lan0 master br9; rveth add m --macvlan lan0",
+            "is a port of bridge \"br9\"\nhint: rbridge detach lan0 takes it off\n",
+        ),
     ] {
         let stderr = room.fails(1, &format!("{lan}; {script}"));
         assert!(

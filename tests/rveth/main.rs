@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
 mod cable;
+mod pipes;
 mod steps;
 mod verbs;
 

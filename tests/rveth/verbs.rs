@@ -197,7 +197,6 @@ fn explain_shows_the_steps() {
     );
 }
 
-/// F35
 #[test]
 fn a_link_that_moves_and_comes_back_has_all_it_had() {
     let room = Room::new();
@@ -232,7 +231,36 @@ fn a_name_that_is_free_only_there_is_no_obstacle() {
     assert!(room.ok(script).contains("m@lan0"));
 }
 
-/// P6
+/// A move takes routes away: nothing that the kernel may refuse comes after it.
+#[test]
+fn what_may_be_refused_is_done_before_a_link_moves() {
+    let room = Room::new();
+    let script = room.ok(
+        "rveth add a b >&2; rveth set --dry-run a --up --netns blue --name c --mtu 1300 --mac 02:00:00:00:09:05 --addr 10.9.1.1/24",
+    );
+    let lines: Vec<&str> = script.lines().filter(|it| it.starts_with("ip ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "ip link set dev a address 02:00:00:00:09:05",
+            "ip link set dev a mtu 1300",
+            "ip link set dev a netns blue name c",
+            "ip -n blue addr add 10.9.1.1/24 dev c",
+            "ip -n blue link set dev c up",
+        ]
+    );
+    // A link whose MTU is refused has never been away, as far as ip(8) has seen; one that moves has.
+    let seen = room.ok(
+        "seen() { n=0; until grep -q \" $1: \" seen; do [ $((n += 1)) -lt 99 ]; ip link add $1 type bridge; ip link del $1; sleep 0.1; done; }
+         away() { grep -c 'Deleted .* m@' seen || :; }
+         ip link add lan0 type veth peer name lan1; rveth add m --macvlan lan0 >&2
+         ip monitor link >seen & trap \"kill $!\" EXIT; seen first
+         rveth set m --netns blue --mtu 9000 2>/dev/null && exit 9
+         seen second; away; rveth set m --netns blue; seen third; away",
+    );
+    assert_eq!(seen, "0\n1\n");
+}
+
 #[test]
 fn an_address_is_gone_only_if_all_is_well() {
     let room = Room::new();
@@ -259,7 +287,6 @@ fn an_address_is_gone_only_if_all_is_well() {
     );
 }
 
-/// P10
 #[test]
 fn cables_are_made_of_a_list() {
     let room = Room::new();

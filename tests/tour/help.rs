@@ -138,6 +138,36 @@ fn undescribed(help: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Each verb in a tool's own help, with what is said of it there, its other names at the end.
+pub fn rows(help: &str) -> Vec<(String, String)> {
+    let lines = help.lines();
+    let table = lines.skip_while(|line| !matches!(*line, "Commands:" | "Verbs:"));
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for line in table.skip(1).take_while(|line| !line.is_empty()) {
+        let words = line.trim_start();
+        if line.len() - words.len() == 2 {
+            let (verb, text) = words.split_once(' ').unwrap_or((words, ""));
+            rows.push((verb.to_owned(), text.trim().to_owned()));
+        } else if let Some((_, text)) = rows.last_mut() {
+            // The rest of a text that is longer than the line.
+            text.push(' ');
+            text.push_str(words);
+        }
+    }
+    rows
+}
+
+/// What a row says, and the other names of its verb.
+pub fn about(text: &str) -> (&str, Vec<&str>) {
+    let (about, names) = text.split_once("[alias").unwrap_or((text, ""));
+    let names = names.trim_start_matches("es").trim_start_matches(':');
+    let names = names.trim_end_matches(']').split(',').map(str::trim);
+    (
+        about.trim_end(),
+        names.filter(|name| !name.is_empty()).collect(),
+    )
+}
+
 fn verbs(host: &Host, tool: &str) -> Vec<String> {
     let offered = host.ok(&format!("{tool} completions words -- {tool} ''"));
     let names = offered.lines().skip(1).map(|line| line.split('\t').next());
@@ -157,7 +187,7 @@ const ELSEWHERES: [&str; 9] = [
     "history",
 ];
 
-/// F38: `list -q` of a whole machine, into a verb that takes away.
+/// `list -q` of a whole machine, into a verb that takes away.
 #[test]
 fn no_example_takes_away_what_it_did_not_make() {
     let host = Host::bare();
@@ -180,14 +210,23 @@ fn no_example_takes_away_what_it_did_not_make() {
     }
 }
 
-/// F41
 #[test]
 fn each_verb_says_what_it_does_and_has_examples() {
     let host = Host::bare();
     for tool in &TOOLS {
         let name = tool.name;
         let mut said = Vec::new();
-        for verb in verbs(&host, name) {
+        let all = verbs(&host, name);
+        let listed = rows(&host.ok(&format!("{name} --help")));
+        for (verb, text) in &listed {
+            assert_ne!(about(text).0, "", "{name} --help says nothing of {verb}");
+        }
+        let mut listed: Vec<String> = listed.into_iter().map(|(verb, _)| verb).collect();
+        listed.sort();
+        let mut offered = all.clone();
+        offered.sort();
+        assert_eq!(listed, offered, "{name} --help, and what is completed");
+        for verb in all {
             let elsewhere = name == "rrun" && ELSEWHERES.contains(&verb.as_str());
             let help = host.ok(&format!("{name} {verb} --help"));
             let unsaid = undescribed(&help);
@@ -195,9 +234,81 @@ fn each_verb_says_what_it_does_and_has_examples() {
             assert!(!examples(&help).is_empty(), "{name} {verb}: {help}");
             assert!(elsewhere || tool.order.contains(&verb.as_str()), "{verb}");
             let first = help.lines().next().unwrap().to_owned();
+            assert!(!first.starts_with("Usage:"), "{name} {verb}: {help}");
             assert!(!said.contains(&first), "{name} {verb}: {first}");
             said.push(first);
         }
+    }
+}
+
+/// Of a tool or of a group of its verbs: a verb, and its other names, those that no help lists among them.
+const OTHER_NAMES: [(&str, &str, &[&str]); 28] = [
+    ("rnetns", "add", &["create"]),
+    ("rnetns", "del", &["delete", "rm", "remove"]),
+    ("rnetns", "list", &["ls"]),
+    ("rnetns", "show", &["inspect"]),
+    ("rveth", "add", &["create"]),
+    ("rveth", "del", &["delete", "rm", "remove"]),
+    ("rveth", "list", &["ls", "show"]),
+    ("rveth", "set", &["change"]),
+    ("rbridge", "add", &["create", "addbr"]),
+    ("rbridge", "del", &["delete", "rm", "remove", "delbr"]),
+    ("rbridge", "list", &["ls"]),
+    ("rbridge", "attach", &["connect", "addif"]),
+    ("rbridge", "detach", &["disconnect", "delif"]),
+    ("rcgroup", "create", &["add", "new"]),
+    ("rcgroup", "del", &["delete", "rm", "remove"]),
+    ("rcgroup", "list", &["ls"]),
+    ("rcgroup", "show", &["inspect"]),
+    ("rcgroup", "set", &["update"]),
+    ("rmount", "umount", &["unmount", "del", "rm"]),
+    ("rmount", "list", &["ls", "show"]),
+    ("runpack", "images", &["list", "ls"]),
+    ("runpack", "inspect", &["show"]),
+    ("runpack", "rmi", &["del", "rm"]),
+    (
+        "rrun",
+        "ps",
+        &["container ls", "container list", "container ps"],
+    ),
+    ("rrun", "images", &["image ls", "image list"]),
+    ("rrun", "rmi", &["image rm", "image remove"]),
+    ("rrun volume", "ls", &["list"]),
+    ("rrun volume", "rm", &["remove"]),
+];
+
+#[test]
+fn each_other_name_of_a_verb_is_that_verb() {
+    let host = Host::bare();
+    for (tool, verb, names) in OTHER_NAMES {
+        let wanted = host.ok(&format!("{tool} {verb} --help"));
+        for name in names {
+            let help = host.ok(&format!("{tool} {name} --help"));
+            assert_eq!(help, wanted, "{tool} {name}");
+        }
+    }
+    // Those that a help lists are all here.
+    let tools = TOOLS.iter().map(|tool| tool.name);
+    for tool in tools.chain(["rrun volume"]) {
+        for (verb, text) in rows(&host.ok(&format!("{tool} --help"))) {
+            let mut of_tool = OTHER_NAMES.iter().filter(|row| row.0 == tool);
+            let row = of_tool.find(|row| row.1 == verb);
+            let known = row.map(|row| row.2).unwrap_or_default();
+            for name in about(&text).1 {
+                assert!(known.contains(&name), "{tool} {verb} is {name} too");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_file_of_load_may_be_named_as_to_docker_and_its_help_says_so() {
+    let host = Host::bare();
+    for tool in ["runpack", "rrun"] {
+        let help = host.ok(&format!("{tool} load --help"));
+        let row = help.lines().map(str::trim_start);
+        let mut row = row.filter(|line| line.starts_with("-i, --input <SOURCE>"));
+        assert!(row.next().is_some(), "{tool}: {help}");
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use kit_test::{Room, binaries, skip};
 
+use super::help::{about, rows};
+
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/install");
 const TOOLS: [&str; 7] = [
     "rnetns", "rveth", "rbridge", "rcgroup", "rmount", "runpack", "rrun",
@@ -73,7 +75,6 @@ fn somebody_elses_command_is_not_overwritten() {
     assert_eq!(room.ok("find prefix -type f | xargs cat"), "mine\n");
 }
 
-/// F41
 #[test]
 fn each_verb_has_a_page_of_its_own_and_groff_finds_no_fault() {
     let room = installed();
@@ -87,7 +88,28 @@ fn each_verb_has_a_page_of_its_own_and_groff_finds_no_fault() {
     ] {
         assert!(pages.lines().any(|line| line == page), "{page}: {pages}");
     }
-    assert!(room.ok("rrun man run").contains("rrun run"));
+    for tool in TOOLS {
+        for (verb, text) in rows(&room.ok(&format!("{tool} --help"))) {
+            let page = room.ok(&format!("{tool} man {verb}"));
+            let has = |wanted: &str| page.lines().any(|line| line.starts_with(wanted));
+            assert!(
+                has(&format!(".TH {tool}-{verb} 1 ")),
+                "{tool} man {verb}: {page}"
+            );
+            // Its name and what it does, as roff(7) has hyphens and quotes.
+            let does = about(&text).0.replace('-', "\\-").replace('\'', "\\*(Aq");
+            assert!(
+                has(&format!("{tool}\\-{verb} \\- {does}")),
+                "{tool} man {verb}: {page}"
+            );
+            assert!(
+                has(&format!("\\fB{tool} {verb}\\fR")),
+                "{tool} man {verb}: {page}"
+            );
+            let installed = format!("prefix/share/man/man1/{tool}-{verb}.1");
+            assert_eq!(room.ok(&format!("cat {installed}")), page, "{installed}");
+        }
+    }
     assert!(room.ok("rrun man run").contains("publish"));
     let said = room.fails(2, "rrun man nothing");
     assert!(

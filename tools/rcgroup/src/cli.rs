@@ -237,7 +237,7 @@ pub fn dispatch(cli: Cli) -> Result {
             kit_cli::each(&names, |name| match crate::del::plan(&host, name, force) {
                 Err(CgroupError::Unknown { .. }) if force => Ok(()),
                 Err(error) => Err(error.into()),
-                Ok(plan) => acting.run(&plan),
+                Ok(plan) => acting.run_for_good(&plan),
             })
         }
         Verb::List { output, name } => {
@@ -371,7 +371,9 @@ fn owner(top: &str) -> Option<&'static str> {
         "docker" | "buildkit" => Some("docker"),
         "kubepods" | "kubelet" => Some("Kubernetes"),
         "machine" | "libpod_parent" => Some("podman"),
-        "lxc" | "lxc.payload" | "lxc.monitor" => Some("lxc"),
+        "k8s.io" => Some("containerd"),
+        "lxc" => Some("lxc"),
+        _ if top.starts_with("lxc.payload") || top.starts_with("lxc.monitor") => Some("lxc"),
         _ => None,
     }
 }

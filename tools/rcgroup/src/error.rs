@@ -112,8 +112,8 @@ impl Fault for CgroupError {
                 path,
                 ..
             } => Some(format!(
-                "the group above bounds it, and has its own in {:?}",
-                above.join(file_of(path))
+                "the group above bounds it: cat {} shows its own",
+                kit_plan::quote(above.join(file_of(path)))
             )),
             Self::Exists { name } => {
                 let name = kit_plan::quote(name);

@@ -164,7 +164,7 @@ impl Step for MoveIn {
                 were.push((pid, was));
             }
         }
-        let note = format!("{} processes", were.len());
-        Ok(Done::nothing().note(note))
+        let count = were.len();
+        Ok(Done::nothing().note(format!("{count} processes"), format!("{count} 个进程")))
     }
 }

@@ -198,9 +198,10 @@ impl Step for SetLimit {
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
         if self.setting.optional && !self.path.exists() {
-            return Ok(Done::nothing()
-                .note(format!("this kernel has no {}", self.setting.file))
-                .note_zh(format!("这个内核没有 {}", self.setting.file)));
+            return Ok(Done::nothing().note(
+                format!("this kernel has no {}", self.setting.file),
+                format!("这个内核没有 {}", self.setting.file),
+            ));
         }
         if !self.setting.alone {
             write(&self.path, &self.setting.text)?;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::attr::{Flags, Travel, fd_path};
-use crate::error::MountError;
+use crate::error::{MountError, pasted};
 use crate::inroot::{self, Make};
 use crate::mountinfo;
 use crate::near::near_miss;
@@ -171,12 +171,31 @@ fn open(path: &Path, doing: &'static str) -> Result<OwnedFd, MountError> {
 
 /// The error for a path that does not exist.
 pub(crate) fn missing(path: &Path, doing: &'static str) -> MountError {
-    if let Ok(to) = std::fs::read_link(path) {
-        let reason = format!("it is a symbolic link to {to:?}, which does not exist");
+    if let Some(reason) = in_the_way(path) {
         return MountError::wrong(doing, path, reason);
     }
-    let near = near_miss(path).map(|near| format!("did you mean {near:?}?"));
+    let near = near_miss(path).map(|near| format!("did you mean {}?", pasted(&near)));
     MountError::wrong(doing, path, "no such file or directory").hinted(near)
+}
+
+/// Why `path` neither exists nor can be made: it is a symbolic link that leads to nothing, or such a link, or a file, is
+/// on the way to it.
+pub(crate) fn in_the_way(path: &Path) -> Option<String> {
+    let last = path.ancestors().find(|it| it.symlink_metadata().is_ok())?;
+    if path.exists() || last.is_dir() {
+        return None;
+    }
+    let what = match std::fs::read_link(last) {
+        Ok(to) if !last.exists() => {
+            format!("a symbolic link to {to:?}, which does not exist")
+        }
+        _ => "a file".to_owned(),
+    };
+    Some(if last == path {
+        format!("it is {what}")
+    } else {
+        format!("{last:?} is {what}")
+    })
 }
 
 /// The kernel takes attributes that a locked mount does not get; so look.

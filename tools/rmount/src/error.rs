@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kit_plan::Fault;
+use kit_plan::{Fault, quote_in_line};
 use rustix::io::Errno;
 
 use crate::overlay::OverlayFault;
@@ -109,6 +109,16 @@ impl Fault for MountError {
             } => Some("this kernel is older than 5.12, which has that call".to_owned()),
             _ => None,
         }
+    }
+}
+
+/// A path in a hint: one word of sh, in quotation marks for a reader too.
+pub(crate) fn pasted(path: &Path) -> String {
+    let word = quote_in_line(path);
+    if word.starts_with(['\'', '"', '$']) {
+        word
+    } else {
+        format!("\"{word}\"")
     }
 }
 

@@ -60,4 +60,15 @@ mod tests {
         assert_eq!(at("layrs/other"), Some(dir.path().join("layers")));
         assert_eq!(at("layers/upper"), None);
     }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_guessed_for_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert_eq!(near_miss(&link), None);
+        assert_eq!(near_miss(&link.join("deep")), None);
+        std::fs::create_dir(dir.path().join("lnk")).unwrap();
+        assert_eq!(near_miss(&link), Some(dir.path().join("lnk")));
+    }
 }

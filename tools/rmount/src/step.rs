@@ -9,7 +9,7 @@ use kit_plan::{
     Context, Done, Line, Meta, Plan, Shell, Slots, Step, StepError, Undo, Value, run, words,
 };
 
-use crate::bind::{BindOptions, bind};
+use crate::bind::{BindOptions, bind, in_the_way};
 use crate::inroot::Make;
 use crate::overlay::{Overlay, Upper, fits_mount2, mount_overlay, preflight};
 use crate::says;
@@ -51,8 +51,17 @@ impl Step for MakePlace {
                 .open(&self.path)
                 .map(drop),
         };
-        made.map_err(|e| MountError::io("making", &self.path, &e))?;
+        made.map_err(|e| not_made("making", &self.path, &e))?;
         Ok(Done::made(vec![Undo::unlink(&self.path).identified()]))
+    }
+}
+
+/// Of a link that leads to nothing mkdir(2) and open(2) say that it exists, and beneath a file "not a directory".
+fn not_made(doing: &'static str, path: &Path, error: &std::io::Error) -> MountError {
+    if in_the_way(path).is_some() {
+        crate::bind::missing(path, doing)
+    } else {
+        MountError::io(doing, path, error)
     }
 }
 
@@ -68,12 +77,7 @@ fn make_dirs(path: &Path) -> Result<Done, StepError> {
                     let _ = std::fs::remove_dir(path);
                 }
             }
-            let error = if dir.is_symlink() {
-                crate::bind::missing(dir, "making directory")
-            } else {
-                MountError::io("making directory", dir, &e)
-            };
-            return Err(error.into());
+            return Err(not_made("making directory", dir, &e).into());
         }
         made.push(Undo::rmdir(dir).identified());
     }

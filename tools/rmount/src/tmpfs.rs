@@ -58,11 +58,19 @@ impl Tmpfs {
         let flags = self.flags.mount_flags();
         kit_sys::calls::mount::mount("tmpfs", target, "tmpfs", flags, data.as_c_str()).map_err(
             |errno| match errno {
-                Errno::NOENT => crate::bind::missing(target, "mounting a tmpfs at"),
-                errno => MountError::call("mounting a tmpfs at", target, errno),
+                Errno::NOENT => crate::bind::missing(target, DOING),
+                Errno::NOTDIR => not_a_directory(target),
+                errno => MountError::call(DOING, target, errno),
             },
         )
     }
+}
+
+const DOING: &str = "mounting a tmpfs at";
+
+/// The error for a mount point that is a file. The kernel says ENOTDIR, and not of which of the two.
+pub(crate) fn not_a_directory(target: &Path) -> MountError {
+    MountError::wrong(DOING, target, "a tmpfs is a directory and this is a file")
 }
 
 /// Parses a size as docker writes it, or as mount(8) takes it, `50%`; the kernel reads `size=0` as no limit, which is not what a 0 asks for.

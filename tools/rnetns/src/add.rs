@@ -1,17 +1,18 @@
 //! `rnetns add`: a new namespace under a name, with its loopback up.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use kit_home::lock::{self, Hold};
 use kit_net::Netlink;
 use kit_plan::{
     Context, Done, Meta, MountId, Plan, Shell, Slots, Step, StepError, Undo, quote, run,
 };
 use kit_sys::calls::mount::{mount_bind, mount_bind_recursive, mount_change};
 use kit_sys::calls::thread::move_into_link_name_space;
-use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
@@ -85,7 +86,7 @@ impl Step for Create {
             .open(&path);
         match file {
             Ok(_) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(StepError::new(doing(), "that name is taken")
                     .hint(format!("rnetns del {} frees it", quote(&self.name))));
             }
@@ -114,8 +115,11 @@ const OWN: &str = "/proc/thread-self/ns/net";
 
 fn home() -> Result<Home, Errno> {
     share_directory()?;
-    let own = File::open(OWN).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-    Ok(Home(own))
+    Ok(Home(File::open(OWN).map_err(|e| errno(&e))?))
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 /// Makes a namespace and mounts it on `path`, and if asked opens a socket in it; the calling thread is back in its own
@@ -137,7 +141,7 @@ fn share_directory() -> Result<(), Errno> {
         .recursive(true)
         .mode(0o755)
         .create(RUN_NETNS);
-    made.map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    made.map_err(|e| errno(&e))?;
     let share = || {
         mount_change(
             RUN_NETNS,
@@ -147,9 +151,8 @@ fn share_directory() -> Result<(), Errno> {
     match share() {
         // Not a mount point yet. ip(8) takes the same lock: of two at once both would mount it, one over the other's names.
         Err(Errno::INVAL) => {
-            let dir =
-                File::open(RUN_NETNS).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-            flock(&dir, FlockOperation::LockExclusive)?;
+            let dir = File::open(RUN_NETNS).map_err(|e| errno(&e))?;
+            lock::wait(&dir, Hold::Alone).map_err(|e| errno(&e))?;
             share().or_else(|_| {
                 mount_bind_recursive(RUN_NETNS, RUN_NETNS)?;
                 share()

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use kit_cli::{Act, Failure, Output, Result, Row, need_root};
 
 use crate::name::check_name;
-use crate::{Netns, NetnsError, enter, list};
+use crate::{Netns, NetnsError, enter, list, owner};
 
 /// Network namespaces: a host, without a host
 #[derive(Parser)]
@@ -48,6 +48,9 @@ enum Verb {
         /// Be quiet about a name that is not there
         #[arg(long, short)]
         force: bool,
+        /// With - also what container engines keep for themselves
+        #[arg(long)]
+        all_owners: bool,
         /// Names; - reads them from standard input
         #[arg(required = true, value_name = "NETNS")]
         names: Vec<String>,
@@ -97,7 +100,12 @@ pub fn dispatch(cli: Cli) -> Result {
             lo_down,
             names,
         } => add(act, lo_down, &names),
-        Verb::Del { act, force, names } => del(act, force, &names),
+        Verb::Del {
+            act,
+            force,
+            all_owners,
+            names,
+        } => del(act, force, all_owners, &names),
         Verb::List { output } => output.list(&list::list()?).map(|()| 0),
         Verb::Show { output, netns } => {
             match netns {
@@ -140,11 +148,14 @@ fn add(act: Act, lo_down: bool, names: &[String]) -> Result {
 }
 
 /// Goes on past a failure and reports all; a name that can never be one is refused before anything is deleted.
-fn del(act: Act, force: bool, names: &[String]) -> Result {
-    let names = kit_cli::names(names, &["netns"])?;
+fn del(act: Act, force: bool, all_owners: bool, given: &[String]) -> Result {
+    let names = kit_cli::names(given, &["netns"])?;
     let is_there = |name: &str| crate::del::plan(name).is_ok();
     kit_cli::refuse_heads(&names, list::Entry::HEAD, "rnetns list -q", is_there)?;
     names.iter().try_for_each(|name| check_name(name))?;
+    if given.iter().any(|name| name == "-") && !all_owners {
+        spare_others(&names)?;
+    }
     if !act.dry_run {
         need_root("deleting a network namespace")?;
     }
@@ -154,6 +165,22 @@ fn del(act: Act, force: bool, names: &[String]) -> Result {
         Err(error) => Err(error.into()),
         Ok(plan) => acting.run(&plan),
     })
+}
+
+/// A list of all names is easily piped into `del -`: what a container engine made is refused there.
+fn spare_others(names: &[String]) -> Result<()> {
+    let theirs = names
+        .iter()
+        .find_map(|name| Some((name, owner::owner(name)?)));
+    match theirs {
+        None => Ok(()),
+        Some((name, owner)) => {
+            let text =
+                format!("deleting network namespace \"{name}\" from a list: it is {owner}'s");
+            Err(Failure::usage(text)
+                .hint("leave it out of the list, or --all-owners deletes what others made too"))
+        }
+    }
 }
 
 impl Row for list::Entry {

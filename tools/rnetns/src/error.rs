@@ -37,7 +37,7 @@ impl Fault for NetnsError {
             // Of a process's namespaces, /proc/PID/ns/mnt, the one beside it.
             Self::OtherKind { path, .. } if path.parent()?.ends_with("ns") => Some(format!(
                 "its network namespace is {}",
-                path.with_file_name("net").display()
+                quote(path.with_file_name("net"))
             )),
             Self::NotNetns { .. } => Some(
                 "a file left behind when its namespace was unmounted? rnetns del removes it"

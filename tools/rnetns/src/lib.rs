@@ -26,6 +26,7 @@ mod error;
 pub mod exec;
 pub mod list;
 mod name;
+mod owner;
 mod says;
 
 pub use error::NetnsError;

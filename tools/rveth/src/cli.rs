@@ -1,16 +1,18 @@
 //! The command line of `rveth`.
 
+mod del;
 mod examples;
+mod owner;
 
 use std::net::IpAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kit_cli::{Act, Failure, Output, Result, Row, need_root};
 use kit_net::Cidr;
-use kit_plan::{Plan, PlanError};
+use kit_plan::Plan;
 use rnetns::Netns;
 
-use crate::{Link, Mac, MacvlanMode, VethError, add, del, list, set};
+use crate::{Link, Mac, MacvlanMode, add, list, set};
 
 /// Virtual Ethernet: a cable between two network namespaces
 #[derive(Parser)]
@@ -42,6 +44,9 @@ enum Verb {
         /// Be quiet about a link that is not there
         #[arg(long, short)]
         force: bool,
+        /// With - also what rrun, docker and others made
+        #[arg(long)]
+        all_owners: bool,
         /// NAME or NAME@NETNS; - reads them from standard input
         #[arg(required = true)]
         links: Vec<String>,
@@ -162,7 +167,12 @@ struct Set {
 pub fn dispatch(cli: Cli) -> Result {
     match cli.verb {
         Verb::Add(verb) => verb.run(),
-        Verb::Del { act, force, links } => del(act, force, &links),
+        Verb::Del {
+            act,
+            force,
+            all_owners,
+            links,
+        } => del::del(act, force, all_owners, &links),
         Verb::List { output, netns, all } => {
             let netns = netns.as_deref().map(Netns::parse).transpose()?;
             let entries = if all {
@@ -255,68 +265,6 @@ impl Add {
             }
         };
         Ok((plan, names))
-    }
-}
-
-/// Goes on past a failure and reports all. The other end of a cable that has just gone is not missed.
-fn del(act: Act, force: bool, names: &[String]) -> Result {
-    let names = kit_cli::names(names, &["link"])?;
-    let mut there = There::default();
-    let is_there = |name: &str| Link::parse(name).is_ok_and(|link| link.find("deleting").is_ok());
-    kit_cli::refuse_heads(&names, list::HEAD, "rveth list -q", is_there)?;
-    let links: Vec<Link> = names
-        .iter()
-        .map(|name| Link::parse(name))
-        .collect::<Result<_, _>>()?;
-    for link in &links {
-        // A namespace that is not there is told when its turn comes.
-        let _ = there.look(link);
-    }
-    if !act.dry_run {
-        need_root("deleting a link")?;
-    }
-    let mut acting = act.start("rveth del")?;
-    kit_cli::each(&names, |name| {
-        let link = Link::parse(name)?;
-        there.look(&link)?;
-        let Some(found) = there.find(&link) else {
-            let (doing, link) = ("deleting", link.to_string());
-            return if force {
-                Ok(())
-            } else {
-                Err(VethError::NoLink { doing, link }.into())
-            };
-        };
-        match acting.run(&del::plan_of(&link, found)?) {
-            // It went with its other end, or somebody else was first.
-            Err(error) if is_gone(&error) => Ok(()),
-            done => done,
-        }
-    })
-}
-
-fn is_gone(error: &Failure) -> bool {
-    let Some(PlanError::Step { error: step, .. }) = error.fault() else {
-        return false;
-    };
-    matches!(step.fault(), Some(VethError::NoLink { .. }))
-}
-
-/// The links of each namespace that is named, asked for once.
-#[derive(Default)]
-struct There(Vec<(Option<Netns>, Vec<kit_net::Link>)>);
-
-impl There {
-    fn look(&mut self, link: &Link) -> Result<(), VethError> {
-        if !self.0.iter().any(|(netns, _)| *netns == link.netns) {
-            self.0.push((link.netns.clone(), link.netlink()?.links()?));
-        }
-        Ok(())
-    }
-
-    fn find(&self, link: &Link) -> Option<&kit_net::Link> {
-        let (_, links) = self.0.iter().find(|(netns, _)| *netns == link.netns)?;
-        links.iter().find(|found| found.name == link.name)
     }
 }
 

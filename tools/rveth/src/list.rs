@@ -9,8 +9,8 @@ use kit_net::Netlink;
 use rnetns::{Netns, RUN_NETNS};
 use serde::Serialize;
 
+use crate::VethError;
 use crate::at::label;
-use crate::{VethError, mac};
 
 /// The head of the table that `rveth list` prints.
 pub const HEAD: &[&str] = &["NAME", "TYPE", "PEER", "STATE", "MTU", "MAC", "ADDRESSES"];
@@ -133,7 +133,7 @@ fn list_in(netns: Option<&Netns>, places: &[Place]) -> Result<Vec<Entry>, VethEr
             index: link.index,
             up: link.up,
             carrier: link.carrier,
-            mac: mac::show(&link.mac),
+            mac: kit_net::mac_text(&link.mac),
             mtu_bytes: link.mtu,
             addresses: own.map(|addr| addr.cidr.to_string()).collect(),
             peer,

@@ -51,14 +51,8 @@ impl FromStr for Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&show(&self.0))
+        f.write_str(&kit_net::mac_text(&self.0))
     }
-}
-
-/// Any link's address, of whatever length.
-pub(crate) fn show(bytes: &[u8]) -> String {
-    let parts: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    parts.join(":")
 }
 
 #[cfg(test)]

@@ -57,6 +57,27 @@ pub struct Macvlan {
 }
 
 impl Macvlan {
+    /// One user takes all that a device receives (`netdev_rx_handler_register`): the bridge or bond that it is a port of,
+    /// or an ipvlan.
+    fn parent_in_use(&self, parent: &Link, others: &[Link]) -> (String, String) {
+        let word = quote(&self.parent);
+        let master = others.iter().find(|it| Some(it.index) == parent.master);
+        match master {
+            Some(master) if master.what() == "bridge" => (
+                format!("is a port of bridge \"{}\"", master.name),
+                format!("rbridge detach {word} takes it off"),
+            ),
+            Some(master) => (
+                format!("is a port of {} \"{}\"", master.what(), master.name),
+                format!("ip link set dev {word} nomaster takes it off"),
+            ),
+            None => (
+                "has another user that takes all its packets, such as an ipvlan".to_owned(),
+                "ip -d link shows it".to_owned(),
+            ),
+        }
+    }
+
     fn refused(&self, cx: &Context, parent: &Link, others: &[Link], error: NetError) -> StepError {
         let cannot = |reason: String, hint: String| {
             let (link, parent) = (self.end.shown(), self.parent.clone());
@@ -78,10 +99,10 @@ impl Macvlan {
                 let link = self.end.shown();
                 VethError::Taken { link }.into()
             }
-            error if error.is(Errno::EBUSY) => cannot(
-                "is a port of a bridge, or has another user of that sort".to_owned(),
-                "take it off the bridge: rbridge detach".to_owned(),
-            ),
+            error if error.is(Errno::EBUSY) => {
+                let (reason, hint) = self.parent_in_use(parent, others);
+                cannot(reason, hint)
+            }
             // "Invalid argument", without a word.
             NetError::Refused { refusal, .. }
                 if refusal.errno == Errno::EINVAL && refusal.message.is_none() =>
@@ -94,7 +115,8 @@ impl Macvlan {
                         ),
                         format!(
                             "--mtu {}, or ip link set dev {} mtu {mtu}",
-                            parent.mtu, self.parent
+                            parent.mtu,
+                            quote(&self.parent)
                         ),
                     ),
                     (_, Some(other)) => cannot(

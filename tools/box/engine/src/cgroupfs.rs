@@ -3,11 +3,11 @@
 //! On a pure v2 host that is one mount; on v1 and hybrid hosts a tmpfs with a directory for each hierarchy.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use kit_home::mountinfo;
-use kit_plan::{Line, run};
+use kit_plan::{Line, words};
 use kit_sys::calls::fs::mkdirat;
 use kit_sys::calls::mount::open_tree;
 use kit_sys::mount::{MOUNT_ATTR_RDONLY, MountAttr, set_attr};
@@ -17,7 +17,7 @@ use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::mounts::{Options, attr_flags, move_and_travel, set_travel};
+use super::mounts::{Options, attr_flags, in_root_dir, move_and_travel, set_travel};
 use super::rootfs::new_filesystem;
 
 const PLACE: &str = "/sys/fs/cgroup";
@@ -151,27 +151,26 @@ pub(crate) fn mount(
     set_travel(&tmpfs, &options.travel)
 }
 
-pub(crate) fn script(to: &Path, given: &Options) -> Vec<Line> {
+/// The same in sh: `to` in the root that is mounted at `at`.
+pub(crate) fn script(at: &Path, to: &Path, given: &Options) -> Vec<Line> {
     let all = given.attributes.words();
-    let words: Vec<&str> = all.iter().copied().filter(|word| *word != "ro").collect();
+    let writable: Vec<&str> = all.iter().copied().filter(|word| *word != "ro").collect();
     let mount = |kind: &str, source: &str, options: &[&[&str]], to: &Path| {
         let options = options.concat().join(",");
-        if options.is_empty() {
-            run!["mount", "-t", kind, source, to]
-        } else {
-            run!["mount", "-t", kind, "-o", options, source, to]
+        let mut command = words!["mount", "-t", kind];
+        if !options.is_empty() {
+            command.extend(words!["-o", options]);
         }
+        command.push(source.into());
+        in_root_dir(at, command, to)
     };
-    let mut lines = vec![run!["mkdir", "-p", to]];
     let Some(hierarchies) = hierarchies() else {
-        lines.push(mount("cgroup2", "cgroup", &[all], to));
-        return lines;
+        return vec![mount("cgroup2", "cgroup", &[all], to)];
     };
-    lines.push(mount("tmpfs", "cgroup", &[&words, &["mode=755"]], to));
+    let mut lines = vec![mount("tmpfs", "cgroup", &[&writable, &["mode=755"]], to)];
     for hierarchy in hierarchies {
-        let point: PathBuf = to.join(&hierarchy.name);
         let named: Vec<&str> = hierarchy.options.iter().map(String::as_str).collect();
-        lines.push(run!["mkdir", &point]);
+        let point = to.join(&hierarchy.name);
         lines.push(mount(
             hierarchy.kind,
             hierarchy.kind,
@@ -180,7 +179,7 @@ pub(crate) fn script(to: &Path, given: &Options) -> Vec<Line> {
         ));
     }
     if is_readonly(given) {
-        lines.push(run!["mount", "-o", "remount,ro", to]);
+        lines.push(in_root_dir(at, words!["mount", "-o", "remount,ro"], to));
     }
     lines
 }

@@ -3,7 +3,7 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run};
+use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError, run, words};
 use kit_sys::calls::fs::{mknodat, symlinkat};
 use kit_sys::calls::mount::open_tree;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 
 use super::error::fail;
-use super::mounts::{Options, bind_tree, is_bind};
+use super::mounts::{Options, bind_tree, in_root_dir, is_bind};
 use super::rootfs::ROOT;
 use crate::{EngineError, says};
 
@@ -48,6 +48,9 @@ pub struct Device {
     pub gid: u32,
 }
 
+/// Makes node `$1` of mode `$2` and owner `$3` in directory `$7`; a FIFO has no numbers.
+const MAKE_NODE: &str = r#"mknod -m "$2" "$7/$1" "$4" $5 $6; chown -h "$3" "$7/$1""#;
+
 /// Makes the nodes and links.
 pub struct MakeDevices {
     pub more: Vec<Device>,
@@ -74,21 +77,20 @@ impl Step for MakeDevices {
             .iter()
             .map(|(to, name)| run!["ln", "-s", *to, dev.join(name)]);
         let more = self.more.iter().map(|device| {
-            let path = self
-                .at
-                .join(device.path.strip_prefix("/").unwrap_or(&device.path));
+            let (major, minor) = (device.major.to_string(), device.minor.to_string());
+            let (kind, major, minor) = match device.kind {
+                FileType::Fifo => ("p", String::new(), String::new()),
+                FileType::BlockDevice => ("b", major, minor),
+                _ => ("c", major, minor),
+            };
             let mode = format!("{:o}", device.mode);
             let owner = format!("{}:{}", device.uid, device.gid);
-            let numbers = [device.major.to_string(), device.minor.to_string()];
-            let [major, minor] = numbers;
-            let mknod = match device.kind {
-                FileType::Fifo => run!["mknod", "-m", mode, &path, "p"],
-                FileType::BlockDevice => run!["mknod", "-m", mode, &path, "b", major, minor],
-                _ => run!["mknod", "-m", mode, &path, "c", major, minor],
-            };
-            [mknod, run!["chown", owner, path]]
+            let name = device.path.file_name().unwrap_or_default();
+            let mut make = words!["sh", "-ec", MAKE_NODE, "sh", name, mode, owner];
+            make.extend(words![kind, major, minor]);
+            in_root_dir(&self.at, make, device.path.parent().unwrap_or(&device.path))
         });
-        let lines = nodes.chain(links).chain(more.flatten()).collect();
+        let lines = nodes.chain(links).chain(more).collect();
         Meta::new("dev.nodes", says::nodes(), Shell::Exact(lines))
     }
 

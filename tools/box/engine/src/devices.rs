@@ -261,9 +261,10 @@ fn attach(dir: &Path, rules: &[Rule]) -> Result<Done, StepError> {
     let program = program::compile(rules);
     let loaded = load_device_program(&program).map_err(refused)?;
     attach_device_program(opened.as_fd(), loaded.as_fd()).map_err(refused)?;
-    Ok(Done::nothing()
-        .note(format!("{} instructions", program.len()))
-        .note_zh(format!("{} 条指令", program.len())))
+    Ok(Done::nothing().note(
+        format!("{} instructions", program.len()),
+        format!("{} 条指令", program.len()),
+    ))
 }
 
 /// Whether bpf(2) loads the program of the device rules that cgroup v2 needs. It is loaded and attached to nothing.

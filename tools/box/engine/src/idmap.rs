@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use kit_plan::os_text::unescape;
 use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, cat};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
@@ -102,9 +103,9 @@ impl BecomeRoot {
             .iter()
             .flatten()
             .filter(|mount| is_bind(mount));
-        let sources = binds.filter_map(|mount| mount.source().clone());
+        let sources = binds.filter_map(|mount| mount.source().as_ref().map(unescape));
         namespaces::has_other_ids(spec).then(|| Self {
-            sources: sources.collect(),
+            sources: sources.map(PathBuf::from).collect(),
         })
     }
 }

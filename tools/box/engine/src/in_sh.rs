@@ -128,7 +128,7 @@ fn as_user(process: &Process, user: Option<&str>, at: &Path) -> Vec<Value> {
         let groups: Vec<String> = groups.map(ToString::to_string).collect();
         groups.join(",")
     };
-    let user = wanted(user, process);
+    let user = unescape(wanted(user, process));
     let mut words = kit_plan::words!["sh", "-c", AS_USER, "sh", at, user, groups];
     let bounding = process
         .capabilities()
@@ -183,8 +183,8 @@ mod tests {
             "", "web", "33", "web:disk", "web:99", "4242", "1000", ":disk", "0", "0:0", "last",
             "x", "web:x", "5:6", ":", "web:", "broken", "7:www",
         ] {
-            let ours = match crate::resolve::resolve_user(text, PASSWD.as_bytes(), GROUP.as_bytes())
-            {
+            let (passwd, group) = (PASSWD.as_bytes(), GROUP.as_bytes());
+            let ours = match crate::resolve::resolve_user(text.as_bytes(), passwd, group) {
                 Ok(user) => {
                     let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
                     format!(

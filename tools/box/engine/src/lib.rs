@@ -32,6 +32,7 @@ mod resolve;
 pub mod resources;
 mod rootfs;
 mod says;
+pub mod source;
 pub mod spawn;
 mod stdio;
 pub mod sysctl;

@@ -4,15 +4,15 @@
 mod attach;
 mod check;
 mod options;
+mod script;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kit_plan::os_text::unescape;
-use kit_plan::{Context, Done, Line, Meta, Saying, Shell, Side, Step, StepError, run};
+use kit_plan::{Context, Done, Meta, Saying, Shell, Side, Step, StepError};
 use kit_sys::calls::mount::open_tree;
 use oci_spec::runtime::Mount;
-use rmount::attr::Travel;
 use rmount::bind::unlike;
 use rmount::inroot;
 use rustix::fs::{CWD, FileType};
@@ -23,13 +23,14 @@ use attach::{attach, new_tree, place_for};
 pub(super) use attach::{attr_flags, bind_tree, move_and_travel, set_travel};
 pub(super) use check::{check, is_root};
 pub(super) use options::Options;
+pub(super) use script::{begin, in_root_dir};
 
 use super::cgroupfs;
 use super::error::fail;
 use super::idmap::Sources;
 use super::mask::PROC_SUPER_MAGIC;
 use super::rootfs::ROOT;
-use crate::{Bundle, says};
+use crate::{Bundle, says, source};
 
 /// One entry of `mounts`.
 pub struct MountOne {
@@ -95,78 +96,9 @@ impl MountOne {
 /// Files that a caller writes for each container, unless the user mounts others there.
 const NAMES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 
-/// Sets options on a mount and on all mounts below it. mount(8) of Debian 12 ignores `ro=recursive` and reports success.
-const REMOUNT_ALL: &str = r#"findmnt -lno TARGET -R -- "$1" | while IFS= read -r m; do mount -o "$2" -- "$m" || exit; done"#;
-
-/// Makes a mount point of the kind of its source, a directory or a file. A source that does not exist yet, since an earlier
-/// step makes it, is looked at when the script runs.
-fn make_like(source: &Path, to: &Path) -> Vec<Line> {
-    let parent = to.parent().unwrap_or(to);
-    if source.is_dir() {
-        vec![run!["mkdir", "-p", to]]
-    } else if source.exists() {
-        vec![run!["mkdir", "-p", parent], run!["touch", to]]
-    } else {
-        let script = r#"if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "$3"; touch "$2"; fi"#;
-        vec![run!["sh", "-c", script, "sh", source, to, parent]]
-    }
-}
-
 impl Step for MountOne {
     fn meta(&self) -> Meta {
-        let to = self.at.join(
-            self.mount
-                .destination()
-                .strip_prefix("/")
-                .unwrap_or(self.mount.destination()),
-        );
-        let parsed = Options::parse(&self.options());
-        let source = self
-            .mount
-            .source()
-            .clone()
-            .unwrap_or_else(|| self.kind().into());
-        let mut lines = if self.kind() == "cgroup" {
-            cgroupfs::script(&to, &parsed)
-        } else if self.kind() == "bind" {
-            let make = make_like(&source, &to);
-            let bind = if parsed.recursive {
-                "--rbind"
-            } else {
-                "--bind"
-            };
-            let mut lines = make;
-            lines.push(run!["mount", bind, &source, &to]);
-            let words = parsed.attributes.words();
-            if !words.is_empty() {
-                let options = format!("remount,bind,{}", words.join(","));
-                lines.push(if parsed.recursive {
-                    run!["sh", "-c", REMOUNT_ALL, "sh", &to, options]
-                } else {
-                    run!["mount", "-o", options, &to]
-                });
-            }
-            lines
-        } else {
-            let mut words = parsed.attributes.words().to_vec();
-            words.extend(parsed.data.iter().map(String::as_str));
-            let joined = words.join(",");
-            let mount = if joined.is_empty() {
-                run!["mount", "-t", self.kind(), &source, &to]
-            } else {
-                run!["mount", "-t", self.kind(), "-o", joined, &source, &to]
-            };
-            vec![run!["mkdir", "-p", &to], mount]
-        };
-        for (travel, whole) in &parsed.travel {
-            let r = if *whole { "r" } else { "" };
-            let make = format!("--make-{r}{}", travel.word());
-            // What is bound or new in the script's namespace is private already.
-            if *travel != Travel::Private {
-                lines.push(run!["mount", make, &to]);
-            }
-        }
-        Meta::new("mount.one", self.says(), Shell::Exact(lines))
+        Meta::new("mount.one", self.says(), Shell::Exact(self.lines()))
     }
 
     fn side(&self) -> Side {
@@ -285,20 +217,27 @@ fn bind(
         Some(fd) => open_tree(fd, "", flags | OpenTreeFlags::AT_EMPTY_PATH),
         None => open_tree(CWD, source, flags),
     };
-    let tree = tree.map_err(|errno| {
-        let error = StepError::new(doing(), errno);
-        if errno == Errno::NOENT {
-            error.hint("make the source first, or let :create=dir do it")
-        } else {
-            error
-        }
-    })?;
+    let tree = tree.map_err(|errno| not_opened(doing(), source, errno))?;
     refuse_in_proc(to, None, Some(&tree))?;
     let target = place_for(root, &tree, to).map_err(fail(doing()))?;
     check::not_root(root, to, &target)?;
     refuse_in_proc(to, Some(&target), Some(&tree))?;
     refuse_other_kind(source, &tree, to, &target)?;
     attach(&tree, &target, options).map_err(fail(doing()))
+}
+
+fn not_opened(doing: String, path: &Path, errno: Errno) -> StepError {
+    if errno != Errno::NOENT {
+        return StepError::new(doing, errno);
+    }
+    let error = match source::dangling(path) {
+        None => StepError::new(doing, errno),
+        Some((link, target)) => {
+            let reason = format!("{link:?} is a symbolic link to {target:?}, which does not exist");
+            StepError::new(doing, reason)
+        }
+    };
+    error.hint_from(source::ways(path))
 }
 
 /// Refuses to bind a directory on a file or a file on a directory. The kernel would say "Invalid argument" or "Not a

@@ -18,8 +18,8 @@ use super::find::{self, NotRunnable};
 use super::terminal::TERMINAL;
 use super::{attributes, hooks, in_sh, init};
 use crate::resolve::ResolvedUser;
-use crate::says;
 use crate::user::{Files, home_of, wanted};
+use crate::{says, source};
 use kit_seccomp::Filter;
 
 /// The names of the descriptors of the program's standard streams, which the parent makes.
@@ -280,19 +280,12 @@ fn all_three(stdin: impl AsFd, stdout: impl AsFd, stderr: impl AsFd) -> Result<(
     rustix::stdio::dup2_stderr(stderr)
 }
 
-/// A symbolic link on the way of a path that leads nowhere, and what it says: mkdir(2) only says that it exists.
-fn dangling(path: &Path) -> Option<(&Path, std::path::PathBuf)> {
-    let link = path.ancestors().find(|part| part.is_symlink())?;
-    let target = std::fs::read_link(link).ok()?;
-    (!link.exists()).then_some((link, target))
-}
-
 /// Enters the working directory and proves that it is inside: a descriptor of the host's that leaked in here could
 /// make `/proc/self/fd/N` a way out.
 fn enter_directory(cwd: &Path, make: bool) -> Result<(), StepError> {
     let doing = || format!("entering working directory {cwd:?}");
     if make && !cwd.exists() {
-        if let Some((link, target)) = dangling(cwd) {
+        if let Some((link, target)) = source::dangling(cwd) {
             let reason = format!("{link:?} is a symbolic link to {target:?}, which does not exist");
             return Err(StepError::new(doing(), reason));
         }

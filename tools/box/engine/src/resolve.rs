@@ -94,13 +94,15 @@ fn has_member(members: &[u8], name: &[u8]) -> bool {
 }
 
 /// A number is an ID even where a user has it for a name; one that is in no file is taken as it is.
-pub fn resolve_user(text: &str, passwd: &[u8], group: &[u8]) -> Result<ResolvedUser, UserError> {
-    let (user, wanted_group) = text.split_once(':').unwrap_or((text, ""));
+pub fn resolve_user(text: &[u8], passwd: &[u8], group: &[u8]) -> Result<ResolvedUser, UserError> {
+    let mut parts = text.splitn(2, |byte| *byte == b':');
+    let mut part = || parts.next().unwrap_or_default();
+    let (user, wanted_group) = (part(), part());
     let number = id(user)?;
     let entry = passwd_lines(passwd).find(|entry| match (user, number) {
-        ("", _) => entry.uid == 0,
+        (b"", _) => entry.uid == 0,
         (_, Some(uid)) => entry.uid == uid,
-        _ => entry.name == user.as_bytes(),
+        _ => entry.name == user,
     });
     let (mut found, name) = match entry {
         Some(entry) => {
@@ -129,7 +131,7 @@ pub fn resolve_user(text: &str, passwd: &[u8], group: &[u8]) -> Result<ResolvedU
                 &[][..],
             )
         }
-        None => return Err(UserError::NoUser(user.into())),
+        None => return Err(UserError::NoUser(shown(user))),
     };
     if wanted_group.is_empty() {
         if !name.is_empty() {
@@ -148,22 +150,28 @@ pub fn resolve_user(text: &str, passwd: &[u8], group: &[u8]) -> Result<ResolvedU
 }
 
 /// A group's number: also for `--group-add`.
-pub fn resolve_group(text: &str, group: &[u8]) -> Result<u32, UserError> {
+pub fn resolve_group(text: &[u8], group: &[u8]) -> Result<u32, UserError> {
     if let Some(gid) = id(text)? {
         return Ok(gid);
     }
     group_lines(group)
-        .find(|(name, ..)| *name == text.as_bytes())
+        .find(|(name, ..)| *name == text)
         .map(|(_, gid, _)| gid)
-        .ok_or_else(|| UserError::NoGroup(text.into()))
+        .ok_or_else(|| UserError::NoGroup(shown(text)))
 }
 
-fn id(text: &str) -> Result<Option<u32>, UserError> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+/// A name in a message.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+fn id(text: &[u8]) -> Result<Option<u32>, UserError> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Ok(None);
     }
-    match text.parse::<u32>() {
-        Ok(id) if id <= MAX_ID => Ok(Some(id)),
+    let number = std::str::from_utf8(text).ok().map(str::parse::<u32>);
+    match number {
+        Some(Ok(id)) if id <= MAX_ID => Ok(Some(id)),
         _ => Err(UserError::IdRange),
     }
 }
@@ -177,7 +185,7 @@ mod tests {
         b"Caf\xe9:x:9:\xe9\nroot:x:0:\nwww:x:34:\nlog:x:4:adm, web\ndisk:x:6:web,x\n";
 
     fn who(text: &str) -> Result<(u32, u32, Vec<u32>, String), String> {
-        resolve_user(text, PASSWD, GROUP)
+        resolve_user(text.as_bytes(), PASSWD, GROUP)
             .map(|u| {
                 (
                     u.uid,
@@ -203,9 +211,14 @@ mod tests {
             "a number is never a name"
         );
         assert_eq!(who(":disk"), Ok((0, 6, vec![6], "/root".into())));
-        // F17b: of what is no UTF-8 nothing is lost, and nothing beside it.
-        let home = resolve_user("9", PASSWD, GROUP).unwrap().home;
-        assert_eq!(home.as_bytes(), b"/home/jos\xe9");
+        // Of what is no UTF-8 nothing is lost, and nothing beside it.
+        for text in [b"9".as_slice(), b"Jos\xe9:Caf\xe9"] {
+            let found = resolve_user(text, PASSWD, GROUP).unwrap();
+            assert_eq!((found.uid, found.gid), (9, 9), "{text:?}");
+            assert_eq!(found.home.as_bytes(), b"/home/jos\xe9", "{text:?}");
+        }
+        let unknown = resolve_user(b"x\xe9", PASSWD, GROUP);
+        assert_eq!(unknown, Err(UserError::NoUser("x\u{fffd}".to_owned())));
     }
 
     /// To chown(2) and setresuid(2) the number means "no change".
@@ -214,18 +227,18 @@ mod tests {
         let all_ones = b"ghost:x:4294967295:0::/:\ncrowd:x:0:4294967295::/:\n";
         for name in ["ghost", "crowd"] {
             let wanted = Err(UserError::NoUser(name.to_owned()));
-            assert_eq!(resolve_user(name, all_ones, b""), wanted);
+            assert_eq!(resolve_user(name.as_bytes(), all_ones, b""), wanted);
         }
-        let group = resolve_group("crowd", b"crowd:x:4294967295:");
+        let group = resolve_group(b"crowd", b"crowd:x:4294967295:");
         assert_eq!(group, Err(UserError::NoGroup("crowd".to_owned())));
     }
 
     #[test]
     fn without_files() {
-        let user = resolve_user("", b"", b"").unwrap();
+        let user = resolve_user(b"", b"", b"").unwrap();
         assert_eq!((user.uid, user.gid), (0, 0));
         assert_eq!(user.home, "/");
-        assert_eq!(resolve_user("5:6", b"", b"").unwrap().gid, 6);
+        assert_eq!(resolve_user(b"5:6", b"", b"").unwrap().gid, 6);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use rustix::mount::{
 };
 
 use super::error::{EngineError, fail};
+use super::mounts;
 use crate::says;
 
 /// The descriptor of the mounted root, for the steps after.
@@ -124,7 +125,7 @@ pub struct MountRoot {
 
 impl Step for MountRoot {
     fn meta(&self) -> Meta {
-        let (says, shell) = match &self.root {
+        let (says, mut shell) = match &self.root {
             Root::Overlay(overlay) => {
                 (says::overlay(overlay.lowers.len()), overlay.shell(&self.at))
             }
@@ -133,6 +134,9 @@ impl Step for MountRoot {
                 Shell::Exact(vec![run!["mount", "--rbind", dir, &self.at]]),
             ),
         };
+        if let Shell::Exact(lines) | Shell::Ours(lines) = &mut shell {
+            lines.extend(mounts::begin(&self.at));
+        }
         Meta::new("root.mount", says, shell)
     }
 

@@ -211,12 +211,10 @@ pub(super) fn clone_child(
 /// Notes a score that was kept.
 fn scored(done: Done, kept: Option<i32>) -> Done {
     let Some(score) = kept else { return done };
-    done.note(format!(
-        "OOM score {score}, as the caller's: to lower it takes CAP_SYS_RESOURCE"
-    ))
-    .note_zh(format!(
-        "OOM 分数 {score}，同调用者：降低它需要 CAP_SYS_RESOURCE"
-    ))
+    done.note(
+        format!("OOM score {score}, as the caller's: to lower it takes CAP_SYS_RESOURCE"),
+        format!("OOM 分数 {score}，同调用者：降低它需要 CAP_SYS_RESOURCE"),
+    )
 }
 
 /// Sets the child's OOM score by the host's /proc, before the child does anything: what lies at /proc in the root is the

@@ -4,8 +4,10 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use kit_plan::os_text::{escape, unescape};
 use oci_spec::runtime::{Process, Spec};
 use rmount::inroot;
 use rustix::fs::{FileType, Mode, OFlags};
@@ -48,7 +50,8 @@ impl Files {
         }
     }
 
-    /// Resolves `USER[:GROUP]`, names or numbers, by docker's rules and without NSS.
+    /// Resolves `USER[:GROUP]`, names or numbers, by docker's rules and without NSS. What is not UTF-8 in it is escaped,
+    /// as in config.json ([`kit_plan::os_text::escape`]).
     ///
     /// # Errors
     /// A user or a group that the files do not have, or that may be in a file which was not read.
@@ -64,7 +67,9 @@ impl Files {
                 why,
             })
         };
-        resolve_user(text, &bytes(&self.passwd), &bytes(&self.group)).map_err(|error| {
+        let text = unescape(text);
+        let (passwd, group) = (bytes(&self.passwd), bytes(&self.group));
+        resolve_user(text.as_bytes(), &passwd, &group).map_err(|error| {
             let told = match &error {
                 UserError::NoUser(name) => refused("user", name, PASSWD, &self.passwd),
                 UserError::NoGroup(name) => refused("group", name, GROUP, &self.group),
@@ -104,8 +109,9 @@ fn read(root: BorrowedFd<'_>, path: &str) -> Text {
     }
 }
 
-/// The annotation of config.json that names the user of the program as `USER[:GROUP]`, to be looked up in the container's own
-/// /etc/passwd at the start; empty for root. Without it the numbers of `process.user` hold.
+/// The annotation of config.json that names the user of the program as `USER[:GROUP]`, to be looked up in the container's
+/// own /etc/passwd at the start, escaped as all of config.json is; empty for root. Without it the numbers of
+/// `process.user` hold.
 pub const ANNOTATION: &str = "org.boxkit.user";
 
 /// The value of [`ANNOTATION`].
@@ -141,7 +147,7 @@ pub fn write_out(spec: &mut Spec, user: &str, root: BorrowedFd<'_>) -> Result<()
     numbers.set_additional_gids(Some(found.groups));
     let env = process.env_mut().get_or_insert_default();
     if !env.iter().any(|pair| pair.starts_with("HOME=")) {
-        env.push(format!("HOME={}", found.home.display()));
+        env.push(format!("HOME={}", escape(found.home)));
     }
     if let Some(annotations) = spec.annotations_mut() {
         annotations.remove(ANNOTATION);
@@ -167,7 +173,6 @@ mod tests {
         Ok(found.uid)
     }
 
-    /// F17b
     #[test]
     fn a_file_of_users_that_is_none_is_not_read_and_waited_for() {
         let dir = tempfile::tempdir().unwrap();

@@ -194,7 +194,6 @@ impl Step for PlugIn {
         Ok(Done {
             made: Vec::new(),
             note: done.note,
-            note_zh: None,
         })
     }
 }

@@ -53,6 +53,6 @@ impl Step for Configure {
         if self.is_way_out {
             nl.add_default_route(IpAddr::V4(self.gateway), link, false)?;
         }
-        Ok(Done::nothing().note(cidr.to_string()))
+        Ok(Done::nothing().value(cidr.to_string()))
     }
 }

@@ -47,9 +47,9 @@ impl<S: Step> Step for Fleeting<S> {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         match self.0.apply(cx) {
-            Err(error) if is_gone(&error) => Ok(Done::nothing()
-                .note("the program has ended already")
-                .note_zh("程序已经结束")),
+            Err(error) if is_gone(&error) => {
+                Ok(Done::nothing().note("the program has ended already", "程序已经结束"))
+            }
             done => done,
         }
     }
@@ -72,7 +72,9 @@ mod tests {
             let mark = Mark::new(roots.instance.clone());
             step.apply(&mut Context::new(mark)).map(|done| done.note)
         };
-        let noted = Some("the program has ended already".to_owned());
+        let noted = Done::nothing()
+            .note("the program has ended already", "程序已经结束")
+            .note;
         let hairpin = || Hairpin::new(Place::default(), "bk-gone");
         let label = Label { link, alias };
         assert!(done(&label).is_err());

@@ -63,9 +63,7 @@ impl Step for Listen {
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         if self.ip.is_none() && !has_ipv6() {
-            return Ok(Done::nothing()
-                .note("this host has no IPv6")
-                .note_zh("本机没有 IPv6"));
+            return Ok(Done::nothing().note("this host has no IPv6", "本机没有 IPv6"));
         }
         let ip = self.ip.unwrap_or(Ipv6Addr::UNSPECIFIED);
         let listener = listening(ip, self.port).map_err(|errno| {

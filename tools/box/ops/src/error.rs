@@ -21,6 +21,8 @@ pub enum OpsError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Spec(#[from] SpecError),
+    #[error(transparent)]
+    Filter(#[from] kit_seccomp::SeccompError),
     /// The monitor reported this error: its line, hint and exit code are those of the start.
     #[error("{}", .0.text)]
     Failed(Failed),
@@ -32,6 +34,9 @@ pub enum OpsError {
     Running { doing: &'static str, name: String },
     #[error("{doing} container \"{name}\": it is not running")]
     NotRunning { doing: &'static str, name: String },
+    /// What enters a frozen cgroup is frozen before it runs; `way` is the command that lets it go on.
+    #[error("executing in container \"{name}\": it is paused")]
+    Paused { name: String, way: String },
     #[error(
         "bundling container \"{name}\": it has no image, and its root is a directory on this host"
     )]
@@ -73,6 +78,7 @@ impl Fault for OpsError {
                 None => "rrun volume ls shows them".to_owned(),
             }),
             Self::NotRunning { name, .. } => Some(format!("rrun start {name} starts it")),
+            Self::Paused { way, .. } => Some(format!("{way} lets it go on")),
             _ => None,
         }
     }

@@ -1,10 +1,12 @@
-//! The verbs on containers as plans and functions that a program can call: create, start, stop, remove, rename, bundle,
-//! gc. Flags arrive parsed ([`spec`]); this crate has no command line and prints nothing.
+//! The verbs on containers as plans and functions that a program can call: create, start, exec, stop, remove, rename,
+//! bundle, gc. Flags arrive parsed ([`spec`]); this crate has no command line and prints nothing.
 #![warn(missing_docs)]
 
 pub mod bundle;
 pub mod create;
 mod error;
+pub mod exec;
+pub mod frozen;
 pub mod gc;
 pub mod remove;
 mod says;

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use box_state::{Container, Containers, Lock, RunState};
@@ -9,6 +10,7 @@ use box_wire::Event;
 use kit_plan::{Plan, ProcessId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::frozen::holder;
 use crate::says;
 use crate::spec::sizes::parse_signal;
 use crate::steps::{Attend, Await, EndStart, Keep, Send, StartAgain};
@@ -56,6 +58,7 @@ pub fn stages(
         }
         later.push(one(Box::new(Send {
             says: says::kill_at_last(process.pid),
+            holder: holder(process.pid),
             process: process.clone(),
             signal: SIGKILL,
         })));
@@ -66,6 +69,7 @@ pub fn stages(
         grace: None,
     })));
     asked.push(Send {
+        holder: held(process.pid, signal),
         says: if signal == SIGKILL {
             says::kill(process.pid)
         } else {
@@ -77,6 +81,11 @@ pub fn stages(
     let mut stages = vec![asked];
     stages.extend(later);
     Ok(stages)
+}
+
+/// As of [`Send`].
+fn held(pid: i32, signal: i32) -> Option<PathBuf> {
+    (signal == SIGKILL).then(|| holder(pid)).flatten()
 }
 
 /// The stages that send a signal; after SIGKILL they wait for the end.
@@ -95,6 +104,7 @@ pub fn kill(of: &Subject, signal: i32) -> Result<Vec<Plan>, OpsError> {
         });
     };
     plan.push(Send {
+        holder: held(process.pid, signal),
         process: process.clone(),
         signal,
         says: if signal == SIGKILL {

@@ -191,7 +191,8 @@ pub enum Status {
     Created,
     /// The program was started and nobody has reported its end.
     Running,
-    /// Running, with its cgroup frozen. No verb of this boxkit writes it; readers treat it as [`Status::Running`].
+    /// Running, and frozen by its cgroup. No verb of this boxkit writes it: who shows a container asks the cgroup. Readers of
+    /// the file treat it as [`Status::Running`].
     Paused,
     /// The last run is over, and `exit_code` and `finished_at` tell of it.
     Exited,

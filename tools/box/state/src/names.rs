@@ -160,7 +160,7 @@ mod tests {
         (dir, containers)
     }
 
-    /// F18: the name of a container that is gone, which many want at once.
+    /// The name of a container that is gone, which many want at once.
     #[test]
     fn an_orphaned_name_is_taken_once() {
         let (_dir, containers) = containers();

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use kit_cli::{Act, Failure, Result, need_root};
-use kit_plan::Fault;
+use kit_cli::{Act, Result, need_root};
 
-use super::{FlagArgs, no_mount_point, print_name, real};
+use super::{FlagArgs, missing_or, no_mount_point, print_name, real};
 use crate::MountError;
 use crate::attr::Travel;
-use crate::bind::{BindOptions, missing, unlike};
+use crate::bind::{BindOptions, unlike};
 use crate::inroot::Make;
 use crate::step::{MakePlace, MountBind, plan};
 
@@ -70,10 +69,8 @@ impl Bind {
             (false, Some(Create::Dir)) => Make::Dir,
             (false, Some(Create::File)) => Make::File,
             (false, None) => {
-                let missing = missing(&source, "binding");
-                let hint = missing.hint();
-                let make = || "--create=dir or --create=file makes it".to_owned();
-                return Err(Failure::from(missing).hint(hint.unwrap_or_else(make)));
+                let make = "--create=dir or --create=file makes it";
+                return Err(missing_or(&source, "binding", make));
             }
         };
         if !target.exists() && !self.mkdir {

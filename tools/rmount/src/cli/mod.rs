@@ -136,11 +136,17 @@ pub fn dispatch(cli: Cli) -> Result {
     }
 }
 
-/// What is near in name is likelier meant than a new directory.
 fn no_mount_point(target: &Path, doing: &'static str) -> Failure {
-    let missing = crate::bind::missing(target, doing);
-    let hint = missing.hint();
-    Failure::from(missing).hint(hint.unwrap_or_else(|| "--mkdir makes it".to_owned()))
+    missing_or(target, doing, "--mkdir makes it")
+}
+
+/// What is near in name is likelier meant than something new; where a link or a file is in the way, nothing can be made.
+fn missing_or(path: &Path, doing: &'static str, make: &str) -> Failure {
+    let missing = crate::bind::missing(path, doing);
+    if missing.hint().is_some() || crate::bind::in_the_way(path).is_some() {
+        return missing.into();
+    }
+    Failure::from(missing).hint(make)
 }
 
 /// An absolute path without symlinks as far as it exists, so that the script means the same elsewhere.

@@ -45,6 +45,9 @@ impl Tmpfs {
         if !target.exists() && !self.mkdir {
             return Err(no_mount_point(&target, "mounting a tmpfs at"));
         }
+        if target.exists() && !target.is_dir() {
+            return Err(tmpfs::not_a_directory(&target).into());
+        }
         if !self.act.dry_run {
             need_root("mounting a tmpfs")?;
         }

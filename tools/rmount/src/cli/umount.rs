@@ -57,7 +57,7 @@ impl Umount {
         let mut failures = Failures::default();
         for target in &targets {
             let done = match self.plan(target) {
-                Ok(plan) => acting.run(&plan),
+                Ok(plan) => acting.run_for_good(&plan),
                 Err(error) if error.fault::<Absent>().is_some() => Ok(()),
                 Err(error) => Err(error),
             };

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::{MAX_LOWERS, Overlay, Upper, fits_mount2, layers_of};
-use crate::error::text;
+use crate::bind::in_the_way;
+use crate::error::{pasted, text};
 use crate::mountinfo::{self, Mount, mount_of};
 use crate::near::near_miss;
 
@@ -46,6 +47,13 @@ impl fmt::Display for Role {
 pub enum OverlayFault {
     #[error("{role} {path:?} does not exist")]
     Missing { role: Role, path: PathBuf },
+    /// A link that leads to nothing, or a file above it.
+    #[error("{role} {path:?}: {reason}")]
+    InTheWay {
+        role: Role,
+        path: PathBuf,
+        reason: String,
+    },
     #[error("{role} {path:?} is not a directory")]
     NotADirectory { role: Role, path: PathBuf },
     #[error("there is no lower")]
@@ -108,11 +116,14 @@ impl OverlayFault {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Missing { role, path } => match near_miss(path) {
-                Some(near) => format!("did you mean {near:?}?"),
+                Some(near) => format!("did you mean {}?", pasted(&near)),
                 None if *role == Role::Lower => return None,
                 None => "--mkdir makes it".to_owned(),
             },
-            Self::OneLower { lower } => format!("rmount bind --ro {lower:?} TARGET does that, or add --upper and --work"),
+            Self::OneLower { lower } => {
+                let lower = pasted(lower);
+                format!("rmount bind --ro {lower} TARGET does that, or add --upper and --work")
+            }
             Self::TooMany { .. } => "merge some layers into one directory".to_owned(),
             Self::Inside { .. } | Self::Twice { .. } => "give each layer a directory tree of its own".to_owned(),
             Self::UpperOn { fstype, .. } if fstype == "overlay" => {
@@ -121,10 +132,14 @@ impl OverlayFault {
             Self::UpperOn { .. } => "put upper and work on ext4, xfs, btrfs or tmpfs".to_owned(),
             Self::UpperReadOnly { .. } => "remount it read-write, or leave --upper out".to_owned(),
             Self::DifferentMounts { upper, .. } => {
-                format!("make the work directory beside the upper: {:?}", upper.with_file_name("work"))
+                let beside = pasted(&upper.with_file_name("work"));
+                format!("make the work directory beside the upper: {beside}")
             }
             Self::WorkNotEmpty { .. } => "the kernel wants an empty directory, and keeps its own things there".to_owned(),
-            Self::WasVolatile { mark, .. } => format!("if you trust its content, remove {mark:?}; else begin with a new upper"),
+            Self::WasVolatile { mark, .. } => {
+                let mark = pasted(mark);
+                format!("if you trust its content, remove {mark}; else begin with a new upper")
+            }
             Self::InUse { .. } => "two overlays writing to one upper corrupt it: use another upper and work".to_owned(),
             Self::NoOverlay => "modprobe overlay, or a kernel with CONFIG_OVERLAY_FS".to_owned(),
             Self::TooLong { .. } => "bind the layers at short paths first: rmount bind -m LAYER /l/1".to_owned(),
@@ -221,10 +236,13 @@ fn is_directory(role: Role, path: &Path) -> Result<(), OverlayFault> {
             role,
             path: path.to_owned(),
         }),
-        Err(_) => Err(OverlayFault::Missing {
-            role,
-            path: path.to_owned(),
-        }),
+        Err(_) => {
+            let path = path.to_owned();
+            Err(match in_the_way(&path) {
+                Some(reason) => OverlayFault::InTheWay { role, path, reason },
+                None => OverlayFault::Missing { role, path },
+            })
+        }
     }
 }
 

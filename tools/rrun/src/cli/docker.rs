@@ -8,12 +8,13 @@ use std::os::fd::AsFd;
 use serde_json::{Map, Value, json};
 
 use super::ps::{exit_code, word};
+use box_ops::frozen::Freezers;
 use box_state::volume::is_anonymous_of;
 use box_state::{Attached, Container, Containers, MountPoint, Net, RunState, StateError};
 
 /// The object of one container.
 pub fn container(containers: &Containers, container: &Container) -> Result<Value, StateError> {
-    let state = containers.state(&container.id)?;
+    let state = Freezers::default().state(containers, container)?;
     let spec = containers.spec(&container.id)?;
     let layer = containers.layer(&container.id);
     let file = |name: &str| layer.join(name).display().to_string();
@@ -255,8 +256,7 @@ fn mac(state: &RunState, interface: &str) -> Option<String> {
     let lives = process.is_alive();
     let nl = lives.then(|| kit_net::Netlink::open_in(netns.as_fd()).ok())??;
     let bytes = nl.link(interface).ok()??.mac;
-    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(bytes.join(":"))
+    Some(kit_net::mac_text(&bytes))
 }
 
 /// One of `Networks`, and of a container's first the top of `NetworkSettings`.

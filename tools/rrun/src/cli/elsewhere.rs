@@ -282,7 +282,7 @@ mod tests {
         assert!(said("destory").contains("\"rm\""));
         assert!(said("sav").contains("\"save\""));
         assert!(said("imag").contains("\"image\""));
-        // F40: guesses that mislead.
+        // Guesses that mislead.
         for verb in ["frobnicate", "reach"] {
             assert_eq!(said(verb), "see rrun --help", "{verb}");
         }

@@ -1,6 +1,7 @@
 //! `rrun exec`: a new process in a running container.
 
 use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 
 use kit_cli::{Act, Failure, Result};
 use kit_plan::{Mark, Observer, Silent};
@@ -11,11 +12,9 @@ use super::run::detach_keys;
 use super::steps::{fault, observer, vars};
 use crate::client::exec::{Over, follow};
 use crate::client::size;
-use box_engine::exec::{Exec, Running, plan};
-use box_monitor as monitor;
-use box_ops::spec::capabilities::all_sets;
+use box_engine::exec::Running;
+use box_ops::{OpsError, exec};
 use box_state::Containers;
-use kit_seccomp::Filter;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,13 +34,13 @@ pub struct Args {
     pub env: Vec<String>,
     /// Read variables from a file
     #[arg(long, value_name = "FILE")]
-    pub env_file: Vec<std::path::PathBuf>,
+    pub env_file: Vec<PathBuf>,
     /// User, or UID, and :group
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = Bytes)]
     pub user: Option<String>,
     /// Working directory
     #[arg(short, long)]
-    pub workdir: Option<std::path::PathBuf>,
+    pub workdir: Option<std::ffi::OsString>,
     /// All capabilities
     #[arg(long)]
     pub privileged: bool,
@@ -59,67 +58,23 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
     let (containers, container) = &containers
         .find(&args.container)
         .map_err(|e| fault(e).exactly(1))?;
-    let state = containers.state(&container.id).map_err(fault)?;
-    let not_running = || {
-        let name = &args.container;
-        Failure::new(format!(
-            "executing in container \"{name}\": it is not running"
-        ))
-        .hint(format!("rrun start {name} starts it"))
-        .exactly(1)
-    };
-    let Some(process) = state.process.clone().filter(|_| state.is_running()) else {
-        return Err(not_running());
-    };
     let follows = !args.detach && !args.act.dry_run;
     if args.tty && args.interactive && follows && !io::stdin().is_terminal() {
+        exec::init(containers, container, &args.container).map_err(failed)?;
         return Err(Failure::new("the input device is not a TTY")
             .hint("leave out -t when input comes from a pipe")
             .exactly(1));
     }
     let keys = detach_keys(args.detach_keys.as_deref())?;
-    let spec = containers.spec(&container.id).map_err(fault)?;
-    let mut own = spec.process().clone().unwrap_or_default();
-    own.set_args(Some(args.command.clone()));
-    own.set_terminal(Some(args.tty));
-    if let Some(workdir) = &args.workdir {
-        if !workdir.is_absolute() {
-            return Err(Failure::new("Cwd must be an absolute path").exactly(126));
-        }
-        own.set_cwd(workdir.clone());
-    }
-    let mut env = own.env().clone().unwrap_or_default();
-    if args.tty && !env.iter().any(|pair| pair.starts_with("TERM=")) {
-        env.push("TERM=xterm".to_owned());
-    }
-    for change in changes(&args.env_file, &args.env)? {
-        box_ops::spec::env::apply(&mut env, &change);
-    }
-    own.set_env(Some(env));
-    let filter = if args.privileged {
-        own.set_capabilities(Some(all_sets().map_err(Failure::new)?));
-        None
-    } else {
-        Filter::of(&spec).map_err(Failure::new)?
-    };
-    let exec = Exec {
-        init: process.clone(),
-        process: own,
-        filter,
-        // As docker: an empty one is the container's.
-        user: args
-            .user
-            .clone()
-            .filter(|user| !user.is_empty())
-            .or_else(|| box_engine::user::asked(&spec).map(str::to_owned)),
-        cgroup: monitor::cgroup_of(containers, container, process.pid),
-        tty: args.tty,
-        detach: args.detach,
-        stdin: args.interactive,
-        size: size(),
-    };
-    let words = args.command.join(" ");
-    let plan = plan(exec, format!("rrun exec {} {words}", args.container));
+    let called = format!("rrun exec {} {}", args.container, args.command.join(" "));
+    let (plan, init) = exec::plan(
+        containers,
+        container,
+        &args.container,
+        program(args)?,
+        called,
+    )
+    .map_err(failed)?;
     if args.act.dry_run {
         args.act
             .emit_script(&plan, &vars(containers, &container.id))?;
@@ -133,10 +88,10 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         Box::new(Silent)
     };
     let mut cx = box_ops::apply(&plan, mark, watch.as_mut()).map_err(|error| {
-        if process.is_alive() {
+        if init.is_alive() {
             return Failure::from(error);
         }
-        not_running()
+        failed(exec::not_running(&args.container))
     })?;
     drop(watch);
     let running = Running::of(&mut cx).map_err(Failure::new)?;
@@ -151,4 +106,30 @@ pub fn run(args: &Args, containers: &Containers) -> Result {
         Over::Exited(code) => Ok(code),
         Over::Escaped => Err(super::attach::escaped()),
     }
+}
+
+/// docker's code for a container that does not run, or is paused, is 1, not that of its own failures.
+fn failed(error: OpsError) -> Failure {
+    let is_down = matches!(error, OpsError::NotRunning { .. } | OpsError::Paused { .. });
+    let failure = fault(error);
+    if is_down { failure.exactly(1) } else { failure }
+}
+
+fn program(args: &Args) -> Result<exec::Program> {
+    // As docker: an empty one is the container's.
+    let workdir = args.workdir.as_ref().filter(|dir| !dir.is_empty());
+    if workdir.is_some_and(|dir| !Path::new(dir).is_absolute()) {
+        return Err(Failure::new("Cwd must be an absolute path").exactly(126));
+    }
+    Ok(exec::Program {
+        command: args.command.clone(),
+        env: changes(&args.env_file, &args.env)?,
+        user: args.user.clone(),
+        workdir: workdir.map(PathBuf::from),
+        privileged: args.privileged,
+        tty: args.tty,
+        size: size(),
+        stdin: args.interactive,
+        detach: args.detach,
+    })
 }

@@ -33,7 +33,7 @@ pub struct Create {
     #[arg(short, long, default_value = "", hide_default_value = true, value_parser = Bytes)]
     pub workdir: String,
     /// User, or UID, and :group
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = Bytes)]
     pub user: Option<String>,
     /// Host name
     #[arg(short = 'h', long)]
@@ -45,8 +45,8 @@ pub struct Create {
     #[arg(short, long, value_name = "K=V")]
     pub label: Vec<String>,
     /// Write the ID to a file that must not exist
-    #[arg(long, value_name = "FILE")]
-    pub cidfile: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = Bytes)]
+    pub cidfile: Option<String>,
     /// Mount a volume or a directory: [SOURCE:]PATH[:ro,create=dir|file]
     #[arg(short, long, value_parser = Bytes)]
     pub volume: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Create {
     #[arg(long, value_parser = Bytes)]
     pub mount: Vec<String>,
     /// Mount memory: PATH[:size=…,mode=…]
-    #[arg(long)]
+    #[arg(long, value_parser = Bytes)]
     pub tmpfs: Vec<String>,
     /// Publish a port: [IP:][PORT:]PORT[/udp]
     #[arg(short, long)]
@@ -144,7 +144,8 @@ pub struct Create {
     pub words: Vec<String>,
 }
 
-/// Text of any bytes: a path, an argument, a variable. What is not UTF-8 in it is escaped, since config.json has strings.
+/// Text of any bytes: a path, an argument, a variable, a user's name. What is not UTF-8 in it is escaped, since
+/// config.json has strings. Names of containers, labels and host names are text: other bytes in them are refused.
 #[derive(Clone)]
 pub struct Bytes;
 

@@ -6,6 +6,7 @@ use rcgroup::{Hierarchies, Mode};
 use serde_json::{Value, json};
 
 use super::ps::word;
+use box_ops::frozen::Freezers;
 use box_state::Containers;
 
 // How one object is printed.
@@ -123,10 +124,11 @@ fn cgroups() -> (&'static str, &'static str) {
 fn facts(containers: &Containers) -> Result<Value> {
     let roots = &containers.roots;
     let both = containers.both();
+    let freezers = Freezers::default();
     let mut counts = [0_usize; 3];
     for containers in &both {
         for container in containers.list() {
-            let Ok(state) = containers.state(&container.id) else {
+            let Ok(state) = freezers.state(containers, &container) else {
                 continue;
             };
             counts[match word(&state) {

@@ -11,6 +11,7 @@ use kit_plan::os_text::unescape;
 use kit_units::{human_duration, human_size};
 use serde_json::{Value, json};
 
+use box_ops::frozen::Freezers;
 use box_state::{Container, Containers, Port, RunState, Status};
 use filter::Filters;
 use object::{heads, object};
@@ -72,11 +73,12 @@ const HEAD: [&str; 7] = [
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let filters = Filters::parse(&args.filter, containers)?;
     let mut images = Images::new(containers);
+    let freezers = Freezers::default();
     let mut all = Vec::new();
     for containers in containers.both() {
         for container in containers.list() {
             // A container that is removed at this moment has no state any more.
-            if let Ok(state) = containers.state(&container.id) {
+            if let Ok(state) = freezers.state(&containers, &container) {
                 let image = images.shown(&container, args.no_trunc);
                 let size = None;
                 all.push(Entry {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kit_cli::{Failure, Result, emit};
+use kit_plan::os_text::unescape;
 use kit_plan::{Context, Mark, Plan, Roots, Vars};
 
 use super::flags::Create;
@@ -317,7 +318,10 @@ fn making(flags: &Create, containers: &Containers, mut ready: Ready, go: Go) -> 
         starting,
     });
     let mut plan = Plan::new(format!("rrun create --name {}", new.container.name));
-    creation::push(&mut plan, &new, flags.cidfile.clone(), ready.before);
+    // As docker: an empty one is none.
+    let cidfile = flags.cidfile.as_ref().filter(|file| !file.is_empty());
+    let cidfile = cidfile.map(|file| unescape(file).into());
+    creation::push(&mut plan, &new, cidfile, ready.before);
     (plan, new)
 }
 

@@ -55,14 +55,20 @@ pub struct WaitArgs {
 
 pub fn run(args: &Args, containers: &Containers) -> Result {
     let names = steps::names(&args.containers, "stop")?;
+    // As docker: an empty one is the container's own.
+    let signal = args.signal.as_deref().filter(|signal| !signal.is_empty());
     steps::each(args.act, "stop", &names, containers, |of| {
-        stop::stages(of, args.time, args.signal.as_deref()).map_err(fault)
+        stop::stages(of, args.time, signal).map_err(fault)
     })
 }
 
 pub fn kill(args: &KillArgs, containers: &Containers) -> Result {
     let names = steps::names(&args.containers, "kill")?;
-    let signal = parse_signal(&args.signal).map_err(Failure::usage)?;
+    // As docker: an empty one is SIGKILL.
+    let signal = match args.signal.as_str() {
+        "" => stop::SIGKILL,
+        given => parse_signal(given).map_err(Failure::usage)?,
+    };
     steps::each(args.act, "kill", &names, containers, |of| {
         stop::kill(of, signal).map_err(fault)
     })

@@ -7,16 +7,17 @@ mod streams;
 mod wait;
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use kit_plan::{Context, Done, Meta, Plan, ProcessId, Shell, Side, Slots, Step, StepError, Undo};
 use kit_seccomp::Filter;
+use kit_sys::calls;
+use kit_sys::calls::thread::{chdir, fchdir, move_into_link_name_space};
 use oci_spec::runtime::Process;
 use rcgroup::{Group, Hierarchies};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::thread::{
-    LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
-};
+use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::error::fail;
 use crate::idmap::become_root;
@@ -36,8 +37,8 @@ pub struct Exec {
     pub process: Process,
     /// The seccomp filter of the program; `None` for all system calls.
     pub filter: Option<Filter>,
-    /// `USER[:GROUP]`, names or numbers, looked up in the container's own /etc/passwd and /etc/group; empty for root, `None`
-    /// for the numbers of `process.user`.
+    /// `USER[:GROUP]`, names or numbers, looked up in the container's own /etc/passwd and /etc/group, with the escapes of
+    /// [`crate::user::Files::resolve`]; empty for root, `None` for the numbers of `process.user`.
     pub user: Option<String>,
     /// The host's hierarchies and the container's cgroup, which the program joins; `None` if there is no such cgroup.
     pub cgroup: Option<(Hierarchies, Group)>,
@@ -164,13 +165,15 @@ impl Step for Open {
         let pid = self.init.pid;
         let target =
             Pid::from_raw(pid).ok_or_else(|| StepError::new(DOING, "it has no process"))?;
-        cx.put_fd(
-            INIT,
-            pidfd_open(target, PidfdFlags::empty()).map_err(fail(DOING))?,
+        let opened = calls::told(
+            || format!("pidfd_open({pid}, 0)"),
+            || pidfd_open(target, PidfdFlags::empty()),
         );
+        cx.put_fd(INIT, opened.map_err(fail(DOING))?);
         for (name, path) in [(ROOT, "root"), (CGROUP_NS, "ns/cgroup")] {
-            let opened = File::open(format!("/proc/{pid}/{path}")).map_err(fail(DOING))?;
-            cx.put_fd(name, opened.into());
+            let path = format!("/proc/{pid}/{path}");
+            let opened = calls::told(|| format!("open({path:?}, O_RDONLY)"), || File::open(&path));
+            cx.put_fd(name, opened.map_err(fail(DOING))?.into());
         }
         // It is alive now, so the number meant this process when the files were opened.
         if !self.init.is_alive() {
@@ -214,6 +217,33 @@ impl Enter {
     }
 }
 
+/// The flags of setns(2) by their names in C.
+const SPACES: [(ThreadNameSpaceType, &str); 7] = [
+    (ThreadNameSpaceType::USER, "CLONE_NEWUSER"),
+    (ThreadNameSpaceType::MOUNT, "CLONE_NEWNS"),
+    (
+        ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME,
+        "CLONE_NEWUTS",
+    ),
+    (
+        ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION,
+        "CLONE_NEWIPC",
+    ),
+    (ThreadNameSpaceType::NETWORK, "CLONE_NEWNET"),
+    (ThreadNameSpaceType::PROCESS_ID, "CLONE_NEWPID"),
+    (ThreadNameSpaceType::TIME, "CLONE_NEWTIME"),
+];
+
+/// Joins namespaces of the process that a pidfd refers to.
+fn join(pidfd: BorrowedFd<'_>, spaces: ThreadNameSpaceType) -> Result<(), Errno> {
+    let text = || {
+        let joined = SPACES.iter().filter(|(space, _)| spaces.contains(*space));
+        let names: Vec<&str> = joined.map(|(_, name)| *name).collect();
+        format!("setns({}, {})", calls::fd(pidfd), names.join("|"))
+    };
+    calls::told(text, || move_into_thread_name_spaces(pidfd, spaces))
+}
+
 impl Step for Enter {
     fn meta(&self) -> Meta {
         // In sh it is what nsenter(1) does: see `CloneIt`.
@@ -239,11 +269,15 @@ impl Step for Enter {
             | ThreadNameSpaceType::PROCESS_ID;
         spaces.set(ThreadNameSpaceType::USER, other_user);
         spaces.set(ThreadNameSpaceType::TIME, other_time);
-        move_into_thread_name_spaces(cx.fd(INIT)?, spaces).map_err(fail(DOING))?;
+        join(cx.fd(INIT)?, spaces).map_err(fail(DOING))?;
         // The mount namespace's root is where we are now; the container's PID 1 may have another.
-        rustix::process::fchdir(cx.fd(ROOT)?).map_err(fail(DOING))?;
-        rustix::process::chroot(".").map_err(fail(DOING))?;
-        rustix::process::chdir("/").map_err(fail(DOING))?;
+        fchdir(cx.fd(ROOT)?).map_err(fail(DOING))?;
+        calls::told(
+            || "chroot(\".\")".to_owned(),
+            || rustix::process::chroot("."),
+        )
+        .map_err(fail(DOING))?;
+        chdir("/").map_err(fail(DOING))?;
         if other_user {
             become_root()?;
             let _ = nix::sys::prctl::set_dumpable(false);
@@ -313,7 +347,6 @@ mod tests {
     use super::*;
     use kit_plan::{Mark, Roots};
 
-    /// F18
     #[test]
     fn a_number_that_another_process_has_by_now_is_not_entered() {
         let instance = Roots::at("/".into(), "/".into()).instance;

@@ -3,11 +3,12 @@
 //! After nsenter(1) has entered, no command of the host's can be executed, so the script gives up no capabilities, sets no
 //! groups and loads no filter: root has all capabilities there (docs/dry-run.md).
 
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use kit_plan::os_text::unescape;
-use kit_plan::{Line, Value, words};
+use kit_plan::{Line, Value, cat, words};
 use oci_spec::runtime::Process;
 
 use crate::user::{Files, wanted};
@@ -54,15 +55,15 @@ impl Script {
     }
 
     /// Who it is and what its home is, by the container's files as they are now.
-    fn who(&self) -> (u32, u32, String) {
+    fn who(&self) -> (u32, u32, OsString) {
         let numbers = self.process.user();
         let text = wanted(self.user.as_deref(), &self.process);
         let root = std::fs::File::open(format!("/proc/{}/root", self.pid));
         let found = root
             .ok()
             .and_then(|root| Files::beneath(root.as_fd()).resolve(&text).ok());
-        found.map_or((numbers.uid(), numbers.gid(), "/".to_owned()), |user| {
-            (user.uid, user.gid, user.home.display().to_string())
+        found.map_or((numbers.uid(), numbers.gid(), "/".into()), |user| {
+            (user.uid, user.gid, user.home)
         })
     }
 
@@ -71,7 +72,7 @@ impl Script {
         let mut words = words!["env", "-i"];
         let env = self.process.env().iter().flatten();
         if !env.clone().any(|pair| pair.starts_with("HOME=")) {
-            words.push(format!("HOME={home}").into());
+            words.push(cat!["HOME=", home]);
         }
         words.extend(env.map(|pair| Value::from(unescape(pair))));
         // By its path: PATH is the container's by then, in which the program is looked up.
@@ -79,7 +80,7 @@ impl Script {
         words.extend(words![
             "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root"
         ]);
-        words.push(format!("--wdns={}", self.process.cwd().display()).into());
+        words.push(cat!["--wdns=", unescape(self.process.cwd())]);
         words.extend(words![
             "--setgid",
             gid.to_string(),

@@ -116,10 +116,11 @@ fn with_prefix(cap: Capability) -> String {
     }
 }
 
-/// The capabilities that this kernel has.
+/// The capabilities that this process can give: those in its bounding set, as podman does, since no runtime can raise another.
 fn all_capabilities() -> HashSet<Capability> {
-    let known = caps::runtime::thread_all_supported();
-    known
+    let bounding = caps::read(None, caps::CapSet::Bounding);
+    bounding
+        .unwrap_or_else(|_| caps::runtime::thread_all_supported())
         .into_iter()
         .filter_map(|cap| {
             let name = cap.to_string();

@@ -89,9 +89,9 @@ impl Step for GoOn {
                 .for_each(|line| self.outcome.say(line.clone()));
         }
         done.or_else(|error| {
-            let note = format!("failed: {error}");
+            let (en, zh) = (format!("failed: {error}"), format!("失败：{error}"));
             self.outcome.fail(error);
-            Ok(Done::nothing().note(note))
+            Ok(Done::nothing().note(en, zh))
         })
     }
 }
@@ -123,8 +123,7 @@ impl Step for Replay {
             .for_each(|e| self.outcome.fail(e));
         let unreadable = recovery.unreadable.into_iter();
         unreadable.for_each(|e| self.outcome.fail(e));
-        let done = Done::nothing().note(format!("{count} journals"));
-        Ok(done.note_zh(format!("{count} 份日志")))
+        Ok(Done::nothing().note(format!("{count} journals"), format!("{count} 份日志")))
     }
 }
 
@@ -154,9 +153,10 @@ impl Step for Settle {
         let lock = Lock::try_take(containers, self.0.id())?;
         let state = monitor::settled(containers, self.0.id());
         let (Some(_lock), Some(state)) = (lock, state) else {
-            return Ok(Done::nothing()
-                .note("another command has recorded its end")
-                .note_zh("别的命令已记下它的结束"));
+            return Ok(Done::nothing().note(
+                "another command has recorded its end",
+                "别的命令已记下它的结束",
+            ));
         };
         containers.save_state(self.0.id(), &state, true)?;
         Ok(Done::nothing())
@@ -212,11 +212,7 @@ impl Step for Sweep {
     }
 
     fn apply(&self, _: &mut Context) -> Result<Done, StepError> {
-        let busy = || {
-            Ok(Done::nothing()
-                .note("another command works on it")
-                .note_zh("别的命令正在处理它"))
-        };
+        let busy = || Ok(Done::nothing().note("another command works on it", "别的命令正在处理它"));
         // Held while it is deleted.
         let (_alone, _lock) = match &self.only_if {
             OnlyIf::Always => (None, None),
@@ -283,9 +279,7 @@ impl Step for RemoveNetwork {
             self.outcome.say("removed: the empty network".to_owned());
             return Ok(Done::nothing());
         }
-        Ok(Done::nothing()
-            .note("a container is in it")
-            .note_zh("里面有容器"))
+        Ok(Done::nothing().note("a container is in it", "里面有容器"))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Signals to a container's PID 1, and waiting until it has ended.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kit_plan::{Context, Done, Line, Meta, ProcessId, Saying, Shell, Step, StepError, run, words};
 
 use crate::Subject;
+use crate::frozen::THAW;
 use crate::says;
 use crate::stop::{DYING, Waited, over};
 use box_monitor as monitor;
@@ -59,6 +61,8 @@ pub struct Send {
     /// kill(2)'s number, real-time ones too.
     pub signal: i32,
     pub says: Saying,
+    /// With SIGKILL, the file by which v1's freezer may hold the process, which nothing kills before it is let go.
+    pub holder: Option<PathBuf>,
 }
 
 impl Step for Send {
@@ -66,22 +70,25 @@ impl Step for Send {
         let number = format!("-{}", self.signal);
         let kill = words!["kill", number, self.process.pid.to_string()];
         // One that has ended by then needs no signal.
-        Meta::new(
-            "process.signal",
-            self.says.clone(),
-            Shell::Exact(vec![Line::Try(kill)]),
-        )
+        let mut lines = vec![Line::Try(kill)];
+        if let Some(holder) = &self.holder {
+            let thaw = format!("echo {THAW} >\"$1\"");
+            lines.push(Line::Try(words!["sh", "-c", thaw, "sh", holder]));
+        }
+        Meta::new("process.signal", self.says.clone(), Shell::Exact(lines))
     }
 
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         cx.keep(SentAt(Instant::now()));
         let sent = cx.kept::<Ended>().is_none() && send(&self.process, self.signal);
+        if let Some(holder) = self.holder.as_ref().filter(|_| sent) {
+            // Gone with the process, or not to be written: then the wait says that it does not end.
+            let _ = std::fs::write(holder, THAW);
+        }
         Ok(if sent {
             Done::nothing()
         } else {
-            Done::nothing()
-                .note("it has ended already")
-                .note_zh("它已经结束")
+            Done::nothing().note("it has ended already", "它已经结束")
         })
     }
 }
@@ -147,14 +154,12 @@ impl Step for Await {
                 return Ok(Done::nothing());
             }
             Waited::Interrupted => {
-                return Ok(Done::nothing()
-                    .note("a signal ends the wait")
-                    .note_zh("一个信号结束了等待"));
+                return Ok(Done::nothing().note("a signal ends the wait", "一个信号结束了等待"));
             }
             Waited::Still => {}
         }
         if self.grace.is_some() {
-            return Ok(Done::nothing().note("it is still there").note_zh("它还在"));
+            return Ok(Done::nothing().note("it is still there", "它还在"));
         }
         let doing = format!("stopping container \"{}\"", self.of.container.name);
         Err(StepError::new(doing, "it has not died of SIGKILL in 10 s")

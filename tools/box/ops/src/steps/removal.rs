@@ -79,9 +79,9 @@ impl Step for Discard {
         };
         if !containers.dir(self.of.id()).exists() {
             let _ = std::fs::remove_dir_all(containers.run_dir(self.of.id()));
-            return Ok(Done::nothing()
-                .note("its monitor has removed it already")
-                .note_zh("监护进程已把它删除"));
+            return Ok(
+                Done::nothing().note("its monitor has removed it already", "监护进程已把它删除")
+            );
         }
         // It may have been made since the plan was.
         box_monitor::refuse_bundled("removing", containers, container)

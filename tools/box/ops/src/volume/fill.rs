@@ -90,9 +90,7 @@ impl Step for FillVolume {
         Ok(if filled {
             Done::nothing()
         } else {
-            Done::nothing()
-                .note("there is nothing to copy")
-                .note_zh("没有要复制的")
+            Done::nothing().note("there is nothing to copy", "没有要复制的")
         })
     }
 }

@@ -9,6 +9,7 @@ mod step;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use box_engine::source;
 use kit_plan::Fault;
 
 pub use box_state::volume::{anonymous, anonymous_name, data, dir, is_anonymous_of, leftovers};
@@ -30,6 +31,12 @@ pub enum VolumeError {
         path: PathBuf,
         near: Option<PathBuf>,
     },
+    #[error("mounting {path:?}: {link:?} is a symbolic link to {target:?}, which does not exist")]
+    Dangling {
+        path: PathBuf,
+        link: PathBuf,
+        target: PathBuf,
+    },
     #[error("mounting {path:?}: {file:?} is a file, not a directory")]
     NotDirectory { path: PathBuf, file: PathBuf },
     /// Nothing would travel from a mount that is private.
@@ -49,9 +56,7 @@ fn near_text(near: Option<&PathBuf>) -> String {
 impl Fault for VolumeError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { path, .. } => {
-                Some(format!("mkdir -p {} makes it", kit_plan::quote(path)))
-            }
+            Self::Missing { path, .. } | Self::Dangling { path, .. } => source::ways(path),
             Self::NotDirectory { path, file } => {
                 let is_it = path.parent() == file.parent() && path.file_name() == file.file_name();
                 is_it.then(|| {
@@ -71,7 +76,10 @@ impl Fault for VolumeError {
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Io { path, .. } => Some(path),
-            Self::Missing { .. } | Self::NotDirectory { .. } | Self::Private { .. } => None,
+            Self::Missing { .. }
+            | Self::Dangling { .. }
+            | Self::NotDirectory { .. }
+            | Self::Private { .. } => None,
         }
     }
 }
@@ -79,10 +87,15 @@ impl Fault for VolumeError {
 /// Refuses a source on the host that does not exist. docker makes it, and so a typo becomes an empty directory of root's.
 ///
 /// # Errors
-/// [`VolumeError::NotDirectory`], or [`VolumeError::Missing`] with a near path if there is one.
+/// [`VolumeError::Dangling`], [`VolumeError::NotDirectory`], or [`VolumeError::Missing`] with a near path if there is
+/// one.
 pub fn check_source(path: &Path) -> Result<(), VolumeError> {
     if path.exists() {
         return Ok(());
+    }
+    if let Some((link, target)) = source::dangling(path) {
+        let path = path.to_owned();
+        return Err(VolumeError::Dangling { path, link, target });
     }
     // `file/` and `file/x`: a parent that exists is no directory. Components leave the slash at the end out.
     let plain: PathBuf = path.components().collect();

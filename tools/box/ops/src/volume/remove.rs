@@ -86,9 +86,8 @@ pub fn removal(volume: &Volume) -> Result<Plan, OpsError> {
     refuse_used(volume)?;
     let mut plan = Plan::new(format!("rrun volume rm {}", volume.name));
     // A name of its own: an earlier volume of this name may be there yet, and with more to it this one may be too long.
-    let number = kit_plan::random_bytes().map(|byte| format!("{byte:02x}"));
-    let trash = volume.containers.trash();
-    let trash = trash.join(format!("volume.{}", number.concat()));
+    let number = kit_units::hex::to_hex(&kit_plan::random_bytes());
+    let trash = volume.containers.trash().join(format!("volume.{number}"));
     plan.push(Discard {
         volume: volume.clone(),
         trash: trash.clone(),

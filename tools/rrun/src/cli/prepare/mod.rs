@@ -116,7 +116,11 @@ fn asked(flags: &Create) -> Asked {
         security_opt: flags.security_opt.clone(),
         tmpfs: tmpfs.collect(),
         publish_all: flags.publish_all,
-        cidfile: flags.cidfile.as_ref().map(|file| escape(file).into()),
+        cidfile: flags
+            .cidfile
+            .as_ref()
+            .filter(|file| !file.is_empty())
+            .map(Into::into),
         ..Asked::default()
     }
 }
@@ -160,9 +164,7 @@ pub fn is_name_drawn(flags: &Create) -> bool {
 fn random_id() -> Result<String> {
     let mut bytes = [0u8; 32];
     read_random(&mut bytes)?;
-    Ok(bytes.iter().fold(String::with_capacity(64), |id, byte| {
-        id + &format!("{byte:02x}")
-    }))
+    Ok(kit_units::hex::to_hex(&bytes))
 }
 
 fn read_random(bytes: &mut [u8]) -> Result<()> {

@@ -23,7 +23,6 @@ fn a_relative_working_directory_is_refused() {
     );
 }
 
-/// F10
 #[test]
 fn the_hosts_network_comes_with_a_host_name_of_its_own() {
     let host = Wanted {
@@ -37,7 +36,6 @@ fn the_hosts_network_comes_with_a_host_name_of_its_own() {
     assert!(has(LinuxNamespaceType::Uts) && !has(LinuxNamespaceType::Network));
 }
 
-/// F4, F12
 #[test]
 fn what_is_above_is_mounted_before_what_is_below() {
     let bind = |to: &str| mount(to, "bind", to, Vec::new()).unwrap();
