@@ -15,7 +15,7 @@ pub struct Args {
     /// List the rows and stop
     #[arg(long)]
     pub list: bool,
-    /// Rounds of each row; without it 25, 15 of what takes over a second, 5 where a round takes over a minute
+    /// Rounds of each row; without it 25, 15 of what takes over a second
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub pairs: Option<u32>,
     /// Only back to back, or only after 0.1 s of idle

@@ -1,7 +1,6 @@
 //! Rounds: every side once, in an order that rotates, each at the same pace.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use crate::side::Running;
 
@@ -9,10 +8,6 @@ const ROUNDS: u32 = 25;
 const ROUNDS_OF_THE_SLOW: u32 = 15;
 /// A side that takes longer than this in milliseconds is slow.
 const SLOW: f64 = 1000.0;
-/// Of rows whose round takes minutes, since 250 containers are made for each.
-const ROUNDS_OF_THE_LONG: u32 = 5;
-/// A round that takes longer than this, its preparation counted, is long.
-const LONG: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pace {
@@ -36,13 +31,10 @@ impl Rounds {
     /// A round more than is counted: the first fills the caches, and says whether this is slow.
     pub fn take(sides: &[Running], pace: Pace, wanted: Option<u32>) -> Result<Self, String> {
         let mut slowest: f64 = 0.0;
-        let begun = Instant::now();
         for side in sides {
             slowest = slowest.max(side.once(pace.idle())?);
         }
-        let usual = if begun.elapsed() > LONG {
-            ROUNDS_OF_THE_LONG
-        } else if sides.iter().any(Running::is_timed) && slowest > SLOW {
+        let usual = if sides.iter().any(Running::is_timed) && slowest > SLOW {
             ROUNDS_OF_THE_SLOW
         } else {
             ROUNDS

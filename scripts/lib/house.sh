@@ -100,7 +100,8 @@ house_nones() {
     grep '^- `' docs/dry-run.md | sort | diff - "$logs/nones"
 }
 
-# docs/pictures: each is what its script draws now; that of the speed is drawn from what was measured.
+# docs/pictures: each is what its script draws now. docs/pictures/speed.json is what `scripts/bench --json` measured last: its ratios are
+# those of its single figures, the picture of the speed is drawn from it, and both READMEs have its table.
 house_pictures() {
     bad=0
     for picture in floors run; do
@@ -108,7 +109,65 @@ house_pictures() {
         echo "docs/pictures/$picture.svg is out of date: docs/pictures/$picture.sh >docs/pictures/$picture.svg"
         bad=1
     done
+    # The gate says that there is no jq, of the rules before this one.
+    command -v jq >/dev/null || return $bad
+    record=docs/pictures/speed.json
+    if ! docs/pictures/speed.sh "$record" | cmp -s - docs/pictures/speed.svg; then
+        echo "docs/pictures/speed.svg is out of date: docs/pictures/speed.sh $record >docs/pictures/speed.svg"
+        bad=1
+    fi
+    speed_by_pairs "$record" || bad=1
+    for page in README.md README.zh.md; do
+        case $page in *.zh.md) language=zh colon=： ;; *) language=en colon=: ;; esac
+        speed_table "$language" "$record" >"$logs/table"
+        # The day and the machine end a paragraph, two lines above the picture; the table is the one with these columns.
+        sed -n "s/^.*\\(20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]$colon.*\\)$colon\$/\\1/p" "$page" >"$logs/page"
+        awk '/^\| (what \| on|做什么 \| 在) \|/ { on = 1 } !/^\|/ { on = 0 } on' "$page" >>"$logs/page"
+        diff "$logs/page" "$logs/table" && continue
+        echo "$page is out of date: scripts/bench --from $record --markdown=$language prints its date, its machine and its table"
+        bad=1
+    done
     return $bad
+}
+
+# speed_by_pairs RECORD: each median and quartile is that of the figures beside it, the ratios' taken round by round.
+speed_by_pairs() {
+    jq -r '
+        def at($share): sort | ($share * (length - 1)) as $at | .[$at | floor] + (.[$at | ceil] - .[$at | floor]) * ($at - ($at | floor));
+        def spread: {median: at(0.5), q1: at(0.25), q3: at(0.75)};
+        def is($figures): . as $told | ($figures | spread | to_entries | all(($told[.key] - .value) | fabs < 0.000001));
+        .pairs[] | .beside as $beside | .ours_raw as $ours
+        | "\(.row) on \(.on), \(.pace)\(if $beside then ", beside " + $beside.name else "" end)" as $which
+        | (if .rounds != ($ours | length) then "\($which): not \(.rounds) rounds" else empty end),
+          (if .ours | is($ours) then empty else "\($which): ours is not the median and the quartiles of its figures" end),
+          (if $beside == null then empty else
+              (if $beside.theirs | is($beside.theirs_raw) then empty else "\($which): theirs is not the median and the quartiles of its figures" end),
+              (if $beside.ratio | is([$ours, $beside.theirs_raw] | transpose | map(.[0] / .[1])) then empty
+               else "\($which): the ratio is not the median and the quartiles of the pairs" end)
+           end)' "$1" >"$logs/unpaired" || return 1
+    cat "$logs/unpaired"
+    [ ! -s "$logs/unpaired" ]
+}
+
+# speed_table LANGUAGE RECORD: the lines that `scripts/bench --from RECORD --markdown=LANGUAGE` prints, which would have to be built first.
+speed_table() {
+    jq -r --arg zh "$1" '
+        (.date[:10] + (if $zh == "zh" then "：" else ": " end) + ([.machine[][1]] | join(if $zh == "zh" then "，" else ", " end))),
+        (.pairs[] | [.what, .on, .pace, .ours.median, .unit] + (if .beside then .beside | [.name, .theirs.median, .ratio.median, .ratio.q1, .ratio.q3] else [] end) | @tsv)' "$2" |
+        awk -F '\t' -v zh="$1" '
+            NR == 1 {
+                print
+                if (zh == "zh") print "| 做什么 | 在 | | 我们，毫秒 | 对照 | 对照，毫秒 | 比值 | 四分位 |"
+                else print "| what | on | | ours, ms | beside | theirs, ms | ratio | quartiles |"
+                print "|---|---|---|---|---|---|---|---|"
+                next
+            }
+            {
+                pace = zh != "zh" ? $3 : $3 == "warm" ? "热" : "冷"
+                unit = $5 == "ms" ? "" : " " $5
+                beside = NF < 6 ? " |  |  | " : sprintf("%s | %.2f%s | %.2f | %.2f – %.2f", $6, $7, unit, $8, $9, $10)
+                printf "| %s | %s | %s | %.2f%s | %s |\n", $1, $2, pace, $4, unit, beside
+            }'
 }
 
 # Who may know whom, by the crates' own manifests (dev-dependencies aside): docs/design.md, "Floors and crates".

@@ -53,20 +53,19 @@ const NETNS_DEL: Row = Row {
     )
 };
 
-// rveth has no verb for a list of pairs yet: a shell's loop, as one would write it.
 const NO_CABLES: &str = "seq 300 | sed 's/.*/link del a&/' | ip -batch -";
 const CABLES: Row = Row {
     apart: true,
     needs: &["ip"],
     setup: "
-        seq 300 | sed 's/.*/rveth add a& b&/' >add.sh
+        seq 300 | sed 's/.*/a& b&/' >pairs
         seq 300 | sed 's/.*/link add a& up type veth peer name b&\\nlink set b& up/' >batch",
     ..Row::new(
         "rveth/add-300",
-        "rveth add, 300 cables, a loop",
+        "rveth add -, 300 cables",
         Side {
             after: NO_CABLES,
-            ..Side::new("rveth", &["sh -e {dir}/add.sh"])
+            ..Side::new("rveth", &["rveth add - <{dir}/pairs"])
         },
         &[Side {
             after: NO_CABLES,
