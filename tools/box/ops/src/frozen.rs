@@ -50,29 +50,35 @@ impl Freezers {
             let root = host.v2.as_ref();
             return root.is_some_and(|root| tells(&root.join(name()), V2));
         }
-        freezers_of(host, pid).any(|(dir, told)| tells(&dir, told))
+        places(&cgroups_of(pid))
+            .filter_map(|(controllers, path)| freezer_of(host, controllers, path))
+            .any(|(dir, told)| tells(&dir, told))
     }
 }
 
-/// The directories in which a process may be frozen.
-fn freezers_of(host: &Hierarchies, pid: i32) -> impl Iterator<Item = (PathBuf, Told)> {
+/// `/proc/PID/cgroup`; empty for a process that has gone.
+fn cgroups_of(pid: i32) -> String {
     let text = kit_sys::file::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let of = places(&text).filter_map(|(controllers, path)| freezer_of(host, controllers, path));
-    of.collect::<Vec<_>>().into_iter()
+    String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The file by which v1 holds a process, frozen or not: even one that was killed stays as long as it is frozen
-/// (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst). v2 lets the killed go.
+/// The directory in v1's freezer by which a process may be held, frozen or not. v2 lets the killed go.
 pub(crate) fn holder(pid: i32) -> Option<PathBuf> {
-    let host = Hierarchies::detect().ok()?;
-    let mut all = freezers_of(&host, pid);
-    let (dir, (file, _)) = all.find(|(_, told)| *told == V1)?;
-    Some(dir.join(file))
+    let text = cgroups_of(pid);
+    // Most are in the root of that hierarchy, where nothing is frozen: then the host's hierarchies need not be read.
+    let mut places = places(&text);
+    let (controllers, path) = places.find(|(controllers, path)| {
+        *path != "/"
+            && controllers
+                .split(',')
+                .any(|controller| controller == "freezer")
+    })?;
+    let (dir, _) = freezer_of(&Hierarchies::detect().ok()?, controllers, path)?;
+    Some(dir)
 }
 
-/// What lets go of who is held by that file.
-pub(crate) const THAW: &str = "THAWED";
+/// What v1's freezer takes as the order to let go.
+pub(crate) const THAWED: &str = "THAWED";
 
 /// The directory of a process in one hierarchy, as /proc/PID/cgroup has it; `None` where nothing can be frozen, as in the
 /// root of each hierarchy.
@@ -98,7 +104,7 @@ fn tells(dir: &Path, (file, line): Told) -> bool {
 pub fn thaw(host: &Hierarchies, group: &Group) -> Option<String> {
     let (told, file, text) = match host.mode {
         Mode::V2 => (V2, "cgroup.freeze", "0"),
-        Mode::V1 | Mode::Hybrid => (V1, V1.0, THAW),
+        Mode::V1 | Mode::Hybrid => (V1, V1.0, THAWED),
     };
     let dir = group.dir("freezer")?;
     tells(dir, told).then(|| format!("echo {text} >{}", quote(dir.join(file))))

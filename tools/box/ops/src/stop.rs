@@ -1,8 +1,6 @@
 //! Ending a container: the signal, the wait, SIGKILL, and what its monitor reports.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use box_state::{Container, Containers, Lock, RunState};
@@ -10,7 +8,6 @@ use box_wire::Event;
 use kit_plan::{Plan, ProcessId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::frozen::holder;
 use crate::says;
 use crate::spec::sizes::parse_signal;
 use crate::steps::{Attend, Await, EndStart, Keep, Send, StartAgain};
@@ -58,7 +55,6 @@ pub fn stages(
         }
         later.push(one(Box::new(Send {
             says: says::kill_at_last(process.pid),
-            holder: holder(process.pid),
             process: process.clone(),
             signal: SIGKILL,
         })));
@@ -69,7 +65,6 @@ pub fn stages(
         grace: None,
     })));
     asked.push(Send {
-        holder: held(process.pid, signal),
         says: if signal == SIGKILL {
             says::kill(process.pid)
         } else {
@@ -81,11 +76,6 @@ pub fn stages(
     let mut stages = vec![asked];
     stages.extend(later);
     Ok(stages)
-}
-
-/// As of [`Send`].
-fn held(pid: i32, signal: i32) -> Option<PathBuf> {
-    (signal == SIGKILL).then(|| holder(pid)).flatten()
 }
 
 /// The stages that send a signal; after SIGKILL they wait for the end.
@@ -104,7 +94,6 @@ pub fn kill(of: &Subject, signal: i32) -> Result<Vec<Plan>, OpsError> {
         });
     };
     plan.push(Send {
-        holder: held(process.pid, signal),
         process: process.clone(),
         signal,
         says: if signal == SIGKILL {
@@ -192,27 +181,32 @@ pub(crate) enum Waited {
 /// Waits for the end of a container and for what its monitor has to report, until `deadline` or until `signal` is readable.
 pub(crate) fn over(of: &Subject, deadline: Option<Instant>, signal: Option<&OwnedFd>) -> Waited {
     let left = || deadline.map(|at| at.saturating_duration_since(Instant::now()));
+    let is_up = || left().is_some_and(|left| left.is_zero());
+    let signal = signal.map(AsFd::as_fd);
     if let Ok(mut socket) = box_monitor::connect(&of.containers, of.id()) {
         loop {
-            match readable(Some(&socket), signal, left()) {
-                Readable::Socket => {}
-                Readable::Signal => return Waited::Interrupted,
-                Readable::Nothing => return Waited::Still,
+            // The socket first: an end that is known needs no wait.
+            let fds: Vec<_> = [socket.as_fd()].into_iter().chain(signal).collect();
+            match readable(&fds, left()) {
+                Some(0) => {}
+                Some(_) => return Waited::Interrupted,
+                None if is_up() => return Waited::Still,
+                None => continue,
             }
             // An event that was sent already is read even after the deadline; the rest of one comes at once.
             let _ = socket.set_read_timeout(Some(DYING));
             match Event::read(&mut socket) {
                 Ok(Some(Event::Exited(_)) | None) | Err(_) => break,
-                Ok(Some(_)) if left().is_some_and(|left| left.is_zero()) => return Waited::Still,
+                Ok(Some(_)) if is_up() => return Waited::Still,
                 Ok(Some(_)) => {}
             }
         }
     }
     while of.is_running() {
-        if left().is_some_and(|left| left.is_zero()) {
+        if is_up() {
             return Waited::Still;
         }
-        if matches!(readable(None, signal, Some(LOOK_AGAIN)), Readable::Signal) {
+        if readable(signal.as_slice(), Some(LOOK_AGAIN)).is_some() {
             return Waited::Interrupted;
         }
     }
@@ -222,39 +216,15 @@ pub(crate) fn over(of: &Subject, deadline: Option<Instant>, signal: Option<&Owne
 /// How often a container without a monitor is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-enum Readable {
-    Socket,
-    Signal,
-    Nothing,
-}
-
-/// Which of the two is readable within `limit`: a socket first, since an end that is known needs no wait.
-fn readable(
-    socket: Option<&UnixStream>,
-    signal: Option<&OwnedFd>,
-    limit: Option<Duration>,
-) -> Readable {
-    let socket = socket.map(AsFd::as_fd);
-    let fds = [socket, signal.map(AsFd::as_fd)];
-    let mut polled: Vec<_> = fds
-        .into_iter()
-        .flatten()
+/// Which is the first that is readable within `limit`; `None` if none is, or poll(2) was interrupted before.
+fn readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> Option<usize> {
+    let each = fds.iter().copied();
+    let mut polled: Vec<_> = each
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
     let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
-    let has_any = poll(&mut polled, timeout.as_ref()).is_ok_and(|count| count > 0);
-    let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
-    if !has_any {
-        return Readable::Nothing;
-    }
-    if socket.is_some() && ready.next() == Some(true) {
-        return Readable::Socket;
-    }
-    if ready.any(|is| is) {
-        Readable::Signal
-    } else {
-        Readable::Nothing
-    }
+    poll(&mut polled, timeout.as_ref()).ok()?;
+    polled.iter().position(|fd| !fd.revents().is_empty())
 }
 
 /// Waits, for at most [`DYING`], until no monitor is ending or starting the container: a monitor reports the end before it

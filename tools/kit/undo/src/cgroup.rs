@@ -87,8 +87,9 @@ fn end(groups: &[PathBuf]) {
     }
 }
 
-/// On v1 the killed stay as long as they are frozen (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst).
-fn thaw(dir: &Path) {
+/// Lets go of whom a group of v1's freezer holds, if it does: the killed stay as long as they are frozen
+/// (Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst). One that cannot be written leaves them there.
+pub fn thaw(dir: &Path) {
     let file = OpenOptions::new()
         .write(true)
         .open(dir.join("freezer.state"));

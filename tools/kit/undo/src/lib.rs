@@ -12,7 +12,7 @@ mod nft;
 mod process;
 mod sysctl;
 
-pub use cgroup::remove_tree as remove_cgroups;
+pub use cgroup::{remove_tree as remove_cgroups, thaw};
 
 use std::cell::RefCell;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use kit_plan::{Context, Done, Line, Meta, ProcessId, Saying, Shell, Step, StepError, run, words};
 
 use crate::Subject;
-use crate::frozen::THAW;
+use crate::frozen::{THAWED, holder};
 use crate::says;
-use crate::stop::{DYING, Waited, over};
+use crate::stop::{DYING, SIGKILL, Waited, over};
 use box_monitor as monitor;
 use box_state::Containers;
 
@@ -61,8 +61,15 @@ pub struct Send {
     /// kill(2)'s number, real-time ones too.
     pub signal: i32,
     pub says: Saying,
-    /// With SIGKILL, the file by which v1's freezer may hold the process, which nothing kills before it is let go.
-    pub holder: Option<PathBuf>,
+}
+
+impl Send {
+    /// With SIGKILL, where v1's freezer may hold the process, which is not killed before it is let go.
+    fn holder(&self) -> Option<PathBuf> {
+        (self.signal == SIGKILL)
+            .then(|| holder(self.process.pid))
+            .flatten()
+    }
 }
 
 impl Step for Send {
@@ -71,9 +78,10 @@ impl Step for Send {
         let kill = words!["kill", number, self.process.pid.to_string()];
         // One that has ended by then needs no signal.
         let mut lines = vec![Line::Try(kill)];
-        if let Some(holder) = &self.holder {
-            let thaw = format!("echo {THAW} >\"$1\"");
-            lines.push(Line::Try(words!["sh", "-c", thaw, "sh", holder]));
+        if let Some(holder) = self.holder() {
+            let thaw = format!("echo {THAWED} >\"$1\"");
+            let file = holder.join("freezer.state");
+            lines.push(Line::Try(words!["sh", "-c", thaw, "sh", file]));
         }
         Meta::new("process.signal", self.says.clone(), Shell::Exact(lines))
     }
@@ -81,9 +89,8 @@ impl Step for Send {
     fn apply(&self, cx: &mut Context) -> Result<Done, StepError> {
         cx.keep(SentAt(Instant::now()));
         let sent = cx.kept::<Ended>().is_none() && send(&self.process, self.signal);
-        if let Some(holder) = self.holder.as_ref().filter(|_| sent) {
-            // Gone with the process, or not to be written: then the wait says that it does not end.
-            let _ = std::fs::write(holder, THAW);
+        if sent && let Some(holder) = self.holder() {
+            kit_undo::thaw(&holder);
         }
         Ok(if sent {
             Done::nothing()
