@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
+use crate::Dangling;
 use crate::attr::{Flags, Travel, fd_path};
 use crate::error::{MountError, pasted};
 use crate::inroot::{self, Make};
@@ -181,21 +182,19 @@ pub(crate) fn missing(path: &Path, doing: &'static str) -> MountError {
 /// Why `path` neither exists nor can be made: it is a symbolic link that leads to nothing, or such a link, or a file, is
 /// on the way to it.
 pub(crate) fn in_the_way(path: &Path) -> Option<String> {
-    let last = path.ancestors().find(|it| it.symlink_metadata().is_ok())?;
-    if path.exists() || last.is_dir() {
-        return None;
-    }
-    let what = match std::fs::read_link(last) {
-        Ok(to) if !last.exists() => {
-            format!("a symbolic link to {to:?}, which does not exist")
+    let is = |at: &Path, what: &str| {
+        if at == path {
+            format!("it is {what}")
+        } else {
+            format!("{at:?} is {what}")
         }
-        _ => "a file".to_owned(),
     };
-    Some(if last == path {
-        format!("it is {what}")
-    } else {
-        format!("{last:?} is {what}")
-    })
+    if let Some(dangling) = Dangling::on(path) {
+        return Some(is(&dangling.link, &dangling.what()));
+    }
+    let last = path.ancestors().find(|it| it.symlink_metadata().is_ok())?;
+    let is_file = !path.exists() && !last.is_dir();
+    is_file.then(|| is(last, "a file"))
 }
 
 /// The kernel takes attributes that a locked mount does not get; so look.

@@ -23,6 +23,7 @@ pub mod attr;
 pub mod bind;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod dangling;
 pub mod diff;
 mod error;
 pub mod inroot;
@@ -38,6 +39,7 @@ pub mod umount;
 pub mod whiteout;
 pub mod words;
 
+pub use dangling::Dangling;
 pub use error::MountError;
 pub use overlay::{Lowers, Overlay};
 pub use plan::scratch;

@@ -230,12 +230,9 @@ fn not_opened(doing: String, path: &Path, errno: Errno) -> StepError {
     if errno != Errno::NOENT {
         return StepError::new(doing, errno);
     }
-    let error = match source::dangling(path) {
+    let error = match rmount::Dangling::on(path) {
         None => StepError::new(doing, errno),
-        Some((link, target)) => {
-            let reason = format!("{link:?} is a symbolic link to {target:?}, which does not exist");
-            StepError::new(doing, reason)
-        }
+        Some(dangling) => StepError::new(doing, dangling.to_string()),
     };
     error.hint_from(source::ways(path))
 }

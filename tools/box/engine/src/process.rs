@@ -18,8 +18,8 @@ use super::find::{self, NotRunnable};
 use super::terminal::TERMINAL;
 use super::{attributes, hooks, in_sh, init};
 use crate::resolve::ResolvedUser;
+use crate::says;
 use crate::user::{Files, home_of, wanted};
-use crate::{says, source};
 use kit_seccomp::Filter;
 
 /// The names of the descriptors of the program's standard streams, which the parent makes.
@@ -285,9 +285,8 @@ fn all_three(stdin: impl AsFd, stdout: impl AsFd, stderr: impl AsFd) -> Result<(
 fn enter_directory(cwd: &Path, make: bool) -> Result<(), StepError> {
     let doing = || format!("entering working directory {cwd:?}");
     if make && !cwd.exists() {
-        if let Some((link, target)) = source::dangling(cwd) {
-            let reason = format!("{link:?} is a symbolic link to {target:?}, which does not exist");
-            return Err(StepError::new(doing(), reason));
+        if let Some(dangling) = rmount::Dangling::on(cwd) {
+            return Err(StepError::new(doing(), dangling.to_string()));
         }
         std::fs::create_dir_all(cwd).map_err(fail(doing()))?;
     }

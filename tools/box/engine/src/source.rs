@@ -1,18 +1,8 @@
-//! The source of a bind mount that does not exist: why, and the commands that make it. For the words of an error;
-//! nothing is made here.
+//! The commands that make the source of a bind mount that does not exist. For the words of an error; nothing is made here.
 
 use std::path::{Path, PathBuf};
 
-/// The symbolic link on the way of a path that leads to nothing, and what it says; `None` if no link is why the path
-/// does not exist.
-#[must_use]
-pub fn dangling(path: &Path) -> Option<(PathBuf, PathBuf)> {
-    // Without a slash at the end, by which the link itself would be followed.
-    let plain: PathBuf = path.components().collect();
-    let link = plain.ancestors().find(|part| part.is_symlink())?;
-    let target = std::fs::read_link(link).ok()?;
-    (!link.exists()).then(|| (link.to_owned(), target))
-}
+use rmount::Dangling;
 
 /// As many links as the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -22,7 +12,7 @@ const MOST_LINKS: usize = 40;
 fn wanting(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..=MOST_LINKS {
-        let Some((link, target)) = dangling(&path) else {
+        let Some(Dangling { link, target }) = Dangling::on(&path) else {
             return Some(path.components().collect());
         };
         let rest = path.strip_prefix(&link).ok()?;
@@ -68,8 +58,9 @@ mod tests {
             let leads_to = leads_to.map(|name| at(name).into_os_string());
             assert_eq!(found, leads_to, "{path}");
         }
-        assert_eq!(dangling(&at("one/")), Some((at("one"), "two".into())));
-        assert_eq!(dangling(&at("here/x")), None);
+        let (link, target) = (at("one"), "two".into());
+        assert_eq!(Dangling::on(&at("one/")), Some(Dangling { link, target }));
+        assert_eq!(Dangling::on(&at("here/x")), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use box_engine::source;
 use kit_plan::Fault;
+use rmount::Dangling;
 
 pub use box_state::volume::{anonymous, anonymous_name, data, dir, is_anonymous_of, leftovers};
 pub use fill::{FillVolume, is_empty};
@@ -31,12 +32,8 @@ pub enum VolumeError {
         path: PathBuf,
         near: Option<PathBuf>,
     },
-    #[error("mounting {path:?}: {link:?} is a symbolic link to {target:?}, which does not exist")]
-    Dangling {
-        path: PathBuf,
-        link: PathBuf,
-        target: PathBuf,
-    },
+    #[error("mounting {path:?}: {dangling}")]
+    Dangling { path: PathBuf, dangling: Dangling },
     #[error("mounting {path:?}: {file:?} is a file, not a directory")]
     NotDirectory { path: PathBuf, file: PathBuf },
     /// Nothing would travel from a mount that is private.
@@ -93,9 +90,9 @@ pub fn check_source(path: &Path) -> Result<(), VolumeError> {
     if path.exists() {
         return Ok(());
     }
-    if let Some((link, target)) = source::dangling(path) {
+    if let Some(dangling) = Dangling::on(path) {
         let path = path.to_owned();
-        return Err(VolumeError::Dangling { path, link, target });
+        return Err(VolumeError::Dangling { path, dangling });
     }
     // `file/` and `file/x`: a parent that exists is no directory. Components leave the slash at the end out.
     let plain: PathBuf = path.components().collect();
