@@ -16,10 +16,8 @@ fn what_is_made_goes_by_a_pipe() {
 fn a_pipe_of_many_groups_is_one_verb() {
     let groups = Groups::new("many");
     let counted = |verb: &str| {
-        format!(
-            "strace -f -e trace=execve,clone,clone3,fork,vfork,signalfd4,rename -o calls rcgroup {verb} <names >&2
-             for call in '(execve|clone|clone3|fork|vfork)' signalfd4 rename; do grep -cE \" $call\\(\" calls || :; done"
-        )
+        let command = format!("rcgroup {verb} <names >&2");
+        kit_test::counted(&command, &["signalfd4", "rename"])
     };
     let (create, del) = (counted("create - -m 64m --pids-limit 9"), counted("del -"));
     let counts = groups.ok(&format!(

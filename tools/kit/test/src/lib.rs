@@ -26,6 +26,16 @@ pub fn skip(test: &str, reason: &str) {
 pub const ASLEEP: &str =
     "until grep -qx sleep /proc/$!/comm; do kill -0 $! || exit 1; sleep 0.05; done";
 
+/// Lines of sh that run a command and print how many processes it was, and how many of each of `calls` they made.
+pub fn counted(command: &str, calls: &[&str]) -> String {
+    let traced = calls.join(",");
+    let each = calls.join(" ");
+    format!(
+        "strace -f -e trace=execve,clone,clone3,fork,vfork,{traced} -o calls {command}
+         for call in '(execve|clone|clone3|fork|vfork)' {each}; do grep -cE \" $call\\(\" calls || :; done"
+    )
+}
+
 /// What takes a moment is waited for; then the two states are the same, or the test says which lines are not.
 pub fn settles(state: impl Fn() -> String, wanted: &str, when: &str) {
     let start = Instant::now();
