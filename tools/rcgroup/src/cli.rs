@@ -345,18 +345,11 @@ fn other_file(group: &Group, file: &str) -> String {
 
 /// A list of all groups is easily piped into `del -`: what is another program's is refused there.
 fn spare_others(names: &[String]) -> Result<()> {
-    let theirs = names.iter().find_map(|name| {
-        let top = name.split('/').next().unwrap_or(name);
-        Some((name, owner(top)?))
-    });
-    match theirs {
-        None => Ok(()),
-        Some((name, owner)) => {
-            let text = format!("deleting cgroup \"{name}\" from a list: it is {owner}'s");
-            Err(Failure::usage(text)
-                .hint("leave it out of the list, or --all-owners deletes what others made too"))
-        }
-    }
+    kit_cli::refuse_listed(names.iter().find_map(|name| {
+        let owner = owner(name.split('/').next().unwrap_or(name))?;
+        let doing = format!("deleting cgroup \"{name}\"");
+        Some((doing, format!("it is {owner}'s")))
+    }))
 }
 
 /// Who makes groups of that name at the root of a hierarchy.

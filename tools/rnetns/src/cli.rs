@@ -169,18 +169,11 @@ fn del(act: Act, force: bool, all_owners: bool, given: &[String]) -> Result {
 
 /// A list of all names is easily piped into `del -`: what a container engine made is refused there.
 fn spare_others(names: &[String]) -> Result<()> {
-    let theirs = names
-        .iter()
-        .find_map(|name| Some((name, owner::owner(name)?)));
-    match theirs {
-        None => Ok(()),
-        Some((name, owner)) => {
-            let text =
-                format!("deleting network namespace \"{name}\" from a list: it is {owner}'s");
-            Err(Failure::usage(text)
-                .hint("leave it out of the list, or --all-owners deletes what others made too"))
-        }
-    }
+    kit_cli::refuse_listed(names.iter().find_map(|name| {
+        let owner = owner::owner(name)?;
+        let doing = format!("deleting network namespace \"{name}\"");
+        Some((doing, format!("it is {owner}'s")))
+    }))
 }
 
 impl Row for list::Entry {

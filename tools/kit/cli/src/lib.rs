@@ -17,7 +17,7 @@ pub use act::{Act, Acting, need_root};
 pub use explain::{explain, explained};
 pub use failure::{ClosedPipe, Failure, Result};
 pub use generate::with_examples;
-pub use names::{Failures, each, names, os_names, refuse_heads};
+pub use names::{Failures, each, names, os_names, refuse_heads, refuse_listed};
 pub use output::{
     Output, Row, emit, emit_bytes, emit_json, emit_names, rows_like_docker, tables_like_docker,
     tell, visible,

@@ -100,6 +100,16 @@ pub fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result
     failures.end()
 }
 
+/// Refuses what is another's and came by a list, which is easily one of all there is: `doing` says what to which object,
+/// `reason` whose it is.
+pub fn refuse_listed(theirs: Option<(String, String)>) -> Result<()> {
+    let Some((doing, reason)) = theirs else {
+        return Ok(());
+    };
+    let hint = "leave it out of the list, or --all-owners deletes what others made too";
+    Err(Failure::usage(format!("{doing} from a list: {reason}")).hint(hint))
+}
+
 /// Refuses the words of a table's head, piped or pasted where names belong, before anything is done: `NAME` of
 /// `rnetns list | rnetns del -`, `CONTAINER ID` of `rrun rm $(rrun ps -a)`. `list` prints names alone, and `is_there` says
 /// whether something is called so after all.

@@ -79,17 +79,9 @@ impl There {
 
     /// A list of all links is easily piped into `del -`: what is a container's is refused there.
     fn spare_others(&self, links: &[Link]) -> Result<()> {
-        let theirs = links.iter().find_map(|link| {
+        kit_cli::refuse_listed(links.iter().find_map(|link| {
             let reason = owner::of(link, self.find(link)?, self.beside(link)?)?;
-            Some((link, reason))
-        });
-        match theirs {
-            None => Ok(()),
-            Some((link, reason)) => {
-                let text = format!("deleting link \"{link}\" from a list: {reason}");
-                Err(Failure::usage(text)
-                    .hint("leave it out of the list, or --all-owners deletes what others made too"))
-            }
-        }
+            Some((format!("deleting link \"{link}\""), reason))
+        }))
     }
 }
