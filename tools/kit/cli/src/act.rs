@@ -243,10 +243,7 @@ impl Observer for Watch {
             telling.before(step);
         }
         match self.stops.next() {
-            Some(signal) => Go::Stop(Stop {
-                why: "interrupted".to_owned(),
-                signal: Some(signal),
-            }),
+            Some(signal) => Go::Stop(Stop::at(signal)),
             None => Go::On,
         }
     }

@@ -30,6 +30,16 @@ pub struct Stop {
     pub signal: Option<i32>,
 }
 
+impl Stop {
+    /// At a signal, by number.
+    pub fn at(signal: i32) -> Self {
+        Self {
+            why: "interrupted".to_owned(),
+            signal: Some(signal),
+        }
+    }
+}
+
 impl From<Stop> for PlanError {
     fn from(Stop { why, signal }: Stop) -> Self {
         Self::Stopped {

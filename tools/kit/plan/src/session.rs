@@ -188,7 +188,6 @@ impl Session {
             watch: Watch {
                 stops,
                 told: Box::new(Silent),
-                signal: None,
             },
             recovered,
             pid: std::process::id(),
@@ -246,11 +245,6 @@ impl Session {
                 return child.wait().map_err(|errno| failed(errno).into());
             }
         }
-    }
-
-    /// The signal, by number, that stopped it: a command then exits with 128 and that.
-    pub fn signal(&self) -> Option<i32> {
-        self.watch.signal
     }
 
     /// Whose it is: links, tables and cgroups have the instance's mark.
@@ -324,17 +318,12 @@ impl Drop for Session {
 struct Watch {
     stops: Stops,
     told: Box<dyn Observer>,
-    signal: Option<i32>,
 }
 
 impl Watch {
     /// Why to stop, if a signal has come.
-    fn asked(&mut self) -> Option<Stop> {
-        self.signal = Some(self.stops.next()?);
-        Some(Stop {
-            why: "interrupted".to_owned(),
-            signal: self.signal,
-        })
+    fn asked(&self) -> Option<Stop> {
+        self.stops.next().map(Stop::at)
     }
 }
 
