@@ -101,7 +101,7 @@ house_nones() {
 }
 
 # docs/pictures: each is what its script draws now. docs/pictures/speed.json is what `scripts/bench --json` measured last: its ratios are
-# those of its single figures, the picture of the speed is drawn from it, and both READMEs have its table.
+# those of its single figures, and the picture of the speed is drawn from it.
 house_pictures() {
     bad=0
     for picture in floors run; do
@@ -117,14 +117,20 @@ house_pictures() {
         bad=1
     fi
     speed_by_pairs "$record" || bad=1
+    return $bad
+}
+
+# house_speed: both READMEs have the table, the date and the machine that scripts/bench prints of the record. It builds the instrument.
+house_speed() {
+    bad=0
     for page in README.md README.zh.md; do
         case $page in *.zh.md) language=zh colon=： ;; *) language=en colon=: ;; esac
-        speed_table "$language" "$record" >"$logs/table"
+        scripts/bench --from docs/pictures/speed.json --markdown="$language" | grep . >"$logs/table" || return 1
         # The day and the machine end a paragraph, two lines above the picture; the table is the one with these columns.
         sed -n "s/^.*\\(20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]$colon.*\\)$colon\$/\\1/p" "$page" >"$logs/page"
         awk '/^\| (what \| on|做什么 \| 在) \|/ { on = 1 } !/^\|/ { on = 0 } on' "$page" >>"$logs/page"
         diff "$logs/page" "$logs/table" && continue
-        echo "$page is out of date: scripts/bench --from $record --markdown=$language prints its date, its machine and its table"
+        echo "$page is out of date: scripts/bench --from docs/pictures/speed.json --markdown=$language prints its date, its machine and its table"
         bad=1
     done
     return $bad
@@ -147,27 +153,6 @@ speed_by_pairs() {
            end)' "$1" >"$logs/unpaired" || return 1
     cat "$logs/unpaired"
     [ ! -s "$logs/unpaired" ]
-}
-
-# speed_table LANGUAGE RECORD: the lines that `scripts/bench --from RECORD --markdown=LANGUAGE` prints, which would have to be built first.
-speed_table() {
-    jq -r --arg zh "$1" '
-        (.date[:10] + (if $zh == "zh" then "：" else ": " end) + ([.machine[][1]] | join(if $zh == "zh" then "，" else ", " end))),
-        (.pairs[] | [.what, .on, .pace, .ours.median, .unit] + (if .beside then .beside | [.name, .theirs.median, .ratio.median, .ratio.q1, .ratio.q3] else [] end) | @tsv)' "$2" |
-        awk -F '\t' -v zh="$1" '
-            NR == 1 {
-                print
-                if (zh == "zh") print "| 做什么 | 在 | | 我们，毫秒 | 对照 | 对照，毫秒 | 比值 | 四分位 |"
-                else print "| what | on | | ours, ms | beside | theirs, ms | ratio | quartiles |"
-                print "|---|---|---|---|---|---|---|---|"
-                next
-            }
-            {
-                pace = zh != "zh" ? $3 : $3 == "warm" ? "热" : "冷"
-                unit = $5 == "ms" ? "" : " " $5
-                beside = NF < 6 ? " |  |  | " : sprintf("%s | %.2f%s | %.2f | %.2f – %.2f", $6, $7, unit, $8, $9, $10)
-                printf "| %s | %s | %s | %.2f%s | %s |\n", $1, $2, pace, $4, unit, beside
-            }'
 }
 
 # Who may know whom, by the crates' own manifests (dev-dependencies aside): docs/design.md, "Floors and crates".
