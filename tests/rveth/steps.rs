@@ -4,19 +4,12 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::Command;
 
-use kit_plan::Context;
-use kit_plan::Header;
-use kit_plan::Journal;
-use kit_plan::Mark;
-use kit_plan::Plan;
-use kit_plan::Roots;
-use kit_plan::Silent;
-use rveth::At;
-use rveth::Cable;
-use rveth::End;
-use rveth::Raise;
+use kit_plan::{Context, FdId, Header, Journal, Mark, Plan, Roots, Silent};
+use rveth::{At, Cable, End, Raise};
 
 use super::*;
+
+const NETNS: FdId = FdId::new("netns");
 
 /// Runs `test` on a thread in a network namespace of its own, which then ends, with a second one, opened.
 fn between_two_namespaces(test: impl FnOnce(OwnedFd) + Send) {
@@ -47,7 +40,7 @@ fn the_steps_of_a_runtime_plug_a_container_into_a_bridge() {
     between_two_namespaces(|inside| {
         ip(&["link", "add", "name", "bk9", "up", "type", "bridge"]);
         let at = At::Opened {
-            fd: "netns",
+            fd: NETNS,
             path: "/run/netns/inside".into(),
         };
         let mark = Mark::new(Roots::at("/r".into(), "/run/boxkit-test".into()).instance);
@@ -87,7 +80,7 @@ fn the_steps_of_a_runtime_plug_a_container_into_a_bridge() {
 
         let mut journal = Journal::in_memory(Header::new(&mark, "run".to_owned()).unwrap());
         let mut cx = Context::new(mark);
-        cx.put_fd("netns", inside.try_clone().unwrap());
+        cx.put_fd(NETNS, inside.try_clone().unwrap());
         let kernel = kit_undo::Kernel::new();
         plan.apply(&mut cx, &mut journal, &kernel, &mut Silent)
             .unwrap();

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use kit_plan::{Context, Line, StepError, Value, cat, words};
+use kit_plan::{Context, FdId, Line, StepError, Value, cat, words};
 
 use crate::place::sysctl_path;
 use crate::{BridgeError, Place};
@@ -56,7 +56,7 @@ pub struct QuietEnds {
     /// The container's end, and the name of the descriptor of its network namespace in the plan's context.
     pub inside: String,
     /// The descriptor of the context that stands for the container's namespace.
-    pub netns: &'static str,
+    pub netns: FdId,
     /// That namespace as a script names it.
     pub path: Value,
 }

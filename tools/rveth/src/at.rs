@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use kit_net::{Netlink, check_link_name};
-use kit_plan::{Context, Slots, StepError, Value, cat, quote, words};
+use kit_plan::{Context, FdId, Slots, StepError, Value, cat, quote, words};
 use rnetns::{Netns, split_link};
 
 use crate::VethError;
@@ -21,7 +21,7 @@ pub enum At {
     /// Descriptor `fd` of the plan's context; in the script, `path`.
     Opened {
         /// The descriptor's name in the context.
-        fd: &'static str,
+        fd: FdId,
         /// The same namespace as a file, for sh.
         path: Value,
     },
@@ -48,7 +48,7 @@ impl At {
                 .map_err(|e| StepError::new("opening our own network namespace", e)),
             Self::Netns(netns) => Ok(netns.open()?.into()),
             Self::Opened { fd, .. } => cx
-                .fd(fd)?
+                .fd(*fd)?
                 .try_clone_to_owned()
                 .map_err(|e| StepError::new(format!("copying descriptor \"{fd}\""), e)),
         }

@@ -8,7 +8,7 @@
 //! use rveth::{At, Cable, End};
 //!
 //! // The step that plugs a container in, its namespace known by a descriptor.
-//! let inside = At::Opened { fd: "netns", path: kit_plan::cat!["/proc/", kit_plan::SlotId("pid"), "/ns/net"] };
+//! let inside = At::Opened { fd: kit_plan::FdId::new("netns"), path: kit_plan::cat!["/proc/", kit_plan::SlotId("pid"), "/ns/net"] };
 //! let cable = Cable {
 //!     bridge: Some("bk0".to_owned()),
 //!     ..Cable::new(End::new("bk1f2e3d4c5b6a7", At::Own), End::new("eth0", inside))

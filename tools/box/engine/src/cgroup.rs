@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use kit_plan::{Context, Done, FdId, Meta, Shell, Side, Step, StepError};
 use oci_spec::runtime::Spec;
 use rcgroup::{Group, Hierarchies, Mode};
 use rustix::thread::UnshareFlags;
@@ -13,21 +13,21 @@ use super::spawn::CGROUP_DIR;
 use crate::says;
 
 /// Names of the descriptors to join by; more hierarchies than this no kernel has.
-const FILES: [&str; 14] = [
-    "cgroup-0",
-    "cgroup-1",
-    "cgroup-2",
-    "cgroup-3",
-    "cgroup-4",
-    "cgroup-5",
-    "cgroup-6",
-    "cgroup-7",
-    "cgroup-8",
-    "cgroup-9",
-    "cgroup-10",
-    "cgroup-11",
-    "cgroup-12",
-    "cgroup-13",
+const FILES: [FdId; 14] = [
+    FdId::new("cgroup-0"),
+    FdId::new("cgroup-1"),
+    FdId::new("cgroup-2"),
+    FdId::new("cgroup-3"),
+    FdId::new("cgroup-4"),
+    FdId::new("cgroup-5"),
+    FdId::new("cgroup-6"),
+    FdId::new("cgroup-7"),
+    FdId::new("cgroup-8"),
+    FdId::new("cgroup-9"),
+    FdId::new("cgroup-10"),
+    FdId::new("cgroup-11"),
+    FdId::new("cgroup-12"),
+    FdId::new("cgroup-13"),
 ];
 
 /// The name below the root of each hierarchy that `linux.cgroupsPath` asks for; without it `parent`/`id`.

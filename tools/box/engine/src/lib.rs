@@ -46,6 +46,7 @@ pub use container::{Container, Deleted, NotStarted, Prepared};
 pub use engine::{Engine, Phase, Stdio, mount, root_at};
 pub use error::EngineError;
 pub use find::DEFAULT_PATH;
+pub use process::STDIO;
 pub use rmount::overlay::{Lowers, Overlay, OverlayOptions, Upper};
 pub use rootfs::Root;
 pub use spawn::{PID, PIDFD, program};

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use kit_plan::{Context, Done, FdId, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls::thread::move_into_link_name_space;
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType as Type, LinuxTimeOffset, Spec};
 use rustix::io::Errno;
@@ -16,35 +16,55 @@ use crate::{EngineError, says};
 
 /// The names of setns(2)'s flags as config.json has them, in the order in which they are joined: the user namespace
 /// first, since it gives the right to the others; the mount namespace last, since paths change with it.
-const JOINED: [(Type, LinkNameSpaceType, &str, &str); 8] = [
-    (Type::User, LinkNameSpaceType::User, "user", "join-user"),
+const JOINED: [(Type, LinkNameSpaceType, &str, FdId); 8] = [
+    (
+        Type::User,
+        LinkNameSpaceType::User,
+        "user",
+        FdId::new("join-user"),
+    ),
     (
         Type::Cgroup,
         LinkNameSpaceType::ControlGroup,
         "cgroup",
-        "join-cgroup",
+        FdId::new("join-cgroup"),
     ),
     (
         Type::Ipc,
         LinkNameSpaceType::InterProcessCommunication,
         "ipc",
-        "join-ipc",
+        FdId::new("join-ipc"),
     ),
     (
         Type::Uts,
         LinkNameSpaceType::HostNameAndNISDomainName,
         "uts",
-        "join-uts",
+        FdId::new("join-uts"),
     ),
     (
         Type::Network,
         LinkNameSpaceType::Network,
         "network",
-        "join-network",
+        FdId::new("join-network"),
     ),
-    (Type::Pid, LinkNameSpaceType::ProcessID, "pid", "join-pid"),
-    (Type::Time, LinkNameSpaceType::Time, "time", "join-time"),
-    (Type::Mount, LinkNameSpaceType::Mount, "mount", "join-mount"),
+    (
+        Type::Pid,
+        LinkNameSpaceType::ProcessID,
+        "pid",
+        spawn::JOIN_PID,
+    ),
+    (
+        Type::Time,
+        LinkNameSpaceType::Time,
+        "time",
+        FdId::new("join-time"),
+    ),
+    (
+        Type::Mount,
+        LinkNameSpaceType::Mount,
+        "mount",
+        FdId::new("join-mount"),
+    ),
 ];
 
 fn all(spec: &Spec) -> impl Iterator<Item = &LinuxNamespace> {
@@ -164,7 +184,7 @@ pub fn join_steps(spec: &Spec) -> Steps {
 struct Open {
     path: PathBuf,
     what: &'static str,
-    fd: &'static str,
+    fd: FdId,
 }
 
 impl Open {
@@ -205,7 +225,7 @@ struct Join {
     path: PathBuf,
     flag: LinkNameSpaceType,
     what: &'static str,
-    fd: &'static str,
+    fd: FdId,
 }
 
 impl Step for Join {

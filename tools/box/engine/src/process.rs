@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use kit_plan::os_text::unescape;
-use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use kit_plan::{Context, Done, FdId, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls;
 use oci_spec::runtime::{LinuxCapabilities, LinuxPersonality, Process};
 use rustix::io::Errno;
@@ -23,7 +23,7 @@ use crate::user::{Files, home_of, wanted};
 use kit_seccomp::Filter;
 
 /// The names of the descriptors of the program's standard streams, which the parent makes.
-pub const STDIO: [&str; 3] = ["stdin", "stdout", "stderr"];
+pub const STDIO: [FdId; 3] = [FdId::new("stdin"), FdId::new("stdout"), FdId::new("stderr")];
 
 /// What the child becomes.
 pub struct Become {
@@ -233,7 +233,7 @@ fn own_streams(cx: &Context, user: &ResolvedUser) -> Result<(), StepError> {
     for name in STDIO
         .into_iter()
         .chain([TERMINAL])
-        .filter(|name| cx.has_fd(name))
+        .filter(|name| cx.has_fd(*name))
     {
         let fd = cx.fd(name)?;
         // FIFOs and the terminal are ours; an inherited file and /dev/null keep their owners.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Line, Meta, Shell, Side, Step, StepError, Value, cat, run};
+use kit_plan::{Context, Done, FdId, Line, Meta, Shell, Side, Step, StepError, Value, cat, run};
 use kit_sys::calls::mount::{
     fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_bind,
     mount_change, move_mount, open_tree, unmount,
@@ -24,7 +24,7 @@ use super::mounts;
 use crate::says;
 
 /// The descriptor of the mounted root, for the steps after.
-pub const ROOT: &str = "root";
+pub const ROOT: FdId = FdId::new("root");
 
 /// What the root is made of.
 #[derive(Debug, Clone)]

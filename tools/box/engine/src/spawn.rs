@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 
 use kit_net::NetError;
 use kit_plan::{
-    Context, Done, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, Value, relay,
+    Context, Done, FdId, Line, Meta, ProcessId, Shell, SlotId, Slots, Step, StepError, Undo, Value,
+    relay,
 };
 use kit_sys::calls;
 use kit_sys::calls::thread::move_into_link_name_space;
@@ -19,13 +20,13 @@ use crate::says;
 /// The slot of the child's PID as the host sees it.
 pub const PID: SlotId = SlotId("pid");
 /// The name of the child's pidfd in the context ([`kit_plan::Context::take_fd`]).
-pub const PIDFD: &str = "pidfd";
+pub const PIDFD: FdId = FdId::new("pidfd");
 /// The name of the descriptor of a cgroup v2 directory, in which the child is born (clone3(2), `CLONE_INTO_CGROUP`).
-pub(crate) const CGROUP_DIR: &str = "cgroup-dir";
+pub(crate) const CGROUP_DIR: FdId = FdId::new("cgroup-dir");
 
 /// The name of the descriptor of a network namespace that the caller made beforehand, with lo up. It is optional:
 /// making one takes five times as long as the rest of clone3(2).
-pub const NETNS_READY: &str = "netns-ready";
+pub const NETNS_READY: FdId = FdId::new("netns-ready");
 
 /// Kept in the context if [`NETNS_READY`] was used, in which lo is up: the child need not raise it.
 pub(crate) struct LoIsUp;
@@ -83,7 +84,7 @@ pub(crate) const USER: NewNamespace = NewNamespace {
     option: "--user",
 };
 /// The name of the descriptor of the PID namespace that the child joins instead of having one of its own.
-pub(crate) const JOIN_PID: &str = "join-pid";
+pub(crate) const JOIN_PID: FdId = FdId::new("join-pid");
 
 /// The first process that this shell makes is PID 1 of the new namespace, and what it ends with is passed on: `unshare
 /// --fork` of util-linux 2.38 makes an error of its own of a SIGKILL.

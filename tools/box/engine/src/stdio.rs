@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use kit_plan::{Context, Done, Meta, Shell, Slots, Step, StepError, Undo};
+use kit_plan::{Context, Done, FdId, Meta, Shell, Slots, Step, StepError, Undo};
 use kit_sys::calls::fs::{create_dir_all, create_private, mknodat};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -28,7 +28,7 @@ pub enum Fifo {
 
 /// The path of a stream's FIFO: `RUN_DIR/stdout` or `RUN_DIR/stderr`, mode 0600.
 pub fn fifo_path(run_dir: &Path, which: Fifo) -> PathBuf {
-    run_dir.join(STDIO[which as usize])
+    run_dir.join(STDIO[which as usize].name())
 }
 
 /// The caller's ends of the streams; the first three are non-blocking. Take them from the context of the applied plan
@@ -164,7 +164,7 @@ impl MakeStdio {
 
 /// Copies of this process's own streams.
 fn inherit(cx: &mut Context) -> Result<(), StepError> {
-    let ours: [(&str, OwnedFd); 3] = [
+    let ours: [(FdId, OwnedFd); 3] = [
         (STDIO[0], dup(std::io::stdin())?),
         (STDIO[1], dup(std::io::stdout())?),
         (STDIO[2], dup(std::io::stderr())?),

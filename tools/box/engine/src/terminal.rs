@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use kit_plan::{Context, Done, Meta, Shell, Side, Step, StepError};
+use kit_plan::{Context, Done, FdId, Meta, Shell, Side, Step, StepError};
 use kit_sys::calls::mount::open_tree;
 use oci_spec::runtime::{BoxBuilder, Process, Spec};
 use rmount::inroot;
@@ -19,10 +19,10 @@ use super::rootfs::{ROOT, new_filesystem};
 use crate::says;
 
 /// The name of the descriptor of the terminal's slave, for the step that becomes the program.
-pub const TERMINAL: &str = "terminal";
+pub const TERMINAL: FdId = FdId::new("terminal");
 /// The name of the descriptor of the child's end of the socket over which the master is sent; the caller's end is
 /// [`crate::Streams::terminal_from`].
-pub const TERMINAL_TO: &str = "terminal-to";
+pub const TERMINAL_TO: FdId = FdId::new("terminal-to");
 
 /// Whether config.json asks for a terminal (`process.terminal`).
 #[must_use]

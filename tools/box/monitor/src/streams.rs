@@ -91,7 +91,10 @@ impl Streams {
                 let _ = rustix::fs::fcntl_setfl(fd, OFlags::NONBLOCK);
             });
         }
-        for name in ["stdin", "stdout", "stderr", box_engine::TERMINAL_TO] {
+        for name in box_engine::STDIO
+            .into_iter()
+            .chain([box_engine::TERMINAL_TO])
+        {
             cx.take_fd(name);
         }
         cx.child = None;

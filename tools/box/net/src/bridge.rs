@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use kit_plan::{Context, Done, Meta, Roots, Shell, SlotId, Step, StepError, cat};
+use kit_plan::{Context, Done, FdId, Meta, Roots, Shell, SlotId, Step, StepError, cat};
 use rbridge::lease::AcquireLease;
 use rbridge::network::{Dir, preview};
 use rbridge::publish::Target;
@@ -17,7 +17,7 @@ use super::fleeting::Fleeting;
 use super::{Attachment, Configure, Hold, relay};
 
 /// The container's network namespace, opened from outside.
-const INSIDE: &str = "netns-inside";
+const INSIDE: FdId = FdId::new("netns-inside");
 
 /// The steps for the `nth` endpoint of a container, with the ports that it publishes, in which no host port is 0.
 pub fn attach(

@@ -3,6 +3,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -56,6 +57,28 @@ pub fn random_bytes() -> [u8; 6] {
     bytes
 }
 
+/// What a descriptor in a [`Context`] is called: one constant of the step that opens it, which the steps that use it name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FdId(&'static str);
+
+impl FdId {
+    /// `name` is for errors, and unique in a plan.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// As it was given.
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for FdId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
 /// What the steps of a plan share.
 pub struct Context {
     /// What is known only as the plan runs.
@@ -66,7 +89,7 @@ pub struct Context {
     pub child: Option<Box<dyn Child>>,
     /// Threads that work ahead of the steps that wait for them: dropping this ends them, which a rollback does first.
     pub ahead: Option<Box<dyn Any>>,
-    fds: BTreeMap<&'static str, OwnedFd>,
+    fds: BTreeMap<FdId, OwnedFd>,
     kept: HashMap<TypeId, Box<dyn Any>>,
     steps: Rc<Vec<Box<dyn Step>>>,
 }
@@ -86,13 +109,13 @@ impl Context {
     }
 
     /// Keeps a descriptor under a name. A child keeps these, and its own end of the relay, and no others.
-    pub fn put_fd(&mut self, name: &'static str, fd: OwnedFd) {
+    pub fn put_fd(&mut self, name: FdId, fd: OwnedFd) {
         self.fds.insert(name, fd);
     }
 
     /// A descriptor that an earlier step put there.
-    pub fn fd(&self, name: &'static str) -> Result<BorrowedFd<'_>, StepError> {
-        self.fds.get(name).map(AsFd::as_fd).ok_or_else(|| {
+    pub fn fd(&self, name: FdId) -> Result<BorrowedFd<'_>, StepError> {
+        self.fds.get(&name).map(AsFd::as_fd).ok_or_else(|| {
             StepError::new(
                 format!("using descriptor \"{name}\""),
                 "no earlier step opened it",
@@ -101,13 +124,13 @@ impl Context {
     }
 
     /// Whether an earlier step put one there.
-    pub fn has_fd(&self, name: &'static str) -> bool {
-        self.fds.contains_key(name)
+    pub fn has_fd(&self, name: FdId) -> bool {
+        self.fds.contains_key(&name)
     }
 
     /// Takes it out; it is the caller's to close.
-    pub fn take_fd(&mut self, name: &'static str) -> Option<OwnedFd> {
-        self.fds.remove(name)
+    pub fn take_fd(&mut self, name: FdId) -> Option<OwnedFd> {
+        self.fds.remove(&name)
     }
 
     /// All that are in it.

@@ -63,7 +63,7 @@ mod undo_says;
 mod vars;
 
 pub use child::{Child, ChildEnd, Relay, relay};
-pub use context::{Context, Mark, link_group_of_a_plan, random_bytes};
+pub use context::{Context, FdId, Mark, link_group_of_a_plan, random_bytes};
 pub use entry::{Entry, Header, JournalError, Record, State};
 pub use fault::{FAILED, Fault, USAGE, errno_of, way_out};
 pub use identity::{FileId, MountId, NetnsId, ProcessId};

@@ -9,7 +9,9 @@ mod wait;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use kit_plan::{Context, Done, Meta, Plan, ProcessId, Shell, Side, Slots, Step, StepError, Undo};
+use kit_plan::{
+    Context, Done, FdId, Meta, Plan, ProcessId, Shell, Side, Slots, Step, StepError, Undo,
+};
 use kit_seccomp::Filter;
 use kit_sys::calls;
 use kit_sys::calls::thread::{chdir, fchdir, move_into_link_name_space};
@@ -142,9 +144,9 @@ pub fn plan(exec: Exec, command: impl Into<String>) -> Plan {
     plan
 }
 
-const INIT: &str = "init";
-const ROOT: &str = "init-root";
-const CGROUP_NS: &str = "init-cgroup-ns";
+const INIT: FdId = FdId::new("init");
+const ROOT: FdId = FdId::new("init-root");
+const CGROUP_NS: FdId = FdId::new("init-cgroup-ns");
 const DOING: &str = "entering the container";
 
 /// Opens the descriptors by which the container is entered, then checks that its PID 1 is still the process that was meant.

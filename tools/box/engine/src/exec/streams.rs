@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use kit_plan::{Context, Done, Meta, Shell, Step, StepError};
+use kit_plan::{Context, Done, FdId, Meta, Shell, Step, StepError};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::error::fail;
@@ -13,7 +13,7 @@ use crate::says;
 use crate::terminal::{TERMINAL_TO, receive, send};
 
 /// The host's /dev/null, for whoever waits for a program that may outlive its caller.
-pub const NULL: &str = "null";
+pub const NULL: FdId = FdId::new("null");
 
 /// The caller's ends of the streams.
 #[derive(Default)]
